@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+
+	"minigroups/minigroup"
+)
+
+// Ledger decides what a run may do, and remembers what was asked of other services. Errors other than *minigroup.Error,
+// *minigroup.OwnedError and *minigroup.SupersededError are worth another try.
+type Ledger interface {
+	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
+
+	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.Begun, error)
+	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error
+	Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.Condemned, error)
+	Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error)
+
+	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
+	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
+	RefuseAttempt(ctx context.Context, id uuid.UUID) error
+	LoseAttempt(ctx context.Context, id uuid.UUID) error
+	ChatLocked(ctx context.Context, roomID uuid.UUID) error
+	CondemnedRoom(ctx context.Context, roomID uuid.UUID) (minigroup.CondemnedRoom, bool, error)
+	RoomReleased(ctx context.Context, roomID uuid.UUID) error
+
+	Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error)
+	OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error)
+	MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error
+	ReservationHeld(ctx context.Context, id uuid.UUID) error
+	ReservationDoubtful(ctx context.Context, id uuid.UUID) error
+	ReservationReleased(ctx context.Context, id uuid.UUID) error
+
+	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
+	TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (minigroup.BegunUpdate, error)
+	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
+	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error
+	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
+	PatchUndone(ctx context.Context, run string, id uuid.UUID) error
+	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
+	FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error)
+}
+
+// Event is the service of event rooms. Its errors are *minigroup.UpstreamError, as are those of the other services.
+type Event interface {
+	CreateRoom(ctx context.Context, r minigroup.NewEventRoom) (uuid.UUID, error)
+	LockChat(ctx context.Context, room uuid.UUID) error
+	CloseRoom(ctx context.Context, room uuid.UUID) error
+}
+
+// Conference is the service of conference rooms.
+type Conference interface {
+	CreateRoom(ctx context.Context, r minigroup.NewConferenceRoom) (uuid.UUID, error)
+	Room(ctx context.Context, room uuid.UUID) (minigroup.ConferenceRoomState, error)
+	PatchRoom(ctx context.Context, room uuid.UUID, p minigroup.ConferencePatch) (minigroup.ConferenceRoomState, error)
+	CloseRoom(ctx context.Context, room uuid.UUID) error
+}
+
+// Janus is the gateways on which slots are reserved.
+type Janus interface {
+	Reserve(ctx context.Context, b minigroup.Backend, room uuid.UUID, slots int32, description string) error
+	Release(ctx context.Context, b minigroup.Backend, room uuid.UUID) error
+}
+
+// Runs knows what Temporal knows of runs.
+type Runs interface {
+	// IsCurrent reports whether the run is the latest of its workflow id and open.
+	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
+	// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
+	CloseRoom(ctx context.Context, kind minigroup.RoomKind, room uuid.UUID) error
+}
+
+// Settings are what the operator decides.
+type Settings struct {
+	// StepWait is how long a step waits for an answer.
+	StepWait time.Duration
+	// Flight is how long the request of a create, or a PATCH, may be in flight.
+	Flight time.Duration
+	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any); otherwise the number
+	// goes with the conference room.
+	Gateways bool
+	Group    string
+}
+
+// Activities are the steps of the sagas. All fields must be set.
+type Activities struct {
+	Settings   Settings
+	Ledger     Ledger
+	Event      Event
+	Conference Conference
+	Janus      Janus
+	Runs       Runs
+	Flights    *Flights
+}
+
+// claiming runs do with the claim of this run, taking the row over from a run that is gone.
+func (a *Activities) claiming(ctx context.Context, do func(minigroup.Claim) error) error {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	return minigroup.TakeOver(run.RunID, func() (bool, error) {
+		return a.Runs.IsCurrent(ctx, run.ID, run.RunID)
+	}, do)
+}
+
+func runID(ctx context.Context) string { return activity.GetInfo(ctx).WorkflowExecution.RunID }

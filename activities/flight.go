@@ -1,0 +1,205 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"minigroups/minigroup"
+)
+
+// Flights keeps the requests that create rooms alive beyond the steps that sent them. Event and conference drop a request
+// half-way when its client hangs up, and then a room may exist that nobody can find. So a request lives on until its
+// attempt's moment, and ends only when the ledger has taken its answer.
+type Flights struct {
+	ledger Ledger
+	runs   Runs
+	log    *zap.Logger
+
+	base    context.Context // ends when the process gives up waiting for its flights
+	giveUp  context.CancelFunc
+	stopped chan struct{}
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	fresh   map[uuid.UUID]boarding // written by this process, not sent yet
+	flights map[uuid.UUID]*flight
+}
+
+type boarding struct {
+	classID  uuid.UUID
+	kind     minigroup.RoomKind
+	deadline time.Time
+}
+
+type flight struct {
+	boarding
+	done chan struct{} // closed when room and err are there
+	room uuid.UUID
+	err  error
+}
+
+// NewFlights makes the flights of a process. Stop must be called once, after the worker has stopped.
+func NewFlights(ledger Ledger, runs Runs, log *zap.Logger) *Flights {
+	base, giveUp := context.WithCancel(context.Background())
+	return &Flights{
+		ledger: ledger, runs: runs, log: log, base: base, giveUp: giveUp, stopped: make(chan struct{}),
+		fresh: map[uuid.UUID]boarding{}, flights: map[uuid.UUID]*flight{},
+	}
+}
+
+// Stop waits until all requests are answered and their answers in the ledger, or until ctx ends; then it hangs up.
+func (f *Flights) Stop(ctx context.Context) {
+	close(f.stopped)
+	landed := make(chan struct{})
+	go func() {
+		f.wg.Wait()
+		close(landed)
+	}()
+	select {
+	case <-landed:
+	case <-ctx.Done():
+	}
+	f.giveUp()
+	<-landed
+}
+
+// expect notes an attempt that this process has written and nobody has sent.
+func (f *Flights) expect(id uuid.UUID, b boarding) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for other, old := range f.fresh { // those whose run has ended before it came to send them
+		if old.deadline.Before(time.Now()) {
+			delete(f.fresh, other)
+		}
+	}
+	f.fresh[id] = b
+}
+
+// of lists the attempts of a class and kind that this process can still bring to an answer.
+func (f *Flights) of(classID uuid.UUID, kind minigroup.RoomKind) []uuid.UUID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := []uuid.UUID{}
+	for id, b := range f.fresh {
+		if b.classID == classID && b.kind == kind {
+			ids = append(ids, id)
+		}
+	}
+	for id, fl := range f.flights {
+		if fl.classID == classID && fl.kind == kind {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// board joins the flight of an attempt, or starts it where this process has written the attempt and not sent it. It
+// returns nil where neither is so: then nobody here can tell whether the attempt was sent, and a new one is needed.
+func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, error)) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl, ok := f.flights[id]; ok {
+		return fl
+	}
+	b, ok := f.fresh[id]
+	if !ok {
+		return nil
+	}
+	delete(f.fresh, id)
+	fl := &flight{boarding: b, done: make(chan struct{})}
+	f.flights[id] = fl
+	f.wg.Add(1)
+	go func() {
+		defer f.wg.Done()
+		f.fly(id, fl, send)
+	}()
+	return fl
+}
+
+func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error)) {
+	ctx, cancel := context.WithDeadline(f.base, fl.deadline)
+	fl.room, fl.err = send(ctx)
+	cancel()
+	lost := f.land(id, fl)
+	f.mu.Lock()
+	delete(f.flights, id)
+	f.mu.Unlock()
+	close(fl.done)
+	if lost {
+		f.mourn(id, fl.deadline)
+	}
+}
+
+// land takes the answer into the ledger, however long that takes. It reports whether there was none.
+func (f *Flights) land(id uuid.UUID, fl *flight) (lost bool) {
+	var upstream *minigroup.UpstreamError
+	switch {
+	case fl.err == nil:
+		var state minigroup.AttemptState
+		f.untilTaken(id, func(ctx context.Context) (err error) {
+			state, err = f.ledger.AnswerAttempt(ctx, id, fl.room)
+			return err
+		})
+		if state == minigroup.AttemptReleasing {
+			f.dismiss(fl)
+		}
+		return false
+	case errors.As(fl.err, &upstream) && !upstream.MaybeDone:
+		f.untilTaken(id, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, id) })
+		return false
+	default:
+		return true
+	}
+}
+
+// dismiss has a room closed that nobody wants any more. Should that fail, the ledger still tells that it is to be closed.
+func (f *Flights) dismiss(fl *flight) {
+	fl.err = errors.New("the room is not wanted any more, or another was there first")
+	ctx, cancel := context.WithTimeout(f.base, ledgerTry)
+	defer cancel()
+	if err := f.runs.CloseRoom(ctx, fl.kind, fl.room); err != nil {
+		f.log.Warn("a condemned room is left for the sweeper", zap.String("kind", string(fl.kind)), zap.Stringer("room_id", fl.room), zap.Error(err))
+	}
+}
+
+// mourn notes an attempt without an answer as lost once its moment is over.
+func (f *Flights) mourn(id uuid.UUID, deadline time.Time) {
+	moment := time.NewTimer(time.Until(deadline) + time.Second) // Postgres wrote the moment a little later than we took it
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		f.untilTaken(id, func(ctx context.Context) error { return f.ledger.LoseAttempt(ctx, id) })
+	case <-f.stopped:
+	}
+}
+
+const (
+	ledgerTry      = 5 * time.Second
+	firstLedgerGap = 100 * time.Millisecond
+	lastLedgerGap  = 5 * time.Second
+)
+
+// untilTaken repeats a write to the ledger until it succeeds or the process gives up.
+func (f *Flights) untilTaken(id uuid.UUID, write func(context.Context) error) {
+	for gap := firstLedgerGap; ; gap = min(2*gap, lastLedgerGap) {
+		ctx, cancel := context.WithTimeout(f.base, ledgerTry)
+		err := write(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		f.log.Warn("the ledger does not take an answer yet", zap.Stringer("attempt_id", id), zap.Error(err))
+		pause := time.NewTimer(gap)
+		select {
+		case <-pause.C:
+		case <-f.base.Done():
+			pause.Stop()
+			return
+		}
+	}
+}

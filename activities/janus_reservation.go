@@ -1,0 +1,111 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+)
+
+// ReservationRef names a reservation.
+type ReservationRef struct {
+	ID uuid.UUID `json:"id"`
+}
+
+// ReserveSlots makes the gateway show a reservation of the ledger. A reservation that was given up meanwhile is refused.
+func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	r, err := a.Ledger.Reservation(ctx, in.ID)
+	if err != nil {
+		return failed(err)
+	}
+	if r.State == minigroup.ReservationReleasing || r.State == minigroup.ReservationReleased {
+		return failed(minigroup.Supersededf("reservation %s was given up", r.ID))
+	}
+	return failed(a.project(ctx, r))
+}
+
+// MoveReservationInput asks to reserve on another gateway.
+type MoveReservationInput struct {
+	Draft Draft     `json:"draft"`
+	From  uuid.UUID `json:"from"`
+	To    uuid.UUID `json:"to"`
+}
+
+// MoveReservation gives up a reservation whose gateway does not answer for one on another gateway, under the id given.
+// It is refused with capacity_exceeded where the slots fit on no other.
+func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInput) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	return failed(a.Ledger.MoveReservation(ctx, runID(ctx), in.Draft.Minigroup(), in.From, in.To, a.Settings.Group))
+}
+
+// ProjectReservations brings the gateways to what the ledger says of a class. Whoever calls it does not depend on it:
+// what fails here stays on the ledger.
+func (a *Activities) ProjectReservations(ctx context.Context, in ClassRef) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	open, err := a.Ledger.OpenReservations(ctx, in.ID)
+	if err != nil {
+		return failed(err)
+	}
+	var errs []error
+	for _, r := range open {
+		errs = append(errs, a.project(ctx, r))
+	}
+	return failed(errors.Join(errs...))
+}
+
+// project brings the gateway to what the ledger says of one reservation.
+func (a *Activities) project(ctx context.Context, r minigroup.Reservation) error {
+	if r.State == minigroup.ReservationReleasing {
+		return a.release(ctx, r)
+	}
+	if err := a.reserve(ctx, r); err != nil {
+		return err
+	}
+	err := a.Ledger.ReservationHeld(ctx, r.ID)
+	var superseded *minigroup.SupersededError
+	if errors.As(err, &superseded) { // given up while we asked: what we made has to go again
+		return errors.Join(err, a.release(ctx, r))
+	}
+	return err
+}
+
+func (a *Activities) reserve(ctx context.Context, r minigroup.Reservation) error {
+	err := a.Janus.Reserve(ctx, r.Backend, r.ID, r.Slots, fmt.Sprintf("minigroup:%s", r.ClassID))
+	var upstream *minigroup.UpstreamError
+	if errors.As(err, &upstream) && upstream.MaybeDone {
+		return errors.Join(err, a.Ledger.ReservationDoubtful(context.WithoutCancel(ctx), r.ID))
+	}
+	return err
+}
+
+// secondLook is how long after a release the gateway is looked at again for a request that it executed late.
+const secondLook = 2 * time.Second
+
+// release removes the room from the gateway. Where a request went unanswered the gateway may execute it after the
+// removal, so it is removed once more after a pause.
+func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error {
+	if err := a.Janus.Release(ctx, r.Backend, r.ID); err != nil {
+		return err
+	}
+	if r.Doubtful {
+		pause := time.NewTimer(secondLook)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return fmt.Errorf("release slots: %w before the second look", ctx.Err())
+		}
+		if err := a.Janus.Release(ctx, r.Backend, r.ID); err != nil {
+			return err
+		}
+	}
+	return a.Ledger.ReservationReleased(ctx, r.ID)
+}

@@ -1,0 +1,118 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+
+	"minigroups/minigroup"
+)
+
+// BeginCreateInput asks to begin a create.
+type BeginCreateInput struct {
+	Draft Draft `json:"draft"`
+}
+
+// Begun is what a create finds when it begins: minigroup.Begun on its way through a history.
+type Begun struct {
+	State             minigroup.State `json:"state"`
+	Failure           *Failure        `json:"failure,omitempty"`
+	EventAttempt      uuid.UUID       `json:"event_attempt"`
+	ConferenceAttempt uuid.UUID       `json:"conference_attempt"`
+	Reservation       uuid.UUID       `json:"reservation"`
+}
+
+// BeginCreate takes the row for this run and writes what the run is about to ask for. Rooms that an earlier run of the
+// class has left condemned are handed to runs of their own.
+func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begun, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	deadline := time.Now().Add(a.Settings.Flight)
+	entry := minigroup.CreateEntry{
+		Draft: in.Draft.Minigroup(), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+		Flight: a.Settings.Flight, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
+	}
+	var begun minigroup.Begun
+	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+		entry.Claim = claim
+		begun, err = a.Ledger.BeginCreate(ctx, entry)
+		return err
+	})
+	if err != nil {
+		return Begun{}, failed(err)
+	}
+	classID := entry.Draft.ClassID()
+	if begun.EventAttempt != uuid.Nil {
+		a.Flights.expect(begun.EventAttempt, boarding{classID, minigroup.EventRoom, deadline})
+	}
+	if begun.ConferenceAttempt != uuid.Nil {
+		a.Flights.expect(begun.ConferenceAttempt, boarding{classID, minigroup.ConferenceRoom, deadline})
+	}
+	for _, room := range begun.Condemned {
+		if err := a.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {
+			activity.GetLogger(ctx).Warn("a condemned room is left for the sweeper", "kind", room.Kind, "room_id", room.ID, "error", err)
+		}
+	}
+	return Begun{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil
+}
+
+// ClassRef names a minigroup.
+type ClassRef struct {
+	ID uuid.UUID `json:"id"`
+}
+
+// Establish is the commit point of a create.
+func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	return failed(a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways))
+}
+
+// CondemnInput asks to begin an undo.
+type CondemnInput struct {
+	ClassID uuid.UUID `json:"class_id"`
+	// Draft is given by the run of a create, whose row may not be there yet.
+	Draft  *Draft  `json:"draft,omitempty"`
+	Reason Failure `json:"reason"`
+}
+
+// Condemned tells an undo what there is to do: minigroup.Condemned on its way through a history.
+type Condemned struct {
+	State        minigroup.State `json:"state"`
+	Rooms        []Room          `json:"rooms,omitempty"`
+	Reservations []uuid.UUID     `json:"reservations,omitempty"`
+	Failure      *Failure        `json:"failure,omitempty"`
+}
+
+// CondemnMinigroup begins the undo of a create: from here on nothing of it is wanted any more. It leaves a minigroup that
+// is ready alone.
+func (a *Activities) CondemnMinigroup(ctx context.Context, in CondemnInput) (Condemned, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	var draft *minigroup.Draft
+	if in.Draft != nil {
+		draft = new(in.Draft.Minigroup())
+	}
+	var out minigroup.Condemned
+	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+		out, err = a.Ledger.Condemn(ctx, claim, in.ClassID, draft, in.Reason.minigroup())
+		return err
+	})
+	return Condemned{out.State, toRooms(out.Rooms), out.Reservations, ToFailure(out.Failure)}, failed(err)
+}
+
+// Undone is how far an undo has come: its reason, and the rooms that have turned up and are still open.
+type Undone struct {
+	Reason Failure `json:"reason"`
+	Open   []Room  `json:"open,omitempty"`
+}
+
+// FailMinigroup ends an undo, unless condemned rooms are open: then nothing is changed and those are returned.
+func (a *Activities) FailMinigroup(ctx context.Context, in ClassRef) (Undone, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	reason, open, err := a.Ledger.Fail(ctx, runID(ctx), in.ID)
+	return Undone{*ToFailure(&reason), toRooms(open)}, failed(err)
+}

@@ -1,0 +1,95 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+)
+
+// RoomInput asks for a room of a draft.
+type RoomInput struct {
+	Draft Draft `json:"draft"`
+	// Attempt is the attempt that begin has written; the zero uuid where there is none.
+	Attempt uuid.UUID `json:"attempt"`
+}
+
+// createRoom brings the class to a held room: it joins a request in flight, or sends one, and waits for the answer a
+// limited time. The request itself lives on until its moment, whatever becomes of this step.
+func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error)) (uuid.UUID, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	fl := a.Flights.board(in.Attempt, send)
+	if fl == nil {
+		attempt, err := a.openAttempt(ctx, kind, in)
+		if err != nil {
+			return uuid.Nil, failed(err)
+		}
+		if attempt.State == minigroup.AttemptHeld {
+			return attempt.RoomID, nil
+		}
+		if fl = a.Flights.board(attempt.ID, send); fl == nil {
+			return uuid.Nil, failed(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
+		}
+	}
+	select {
+	case <-fl.done:
+		return fl.room, failed(fl.err)
+	case <-ctx.Done():
+		return uuid.Nil, failed(&minigroup.UpstreamError{
+			Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: true,
+			Detail: fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait),
+		})
+	}
+}
+
+func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, in RoomInput) (minigroup.Attempt, error) {
+	draft := in.Draft.Minigroup()
+	id := uuid.New()
+	deadline := time.Now().Add(a.Settings.Flight)
+	attempt, err := a.Ledger.OpenAttempt(ctx, minigroup.AttemptEntry{
+		ID: id, Run: runID(ctx), ClassID: draft.ClassID(), Kind: kind, Fingerprint: draft.Fingerprint(),
+		Flying: a.Flights.of(draft.ClassID(), kind), Flight: a.Settings.Flight,
+	})
+	if err == nil && attempt.ID == id {
+		a.Flights.expect(id, boarding{draft.ClassID(), kind, deadline})
+	}
+	return attempt, err
+}
+
+// startOr is the start of a room for a class: rooms know no class without a start.
+func startOr(w minigroup.Window, now time.Time) int64 {
+	if w.Start != nil {
+		return *w.Start
+	}
+	return now.Unix()
+}
+
+// yieldsToReplicaLag is how long a room that was just created may be unknown to a service that reads from a replica.
+const yieldsToReplicaLag = 2 * time.Minute
+
+// CloseRoomIfPresent closes a condemned room and notes it. A room that the ledger does not condemn is left alone, one
+// that is closed already or does not exist counts as closed.
+func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	room, condemned, err := a.Ledger.CondemnedRoom(ctx, in.ID)
+	if err != nil || !condemned {
+		return failed(err)
+	}
+	if room.Kind == minigroup.EventRoom {
+		err = a.Event.CloseRoom(ctx, room.ID)
+	} else {
+		err = a.Conference.CloseRoom(ctx, room.ID)
+	}
+	if isUnknownRoom(err) && time.Since(room.AnsweredAt) > yieldsToReplicaLag {
+		err = nil
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return failed(a.Ledger.RoomReleased(ctx, room.ID))
+}

@@ -1,0 +1,49 @@
+package minigroup
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// CreateEntry is what a run brings along when it begins to create a minigroup.
+type CreateEntry struct {
+	Claim
+	Draft Draft
+	// EventAttempt, ConferenceAttempt and Reservation are fresh ids for what has to be written.
+	EventAttempt      uuid.UUID
+	ConferenceAttempt uuid.UUID
+	Reservation       uuid.UUID
+	// Flight is how long a request to create a room may be in flight.
+	Flight time.Duration
+	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any).
+	Gateways bool
+	Group    string
+}
+
+// AttemptEntry is what a run brings along to try once more to create a room.
+type AttemptEntry struct {
+	ID      uuid.UUID
+	Run     string
+	ClassID uuid.UUID
+	Kind    RoomKind
+	// Fingerprint is that of the draft the room is for.
+	Fingerprint string
+	// Flying are attempts whose requests this process has in flight: one of them is joined rather than repeated.
+	Flying []uuid.UUID
+	Flight time.Duration
+}
+
+// UpdateEntry is what a run brings along when it begins an update.
+type UpdateEntry struct {
+	ID      uuid.UUID
+	Run     string
+	ClassID uuid.UUID
+	Change  Change
+	Plan    UpdatePlan
+	// Reservation is a fresh id for slots that the class did not have.
+	Reservation uuid.UUID
+	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any).
+	Gateways bool
+	Group    string
+}

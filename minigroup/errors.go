@@ -1,0 +1,89 @@
+package minigroup
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind is the stable word for what went wrong. Clients match on it, so a word never changes its meaning.
+type Kind string
+
+// The kinds of failure.
+const (
+	InvalidPayload          Kind = "invalid_payload"
+	NoAuthenticationToken   Kind = "no_authentication_token"
+	InvalidAuthentication   Kind = "invalid_authentication"
+	AccessDenied            Kind = "access_denied"
+	AuthorizationFailed     Kind = "authorization_failed"
+	ClassNotFound           Kind = "class_not_found"
+	RouteNotFound           Kind = "route_not_found"
+	MethodNotAllowed        Kind = "method_not_allowed"
+	NotAcceptable           Kind = "not_acceptable"
+	AlreadyEstablished      Kind = "class_already_established"
+	OperationInProgress     Kind = "operation_in_progress"
+	NotReady                Kind = "minigroup_not_ready"
+	Closed                  Kind = "minigroup_closed"
+	PayloadTooLarge         Kind = "payload_too_large"
+	UnsupportedMediaType    Kind = "unsupported_media_type"
+	UpstreamRefused         Kind = "upstream_refused"
+	UpstreamUnavailable     Kind = "upstream_unavailable"
+	RoomTimeChangeForbidden Kind = "room_time_changing_forbidden"
+	CapacityExceeded        Kind = "capacity_exceeded"
+	OperationCancelled      Kind = "operation_cancelled"
+	ServiceUnavailable      Kind = "service_unavailable"
+)
+
+// FieldError is one mistake in a request: where, and what is expected there.
+type FieldError struct {
+	Field  string
+	Detail string
+}
+
+// Error is a failure with a kind for machines and words for people.
+type Error struct {
+	Kind   Kind
+	Detail string
+	// Fields lists every mistake of an invalid request.
+	Fields []FieldError
+	// Upstream and UpstreamType say which other service refused, and its own word for it; empty otherwise.
+	Upstream     string
+	UpstreamType string
+	// RetryAfter is how long to wait before trying again; 0 where nothing is known.
+	RetryAfter time.Duration
+}
+
+// Errorf makes an error of this kind with a detail for people.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Invalid is the error for a request with these mistakes.
+func Invalid(fields []FieldError) *Error {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Field
+	}
+	return &Error{Kind: InvalidPayload, Detail: "see errors for what is wrong with: " + strings.Join(names, ", "), Fields: fields}
+}
+
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return string(e.Kind)
+	}
+	return string(e.Kind) + ": " + e.Detail
+}
+
+// Failure is why a saga ended without what was asked for. It is stored and shown.
+type Failure struct {
+	Kind         Kind
+	Detail       string
+	Upstream     string
+	UpstreamType string
+	FailedAt     time.Time
+}
+
+// AsError is the failure as an answer to whoever asked.
+func (f Failure) AsError() *Error {
+	return &Error{Kind: f.Kind, Detail: f.Detail, Upstream: f.Upstream, UpstreamType: f.UpstreamType}
+}

@@ -1,0 +1,111 @@
+package minigroup
+
+// UpdatePlan is what an update comes to: what the minigroup will be, and what conference must be asked for.
+type UpdatePlan struct {
+	Time    Window
+	Reserve *int32
+	Host    string
+	// Patch is empty where conference has nothing to change.
+	Patch ConferencePatch
+	// Ends says that the update ends the class.
+	Ends bool
+}
+
+// PlanUpdate works out an update of m from the change, conference's room as it is, and the moment now (unix seconds).
+// What conference's rules would refuse or silently bend is refused here, before anything is touched: Closed when
+// the class is over for good, RoomTimeChangeForbidden when the room can no longer be moved that way.
+// conferenceOwnsSlots says that the number of slots is kept with the conference room.
+func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conferenceOwnsSlots bool) (UpdatePlan, error) {
+	if !m.ClosedAt.IsZero() || room.Time.Ended(now) {
+		return UpdatePlan{}, Errorf(Closed, "the conference room of this minigroup is closed; it cannot be changed any more")
+	}
+	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
+	if c.Host != nil {
+		plan.Host = *c.Host
+		if room.Host != *c.Host {
+			plan.Patch.Host = c.Host
+		}
+	}
+	if c.Reserve != nil {
+		plan.Reserve = c.Reserve
+		if conferenceOwnsSlots && !sameInt(room.Reserve, c.Reserve) {
+			plan.Patch.Reserve = c.Reserve
+		}
+	}
+	if c.Time != nil {
+		window, patch, err := planTime(*c.Time, room.Time, now)
+		if err != nil {
+			return UpdatePlan{}, err
+		}
+		plan.Time, plan.Ends = window, window.Ended(now)
+		if !patch.Equal(room.Time) {
+			plan.Patch.Time = &patch
+		}
+	}
+	return plan, nil
+}
+
+// planTime gives the class's new window and the one to send to conference. Conference takes any window for a room
+// without end; a room with an end keeps its start and always has an end.
+func planTime(want, room Window, now int64) (class, patch Window, err error) {
+	start := want.Start
+	if start == nil {
+		start = room.Start
+	}
+	if start == nil {
+		start = &now
+	}
+	if want.End != nil && *start >= *want.End {
+		if start, err = startBefore(*want.End, *start, room, now); err != nil {
+			return class, patch, err
+		}
+	}
+	class = Window{start, want.End}
+	switch {
+	case room.End == nil && *start > now:
+		return class, Window{start, nil}, nil
+	case room.End == nil:
+		return class, class, nil
+	case !sameInt(start, room.Start):
+		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so its start (%s) cannot be moved", second(room.Start))
+	case want.End == nil:
+		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so it cannot be made endless again")
+	case *start > now && *want.End <= now:
+		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room has an end and has not opened yet (it opens at %s), so it cannot be closed before", second(room.Start))
+	default:
+		return class, class, nil
+	}
+}
+
+// startBefore finds a start for a class that shall end now although its room starts later than the asked end.
+func startBefore(end, start int64, room Window, now int64) (*int64, error) {
+	if end > now || end == 0 || room.End != nil {
+		return nil, Invalid([]FieldError{{"time[1]", "must be after the start of the class, which is " + second(&start)}})
+	}
+	return new(end - 1), nil
+}
+
+// Applied reports whether the room shows what the patch asks for. A closing patch is applied when the room is closed,
+// whatever end it shows: conference writes the moment at which it closed.
+func (p ConferencePatch) Applied(room ConferenceRoomState, now int64) bool {
+	if p.Host != nil && room.Host != *p.Host {
+		return false
+	}
+	if p.Reserve != nil && !sameInt(room.Reserve, p.Reserve) {
+		return false
+	}
+	if p.Time == nil || p.Time.Equal(room.Time) {
+		return true
+	}
+	return p.Time.Ended(now) && room.Time.Ended(now)
+}
+
+// AppliedButStart reports whether the room shows all that the patch asks for, only from another start on.
+func (p ConferencePatch) AppliedButStart(room ConferenceRoomState, now int64) bool {
+	if p.Time == nil || p.Time.End == nil || room.Time.End == nil || room.Time.Start == nil {
+		return false
+	}
+	kept := p
+	kept.Time = &Window{room.Time.Start, p.Time.End}
+	return kept.Applied(room, now)
+}

@@ -1,0 +1,132 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// OpenAttempt gives the run an attempt at a room: the one whose room is held, one of those in flight in this process, or
+// a new one. It demands that the run owns the row and that the row is creating, and returns *minigroup.SupersededError
+// otherwise.
+func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
+	out := minigroup.Attempt{ID: n.ID, ClassID: n.ClassID, Kind: n.Kind, State: minigroup.AttemptSent}
+	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
+		row, err := lockRow(ctx, tx, n.ClassID)
+		if err != nil {
+			return err
+		}
+		if row.owner != n.Run || row.state != minigroup.Creating {
+			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		}
+		var roomID *uuid.UUID
+		err = tx.QueryRow(ctx, `
+			SELECT id, state, room_id, expires_at FROM room_attempt
+			WHERE class_id = $1 AND kind = $2 AND operation = 'create' AND fingerprint = $3
+				AND (state = 'held' OR (state = 'sent' AND expires_at > now() AND id = ANY($4)))
+			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Flying).
+			Scan(&out.ID, &out.State, &roomID, &out.ExpiresAt)
+		if err == nil {
+			if roomID != nil {
+				out.RoomID = *roomID
+			}
+			return nil
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return tx.QueryRow(ctx, `
+			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
+			VALUES ($1, $2, $3, 'create', 'sent', $4, $5, now() + $6) RETURNING expires_at`,
+			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight).Scan(&out.ExpiresAt)
+	})
+	return out, err
+}
+
+// answerAttempt writes the id that a reply has brought. The room is held where it is wanted and the place is free.
+const answerAttempt = `
+	UPDATE room_attempt a SET room_id = $2, answered_at = now(), changed_at = now(),
+		state = CASE WHEN a.state = 'sent' AND $3 AND NOT EXISTS (
+				SELECT 1 FROM room_attempt h
+				WHERE h.class_id = a.class_id AND h.kind = a.kind AND h.operation = a.operation AND h.state = 'held')
+			THEN 'held' ELSE 'releasing' END
+	WHERE a.id = $1 AND a.room_id IS NULL
+	RETURNING state`
+
+// AnswerAttempt takes the id of a room into the ledger, whatever has become of its minigroup, and returns the state of
+// the attempt: held, or releasing where nobody wants the room any more. Done twice it does the same once.
+func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
+	var state minigroup.AttemptState
+	err := s.pool.QueryRow(ctx, answerAttempt, id, roomID, true).Scan(&state)
+	if violates(err, "attempt_one_held") { // another reply took the place at the same moment
+		err = s.pool.QueryRow(ctx, answerAttempt, id, roomID, false).Scan(&state)
+	}
+	if errors.Is(err, pgx.ErrNoRows) { // answered before
+		err = s.pool.QueryRow(ctx, `SELECT state FROM room_attempt WHERE id = $1`, id).Scan(&state)
+	}
+	if err != nil {
+		return "", fmt.Errorf("answer attempt: %w", err)
+	}
+	return state, nil
+}
+
+// RefuseAttempt notes that the request made no room and will not. Done twice it does the same once.
+func (s *Store) RefuseAttempt(ctx context.Context, id uuid.UUID) error {
+	return s.exec(ctx, "refuse attempt", `
+		UPDATE room_attempt SET state = 'refused', changed_at = now()
+		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing')`, id)
+}
+
+// LoseAttempt notes that the moment of an attempt has passed without an answer. It changes nothing before that moment
+// (by the clock of Postgres) or where the answer is known.
+func (s *Store) LoseAttempt(ctx context.Context, id uuid.UUID) error {
+	return s.exec(ctx, "lose attempt", `
+		UPDATE room_attempt SET state = 'lost', changed_at = now()
+		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`, id)
+}
+
+// ChatLocked notes that the chat of a held event room is locked. It returns *minigroup.SupersededError where the room
+// is not held any more.
+func (s *Store) ChatLocked(ctx context.Context, roomID uuid.UUID) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE room_attempt SET chat_locked = true, changed_at = now()
+		WHERE room_id = $1 AND kind = 'event' AND state = 'held'`, roomID)
+	if err != nil {
+		return fmt.Errorf("note chat lock: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return minigroup.Supersededf("event room %s is not held any more", roomID)
+	}
+	return nil
+}
+
+// RoomReleased notes that a condemned room is closed. Done twice it does the same once.
+func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
+	return s.exec(ctx, "release room", `
+		UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'`, roomID)
+}
+
+// CondemnedRoom reads a room that is to be closed; ok is false where the ledger does not condemn it.
+func (s *Store) CondemnedRoom(ctx context.Context, roomID uuid.UUID) (room minigroup.CondemnedRoom, ok bool, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT kind, room_id, answered_at FROM room_attempt WHERE room_id = $1 AND state = 'releasing'`, roomID).
+		Scan(&room.Kind, &room.ID, &room.AnsweredAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return room, false, nil
+	}
+	if err != nil {
+		return room, false, fmt.Errorf("read condemned room: %w", err)
+	}
+	return room, true, nil
+}
+
+func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) error {
+	if _, err := s.pool.Exec(ctx, sql, args...); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// BeginCreate takes the row for the run, or makes it, and writes what the run is about to ask for: attempts and, where
+// slots are asked for, the reservation. What is left of an earlier draft is condemned; what was held for an equal one is
+// kept. On a minigroup that is ready it changes nothing. Done twice by the same run, it does the same once.
+//
+// It returns *minigroup.OwnedError where another run owns the row, and CapacityExceeded where the slots fit nowhere.
+func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.Begun, error) {
+	var begun minigroup.Begun
+	err := s.inTx(ctx, "begin create", func(tx pgx.Tx) error {
+		begun = minigroup.Begun{State: minigroup.Creating}
+		fresh, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.Draft, nil)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			row, err := lockRow(ctx, tx, c.Draft.ClassID())
+			if err != nil {
+				return err
+			}
+			if row.state == minigroup.Ready || (row.owner == c.Run && row.state != minigroup.Creating) {
+				begun.State, begun.Failure = row.state, row.failure
+				return nil
+			}
+			if err := row.allows(c.Claim); err != nil {
+				return err
+			}
+			if err := takeForCreate(ctx, tx, c.Run, c.Draft); err != nil {
+				return err
+			}
+			if err := condemnOthers(ctx, tx, c.Draft); err != nil {
+				return err
+			}
+			if begun.Condemned, err = releasingRooms(ctx, tx, c.Draft.ClassID()); err != nil {
+				return err
+			}
+		}
+		if begun.EventAttempt, err = firstAttempt(ctx, tx, c, minigroup.EventRoom, c.EventAttempt); err != nil {
+			return err
+		}
+		if begun.ConferenceAttempt, err = firstAttempt(ctx, tx, c, minigroup.ConferenceRoom, c.ConferenceAttempt); err != nil {
+			return err
+		}
+		if c.Gateways && c.Draft.Slots() > 0 {
+			begun.Reservation, err = reserveForCreate(ctx, tx, c)
+		}
+		return err
+	})
+	return begun, err
+}
+
+// AnnounceCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
+// finds it, also when the run has not begun. It changes nothing where the run has begun or decided already, and returns
+// *minigroup.OwnedError as BeginCreate does.
+func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error {
+	return s.inTx(ctx, "announce create", func(tx pgx.Tx) error {
+		fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Creating, d, nil)
+		if err != nil || fresh {
+			return err
+		}
+		row, err := lockRow(ctx, tx, d.ClassID())
+		if err != nil {
+			return err
+		}
+		if row.state == minigroup.Ready || row.owner == claim.Run {
+			return nil
+		}
+		if err := row.allows(claim); err != nil {
+			return err
+		}
+		if err := takeForCreate(ctx, tx, claim.Run, d); err != nil {
+			return err
+		}
+		return condemnOthers(ctx, tx, d)
+	})
+}
+
+// Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
+// the run owns the row, that both rooms are held, the chat locked where asked, and the slots held where reserved.
+// Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more.
+func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE minigroup m SET state = 'ready', changed_at = now(),
+			event_room_id = event.room_id, conference_room_id = conference.room_id
+		FROM room_attempt event, room_attempt conference
+		WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
+			AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
+			AND event.state = 'held' AND event.fingerprint = m.fingerprint
+			AND (event.chat_locked OR NOT m.locked_chat)
+			AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'create'
+			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
+			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
+				SELECT 1 FROM janus_reservation r
+				WHERE r.class_id = m.id AND r.state = 'held' AND r.fingerprint = m.fingerprint))`,
+		id, run, gateways)
+	if err != nil {
+		return fmt.Errorf("establish: %w", err)
+	}
+	if tag.RowsAffected() == 1 {
+		return nil
+	}
+	var state minigroup.State
+	var owner string
+	if err := s.pool.QueryRow(ctx, `SELECT state, owner FROM minigroup WHERE id = $1`, id).Scan(&state, &owner); err != nil {
+		return fmt.Errorf("establish: %w", err)
+	}
+	switch {
+	case state == minigroup.Ready:
+		return nil
+	case owner != run || state != minigroup.Creating:
+		return minigroup.Supersededf("the minigroup is %s and belongs to run %s", state, owner)
+	default:
+		return minigroup.Supersededf("a room, the chat lock or the slots are not held any more")
+	}
+}
+
+// firstAttempt writes the first attempt of a kind, unless a room is held or a request may still bring one.
+func firstAttempt(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry, kind minigroup.RoomKind, id uuid.UUID) (uuid.UUID, error) {
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
+		SELECT $1, $2, $3, 'create', 'sent', $4, $5, now() + $6
+		WHERE NOT EXISTS (
+			SELECT 1 FROM room_attempt WHERE class_id = $2 AND kind = $3 AND operation = 'create' AND fingerprint = $5
+				AND (state = 'held' OR (state = 'sent' AND expires_at > now())))`,
+		id, c.Draft.ClassID(), kind, c.Run, c.Draft.Fingerprint(), c.Flight)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("write %s attempt: %w", kind, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return uuid.Nil, nil
+	}
+	return id, nil
+}

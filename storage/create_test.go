@@ -1,0 +1,248 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+	"minigroups/storage"
+	"minigroups/storage/storagetest"
+)
+
+func draft(reserve int32) minigroup.Draft {
+	start := time.Now().Unix() + 3600
+	d := minigroup.Draft{
+		Audience: "example.org", Scope: "math/7b Ж%", Host: "host.example.org",
+		Time: minigroup.Window{Start: new(start), End: new(start + 3600)},
+		Tags: json.RawMessage(`{"a":[1,2.5,{"b":null}]}`), LockedChat: true,
+	}
+	if reserve > 0 {
+		d.Reserve = new(reserve)
+	}
+	return d
+}
+
+func entry(run string, d minigroup.Draft) minigroup.CreateEntry {
+	return minigroup.CreateEntry{
+		Claim: minigroup.Claim{Run: run}, Draft: d, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+		Flight: time.Minute, Gateways: true,
+	}
+}
+
+// begun begins a create and fails the test where that fails.
+func begun(t *testing.T, s *storage.Store, e minigroup.CreateEntry) minigroup.Begun {
+	t.Helper()
+	b, err := s.BeginCreate(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func answer(t *testing.T, s *storage.Store, attempt, room uuid.UUID) minigroup.AttemptState {
+	t.Helper()
+	state, err := s.AnswerAttempt(t.Context(), attempt, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func gateways(t *testing.T, s *storage.Store, capacities ...int32) {
+	t.Helper()
+	var backends []minigroup.Backend
+	for i, c := range capacities {
+		backends = append(backends, minigroup.Backend{ID: "janus-" + string(rune('1'+i)), AdminURL: "http://127.0.0.1:1/admin", Capacity: new(c)})
+	}
+	if err := s.SyncBackends(t.Context(), backends); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ready brings a draft to a ready minigroup.
+func ready(t *testing.T, s *storage.Store, run string, d minigroup.Draft) minigroup.Minigroup {
+	t.Helper()
+	b := begun(t, s, entry(run, d))
+	event := uuid.New()
+	answer(t, s, b.EventAttempt, event)
+	answer(t, s, b.ConferenceAttempt, uuid.New())
+	if d.LockedChat {
+		if err := s.ChatLocked(t.Context(), event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Reservation != uuid.Nil {
+		if err := s.ReservationHeld(t.Context(), b.Reservation); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Establish(t.Context(), run, d.ClassID(), true); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.ByID(t.Context(), d.ClassID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestCreate(t *testing.T) {
+	t.Run("a minigroup is ready with all its values once everything is held", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 10)
+		d := draft(8)
+		m := ready(t, s, "run-1", d)
+		if m.State != minigroup.Ready || m.EventRoomID == uuid.Nil || m.ConferenceRoomID == uuid.Nil {
+			t.Fatalf("got %+v", m)
+		}
+		if m.Draft.Fingerprint() != d.Fingerprint() || m.Fingerprint != d.Fingerprint() {
+			t.Fatalf("the draft changed on its way: %+v, was %+v", m.Draft, d)
+		}
+	})
+	t.Run("establish demands both rooms, the lock and the slots", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 10)
+		d := draft(8)
+		b := begun(t, s, entry("run-1", d))
+		event := uuid.New()
+		for _, step := range []func() error{
+			func() error { answer(t, s, b.EventAttempt, event); return nil },
+			func() error { answer(t, s, b.ConferenceAttempt, uuid.New()); return nil },
+			func() error { return s.ChatLocked(t.Context(), event) },
+			func() error { return s.ReservationHeld(t.Context(), b.Reservation) },
+		} {
+			var superseded *minigroup.SupersededError
+			if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+				t.Fatalf("established too early: %v", err)
+			}
+			if err := step(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Establish(t.Context(), "run-2", d.ClassID(), true); err == nil {
+			t.Fatal("a run that does not own the row established it")
+		}
+		if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("another run takes the row only from the owner it names", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		d := draft(0)
+		begun(t, s, entry("run-1", d))
+		e := entry("run-2", d)
+		_, err := s.BeginCreate(t.Context(), e)
+		var owned *minigroup.OwnedError
+		if !errors.As(err, &owned) || owned.Owner != "run-1" {
+			t.Fatalf("got %v", err)
+		}
+		e.Replaces = "run-0"
+		if _, err = s.BeginCreate(t.Context(), e); !errors.As(err, &owned) {
+			t.Fatalf("got %v", err)
+		}
+		e.Replaces = "run-1"
+		if b := begun(t, s, e); b.State != minigroup.Creating || b.EventAttempt != uuid.Nil {
+			t.Fatalf("requests of run-1 may still be in flight, yet run-2 was given fresh attempts: %+v", b)
+		}
+	})
+	t.Run("what was held for an equal draft is kept, what was held for another is condemned", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 16) // what is given up counts until its gateway has confirmed
+		d := draft(8)
+		first := begun(t, s, entry("run-1", d))
+		event := uuid.New()
+		answer(t, s, first.EventAttempt, event)
+		e := entry("run-2", d)
+		e.Replaces = "run-1"
+		if b := begun(t, s, e); b.EventAttempt != uuid.Nil || b.Reservation != first.Reservation || len(b.Condemned) != 0 {
+			t.Fatalf("got %+v", b)
+		}
+		other := d
+		other.Host = "another.example.org"
+		e = entry("run-3", other)
+		e.Replaces = "run-2"
+		b := begun(t, s, e)
+		if b.EventAttempt == uuid.Nil || b.Reservation == first.Reservation || len(b.Condemned) != 1 || b.Condemned[0].ID != event {
+			t.Fatalf("got %+v", b)
+		}
+		if state := answer(t, s, first.ConferenceAttempt, uuid.New()); state != minigroup.AttemptReleasing {
+			t.Fatalf("the late reply of another draft is %s", state)
+		}
+	})
+	t.Run("of two replies one is held", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		d := draft(0)
+		b := begun(t, s, entry("run-1", d))
+		second, err := s.OpenAttempt(t.Context(), minigroup.AttemptEntry{
+			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Minute,
+		})
+		if err != nil || second.State != minigroup.AttemptSent || second.ID == b.EventAttempt {
+			t.Fatalf("got %+v, %v", second, err)
+		}
+		if a, b := answer(t, s, second.ID, uuid.New()), answer(t, s, b.EventAttempt, uuid.New()); a != minigroup.AttemptHeld || b != minigroup.AttemptReleasing {
+			t.Fatalf("got %s and %s", a, b)
+		}
+	})
+}
+
+func TestUndo(t *testing.T) {
+	reason := minigroup.Failure{Kind: minigroup.UpstreamRefused, Detail: "conference refused", Upstream: "conference"}
+	t.Run("condemns what is held and what is in flight, and fails when all is closed", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 10)
+		d := draft(8)
+		b := begun(t, s, entry("run-1", d))
+		event := uuid.New()
+		answer(t, s, b.EventAttempt, event)
+		c, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		if err != nil || c.State != minigroup.Undoing || len(c.Rooms) != 1 || c.Rooms[0].ID != event || len(c.Reservations) != 1 {
+			t.Fatalf("got %+v, %v", c, err)
+		}
+		if _, open, err := s.Fail(t.Context(), "run-1", d.ClassID()); err != nil || len(open) != 1 {
+			t.Fatalf("open %v, %v", open, err)
+		}
+		late := uuid.New()
+		if state := answer(t, s, b.ConferenceAttempt, late); state != minigroup.AttemptReleasing {
+			t.Fatalf("the late reply is %s", state)
+		}
+		for _, room := range []uuid.UUID{event, late} {
+			if err := s.RoomReleased(t.Context(), room); err != nil {
+				t.Fatal(err)
+			}
+		}
+		told, open, err := s.Fail(t.Context(), "run-1", d.ClassID())
+		if err != nil || len(open) != 0 || told.Kind != reason.Kind {
+			t.Fatalf("got %+v, %v, %v", told, open, err)
+		}
+		m, err := s.ByID(t.Context(), d.ClassID())
+		if err != nil || m.State != minigroup.Failed || m.Failure.Upstream != "conference" || m.Failure.FailedAt.IsZero() {
+			t.Fatalf("got %+v, %v", m, err)
+		}
+	})
+	t.Run("leaves a ready minigroup alone", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		d := draft(0)
+		ready(t, s, "run-1", d)
+		c, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		if err != nil || c.State != minigroup.Ready {
+			t.Fatalf("got %+v, %v", c, err)
+		}
+	})
+	t.Run("a create that ended before it began is told as failed", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		d := draft(0)
+		for _, run := range []string{"run-1", "run-2"} {
+			claim := minigroup.Claim{Run: run, Replaces: "run-1"}
+			if c, err := s.Condemn(t.Context(), claim, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: run}); err != nil || c.State != minigroup.Undoing {
+				t.Fatalf("got %+v, %v", c, err)
+			}
+			if told, _, err := s.Fail(t.Context(), run, d.ClassID()); err != nil || told.Detail != run {
+				t.Fatalf("got %+v, %v", told, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package storage
+
+import (
+	"time"
+
+	"minigroups/minigroup"
+)
+
+// The JSON columns. Fields are only ever added.
+
+type failureJSON struct {
+	Kind         minigroup.Kind `json:"kind"`
+	Detail       string         `json:"detail,omitempty"`
+	Upstream     string         `json:"upstream,omitempty"`
+	UpstreamType string         `json:"upstream_type,omitempty"`
+}
+
+func toFailureJSON(f minigroup.Failure) failureJSON {
+	return failureJSON{f.Kind, f.Detail, f.Upstream, f.UpstreamType}
+}
+
+func (f *failureJSON) failure(at *time.Time) *minigroup.Failure {
+	if f == nil {
+		return nil
+	}
+	failure := minigroup.Failure{Kind: f.Kind, Detail: f.Detail, Upstream: f.Upstream, UpstreamType: f.UpstreamType}
+	if at != nil {
+		failure.FailedAt = *at
+	}
+	return &failure
+}
+
+// changeJSON holds a change or a patch; what is absent stays as it is.
+type changeJSON struct {
+	Time    *[2]*int64 `json:"time,omitempty"`
+	Reserve *int32     `json:"reserve,omitempty"`
+	Host    *string    `json:"host,omitempty"`
+}
+
+func toChangeJSON(c minigroup.Change) changeJSON {
+	out := changeJSON{Reserve: c.Reserve, Host: c.Host}
+	if c.Time != nil {
+		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
+	}
+	return out
+}
+
+func (c *changeJSON) change() minigroup.Change {
+	if c == nil {
+		return minigroup.Change{}
+	}
+	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host}
+	if c.Time != nil {
+		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}
+	}
+	return out
+}

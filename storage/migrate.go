@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Migrate brings the schema to the version this program knows and returns that version. Running it twice, or from
+// several processes at once, does no harm.
+func Migrate(ctx context.Context, url string) (version int64, err error) {
+	provider, db, err := migrations(url)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := provider.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	version, err = provider.GetDBVersion(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("migrate: read version: %w", err)
+	}
+	return version, nil
+}
+
+func migrations(url string) (*goose.Provider, *sql.DB, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, nil, errors.New("migrate: the database URL cannot be read; expected postgres://user:password@host:port/name")
+	}
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, nil, fmt.Errorf("migrate: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, nil, fmt.Errorf("migrate: %w", err)
+	}
+	db := stdlib.OpenDB(*cfg)
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("migrate: %w", err), db.Close())
+	}
+	return provider, db, nil
+}
+
+// Ready reports whether Postgres answers and has the schema this program was built for. An older schema is an error
+// that says what to run; a newer one is accepted, for migrations only add.
+func (s *Store) Ready(ctx context.Context) error {
+	want, err := newestMigration()
+	if err != nil {
+		return err
+	}
+	var have int64
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	if isUndefinedTable(err) {
+		have, err = 0, nil
+	}
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if have < want {
+		return fmt.Errorf("the database has schema version %d and this program needs %d: run the migrate command first", have, want)
+	}
+	return nil
+}
+
+func newestMigration() (int64, error) {
+	entries, err := migrationFiles.ReadDir("migrations")
+	if err != nil {
+		return 0, fmt.Errorf("read migrations: %w", err)
+	}
+	return goose.NumericComponent(entries[len(entries)-1].Name())
+}

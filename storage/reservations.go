@@ -1,0 +1,259 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// SyncBackends makes the table of gateways equal to the configured ones. A gateway that is configured no more takes no
+// new reservations and keeps those it has.
+func (s *Store) SyncBackends(ctx context.Context, backends []minigroup.Backend) error {
+	return s.inTx(ctx, "sync backends", func(tx pgx.Tx) error {
+		ids := make([]string, 0, len(backends))
+		for _, b := range backends {
+			ids = append(ids, b.ID)
+			_, err := tx.Exec(ctx, `
+				INSERT INTO janus_backend (id, "group", enabled, capacity, balancer_capacity, admin_url, janus_url)
+				VALUES ($1, $2, true, $3, $4, $5, $6)
+				ON CONFLICT (id) DO UPDATE SET "group" = $2, enabled = true, capacity = $3, balancer_capacity = $4, admin_url = $5, janus_url = $6`,
+				b.ID, b.Group, b.Capacity, b.BalancerCapacity, b.AdminURL, b.JanusURL)
+			if err != nil {
+				return fmt.Errorf("backend %s: %w", b.ID, err)
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE janus_backend SET enabled = false WHERE enabled AND NOT id = ANY($1)`, ids)
+		return err
+	})
+}
+
+// admission asks where slots fit.
+type admission struct {
+	group string
+	// only names the one backend that will do, except those that will not; empty for no such wish.
+	only   string
+	except []string
+	slots  int32
+	during minigroup.Window
+	// own is the live reservation whose slots the class has already: what it has is not refused to it.
+	own uuid.UUID
+}
+
+// lockBackends makes admissions on the same gateways wait for each other. Always in the order of ids.
+const lockBackends = `
+	SELECT id FROM janus_backend
+	WHERE (enabled OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
+		AND ($2 = '' OR id = $2)
+	ORDER BY id FOR NO KEY UPDATE`
+
+// admit finds, among the locked gateways, the fullest one on which the slots fit at every moment of the window. The load of
+// a gateway changes only where a reservation begins (or the class's own one ends), so those are the moments looked at.
+// While an update is undecided, the greater of a reservation's old and new slots counts.
+const admit = `
+	WITH wanted AS (
+		SELECT tstzrange(to_timestamp($2::bigint), to_timestamp($3::bigint)) AS during
+	), counted AS (
+		SELECT r.* FROM janus_reservation r, wanted w
+		WHERE r.state <> 'released' AND r.backend_id = ANY($1) AND (r.during && w.during OR r.next_during && w.during)
+	), moment AS (
+		SELECT lower(during) AS at FROM wanted
+		UNION SELECT lower(c.during) FROM counted c, wanted w WHERE w.during @> lower(c.during)
+		UNION SELECT lower(c.next_during) FROM counted c, wanted w WHERE w.during @> lower(c.next_during)
+		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $5 AND w.during @> upper(c.during)
+	), load AS (
+		SELECT b.id, m.at, coalesce(b.balancer_capacity, b.capacity, 2147483647)::bigint AS line,
+			coalesce(sum(greatest(
+				CASE WHEN c.during @> m.at THEN c.slots ELSE 0 END,
+				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $5), 0)::bigint AS others,
+			coalesce(max(c.slots) FILTER (WHERE c.id = $5 AND c.during @> m.at), 0) AS own
+		FROM janus_backend b CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
+		WHERE b.id = ANY($1)
+		GROUP BY b.id, m.at
+	), verdict AS (
+		SELECT id, bool_and(others + $4 <= line OR own >= $4) AS fits, min(line - others) AS free FROM load GROUP BY id
+	)
+	SELECT id, fits, greatest(free, 0) FROM verdict
+	ORDER BY fits DESC, CASE WHEN fits THEN free END, free DESC, id LIMIT 1`
+
+// place returns the gateway on which the slots fit, or CapacityExceeded. The gateways stay locked until the transaction
+// ends, so that no two admissions are given the same slots.
+func place(ctx context.Context, tx pgx.Tx, a admission) (string, error) {
+	if a.except == nil {
+		a.except = []string{}
+	}
+	rows, err := tx.Query(ctx, lockBackends, a.group, a.only, a.except)
+	if err != nil {
+		return "", fmt.Errorf("lock gateways: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "", fmt.Errorf("lock gateways: %w", err)
+	}
+	if len(ids) == 0 {
+		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
+	}
+	var id string
+	var fits bool
+	var free int64
+	err = tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.slots, a.own).Scan(&id, &fits, &free)
+	if err != nil {
+		return "", fmt.Errorf("admit slots: %w", err)
+	}
+	if !fits {
+		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway has %d slots free for all of the class; the most that is free is %d", a.slots, free)
+	}
+	return id, nil
+}
+
+// slotsWindow is the window for which slots are reserved: a class without a start has them from now on.
+func slotsWindow(w minigroup.Window, now time.Time) minigroup.Window {
+	if w.Start == nil {
+		w.Start = new(now.Unix())
+	}
+	if w.End != nil && *w.End <= *w.Start {
+		w.Start = new(*w.End - 1)
+	}
+	return w
+}
+
+// reserveForCreate keeps the reservation that an earlier run of the same draft has made, or makes one.
+func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (uuid.UUID, error) {
+	var id uuid.UUID
+	err := tx.QueryRow(ctx, `SELECT id FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`, c.Draft.ClassID()).Scan(&id)
+	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+		return id, err
+	}
+	return c.Reservation, reserve(ctx, tx, c.Reservation, c.Draft.ClassID(), nil, admission{
+		group: c.Group, slots: c.Draft.Slots(), during: slotsWindow(c.Draft.Time, time.Now()),
+	})
+}
+
+// reserve admits the slots and writes the reservation for the draft that the class is created from.
+func reserve(ctx context.Context, tx pgx.Tx, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
+	backend, err := place(ctx, tx, a)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
+		SELECT $1, m.id, $3, 'pending', $4, tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), m.fingerprint, $7
+		FROM minigroup m WHERE m.id = $2`,
+		id, classID, backend, a.slots, a.during.Start, a.during.End, update)
+	if err != nil {
+		return fmt.Errorf("write reservation: %w", err)
+	}
+	return nil
+}
+
+// MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
+// another gateway under the fresh id. It returns CapacityExceeded, and changes nothing, where it fits on no other, and
+// *minigroup.SupersededError where the run does not own a creating row any more. Done twice it does the same once.
+func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error {
+	return s.inTx(ctx, "move reservation", func(tx pgx.Tx) error {
+		row, err := lockRow(ctx, tx, draft.ClassID())
+		if err != nil {
+			return err
+		}
+		if row.owner != run || row.state != minigroup.Creating {
+			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		}
+		var moved bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM janus_reservation WHERE id = $1)`, to).Scan(&moved); err != nil || moved {
+			return err
+		}
+		var given []string // gateways that this class has given up already
+		err = tx.QueryRow(ctx, `
+			SELECT array_agg(DISTINCT backend_id) FROM janus_reservation
+			WHERE class_id = $1 AND (id = $2 OR state = 'releasing')`, draft.ClassID(), from).Scan(&given)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE janus_reservation SET state = 'releasing', changed_at = now() WHERE id = $1 AND state IN ('pending', 'held')`, from)
+		if err != nil {
+			return err
+		}
+		return reserve(ctx, tx, to, draft.ClassID(), nil, admission{
+			group: group, except: given, slots: draft.Slots(), during: slotsWindow(draft.Time, time.Now()),
+		})
+	})
+}
+
+const reservationColumns = `r.id, r.class_id, r.slots, r.state, r.doubtful, b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity`
+
+func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error) {
+	b := &r.Backend
+	return r, row.Scan(&r.ID, &r.ClassID, &r.Slots, &r.State, &r.Doubtful, &b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
+}
+
+// Reservation reads a reservation and its gateway.
+func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error) {
+	return oneReservation(s.pool.Query(ctx, `
+		SELECT `+reservationColumns+` FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id WHERE r.id = $1`, id))
+}
+
+// OpenReservations lists the reservations of a class that are not released.
+func (s *Store) OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+reservationColumns+` FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id
+		WHERE r.class_id = $1 AND r.state <> 'released' ORDER BY r.created_at`, classID)
+	if err != nil {
+		return nil, fmt.Errorf("read reservations: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, scanReservation)
+	if err != nil {
+		return nil, fmt.Errorf("read reservations: %w", err)
+	}
+	return out, nil
+}
+
+func oneReservation(rows pgx.Rows, err error) (minigroup.Reservation, error) {
+	if err != nil {
+		return minigroup.Reservation{}, fmt.Errorf("read reservation: %w", err)
+	}
+	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
+	if err != nil {
+		return r, fmt.Errorf("read reservation: %w", err)
+	}
+	return r, nil
+}
+
+func releasingReservations(ctx context.Context, tx pgx.Tx, classID uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, `SELECT id FROM janus_reservation WHERE class_id = $1 AND state = 'releasing' ORDER BY created_at`, classID)
+	if err != nil {
+		return nil, fmt.Errorf("list reservations: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// ReservationHeld notes that the gateway has the room. It returns *minigroup.SupersededError where the reservation was
+// given up meanwhile: then the room has to go again.
+func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) error {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE janus_reservation SET state = 'held', changed_at = now() WHERE id = $1 AND state IN ('pending', 'held')`, id)
+	if err != nil {
+		return fmt.Errorf("hold reservation: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return minigroup.Supersededf("reservation %s was given up", id)
+	}
+	return nil
+}
+
+// ReservationDoubtful notes that a request for this reservation went unanswered and may still be executed.
+func (s *Store) ReservationDoubtful(ctx context.Context, id uuid.UUID) error {
+	return s.exec(ctx, "doubt reservation", `UPDATE janus_reservation SET doubtful = true, changed_at = now() WHERE id = $1 AND NOT doubtful`, id)
+}
+
+// ReservationReleased notes that the gateway has no room for a reservation that was given up. Its slots are free from
+// here on. Done twice it does the same once.
+func (s *Store) ReservationReleased(ctx context.Context, id uuid.UUID) error {
+	return s.exec(ctx, "release reservation", `
+		UPDATE janus_reservation SET state = 'released', changed_at = now() WHERE id = $1 AND state = 'releasing'`, id)
+}

@@ -1,0 +1,109 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// lockedRow is what decides whether a run may act on a minigroup. It is locked until the transaction ends.
+type lockedRow struct {
+	state    minigroup.State
+	owner    string
+	failure  *minigroup.Failure
+	closedAt *time.Time
+}
+
+// lockRow returns pgx.ErrNoRows where there is no such minigroup.
+func lockRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (lockedRow, error) {
+	var row lockedRow
+	var failure *failureJSON
+	var failedAt *time.Time
+	err := tx.QueryRow(ctx, `SELECT state, owner, failure, failed_at, closed_at FROM minigroup WHERE id = $1 FOR UPDATE`, id).
+		Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt)
+	if err != nil {
+		return row, fmt.Errorf("lock minigroup: %w", err)
+	}
+	row.failure = failure.failure(failedAt)
+	return row, nil
+}
+
+// allows reports whether the claim holds against the row's owner: compare-and-set on the owner.
+func (r lockedRow) allows(c minigroup.Claim) error {
+	if r.owner == c.Run || (c.Replaces != "" && r.owner == c.Replaces) {
+		return nil
+	}
+	return &minigroup.OwnedError{Owner: r.owner}
+}
+
+// insertRow makes the row of a draft; it reports false where there is one.
+func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, tags, fingerprint, failure)
+		VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (id) DO NOTHING`,
+		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat,
+		jsonText(d.Tags), d.Fingerprint(), failure)
+	if err != nil {
+		return false, fmt.Errorf("insert minigroup: %w", err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// takeForCreate gives the locked row to the run, to be created from the draft.
+func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE minigroup SET state = 'creating', owner = $2, failure = NULL, failed_at = NULL, changed_at = now(),
+			during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), host = $5, reserve = $6, locked_chat = $7,
+			tags = $8, fingerprint = $9
+		WHERE id = $1`,
+		d.ClassID(), run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, jsonText(d.Tags), d.Fingerprint())
+	if err != nil {
+		return fmt.Errorf("take minigroup: %w", err)
+	}
+	return nil
+}
+
+// condemnOthers condemns what was asked for on behalf of another draft of the same class.
+func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE room_attempt SET state = 'releasing', changed_at = now()
+		WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, d.ClassID(), d.Fingerprint())
+	if err != nil {
+		return fmt.Errorf("condemn rooms of another draft: %w", err)
+	}
+	_, err = tx.Exec(ctx, `
+		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, changed_at = now()
+		WHERE class_id = $1 AND state IN ('pending', 'held') AND fingerprint <> $2`, d.ClassID(), d.Fingerprint())
+	if err != nil {
+		return fmt.Errorf("condemn reservation of another draft: %w", err)
+	}
+	return nil
+}
+
+// releasingRooms lists the condemned rooms of a class whose ids are known.
+func releasingRooms(ctx context.Context, tx pgx.Tx, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT kind, room_id, answered_at FROM room_attempt
+		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("list condemned rooms: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {
+		return r, row.Scan(&r.Kind, &r.ID, &r.AnsweredAt)
+	})
+}
+
+// jsonText keeps an absent document NULL.
+func jsonText(raw []byte) *string {
+	if raw == nil {
+		return nil
+	}
+	text := string(raw)
+	return &text
+}

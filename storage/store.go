@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store reads and writes minigroups and their ledger. It is safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Options say how to reach Postgres.
+type Options struct {
+	// URL is a postgres:// URL or a keyword/value string.
+	URL string
+	// MaxConns bounds the pool.
+	MaxConns int32
+}
+
+// statementTimeout bounds every statement on the server, also those whose client has gone.
+const statementTimeout = 10 * time.Second
+
+// Open makes a pool and returns at once; the first query connects. Close it when done.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("open database: the URL cannot be read; expected postgres://user:password@host:port/name") // err may hold the password
+	}
+	if o.MaxConns > 0 {
+		cfg.MaxConns = o.MaxConns
+	}
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	cfg.ConnConfig.RuntimeParams["application_name"] = "minigroups"
+	cfg.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Close ends the pool after the queries under way have ended.
+func (s *Store) Close() { s.pool.Close() }
+
+// inTx runs fn in one transaction, once more where Postgres chose this one as the victim of a deadlock.
+func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) error {
+	for try := 0; ; try++ {
+		err := pgx.BeginFunc(ctx, s.pool, fn)
+		var pgErr *pgconn.PgError
+		if try < 3 && errors.As(err, &pgErr) && (pgErr.Code == "40P01" || pgErr.Code == "40001") {
+			continue
+		}
+		return wrap(doing, err)
+	}
+}

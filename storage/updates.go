@@ -1,0 +1,330 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// AnnounceUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when
+// its run has not begun. It changes nothing where the update is known.
+func (s *Store) AnnounceUpdate(ctx context.Context, run string, classID, updateID uuid.UUID, c minigroup.Change) error {
+	return s.exec(ctx, "announce update", `
+		INSERT INTO minigroup_update (id, class_id, state, run, requested) VALUES ($1, $2, 'requested', $3, $4)
+		ON CONFLICT (id) DO NOTHING`, updateID, classID, run, toChangeJSON(c))
+}
+
+// TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
+// to begin), running, done or failed; or which other update has to be settled first. What is decided is left alone.
+//
+// It returns *minigroup.OwnedError where another run owns the row, and NotReady where the minigroup cannot be updated.
+func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (minigroup.BegunUpdate, error) {
+	var begun minigroup.BegunUpdate
+	err := s.inTx(ctx, "take for update", func(tx pgx.Tx) error {
+		begun = minigroup.BegunUpdate{State: minigroup.UpdateRequested}
+		row, err := lockRow(ctx, tx, classID)
+		if err != nil {
+			return err
+		}
+		known, err := readUpdate(ctx, tx, `u.id = $1`, updateID)
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			begun.State, begun.Failure = known.State, known.Failure
+		}
+		if begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed {
+			return nil
+		}
+		if row.state != minigroup.Ready {
+			return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", row.state)
+		}
+		if err := row.allows(claim); err != nil {
+			return err
+		}
+		if err := takeUpdate(ctx, tx, claim.Run, classID); err != nil || begun.State == minigroup.UpdateRunning {
+			return err
+		}
+		running, err := readUpdate(ctx, tx, `u.class_id = $1 AND u.state = 'running'`, classID)
+		if err == nil && running != nil {
+			begun.Unfinished = running.ID
+		}
+		return err
+	})
+	return begun, err
+}
+
+// BeginUpdate writes the update with its old and new values; the new slots are admitted and stand beside the old until
+// the update is decided. It demands that the run owns the row and returns *minigroup.SupersededError otherwise. It
+// returns Closed where the class has ended, and CapacityExceeded where the slots do not fit.
+func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
+	return s.inTx(ctx, "begin update", func(tx pgx.Tx) error {
+		row, err := lockRow(ctx, tx, u.ClassID)
+		if err != nil {
+			return err
+		}
+		if row.owner != u.Run || row.state != minigroup.Ready {
+			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		}
+		if row.closedAt != nil {
+			return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
+		}
+		if err := writeUpdate(ctx, tx, u); err != nil || !u.Gateways || u.Plan.Ends {
+			return err
+		}
+		return reserveForUpdate(ctx, tx, u)
+	})
+}
+
+// takeUpdate makes the run the owner of the row and of its undecided update.
+func takeUpdate(ctx context.Context, tx pgx.Tx, run string, classID uuid.UUID) error {
+	if _, err := tx.Exec(ctx, `UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run); err != nil {
+		return fmt.Errorf("take minigroup: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE minigroup_update SET run = $2 WHERE class_id = $1 AND state = 'running'`, classID, run); err != nil {
+		return fmt.Errorf("take update: %w", err)
+	}
+	return nil
+}
+
+func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
+	p := u.Plan
+	_, err := tx.Exec(ctx, `
+		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
+			new_during, new_reserve, new_host, ends_class, patch)
+		SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
+			tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
+		FROM minigroup m WHERE m.id = $1
+		ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run, old_during = excluded.old_during, old_reserve = excluded.old_reserve,
+			old_host = excluded.old_host, new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
+			ends_class = excluded.ends_class, patch = excluded.patch`,
+		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toChangeJSON(minigroup.Change(p.Patch)))
+	if err != nil {
+		return fmt.Errorf("write update: %w", err)
+	}
+	return nil
+}
+
+// reserveForUpdate puts the new slots and window beside the old ones. Slots that are given up stay until the update commits.
+func reserveForUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
+	var slots int32
+	if u.Plan.Reserve != nil {
+		slots = *u.Plan.Reserve
+	}
+	if slots == 0 {
+		return nil
+	}
+	want := admission{group: u.Group, slots: slots, during: slotsWindow(u.Plan.Time, time.Now())}
+	var same bool
+	err := tx.QueryRow(ctx, `
+		SELECT id, backend_id, slots = $2 AND during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint))
+		FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`,
+		u.ClassID, slots, want.during.Start, want.during.End).Scan(&want.own, &want.only, &same)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return reserve(ctx, tx, u.Reservation, u.ClassID, &u.ID, want)
+	case err != nil:
+		return fmt.Errorf("read reservation: %w", err)
+	case same:
+		return nil
+	}
+	if _, err := place(ctx, tx, want); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		UPDATE janus_reservation SET next_slots = $2, next_during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), changed_at = now()
+		WHERE id = $1`, want.own, slots, want.during.Start, want.during.End)
+	if err != nil {
+		return fmt.Errorf("write next slots: %w", err)
+	}
+	return nil
+}
+
+// UpdateRecord reads an update. It returns a *minigroup.Error of kind ClassNotFound where it is unknown.
+func (s *Store) UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error) {
+	rec, err := readUpdate(ctx, s.pool, `u.id = $1`, id)
+	if err != nil {
+		return minigroup.UpdateRecord{}, err
+	}
+	if rec == nil {
+		return minigroup.UpdateRecord{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no update %s", id)
+	}
+	return *rec, nil
+}
+
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// readUpdate returns nil where no update meets the condition.
+func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigroup.UpdateRecord, error) {
+	var r minigroup.UpdateRecord
+	var requested, patch *changeJSON
+	var failure *failureJSON
+	var host *string
+	var decided *time.Time
+	var left *float64
+	var room *uuid.UUID
+	err := q.QueryRow(ctx, `
+		SELECT u.id, u.class_id, u.state, u.run, u.requested, u.failure, u.decided_at, u.patch, u.patches,
+			extract(epoch FROM greatest(u.patch_until - now(), interval '0'))::float8,
+			extract(epoch FROM lower(u.new_during))::bigint, extract(epoch FROM upper(u.new_during))::bigint, u.new_reserve, u.new_host, u.ends_class,
+			m.conference_room_id
+		FROM minigroup_update u JOIN minigroup m ON m.id = u.class_id WHERE `+where, arg).
+		Scan(&r.ID, &r.ClassID, &r.State, &r.Run, &requested, &failure, &decided, &patch, &r.Patches, &left,
+			&r.Plan.Time.Start, &r.Plan.Time.End, &r.Plan.Reserve, &host, &r.Plan.Ends, &room)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil //nolint:nilnil // absent is an answer here, not a failure
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read update: %w", err)
+	}
+	r.Requested, r.Failure = requested.change(), failure.failure(decided)
+	r.Plan.Patch = minigroup.ConferencePatch(patch.change())
+	if host != nil {
+		r.Plan.Host = *host
+	}
+	if left != nil {
+		r.PatchOpen, r.PatchLeft = true, time.Duration(*left*float64(time.Second))
+	}
+	if room != nil {
+		r.ConferenceRoomID = *room
+	}
+	return &r, nil
+}
+
+// ownsUpdate is the condition under which a run may act on an update.
+const ownsUpdate = `id = $1 AND state = 'running' AND run = $2
+	AND EXISTS (SELECT 1 FROM minigroup m WHERE m.id = class_id AND m.owner = $2 AND m.state = 'ready')`
+
+// SendPatch notes that a PATCH is about to be sent and may be in flight for so long. From here on the update goes
+// forward. It returns *minigroup.SupersededError where the update is not the run's to carry out or is decided, and another
+// error, worth a later try, where a PATCH of it may still be in flight.
+func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {
+	err := s.onUpdate(ctx, "send patch", `
+		UPDATE minigroup_update SET patch_until = now() + $3::interval, patches = patches + 1
+		WHERE `+ownsUpdate+` AND patch_until IS NULL`, id, run, flight)
+	var superseded *minigroup.SupersededError
+	if errors.As(err, &superseded) {
+		rec, readErr := s.UpdateRecord(ctx, id)
+		if readErr == nil && rec.State == minigroup.UpdateRunning && rec.Run == run && rec.PatchOpen {
+			return fmt.Errorf("send patch: another PATCH of update %s is in flight", id)
+		}
+	}
+	return err
+}
+
+// PatchUndone notes that no PATCH of the update is in flight and conference has not taken it.
+func (s *Store) PatchUndone(ctx context.Context, run string, id uuid.UUID) error {
+	return s.onUpdate(ctx, "clear patch", `UPDATE minigroup_update SET patch_until = NULL WHERE `+ownsUpdate, id, run)
+}
+
+// AdoptStart makes the update's new window start where conference has let the room start (unix seconds).
+func (s *Store) AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error {
+	return s.onUpdate(ctx, "adopt start", `
+		UPDATE minigroup_update SET new_during = tstzrange(to_timestamp($3::bigint), upper(new_during)) WHERE `+ownsUpdate, id, run, start)
+}
+
+func (s *Store) onUpdate(ctx context.Context, doing, sql string, args ...any) error {
+	tag, err := s.pool.Exec(ctx, sql, args...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return minigroup.Supersededf("update %s is not this run's to carry out any more", args[0])
+	}
+	return nil
+}
+
+// CommitUpdate writes the new values once conference has agreed. Done twice it does the same once. It returns
+// *minigroup.SupersededError where the update is not the run's to commit.
+func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
+	return s.inTx(ctx, "commit update", func(tx pgx.Tx) error {
+		classID, state, err := lockUpdate(ctx, tx, run, id)
+		if err != nil || state == minigroup.UpdateDone {
+			return err
+		}
+		if state != minigroup.UpdateRunning {
+			return minigroup.Supersededf("update %s is %s", id, state)
+		}
+		for _, sql := range []string{
+			`UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now(),
+				closed_at = CASE WHEN u.ends_class THEN now() END
+			 FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`,
+			`UPDATE janus_reservation r SET changed_at = now(), slots = coalesce(next_slots, slots), during = coalesce(next_during, during),
+				next_slots = NULL, next_during = NULL, update_id = NULL,
+				state = CASE WHEN u.ends_class OR coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
+			 FROM minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`,
+			`UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE class_id = $1 AND id = $2`,
+		} {
+			if _, err := tx.Exec(ctx, sql, classID, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// FailUpdate ends an update with nothing changed. With unlessSent it leaves an update alone of which a PATCH may have
+// reached conference. It returns the state in which the update is then. Done twice it does the same once. An update that
+// never began is written as failed, so that whoever asked for it finds out. It returns *minigroup.SupersededError where
+// the update is not the run's to end.
+func (s *Store) FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
+	var out minigroup.UpdateState
+	err := s.inTx(ctx, "fail update", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO minigroup_update (id, class_id, state, run, requested) SELECT $1, id, 'requested', $2, $3 FROM minigroup WHERE id = $4
+			ON CONFLICT (id) DO NOTHING`, id, run, toChangeJSON(c), classID); err != nil {
+			return err
+		}
+		_, state, err := lockUpdate(ctx, tx, run, id)
+		if err != nil {
+			return err
+		}
+		out = state
+		if state == minigroup.UpdateDone || state == minigroup.UpdateFailed {
+			return nil
+		}
+		tag, err := tx.Exec(ctx, `
+			UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL
+			WHERE id = $1 AND (NOT $3 OR patch_until IS NULL)`, id, toFailureJSON(reason), unlessSent)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		out = minigroup.UpdateFailed
+		if state == minigroup.UpdateRequested {
+			return nil // nothing was written for it yet
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE janus_reservation SET next_slots = NULL, next_during = NULL, changed_at = now(),
+				state = CASE WHEN update_id = $2 THEN 'released' ELSE state END, update_id = NULL
+			WHERE class_id = $1 AND state IN ('pending', 'held')`, classID, id)
+		return err
+	})
+	return out, err
+}
+
+// lockUpdate locks the minigroup and the update, in this order, and demands that the run owns an update that is running.
+func lockUpdate(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID) (classID uuid.UUID, state minigroup.UpdateState, err error) {
+	var owner, carrier string
+	err = tx.QueryRow(ctx, `
+		SELECT m.owner, m.id FROM minigroup m WHERE m.id = (SELECT class_id FROM minigroup_update WHERE id = $1) FOR UPDATE`, id).
+		Scan(&owner, &classID)
+	if err != nil {
+		return classID, state, fmt.Errorf("lock minigroup: %w", err)
+	}
+	err = tx.QueryRow(ctx, `SELECT state, run FROM minigroup_update WHERE id = $1 FOR UPDATE`, id).Scan(&state, &carrier)
+	if err != nil {
+		return classID, state, fmt.Errorf("lock update: %w", err)
+	}
+	if state == minigroup.UpdateRunning && (owner != run || carrier != run) {
+		return classID, state, minigroup.Supersededf("update %s belongs to run %s", id, owner)
+	}
+	return classID, state, nil
+}

@@ -1,0 +1,84 @@
+package storage_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+	"minigroups/storage"
+	"minigroups/storage/storagetest"
+)
+
+func beginUpdate(t *testing.T, s *storage.Store, run string, m minigroup.Minigroup, plan minigroup.UpdatePlan) (uuid.UUID, error) {
+	t.Helper()
+	id := uuid.New()
+	b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: run, Replaces: "run-1"}, m.ClassID(), id)
+	if err != nil || b.State != minigroup.UpdateRequested {
+		t.Fatalf("got %+v, %v", b, err)
+	}
+	return id, s.BeginUpdate(t.Context(), minigroup.UpdateEntry{
+		ID: id, Run: run, ClassID: m.ClassID(), Change: minigroup.Change{Time: &plan.Time}, Plan: plan, Reservation: uuid.New(), Gateways: true,
+	})
+}
+
+func TestUpdate(t *testing.T) {
+	t.Run("commits the new values and nothing else", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 10)
+		m := ready(t, s, "run-1", draft(8))
+		later := minigroup.Window{Start: new(*m.Time.Start + 60), End: new(*m.Time.End + 60)}
+		id, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: later, Reserve: new(int32(9)), Host: m.Host, Patch: minigroup.ConferencePatch{Time: &later}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := s.ByID(t.Context(), m.ClassID())
+		if err != nil || now.Update == nil || now.Update.State != minigroup.UpdateRunning || !now.Time.Equal(m.Time) {
+			t.Fatalf("got %+v, %v", now, err)
+		}
+		if err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := s.UpdateRecord(t.Context(), id)
+		if err != nil || !rec.PatchOpen || rec.PatchLeft < 50*time.Second || rec.Patches != 1 || rec.Plan.Patch.Time == nil || !rec.Plan.Patch.Time.Equal(later) || rec.ConferenceRoomID != m.ConferenceRoomID {
+			t.Fatalf("got %+v, %v", rec, err)
+		}
+		if state, err := s.FailUpdate(t.Context(), "run-2", m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, true); err != nil || state != minigroup.UpdateRunning {
+			t.Fatalf("an update whose PATCH may have been sent became %s, %v", state, err)
+		}
+		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
+			t.Fatalf("twice: %v", err)
+		}
+		now, err = s.ByID(t.Context(), m.ClassID())
+		if err != nil || now.Update != nil || !now.Time.Equal(later) || *now.Reserve != 9 || string(now.Tags) != string(m.Tags) || now.Fingerprint != m.Fingerprint {
+			t.Fatalf("got %+v, %v", now, err)
+		}
+		open, err := s.OpenReservations(t.Context(), m.ClassID())
+		if err != nil || len(open) != 1 || open[0].Slots != 9 {
+			t.Fatalf("got %+v, %v", open, err)
+		}
+	})
+	t.Run("a failed update changes nothing and is told", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		gateways(t, s, 10)
+		m := ready(t, s, "run-1", draft(8))
+		id, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: m.Time, Reserve: new(int32(10)), Host: "a.b.c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state, err := s.FailUpdate(t.Context(), "run-2", m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.UpstreamRefused}, false); err != nil || state != minigroup.UpdateFailed {
+			t.Fatalf("got %s, %v", state, err)
+		}
+		now, err := s.ByID(t.Context(), m.ClassID())
+		if err != nil || now.Host != m.Host || *now.Reserve != 8 || now.Update.State != minigroup.UpdateFailed || now.Update.Failure.Kind != minigroup.UpstreamRefused {
+			t.Fatalf("got %+v, %v", now, err)
+		}
+		if open, err := s.OpenReservations(t.Context(), m.ClassID()); err != nil || open[0].Slots != 8 {
+			t.Fatalf("got %+v, %v", open, err)
+		}
+	})
+}

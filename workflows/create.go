@@ -1,0 +1,135 @@
+package workflows
+
+import (
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+)
+
+// CreateInput is the input of CreateMinigroup. Fields are only ever added.
+type CreateInput struct {
+	Draft activities.Draft `json:"draft"`
+	// Patience is how many times a step is tried in the patient lane.
+	Patience int32 `json:"patience"`
+}
+
+// CreateMinigroup makes an event room, a conference room and a reservation of slots, and establishes the minigroup when it
+// has all of them. A refusal, the end of patience and a cancel undo everything. The run ends Completed when the minigroup
+// is ready, Failed when it could not be had and Canceled when it was cancelled.
+func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
+	p := newProgress(ctx)
+	err := create(ctx, p, in)
+	if err == nil {
+		p.stage(ctx, stageDone)
+		return nil
+	}
+	reason, _, superseded := reasonOf(ctx, err)
+	if superseded {
+		return err
+	}
+	ready, undone, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)
+	switch {
+	case err != nil:
+		return err
+	case ready: // what came after establish does not matter any more
+		p.stage(ctx, stageDone)
+		return nil
+	}
+	p.stage(ctx, stageFailed)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return temporal.NewNonRetryableApplicationError(undone.Detail, string(undone.Kind), nil, undone)
+}
+
+func create(ctx workflow.Context, p *progress, in CreateInput) error {
+	var a *activities.Activities
+	begun, err := call(ctx, p, "Begin", forward(in.Patience), a.BeginCreate, activities.BeginCreateInput{Draft: in.Draft})
+	if err != nil {
+		return err
+	}
+	switch begun.State {
+	case minigroup.Ready:
+		return nil
+	case minigroup.Creating:
+	default: // this run has come to that before, and its undo goes on from there
+		return temporal.NewNonRetryableApplicationError(begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
+	}
+	err = together(ctx,
+		func(ctx workflow.Context) error { return eventRoom(ctx, p, in, begun.EventAttempt) },
+		func(ctx workflow.Context) error {
+			_, err := call(ctx, p, "Create the conference room", forward(in.Patience), a.CreateConferenceRoom,
+				activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
+			return err
+		},
+		func(ctx workflow.Context) error { return slots(ctx, p, in, begun.Reservation) },
+	)
+	if err != nil {
+		return err
+	}
+	return do(ctx, p, "Establish", forward(in.Patience), a.Establish, activities.ClassRef{ID: in.Draft.Minigroup().ClassID()})
+}
+
+// together runs the branches at the same time. The first that fails cancels the others; its error is returned.
+func together(ctx workflow.Context, branches ...func(workflow.Context) error) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	var first error
+	wg := workflow.NewWaitGroup(ctx)
+	for _, branch := range branches {
+		wg.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer wg.Done()
+			if err := branch(ctx); err != nil && first == nil {
+				first = err
+				cancel()
+			}
+		})
+	}
+	wg.Wait(ctx)
+	return first
+}
+
+func eventRoom(ctx workflow.Context, p *progress, in CreateInput, attempt uuid.UUID) error {
+	var a *activities.Activities
+	room, err := call(ctx, p, "Create the event room", forward(in.Patience), a.CreateEventRoom,
+		activities.RoomInput{Draft: in.Draft, Attempt: attempt})
+	if err != nil || !in.Draft.LockedChat {
+		return err
+	}
+	return do(ctx, p, "Lock the chat", forward(in.Patience), a.LockChat, room)
+}
+
+// slots has the reservation shown by its gateway. A gateway that does not answer for long is given up for another one,
+// and waited for only where the slots fit on no other.
+func slots(ctx workflow.Context, p *progress, in CreateInput, reservation uuid.UUID) error {
+	var a *activities.Activities
+	for reservation != uuid.Nil {
+		err := do(ctx, p, "Reserve slots on the gateway", brief, a.ReserveSlots, activities.ReservationRef{ID: reservation})
+		if err == nil || done(ctx, err) {
+			return err
+		}
+		next := uuid.NewSHA1(reservation, []byte("moved to another gateway"))
+		err = do(ctx, p, "Reserve slots on another gateway", forward(in.Patience), a.MoveReservation,
+			activities.MoveReservationInput{Draft: in.Draft, From: reservation, To: next})
+		if failure, _, _ := activities.FailureOf(err); err != nil && failure.Kind == minigroup.CapacityExceeded {
+			return do(ctx, p, "Wait for the gateway", forward(in.Patience), a.ReserveSlots, activities.ReservationRef{ID: reservation})
+		}
+		if err != nil {
+			return err
+		}
+		reservation = next
+	}
+	return nil
+}
+
+// reasonOf tells in words of ours why a saga ends.
+func reasonOf(ctx workflow.Context, err error) (reason activities.Failure, final, superseded bool) {
+	if ctx.Err() != nil {
+		return activities.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}, true, false
+	}
+	return activities.FailureOf(err)
+}

@@ -1,0 +1,74 @@
+package workflows
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
+
+	"minigroups/minigroup"
+)
+
+// Search attributes of every run of a minigroup. Nothing secret or personal goes into them.
+var (
+	AttributeID        = temporal.NewSearchAttributeKeyKeyword("MinigroupId")
+	AttributeScope     = temporal.NewSearchAttributeKeyKeyword("MinigroupScope")
+	AttributeAudience  = temporal.NewSearchAttributeKeyKeyword("MinigroupAudience")
+	AttributeStage     = temporal.NewSearchAttributeKeyKeyword("MinigroupStage")
+	AttributeAttention = temporal.NewSearchAttributeKeyBool("MinigroupAttention")
+)
+
+// SearchAttributes are the names and types that the Temporal namespace must have.
+func SearchAttributes() map[string]string {
+	return map[string]string{
+		AttributeID.GetName():        "Keyword",
+		AttributeScope.GetName():     "Keyword",
+		AttributeAudience.GetName():  "Keyword",
+		AttributeStage.GetName():     "Keyword",
+		AttributeAttention.GetName(): "Bool",
+	}
+}
+
+// The stages of a run, as MinigroupStage tells them.
+const (
+	stageCreating = "creating"
+	stageUpdating = "updating"
+	stageUndoing  = "undoing"
+	stageClosing  = "closing room"
+	stageDone     = "done"
+	stageFailed   = "failed"
+)
+
+// maxIDLength is what a workflow id may have where Temporal keeps its state in PostgreSQL or MySQL.
+const maxIDLength = 255
+
+// WorkflowID is the one workflow id of a minigroup: every operation on it is a run under this id, so Temporal itself keeps
+// them apart. Both parts are percent-escaped; what would be too long ends in a hash instead.
+func WorkflowID(audience, scope string) string {
+	id := "minigroup/" + url.PathEscape(audience) + "/" + url.PathEscape(scope)
+	if len(id) <= maxIDLength {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	tail := "~" + hex.EncodeToString(sum[:16])
+	return id[:maxIDLength-len(tail)] + tail
+}
+
+// roomWorkflowID is the workflow id of closing a room.
+func roomWorkflowID(kind minigroup.RoomKind, room uuid.UUID) string {
+	return fmt.Sprintf("room/%s/%s", kind, room)
+}
+
+// maxSummaryRunes keeps summaries within the 400 bytes that Temporal takes, whatever the alphabet.
+const maxSummaryRunes = 100
+
+func summary(format string, args ...any) string {
+	runes := []rune(fmt.Sprintf(format, args...))
+	if len(runes) > maxSummaryRunes {
+		runes = append(runes[:maxSummaryRunes-1], '…')
+	}
+	return string(runes)
+}

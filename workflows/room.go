@@ -1,0 +1,17 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"minigroups/activities"
+)
+
+// CloseRoom closes one condemned room, however long it takes. A room that the ledger does not condemn is left alone.
+func CloseRoom(ctx workflow.Context, in activities.Room) error {
+	p := newProgress(ctx)
+	if err := closeRoom(ctx, p, in); err != nil {
+		return err
+	}
+	p.stage(ctx, stageDone)
+	return nil
+}

@@ -1,0 +1,382 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+)
+
+// Rows is what a Starter reads and writes of minigroups besides starting runs.
+type Rows interface {
+	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
+	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
+	AnnounceCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error
+	AnnounceUpdate(ctx context.Context, run string, classID, updateID uuid.UUID, c minigroup.Change) error
+}
+
+// Starter starts the runs of minigroups, and answers requests from what they have come to.
+type Starter struct {
+	client   client.Client
+	rows     Rows
+	queue    string
+	patience int32
+}
+
+// NewStarter makes a Starter. patience is how long a saga waits for another service before it gives up.
+func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Duration) *Starter {
+	return &Starter{client: c, rows: rows, queue: taskQueue, patience: patienceTries(patience)}
+}
+
+// Register makes a worker carry out the sagas.
+func Register(w worker.Registry, a *activities.Activities) {
+	w.RegisterWorkflow(CreateMinigroup)
+	w.RegisterWorkflow(UpdateMinigroup)
+	w.RegisterWorkflow(UndoMinigroup)
+	w.RegisterWorkflow(CloseRoom)
+	w.RegisterActivity(a)
+}
+
+// The memo of a run tells a later request whether it asks for the same.
+const (
+	memoOperation   = "operation"
+	memoFingerprint = "fingerprint"
+	memoUpdate      = "update_id"
+
+	operationCreate = "create"
+	operationUpdate = "update"
+	operationUndo   = "undo"
+	operationClose  = "close room"
+)
+
+// reachable is how long Temporal and Postgres may take, apart from the wait for a saga.
+const reachable = 4 * time.Second
+
+// Create brings about the minigroup of a draft and waits for it, at most so long. It returns the minigroup and whether it
+// is done, was there before, or is still going. Errors are *minigroup.Error: why it could not be had, AlreadyEstablished
+// where the scope is taken by another draft, OperationInProgress, or ServiceUnavailable where it is not known whether a
+// run was started: then the same request again joins it.
+func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	short, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	m, err := s.rows.ByID(short, draft.ClassID())
+	switch {
+	case err == nil && m.State == minigroup.Ready:
+		return existing(m, draft)
+	case err != nil && !isKind(err, minigroup.ClassNotFound):
+		return m, 0, unavailable("the database", err)
+	}
+	run, joined, err := s.startOrJoin(short, s.createOptions(draft), CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), Patience: s.patience})
+	if err != nil {
+		return m, 0, err
+	}
+	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()) {
+		return m, 0, conflict(*joined)
+	}
+	ended, runErr := await(ctx, run, wait)
+	if !ended {
+		announced, err := s.announceCreate(ctx, run, draft)
+		if err != nil {
+			return m, 0, err
+		}
+		ended = !announced
+	}
+	return s.createOutcome(ctx, draft, ended, runErr)
+}
+
+// announceCreate makes sure that the row tells of the run. It reports false where the run is not the open one any more.
+func (s *Starter) announceCreate(ctx context.Context, run client.WorkflowRun, draft minigroup.Draft) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	err := minigroup.TakeOver(run.GetRunID(), func() (bool, error) {
+		return s.IsCurrent(ctx, run.GetID(), run.GetRunID())
+	}, func(claim minigroup.Claim) error {
+		return s.rows.AnnounceCreate(ctx, claim, draft)
+	})
+	var superseded *minigroup.SupersededError
+	if errors.As(err, &superseded) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable("the database or Temporal", err)
+	}
+	return true, nil
+}
+
+// createOutcome answers a create from the row.
+func (s *Starter) createOutcome(ctx context.Context, draft minigroup.Draft, ended bool, runErr error) (minigroup.Minigroup, minigroup.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	m, err := s.rows.ByID(ctx, draft.ClassID())
+	var terminated *temporal.TerminatedError
+	switch {
+	case isKind(err, minigroup.ClassNotFound):
+		return m, 0, endedFromOutside()
+	case err != nil:
+		return m, 0, unavailable("the database", err)
+	case m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint():
+		return m, minigroup.OutcomeDone, nil
+	case m.State == minigroup.Ready:
+		return existing(m, draft)
+	case errors.As(runErr, &terminated):
+		return m, 0, endedFromOutside()
+	case m.State == minigroup.Failed:
+		return m, 0, m.Failure.AsError()
+	case ended:
+		return m, 0, endedFromOutside()
+	default:
+		return m, minigroup.OutcomeAccepted, nil
+	}
+}
+
+// Update brings about a change of a minigroup and waits for it, as Create does. Errors besides those of Create are NotReady
+// and Closed.
+func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	switch {
+	case current.State != minigroup.Ready:
+		return current, 0, minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", current.Status(time.Now().Unix()))
+	case !current.ClosedAt.IsZero():
+		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
+	}
+	short, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	id, class := uuid.New(), current.Draft.ClassID()
+	run, joined, err := s.startOrJoin(short, s.updateOptions(current, change, id), UpdateMinigroup, UpdateInput{
+		UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience,
+	})
+	if err != nil {
+		return current, 0, err
+	}
+	if joined != nil {
+		if joined.operation != operationUpdate || joined.fingerprint != change.Fingerprint() {
+			return current, 0, inProgress(joined.operation)
+		}
+		id = joined.update
+	}
+	ended, _ := await(ctx, run, wait)
+	return s.updateOutcome(ctx, run, class, id, change, ended)
+}
+
+// updateOutcome answers an update from its row. One that goes on is announced first.
+func (s *Starter) updateOutcome(ctx context.Context, run client.WorkflowRun, class, id uuid.UUID, change minigroup.Change, ended bool) (minigroup.Minigroup, minigroup.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	if !ended {
+		if err := s.rows.AnnounceUpdate(ctx, run.GetRunID(), class, id, change); err != nil {
+			return minigroup.Minigroup{}, 0, unavailable("the database", err)
+		}
+	}
+	rec, err := s.rows.UpdateRecord(ctx, id)
+	if err != nil && !isKind(err, minigroup.ClassNotFound) {
+		return minigroup.Minigroup{}, 0, unavailable("the database", err)
+	}
+	switch {
+	case err == nil && rec.State == minigroup.UpdateFailed:
+		return minigroup.Minigroup{}, 0, rec.Failure.AsError()
+	case ended && (err != nil || rec.State != minigroup.UpdateDone):
+		return minigroup.Minigroup{}, 0, endedFromOutside()
+	}
+	m, err := s.rows.ByID(ctx, class)
+	if err != nil {
+		return m, 0, unavailable("the database", err)
+	}
+	if rec.State == minigroup.UpdateDone {
+		return m, minigroup.OutcomeDone, nil
+	}
+	return m, minigroup.OutcomeAccepted, nil
+}
+
+// IsCurrent reports whether the run is the latest of its workflow id and open.
+func (s *Starter) IsCurrent(ctx context.Context, workflowID, runID string) (bool, error) {
+	open, err := s.latest(ctx, workflowID)
+	if err != nil {
+		return false, err
+	}
+	return open != nil && open.runID == runID, nil
+}
+
+// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
+func (s *Starter) CloseRoom(ctx context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
+	o := s.options(roomWorkflowID(kind, room), operationClose, "")
+	o.StaticSummary = summary("Close %s room %s", kind, room)
+	o.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeStage.ValueSet(stageClosing), AttributeAttention.ValueSet(false))
+	_, err := s.client.ExecuteWorkflow(ctx, o, CloseRoom, activities.Room{Kind: kind, ID: room})
+	var running *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &running) {
+		return nil
+	}
+	return err
+}
+
+// Undo starts the run that undoes a create whose run is gone. It returns OperationInProgress where a run is open.
+func (s *Starter) Undo(ctx context.Context, audience, scope string) error {
+	draft := minigroup.Draft{Audience: audience, Scope: scope}
+	o := s.minigroupOptions(draft, operationUndo, "", stageUndoing)
+	o.StaticSummary = summary("Undo %s for %s", scope, audience)
+	_, err := s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: draft.ClassID()})
+	var running *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &running) {
+		return inProgress("operation")
+	}
+	return err
+}
+
+// openRun is a run that is open, as its memo tells.
+type openRun struct {
+	runID       string
+	operation   string
+	fingerprint string
+	update      uuid.UUID
+}
+
+// startOrJoin starts a run; where one is open under the id, it returns that and what it does.
+func (s *Starter) startOrJoin(ctx context.Context, o client.StartWorkflowOptions, workflow, input any) (client.WorkflowRun, *openRun, error) {
+	for range 5 {
+		run, err := s.client.ExecuteWorkflow(ctx, o, workflow, input)
+		if err == nil {
+			return run, nil, nil
+		}
+		var running *serviceerror.WorkflowExecutionAlreadyStarted
+		if !errors.As(err, &running) {
+			return nil, nil, unavailable("Temporal", err)
+		}
+		open, err := s.latest(ctx, o.ID)
+		if err != nil {
+			return nil, nil, unavailable("Temporal", err)
+		}
+		if open != nil {
+			return s.client.GetWorkflow(ctx, o.ID, open.runID), open, nil
+		}
+	}
+	return nil, nil, inProgress("operation")
+}
+
+// latest returns the latest run of the workflow id; nil where it is not open.
+func (s *Starter) latest(ctx context.Context, workflowID string) (*openRun, error) {
+	d, err := s.client.DescribeWorkflowExecution(ctx, workflowID, "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return nil, nil //nolint:nilnil // no open run is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", workflowID, err)
+	}
+	info := d.GetWorkflowExecutionInfo()
+	if s := info.GetStatus(); s != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && s != enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED {
+		return nil, nil //nolint:nilnil // no open run is an answer
+	}
+	open := &openRun{runID: info.GetExecution().GetRunId()}
+	for key, to := range map[string]any{memoOperation: &open.operation, memoFingerprint: &open.fingerprint, memoUpdate: &open.update} {
+		if payload, ok := info.GetMemo().GetFields()[key]; ok {
+			if err := converter.GetDefaultDataConverter().FromPayload(payload, to); err != nil {
+				return nil, fmt.Errorf("read memo of %s: %w", workflowID, err)
+			}
+		}
+	}
+	return open, nil
+}
+
+func (s *Starter) createOptions(d minigroup.Draft) client.StartWorkflowOptions {
+	o := s.minigroupOptions(d, operationCreate, d.Fingerprint(), stageCreating)
+	o.StaticSummary = summary("Create %s for %s", d.Scope, d.Audience)
+	return o
+}
+
+func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uuid.UUID) client.StartWorkflowOptions {
+	o := s.minigroupOptions(m.Draft, operationUpdate, c.Fingerprint(), stageUpdating)
+	o.StaticSummary = summary("Update %s for %s", m.Scope, m.Audience)
+	o.Memo[memoUpdate] = id
+	return o
+}
+
+func (s *Starter) minigroupOptions(d minigroup.Draft, operation, fingerprint, stage string) client.StartWorkflowOptions {
+	o := s.options(WorkflowID(d.Audience, d.Scope), operation, fingerprint)
+	o.TypedSearchAttributes = temporal.NewSearchAttributes(
+		AttributeID.ValueSet(d.ClassID().String()), AttributeScope.ValueSet(d.Scope), AttributeAudience.ValueSet(d.Audience),
+		AttributeStage.ValueSet(stage), AttributeAttention.ValueSet(false))
+	return o
+}
+
+// options make Temporal keep the runs of an id apart: a second start is told that one is open. There is no run timeout.
+func (s *Starter) options(id, operation, fingerprint string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                s.queue,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		Memo:                                     map[string]any{memoOperation: operation, memoFingerprint: fingerprint},
+	}
+}
+
+// await waits for a run, at most so long, and reports whether it has ended, and how.
+func await(ctx context.Context, run client.WorkflowRun, wait time.Duration) (ended bool, err error) {
+	if wait <= 0 {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	err = run.Get(ctx, nil)
+	var failed *temporal.WorkflowExecutionError
+	return err == nil || errors.As(err, &failed), err
+}
+
+func existing(m minigroup.Minigroup, d minigroup.Draft) (minigroup.Minigroup, minigroup.Outcome, error) {
+	if m.Fingerprint == d.Fingerprint() {
+		return m, minigroup.OutcomeExisting, nil
+	}
+	return m, 0, minigroup.Errorf(minigroup.AlreadyEstablished, "there is another minigroup of this audience and scope")
+}
+
+func conflict(open openRun) error {
+	if open.operation == operationCreate {
+		return minigroup.Errorf(minigroup.AlreadyEstablished, "another minigroup of this audience and scope is being created")
+	}
+	return inProgress(open.operation)
+}
+
+func inProgress(operation string) error {
+	err := minigroup.Errorf(minigroup.OperationInProgress, "another %s of this minigroup is under way", operation)
+	err.RetryAfter = time.Second
+	return err
+}
+
+func endedFromOutside() error {
+	err := minigroup.Errorf(minigroup.ServiceUnavailable, "the operation was ended from outside before it was decided; ask again")
+	err.RetryAfter = time.Second
+	return err
+}
+
+// unavailable keeps the cause out of what callers are told: it may name hosts.
+func unavailable(what string, cause error) error {
+	return &unreachableError{public: &minigroup.Error{
+		Kind: minigroup.ServiceUnavailable, Detail: what + " is out of reach; whether the operation was started may be unknown, and the same request again joins it",
+		RetryAfter: 2 * time.Second,
+	}, cause: cause}
+}
+
+// unreachableError is a *minigroup.Error for callers that keeps its cause for the log.
+type unreachableError struct {
+	public *minigroup.Error
+	cause  error
+}
+
+func (e *unreachableError) Error() string { return e.public.Error() + ": " + e.cause.Error() }
+
+func (e *unreachableError) Unwrap() []error { return []error{e.public, e.cause} }
+
+func isKind(err error, kind minigroup.Kind) bool {
+	var e *minigroup.Error
+	return errors.As(err, &e) && e.Kind == kind
+}
