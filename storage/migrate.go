@@ -72,9 +72,16 @@ func (s *Store) Ready(ctx context.Context) error {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if have < want {
-		return fmt.Errorf("the database has schema version %d and this program needs %d: run the migrate command first", have, want)
+		return &SchemaError{Have: have, Want: want}
 	}
 	return nil
+}
+
+// SchemaError says that the database has an older schema than this program needs.
+type SchemaError struct{ Have, Want int64 }
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("the database has schema version %d and this program needs %d: run the migrate command first", e.Have, e.Want)
 }
 
 func newestMigration() (int64, error) {

@@ -21,15 +21,13 @@ var (
 	AttributeAttention = temporal.NewSearchAttributeKeyBool("MinigroupAttention")
 )
 
-// SearchAttributes are the names and types that the Temporal namespace must have.
+// SearchAttributes are the names and types (Keyword, Bool) that the Temporal namespace must have.
 func SearchAttributes() map[string]string {
-	return map[string]string{
-		AttributeID.GetName():        "Keyword",
-		AttributeScope.GetName():     "Keyword",
-		AttributeAudience.GetName():  "Keyword",
-		AttributeStage.GetName():     "Keyword",
-		AttributeAttention.GetName(): "Bool",
+	out := map[string]string{}
+	for _, key := range []temporal.SearchAttributeKey{AttributeID, AttributeScope, AttributeAudience, AttributeStage, AttributeAttention} {
+		out[key.GetName()] = key.GetValueType().String()
 	}
+	return out
 }
 
 // The stages of a run, as MinigroupStage tells them.

@@ -1,0 +1,90 @@
+// Command api answers the REST API: it reads minigroups from Postgres and has sagas started in Temporal. Any number of
+// them may run.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"minigroups/auth"
+	"minigroups/cmd/internal/process"
+	"minigroups/config"
+	"minigroups/httpapi"
+	"minigroups/workflows"
+)
+
+func main() { os.Exit(process.Main("api", run, "database.url")) }
+
+func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
+	verifier, err := verifier(cfg.Authentication)
+	if err != nil {
+		return err
+	}
+	authorizer, err := auth.NewAuthorizer(policies(cfg.Authorization))
+	if err != nil {
+		return fmt.Errorf("authorization: %w", err)
+	}
+	store, err := process.Database(ctx, cfg.Database, log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	temporal, err := process.Temporal(cfg.Temporal, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	handler := httpapi.New(httpapi.Deps{
+		Minigroups: store,
+		Sagas:      workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience),
+		Verifier:   verifier, Authorizer: authorizer,
+		Ready: store.Ready,
+		TemporalState: func(ctx context.Context) string {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+				return "out of reach"
+			}
+			return "ok"
+		},
+		Wait: cfg.API.Wait, Log: log,
+	})
+	log.Info("serving", zap.String("address", cfg.API.Listen))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, maxWait+5*time.Second) })
+	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen) })
+	return group.Wait()
+}
+
+// maxWait is the longest that a request may ask to wait for its saga.
+const maxWait = time.Minute
+
+func verifier(configured map[string]config.Issuer) (*auth.Verifier, error) {
+	var issuers []auth.Issuer
+	for name, i := range configured {
+		key, err := os.ReadFile(i.PublicKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("authentication.%s: %w", name, err)
+		}
+		issuers = append(issuers, auth.Issuer{Name: name, Audiences: i.Audiences, Algorithm: i.Algorithm, PublicKeyPEM: key})
+	}
+	v, err := auth.NewVerifier(issuers)
+	if err != nil {
+		return nil, fmt.Errorf("authentication: %w", err)
+	}
+	return v, nil
+}
+
+func policies(configured map[string]config.Audience) map[string]auth.Policy {
+	out := make(map[string]auth.Policy, len(configured))
+	for audience, a := range configured {
+		out[audience] = auth.Policy{Kind: auth.PolicyKind(a.Kind), Trusted: a.Trusted}
+	}
+	return out
+}

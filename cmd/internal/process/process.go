@@ -1,0 +1,165 @@
+// Package process is what every program of the service does alike: read its configuration, log, end on a signal, show
+// metrics, reach Temporal and Postgres.
+package process
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"minigroups/config"
+	"minigroups/storage"
+)
+
+// Main runs a program until it ends or is told to (SIGINT, SIGTERM), and returns its exit code. Mistakes in the
+// configuration and failures are one message each on standard error. required are the configuration keys without which
+// the program cannot work.
+func Main(name string, run func(context.Context, config.Config, *zap.Logger) error, required ...string) int {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	path := flags.String("config", "", "configuration file (YAML); also MINIGROUPS_CONFIG")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		return 2
+	}
+	cfg, err := config.Load(*path, os.Environ(), required...)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	log, err := logger(name, cfg.Log.Level)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 2
+	}
+	defer func() { _ = log.Sync() }() // standard error cannot always be synced
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, cfg, log); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	return 0
+}
+
+func logger(name, level string) (*zap.Logger, error) {
+	cfg := zap.NewProductionConfig()
+	parsed, err := zap.ParseAtomicLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	cfg.Level = parsed
+	cfg.Sampling = nil
+	cfg.DisableStacktrace = true
+	cfg.EncoderConfig.TimeKey = "time"
+	cfg.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	log, err := cfg.Build()
+	if err != nil {
+		return nil, fmt.Errorf("make logger: %w", err)
+	}
+	return log.Named(name), nil
+}
+
+// Serve answers HTTP requests on the address until ctx ends; then it waits for those under way, at most for drain.
+func Serve(ctx context.Context, address string, handler http.Handler, drain time.Duration) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve %s: %w", address, err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	err = server.Shutdown(last)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(fmt.Errorf("serve %s: requests were cut after %s", address, drain), server.Close())
+	}
+	<-ended
+	return err
+}
+
+// Metrics serves /metrics on the address until ctx ends.
+func Metrics(ctx context.Context, address string) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return Serve(ctx, address, mux, time.Second)
+}
+
+// Temporal makes a client that connects when it is first used, so that reads work while Temporal is away.
+func Temporal(cfg config.Temporal, log *zap.Logger) (client.Client, error) {
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: cfg.Address, Namespace: cfg.Namespace, Logger: temporalLog{log.Named("temporal").Sugar()},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make Temporal client: %w", err)
+	}
+	return c, nil
+}
+
+// temporalLog gives the Temporal SDK our logger.
+type temporalLog struct{ log *zap.SugaredLogger }
+
+func (l temporalLog) Debug(msg string, keyvals ...any) { l.log.Debugw(msg, keyvals...) }
+func (l temporalLog) Info(msg string, keyvals ...any)  { l.log.Infow(msg, keyvals...) }
+func (l temporalLog) Warn(msg string, keyvals ...any)  { l.log.Warnw(msg, keyvals...) }
+func (l temporalLog) Error(msg string, keyvals ...any) { l.log.Errorw(msg, keyvals...) }
+
+// startup is how long a program waits for what it needs before it gives up.
+const startup = time.Minute
+
+// Database opens the database and waits until it can be reached. A schema that is too old is an error at once, which says
+// what to run.
+func Database(ctx context.Context, cfg config.Database, log *zap.Logger) (*storage.Store, error) {
+	store, err := storage.Open(ctx, storage.Options{URL: cfg.URL.Reveal(), MaxConns: cfg.MaxConns})
+	if err != nil {
+		return nil, err
+	}
+	if err := Await(ctx, "the database", log, store.Ready); err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
+// Await tries until what a program needs is there, at most a minute.
+func Await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startup)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := try(ctx)
+		var final *storage.SchemaError
+		if err == nil || errors.As(err, &final) {
+			return err
+		}
+		log.Warn("waiting for "+what, zap.Error(err))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is out of reach: %w", what, err)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+// Command migrate brings everything outside the programs to what they need: the schema of the database, the configured
+// Janus gateways in it, and the search attributes of the Temporal namespace. Running it again does no harm.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+
+	"minigroups/cmd/internal/process"
+	"minigroups/config"
+	"minigroups/minigroup"
+	"minigroups/storage"
+	"minigroups/workflows"
+)
+
+func main() { os.Exit(process.Main("migrate", run, "database.url")) }
+
+func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
+	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal())
+	if err != nil {
+		return err
+	}
+	log.Info("schema is current", zap.Int64("version", version))
+	store, err := process.Database(ctx, cfg.Database, log)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	backends := make([]minigroup.Backend, len(cfg.Janus.Backends))
+	for i, b := range cfg.Janus.Backends {
+		backends[i] = minigroup.Backend(b)
+	}
+	if err := store.SyncBackends(ctx, backends); err != nil {
+		return err
+	}
+	log.Info("gateways are current", zap.Int("count", len(backends)))
+	return searchAttributes(ctx, cfg.Temporal, log)
+}
+
+// searchAttributes adds to the namespace those that it lacks.
+func searchAttributes(ctx context.Context, cfg config.Temporal, log *zap.Logger) error {
+	c, err := process.Temporal(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := process.Await(ctx, "Temporal", log, func(ctx context.Context) error {
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	}); err != nil {
+		return err
+	}
+	for name, kind := range workflows.SearchAttributes() {
+		indexed, err := enumspb.IndexedValueTypeFromString(kind)
+		if err != nil {
+			return fmt.Errorf("search attribute %s: %w", name, err)
+		}
+		_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+			Namespace:        cfg.Namespace,
+			SearchAttributes: map[string]enumspb.IndexedValueType{name: indexed},
+		})
+		var there *serviceerror.AlreadyExists
+		if err != nil && !errors.As(err, &there) {
+			return fmt.Errorf("add search attribute %s: %w", name, err)
+		}
+	}
+	log.Info("search attributes are current", zap.Int("count", len(workflows.SearchAttributes())))
+	return nil
+}

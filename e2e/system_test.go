@@ -1,0 +1,305 @@
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/sdk/client"
+
+	"minigroups/auth"
+	"minigroups/config"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+// system is the whole service on this machine, with the addresses by which tests reach its parts.
+type system struct {
+	dir, bin   string
+	cfg        config.Config
+	configFile string
+	token      string
+	api        string
+	event      string
+	conference string
+
+	postgres *stack.Postgres
+	temporal *stack.Temporal
+	janus    *stack.Janus
+	sandbox  *stack.Process
+	apis     *stack.Process
+	worker   *stack.Process
+
+	runs client.Client
+	db   *pgx.Conn
+}
+
+// sut is the system under test, shared by all tests: each uses scopes of its own.
+var sut *system
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "minigroups-e2e")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	sut = &system{dir: dir, bin: filepath.Join(dir, "bin")}
+	defer sut.stop()
+	if err := sut.start(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "start the system:", err)
+		return 1
+	}
+	code := m.Run()
+	if code != 0 {
+		fmt.Fprintln(os.Stderr, "--- the last lines of the worker's and the API's logs")
+		for _, p := range []*stack.Process{sut.worker, sut.apis} {
+			for _, line := range p.Tail() {
+				fmt.Fprintln(os.Stderr, line)
+			}
+		}
+	}
+	return code
+}
+
+func (s *system) start(ctx context.Context) (err error) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	temporal, err := stack.BuildTemporal(ctx, root, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+		return err
+	}
+	if err := s.configure(); err != nil {
+		return err
+	}
+	if s.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Fast: true, Log: s.log("postgres")}); err != nil {
+		return err
+	}
+	s.cfg.Database.URL = config.DatabaseURL(s.postgres.URL("postgres"))
+	if s.temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
+		Binary: temporal, Address: s.cfg.Temporal.Address, SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
+	}); err != nil {
+		return err
+	}
+	if err := s.startJanus(ctx); err != nil {
+		return err
+	}
+	if err := config.Save(s.configFile, s.cfg); err != nil {
+		return err
+	}
+	if err := s.startSandbox(ctx); err != nil {
+		return err
+	}
+	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(s.bin, "migrate"), []string{"-config", s.configFile}, nil, s.log("migrate"))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-migrate.Done():
+	case <-ctx.Done():
+	}
+	if err := migrate.Err(); err != nil {
+		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
+	}
+	if err := s.startWorker(ctx); err != nil {
+		return err
+	}
+	if s.apis, err = stack.StartBinary(ctx, "api", filepath.Join(s.bin, "api"), []string{"-config", s.configFile}, nil, s.log("api")); err != nil {
+		return err
+	}
+	if s.runs, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
+		return err
+	}
+	if s.db, err = pgx.Connect(ctx, s.postgres.URL("postgres")); err != nil {
+		return err
+	}
+	return s.answers(ctx, s.api+"/readyz", s.apis)
+}
+
+func (s *system) startWorker(ctx context.Context) (err error) {
+	s.worker, err = stack.StartBinary(ctx, "worker", filepath.Join(s.bin, "worker"), []string{"-config", s.configFile}, nil, s.log("worker"))
+	return err
+}
+
+func (s *system) startJanus(ctx context.Context) error {
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	s.janus, err = stack.StartJanus(ctx, stack.JanusOptions{
+		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1], AdminSecret: "e2e-secret", AdminKey: "e2e-key", Log: s.log("janus"),
+	})
+	if err != nil {
+		return err
+	}
+	s.cfg.Janus.Backends = []config.Backend{{ID: "janus-1", AdminURL: s.janus.AdminURL(), JanusURL: s.janus.URL(), Capacity: new(int32(10000))}}
+	return nil
+}
+
+func (s *system) startSandbox(ctx context.Context) (err error) {
+	key := s.cfg.Authentication["iam.example.org"].PublicKeyFile
+	s.sandbox, err = stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), []string{
+		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
+		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
+	}, nil, s.log("sandbox"))
+	if err != nil {
+		return err
+	}
+	return s.answers(ctx, s.event+"/healthz", s.sandbox)
+}
+
+// configure writes keys and settings. Waits are short, so that the tests are.
+func (s *system) configure() error {
+	ports, err := freePorts(6)
+	if err != nil {
+		return err
+	}
+	address := func(i int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])) }
+	private, public := filepath.Join(s.dir, "key.pem"), filepath.Join(s.dir, "key.pub.pem")
+	keyPEM, err := writeKeys(private, public)
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, keyPEM)
+	if err != nil {
+		return err
+	}
+	if s.token, err = signer.Issue("iam.example.org", "example.org", "dev", time.Now().Add(time.Hour)); err != nil {
+		return err
+	}
+	s.cfg = config.Default()
+	s.cfg.Temporal.Address = address(0)
+	s.cfg.API.Listen, s.cfg.API.MetricsListen, s.cfg.Worker.MetricsListen = address(1), address(2), address(3)
+	s.api, s.event, s.conference = "http://"+address(1), "http://"+address(4), "http://"+address(5)
+	s.cfg.Event.URL, s.cfg.Conference.URL = s.event, s.conference
+	s.cfg.Account.PrivateKeyFile = private
+	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
+	s.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
+	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = "e2e-key", "e2e-secret", "e2e-room-key"
+	s.cfg.Saga.StepWait, s.cfg.Saga.Flight = 2*time.Second, 4*time.Second
+	s.configFile = filepath.Join(s.dir, "config.yaml")
+	return nil
+}
+
+func (s *system) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if s.runs != nil {
+		s.runs.Close()
+	}
+	if s.db != nil {
+		_ = s.db.Close(ctx)
+	}
+	var parts []interface{ Stop(context.Context) error }
+	for _, p := range []*stack.Process{s.apis, s.worker, s.sandbox} {
+		if p != nil {
+			parts = append(parts, p)
+		}
+	}
+	if s.janus != nil {
+		parts = append(parts, s.janus)
+	}
+	if s.temporal != nil {
+		parts = append(parts, s.temporal)
+	}
+	if s.postgres != nil {
+		parts = append(parts, s.postgres)
+	}
+	for _, p := range parts {
+		if err := p.Stop(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+func (s *system) log(name string) string { return filepath.Join(s.dir, name+".log") }
+
+// answers waits until a GET is answered with 200, as long as the process that should answer lives.
+func (s *system) answers(ctx context.Context, url string, by *stack.Process) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-by.Done():
+			return fmt.Errorf("%s ended: %v: %v", by.Name(), by.Err(), by.Tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w: %v", url, ctx.Err(), by.Tail())
+		}
+	}
+}
+
+func writeKeys(private, public string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(private, keyPEM, 0o600); err != nil {
+		return nil, err
+	}
+	return keyPEM, os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), 0o600)
+}
+
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		var err error
+		if ports[i], err = stack.FreePort(); err != nil {
+			return nil, err
+		}
+	}
+	return ports, nil
+}
+
+func hostOf(url string) string { return url[len("http://"):] }
+
+// quiet drops what the Temporal SDK has to say.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
