@@ -1,0 +1,103 @@
+package rest_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"minigroups/clients/rest"
+)
+
+func TestWordsOfAService(t *testing.T) {
+	say := func(t *testing.T, status int, text string) (errorType, detail, whole string) {
+		t.Helper()
+		failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		})))
+		return failed.Type, failed.Detail, failed.Error()
+	}
+
+	t.Run("the detail of a problem is told", func(t *testing.T) {
+		errorType, detail, whole := say(t, 422, `{"type":"sold_out","title":"Sold out","detail":"No apples left"}`)
+		if errorType != "sold_out" || detail != "No apples left" || whole != "buy: shop refused: sold_out (422): No apples left" {
+			t.Errorf("%q, %q, %q", errorType, detail, whole)
+		}
+	})
+
+	t.Run("the title stands in for a missing detail", func(t *testing.T) {
+		if errorType, detail, _ := say(t, 422, `{"type":"sold_out","title":"Sold out","detail":""}`); errorType != "sold_out" || detail != "Sold out" {
+			t.Errorf("%q, %q", errorType, detail)
+		}
+	})
+
+	t.Run("plain text is told in one short line", func(t *testing.T) {
+		_, detail, _ := say(t, 500, "it\r\n\x00broke\x1b[31m \xff here"+strings.Repeat(" and there", 1000))
+		if !strings.HasPrefix(detail, "it broke [31m here and there") || len([]rune(detail)) != 301 {
+			t.Errorf("%d characters: %q", len([]rune(detail)), detail)
+		}
+	})
+
+	t.Run("an error type is a word, not a book", func(t *testing.T) {
+		if errorType, _, _ := say(t, 500, `{"type":"`+strings.Repeat("w", 10_000)+`"}`); len([]rune(errorType)) != 301 {
+			t.Errorf("%d characters", len(errorType))
+		}
+	})
+
+	t.Run("what is echoed to us does not tell our secrets", func(t *testing.T) {
+		failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = fmt.Fprintf(w, "sent to us: %q %q ", r.Header["Authorization"], r.Header["Authorization"][0])
+			_, _ = io.Copy(w, r.Body)
+		})))
+		text := failed.Error()
+		for _, secret := range []string{"claims", "pass", "word"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%q is in %s", secret, text)
+			}
+		}
+		if strings.Count(text, "[secret]") != 3 {
+			t.Error(text)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	for _, test := range []struct {
+		header    string
+		low, high time.Duration
+	}{
+		{"", 0, 0},
+		{"7", 7 * time.Second, 7 * time.Second},
+		{"0", 0, 0},
+		{"-3", 0, 0},
+		{"1.5", 0, 0},
+		{"soon", 0, 0},
+		{"3600", time.Hour, time.Hour},
+		{"9223372036854775807", time.Hour, time.Hour},
+		{time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat), 5 * time.Minute, 10 * time.Minute},
+		{time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat), 0, 0},
+		{time.Now().AddDate(100, 0, 0).UTC().Format(http.TimeFormat), time.Hour, time.Hour},
+	} {
+		t.Run(fmt.Sprintf("%q is within %v and %v", test.header, test.low, test.high), func(t *testing.T) {
+			failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", test.header)
+				w.WriteHeader(http.StatusServiceUnavailable)
+			})))
+			if failed.RetryAfter < test.low || failed.RetryAfter > test.high {
+				t.Errorf("%v", failed.RetryAfter)
+			}
+		})
+	}
+}
+
+func TestType(t *testing.T) {
+	t.Run("no error has no type", func(t *testing.T) {
+		if got := rest.Type(nil); got != "" {
+			t.Errorf("%q", got)
+		}
+	})
+}
