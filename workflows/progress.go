@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -60,7 +59,7 @@ func (p *progress) waiting(ctx workflow.Context, l *line, err error) {
 }
 
 // relieved notes that a waiting step has come to an end.
-func (p *progress) relieved(ctx workflow.Context, _ *line) {
+func (p *progress) relieved(ctx workflow.Context) {
 	p.attention--
 	if p.attention == 0 {
 		p.set(ctx, AttributeAttention.ValueSet(false))
@@ -81,7 +80,7 @@ func (p *progress) set(ctx workflow.Context, update temporal.SearchAttributeUpda
 func (p *progress) tell() {
 	var text strings.Builder
 	for _, l := range p.lines {
-		fmt.Fprintf(&text, "- %s: %s\n", l.title, l.status)
+		text.WriteString("- " + l.title + ": " + l.status + "\n")
 	}
 	workflow.SetCurrentDetails(p.ctx, text.String())
 }

@@ -151,7 +151,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	}
 	short, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
-	id, class := uuid.New(), current.Draft.ClassID()
+	id, class := uuid.New(), current.ClassID()
 	run, joined, err := s.startOrJoin(short, s.updateOptions(current, change, id), UpdateMinigroup, UpdateInput{
 		UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience,
 	})

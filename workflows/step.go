@@ -46,7 +46,7 @@ func step(ctx workflow.Context, p *progress, title string, l lanes, fn, in, out 
 	}
 	p.waiting(ctx, line, err)
 	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, patientOptions(title, l.patient)), fn, in).Get(ctx, out)
-	p.relieved(ctx, line)
+	p.relieved(ctx)
 	return outcome(ctx, err)
 }
 

@@ -40,7 +40,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	defer temporal.Close()
-	handler := httpapi.New(httpapi.Deps{
+	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
 		Minigroups: store,
 		Sagas:      workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience),
 		Verifier:   verifier, Authorizer: authorizer,

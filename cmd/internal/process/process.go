@@ -94,7 +94,9 @@ func Serve(ctx context.Context, address string, handler http.Handler, drain time
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(fmt.Errorf("serve %s: requests were cut after %s", address, drain), server.Close())
 	}
-	<-ended
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 
@@ -121,9 +123,16 @@ func Temporal(cfg config.Temporal, log *zap.Logger) (client.Client, error) {
 // temporalLog gives the Temporal SDK our logger.
 type temporalLog struct{ log *zap.SugaredLogger }
 
+// Debug logs with alternating keys and values, as the others do.
 func (l temporalLog) Debug(msg string, keyvals ...any) { l.log.Debugw(msg, keyvals...) }
-func (l temporalLog) Info(msg string, keyvals ...any)  { l.log.Infow(msg, keyvals...) }
-func (l temporalLog) Warn(msg string, keyvals ...any)  { l.log.Warnw(msg, keyvals...) }
+
+// Info logs at level info.
+func (l temporalLog) Info(msg string, keyvals ...any) { l.log.Infow(msg, keyvals...) }
+
+// Warn logs at level warn.
+func (l temporalLog) Warn(msg string, keyvals ...any) { l.log.Warnw(msg, keyvals...) }
+
+// Error logs at level error.
 func (l temporalLog) Error(msg string, keyvals ...any) { l.log.Errorw(msg, keyvals...) }
 
 // startup is how long a program waits for what it needs before it gives up.

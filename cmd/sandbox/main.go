@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until the context ends, which is no error. On stdout goes one line per listener, once all of them listen.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	options, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	standIns, err := options.standIns()
+	if err != nil {
+		return err
+	}
+	defer standIns.close()
+	if err := standIns.listen(ctx); err != nil {
+		return err
+	}
+	for _, s := range standIns {
+		if _, err := fmt.Fprintf(stdout, "%-12s http://%s\n", s.name, s.listener.Addr()); err != nil {
+			return fmt.Errorf("print addresses: %w", err)
+		}
+	}
+	return standIns.serve(ctx)
+}
+
+// standIn is one handler and where it is served.
+type standIn struct {
+	name     string
+	address  string
+	handler  http.Handler
+	state    io.Closer // may be nil
+	listener net.Listener
+}
+
+type standIns []*standIn
+
+func (all standIns) listen(ctx context.Context) error {
+	var config net.ListenConfig
+	for _, s := range all {
+		listener, err := config.Listen(ctx, "tcp", s.address)
+		if err != nil {
+			return fmt.Errorf("listen for %s (flag -%s): %w", s.name, s.name, err)
+		}
+		s.listener = listener
+	}
+	return nil
+}
+
+// serve returns when the context has ended or a listener failed. It waits for no request: a client sees its connection
+// closed.
+func (all standIns) serve(ctx context.Context) error {
+	failed := make(chan error, len(all))
+	for _, s := range all {
+		server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
+		defer func() { _ = server.Close() }()
+		go func() { failed <- fmt.Errorf("serve %s: %w", s.name, server.Serve(s.listener)) }()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+func (all standIns) close() {
+	for _, s := range all {
+		if s.listener != nil {
+			_ = s.listener.Close()
+		}
+		if s.state != nil {
+			_ = s.state.Close()
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"minigroups/sandbox"
+)
+
+// options are the command line.
+type options struct {
+	event, conference, janus, janusAdmin    string
+	state                                   string
+	janusAdminSecretFile, janusAdminKeyFile string
+	issuers                                 map[string]sandbox.Issuer
+	audiences                               map[string]sandbox.Authorization
+}
+
+func parse(args []string, output io.Writer) (options, error) {
+	o := options{issuers: map[string]sandbox.Issuer{}, audiences: map[string]sandbox.Authorization{}}
+	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
+	flags.SetOutput(output)
+	flags.StringVar(&o.event, "event", "127.0.0.1:8091", "`address` of event; empty: not served")
+	flags.StringVar(&o.conference, "conference", "127.0.0.1:8092", "`address` of conference; empty: not served")
+	flags.StringVar(&o.janus, "janus", "", "`address` of Janus's public port; empty: not served")
+	flags.StringVar(&o.janusAdmin, "janus-admin", "", "`address` of Janus's admin port; empty: not served")
+	flags.StringVar(&o.janusAdminSecretFile, "janus-admin-secret-file", "", "`file` with Janus's admin_secret; empty: none is asked")
+	flags.StringVar(&o.janusAdminKeyFile, "janus-admin-key-file", "", "`file` with Janus's admin_key; empty: none is asked")
+	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
+	flags.Func("issuer", "who signs tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
+	flags.Func("trust", "accounts that may do everything in an audience, as `AUDIENCE=account1,account2`; repeatable", o.addTrust)
+	flags.Func("open", "an `AUDIENCE` in which everybody may do everything; repeatable", o.addOpen)
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	if flags.NArg() > 0 {
+		return options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return o, nil
+}
+
+func (o *options) addIssuer(value string) error {
+	name, rest, _ := strings.Cut(value, "=")
+	audiences, file, found := strings.Cut(rest, "=")
+	if !found || name == "" || audiences == "" || file == "" {
+		return errors.New("want NAME=AUD1,AUD2=PUBLICKEY.pem")
+	}
+	key, err := readPublicKey(file)
+	if err != nil {
+		return err
+	}
+	o.issuers[name] = sandbox.Issuer{Audiences: strings.Split(audiences, ","), PublicKey: key}
+	return nil
+}
+
+func (o *options) addTrust(value string) error {
+	audience, accounts, found := strings.Cut(value, "=")
+	if !found || audience == "" || accounts == "" {
+		return errors.New("want AUDIENCE=account1,account2")
+	}
+	o.audiences[audience] = sandbox.Authorization{
+		Kind:    sandbox.AuthorizationLocal,
+		Trusted: append(o.audiences[audience].Trusted, strings.Split(accounts, ",")...),
+	}
+	return nil
+}
+
+func (o *options) addOpen(audience string) error {
+	if audience == "" {
+		return errors.New("want an audience")
+	}
+	o.audiences[audience] = sandbox.Authorization{Kind: sandbox.AuthorizationNone}
+	return nil
+}
+
+func readPublicKey(file string) (*ecdsa.PublicKey, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read public key: %w", err)
+	}
+	block, _ := pem.Decode(content)
+	if block == nil {
+		return nil, fmt.Errorf("read public key %s: no PEM in it", file)
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read public key %s: %w", file, err)
+	}
+	key, isEC := parsed.(*ecdsa.PublicKey)
+	if !isEC || key.Curve != elliptic.P256() {
+		return nil, fmt.Errorf("read public key %s: not a key on the curve P-256", file)
+	}
+	return key, nil
+}
+
+// standIns makes what the options ask for. Its state is the caller's to close.
+func (o options) standIns() (standIns, error) {
+	var all standIns
+	if o.event != "" {
+		cfg, err := o.config("event")
+		if err != nil {
+			return nil, err
+		}
+		event, err := sandbox.NewEvent(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("event: %w", err)
+		}
+		all = append(all, &standIn{name: "event", address: o.event, handler: event, state: event})
+	}
+	if o.conference != "" {
+		cfg, err := o.config("conference")
+		if err != nil {
+			return nil, err
+		}
+		conference, err := sandbox.NewConference(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("conference: %w", err)
+		}
+		all = append(all, &standIn{name: "conference", address: o.conference, handler: conference, state: conference})
+	}
+	gateway, err := o.gateway()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, gateway...)
+	if len(all) == 0 {
+		return nil, errors.New("nothing to serve: all addresses are empty")
+	}
+	return all, nil
+}
+
+func (o options) config(service string) (sandbox.Config, error) {
+	cfg := sandbox.Config{Issuers: o.issuers, Audiences: o.audiences}
+	if o.state == "" {
+		return cfg, nil
+	}
+	if err := os.MkdirAll(o.state, 0o700); err != nil {
+		return cfg, fmt.Errorf("make state directory: %w", err)
+	}
+	cfg.StateFile = filepath.Join(o.state, service+".jsonl")
+	return cfg, nil
+}
+
+func (o options) gateway() (standIns, error) {
+	secret, err := readSecret(o.janusAdminSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readSecret(o.janusAdminKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	janus := sandbox.NewJanus(sandbox.JanusConfig{AdminSecret: secret, AdminKey: key})
+	var all standIns
+	if o.janus != "" {
+		all = append(all, &standIn{name: "janus", address: o.janus, handler: janus.Public()})
+	}
+	if o.janusAdmin != "" {
+		all = append(all, &standIn{name: "janus-admin", address: o.janusAdmin, handler: janus.Admin()})
+	}
+	return all, nil
+}
+
+func readSecret(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		return "", fmt.Errorf("read secret %s: the file is empty", file)
+	}
+	return secret, nil
+}

@@ -1,0 +1,194 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// bodyLimit is what the services' framework takes.
+const bodyLimit = 2 << 20
+
+// payload is a JSON object from a client. Its first mistake sticks, so that a body is read field by field without
+// looking up after each.
+type payload struct {
+	fields map[string]json.RawMessage
+	wrong  *reply
+}
+
+// readPayload reads the body as the services' framework does: plain text for what it does not like.
+func readPayload(r *http.Request) *payload {
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return rejected(http.StatusUnsupportedMediaType, "Expected request with `Content-Type: application/json`")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, bodyLimit+1))
+	if err != nil {
+		return rejected(http.StatusBadRequest, "Failed to buffer the request body: "+err.Error())
+	}
+	if len(body) > bodyLimit {
+		return rejected(http.StatusRequestEntityTooLarge, "Failed to buffer the request body: length limit exceeded")
+	}
+	if !json.Valid(body) {
+		return rejected(http.StatusBadRequest, "Failed to parse the request body as JSON")
+	}
+	p := &payload{}
+	if json.Unmarshal(body, &p.fields) != nil || p.fields == nil {
+		p.reject(errors.New("invalid type, expected a struct"))
+	}
+	return p
+}
+
+func isJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == typeJSON || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"))
+}
+
+func rejected(status int, words string) *payload {
+	wrong := text(status, words)
+	return &payload{wrong: &wrong}
+}
+
+func (p *payload) reject(err error) {
+	if p.wrong != nil {
+		return
+	}
+	wrong := text(http.StatusUnprocessableEntity, "Failed to deserialize the JSON body into the target type: "+err.Error())
+	if errors.Is(err, errTrailing) {
+		wrong = text(http.StatusBadRequest, "Failed to parse the request body as JSON: "+err.Error())
+	}
+	p.wrong = &wrong
+}
+
+// required returns a field that must be there, whatever its value.
+func (p *payload) required(name string) json.RawMessage {
+	raw, present := p.fields[name]
+	if !present {
+		p.reject(fmt.Errorf("missing field `%s`", name))
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+// optional returns nil for a field that is absent or null: to the services these are the same.
+func (p *payload) optional(name string) json.RawMessage {
+	if raw := p.fields[name]; !isNull(raw) {
+		return raw
+	}
+	return nil
+}
+
+// decode reads a value of which json.Unmarshal is a good judge, null aside.
+func decode[T any](p *payload, name string, raw json.RawMessage) T {
+	var value T
+	if isNull(raw) {
+		p.reject(fmt.Errorf("%s: invalid type: null", name))
+	} else if err := json.Unmarshal(raw, &value); err != nil {
+		p.reject(fmt.Errorf("%s: %w", name, err))
+	}
+	return value
+}
+
+func (p *payload) word(name string) string { return decode[string](p, name, p.required(name)) }
+
+func (p *payload) uuid(name string) uuid.UUID { return p.parseUUID(name, p.required(name)) }
+
+func (p *payload) optionalUUID(name string) *uuid.UUID {
+	raw := p.optional(name)
+	if raw == nil {
+		return nil
+	}
+	id := p.parseUUID(name, raw)
+	return &id
+}
+
+func (p *payload) parseUUID(name string, raw json.RawMessage) uuid.UUID {
+	id, err := uuid.Parse(decode[string](p, name, raw))
+	if err != nil {
+		p.reject(fmt.Errorf("%s: UUID parsing failed: %w", name, err))
+	}
+	return id
+}
+
+func (p *payload) timespan(name string, beyond secondsBeyond) timespan {
+	return p.parseTimespan(name, p.required(name), beyond)
+}
+
+func (p *payload) optionalTimespan(name string, beyond secondsBeyond) *timespan {
+	raw := p.optional(name)
+	if raw == nil {
+		return nil
+	}
+	span := p.parseTimespan(name, raw, beyond)
+	return &span
+}
+
+func (p *payload) parseTimespan(name string, raw json.RawMessage, beyond secondsBeyond) timespan {
+	span, err := parseTimespan(raw, beyond)
+	if err != nil {
+		p.reject(fmt.Errorf("%s: %w", name, err))
+	}
+	return span
+}
+
+func (p *payload) optionalInt32(name string) *int32 {
+	raw := p.optional(name)
+	if raw == nil {
+		return nil
+	}
+	number, err := parseInteger(raw, 32)
+	if err != nil {
+		p.reject(fmt.Errorf("%s: %w", name, err))
+	}
+	value := int32(number) //nolint:gosec // parsed with 32 bits
+	return &value
+}
+
+// optionalWord returns "" for an absent field, and otherwise one of the known words.
+func (p *payload) optionalWord(name string, known ...string) string {
+	raw := p.optional(name)
+	if raw == nil {
+		return ""
+	}
+	return p.known(name, decode[string](p, name, raw), known)
+}
+
+func (p *payload) known(name, word string, known []string) string {
+	for _, k := range known {
+		if word == k {
+			return word
+		}
+	}
+	p.reject(fmt.Errorf("%s: unknown variant `%s`, expected one of %q", name, word, known))
+	return ""
+}
+
+// optionalBool returns the default for a field that is absent or null.
+func (p *payload) optionalBool(name string, otherwise bool) bool {
+	raw := p.optional(name)
+	if raw == nil {
+		return otherwise
+	}
+	return decode[bool](p, name, raw)
+}
+
+func isNull(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// parseInteger takes no floats, not even 1.0.
+func parseInteger(raw json.RawMessage, bits int) (int64, error) {
+	number, err := strconv.ParseInt(string(bytes.TrimSpace(raw)), 10, bits)
+	if err != nil {
+		return 0, fmt.Errorf("invalid type or value: %s, expected i%d", raw, bits)
+	}
+	return number, nil
+}

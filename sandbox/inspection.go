@@ -1,0 +1,31 @@
+package sandbox
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+)
+
+func (s *service[R]) inspectRooms(w http.ResponseWriter, r *http.Request) {
+	class, err := uuid.Parse(r.URL.Query().Get("classroom_id"))
+	narrowed := r.URL.Query().Has("classroom_id")
+	if narrowed && err != nil {
+		http.Error(w, "classroom_id: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	now := s.now()
+	rooms := []any{}
+	for _, room := range s.rooms.all() {
+		if !narrowed || room.common().ClassroomID == class {
+			rooms = append(rooms, room.inspected(now))
+		}
+	}
+	writeJSON(w, rooms)
+}
+
+func (s *service[R]) inspectLog(w http.ResponseWriter, _ *http.Request) {
+	s.delivering.Lock()
+	creations := append([]Creation{}, s.rooms.creations()...)
+	s.delivering.Unlock()
+	writeJSON(w, creations)
+}

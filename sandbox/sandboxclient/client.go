@@ -1,0 +1,87 @@
+package sandboxclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"minigroups/sandbox"
+)
+
+// Connections are not kept, so that a test which ends leaves none behind.
+var client = &http.Client{
+	Timeout:   10 * time.Second,
+	Transport: &http.Transport{DisableKeepAlives: true},
+}
+
+// Rooms returns all rooms of the event or conference stand-in at baseURL, in the order of creation.
+func Rooms(ctx context.Context, baseURL string) ([]sandbox.Room, error) {
+	return get[sandbox.Room](ctx, baseURL, "rooms")
+}
+
+// JanusRooms returns all rooms of the Janus stand-in at baseURL (its admin listener), in the order of creation.
+func JanusRooms(ctx context.Context, baseURL string) ([]sandbox.JanusRoom, error) {
+	return get[sandbox.JanusRoom](ctx, baseURL, "rooms")
+}
+
+// Log returns the log of creates of the event or conference stand-in at baseURL, oldest first. Creates still at work
+// and without a room are not in it yet.
+func Log(ctx context.Context, baseURL string) ([]sandbox.Creation, error) {
+	return get[sandbox.Creation](ctx, baseURL, "log")
+}
+
+// SetFaults replaces all faults of the stand-in at baseURL. The error says which field was not understood.
+func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) error {
+	if faults == nil {
+		faults = []sandbox.Fault{}
+	}
+	body, err := json.Marshal(faults)
+	if err != nil {
+		return fmt.Errorf("encode faults: %w", err)
+	}
+	_, err = do(ctx, http.MethodPut, baseURL, "faults", body)
+	return err
+}
+
+// ClearFaults removes all faults of the stand-in at baseURL. Requests that hang are answered.
+func ClearFaults(ctx context.Context, baseURL string) error {
+	_, err := do(ctx, http.MethodDelete, baseURL, "faults", nil)
+	return err
+}
+
+func get[T any](ctx context.Context, baseURL, what string) ([]T, error) {
+	body, err := do(ctx, http.MethodGet, baseURL, what, nil)
+	if err != nil {
+		return nil, err
+	}
+	var list []T
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, fmt.Errorf("read sandbox %s: %w", what, err)
+	}
+	return list, nil
+}
+
+func do(ctx context.Context, method, baseURL, what string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(baseURL, "/")+"/sandbox/"+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s sandbox %s: %w", method, what, err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s sandbox %s: %w", method, what, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%s sandbox %s: %w", method, what, err)
+	}
+	if resp.StatusCode >= 300 {
+		return nil, fmt.Errorf("%s sandbox %s: status %d: %s", method, what, resp.StatusCode, strings.TrimSpace(string(reply)))
+	}
+	return reply, nil
+}

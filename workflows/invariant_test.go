@@ -1,0 +1,192 @@
+package workflows_test
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+)
+
+// attempt is a row of the ledger.
+type attempt struct {
+	ID     uuid.UUID
+	Kind   minigroup.RoomKind
+	State  minigroup.AttemptState
+	RoomID *uuid.UUID
+}
+
+func (s *stage) attempts(classID uuid.UUID) []attempt {
+	s.Helper()
+	rows, err := s.db.Query(s.Context(), `SELECT id, kind, state, room_id FROM room_attempt WHERE class_id = $1 ORDER BY sent_at, id`, classID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[attempt])
+	if err != nil {
+		s.Fatal(err)
+	}
+	return out
+}
+
+// count counts the attempts of a kind in a state.
+func (s *stage) count(classID uuid.UUID, kind minigroup.RoomKind, state minigroup.AttemptState) int {
+	s.Helper()
+	n := 0
+	for _, a := range s.attempts(classID) {
+		if a.Kind == kind && a.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+// eventually waits until a condition holds.
+func (s *stage) eventually(what string, holds func() bool) {
+	s.Helper()
+	give, poll := time.After(deadline), time.NewTicker(20*time.Millisecond)
+	defer poll.Stop()
+	for !holds() {
+		select {
+		case <-give:
+			s.Fatalf("%s: not within %s", what, deadline)
+		case <-poll.C:
+		}
+	}
+}
+
+// settle waits until every request of the class is answered or lost and what nobody wants is closed. An attempt that was
+// written and never sent has nobody who waits for its moment; it is lost by the sweep.
+func (s *stage) settle(classID uuid.UUID) {
+	s.Helper()
+	for kind, create := range map[minigroup.RoomKind]operation{minigroup.EventRoom: eventCreate, minigroup.ConferenceRoom: conferenceCreate} {
+		s.eventually("the requests for "+string(kind)+" rooms are answered or lost", func() bool {
+			open, all := 0, 0
+			for _, a := range s.attempts(classID) {
+				if a.Kind != kind {
+					continue
+				}
+				all++
+				if a.State == minigroup.AttemptSent || (a.State == minigroup.AttemptReleasing && a.RoomID == nil) {
+					open++
+				}
+			}
+			return open <= all-s.called(create)
+		})
+	}
+	s.eventually("attempts that were never sent are lost, condemned rooms are closed", func() bool {
+		for _, a := range s.attempts(classID) {
+			switch {
+			case a.State == minigroup.AttemptReleasing && a.RoomID != nil:
+				return false
+			case a.State != minigroup.AttemptSent && a.State != minigroup.AttemptReleasing:
+			default:
+				if err := s.ledger.LoseAttempt(s.Context(), a.ID); err != nil {
+					s.Fatal(err)
+				}
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// holds checks, once all has settled, that what exists is what the row says, and nothing else, and returns the row.
+func (s *stage) holds(d minigroup.Draft) minigroup.Minigroup {
+	s.Helper()
+	classID := d.ClassID()
+	s.settle(classID)
+	m, err := s.ledger.ByID(s.Context(), classID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	is := s.look()
+	switch m.State {
+	case minigroup.Ready:
+		room, ok := is.event[m.EventRoomID]
+		if !ok || (m.LockedChat && !room.locked) {
+			s.Errorf("the event room %s is not open, or its chat is not locked: %s", m.EventRoomID, is)
+		}
+		if _, ok := is.conference[m.ConferenceRoomID]; !ok && m.ClosedAt.IsZero() {
+			s.Errorf("the conference room %s is not open: %s", m.ConferenceRoomID, is)
+		}
+		delete(is.event, m.EventRoomID)
+		delete(is.conference, m.ConferenceRoomID)
+	case minigroup.Failed:
+		if m.Failure == nil || m.Failure.FailedAt.IsZero() {
+			s.Errorf("a failed minigroup does not say why: %+v", m.Failure)
+		}
+	default:
+		s.Errorf("the minigroup is left %s", m.State)
+	}
+	s.nothingHeld(classID, m.State == minigroup.Ready)
+	s.strangersAreLost(classID, is)
+	s.slotsHold(m, is)
+	return m
+}
+
+// nothingHeld checks that the ledger holds one room of each kind for a minigroup that is ready and none for one that is not.
+func (s *stage) nothingHeld(classID uuid.UUID, ready bool) {
+	s.Helper()
+	want := 0
+	if ready {
+		want = 1
+	}
+	for _, kind := range []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom} {
+		if n := s.count(classID, kind, minigroup.AttemptHeld); n != want {
+			s.Errorf("%d %s rooms are held, want %d", n, kind, want)
+		}
+	}
+}
+
+// strangersAreLost checks that a room nobody holds is open only if the reply that told of it was lost, and that a lost
+// attempt stands on the ledger for each.
+func (s *stage) strangersAreLost(classID uuid.UUID, is existing) {
+	s.Helper()
+	for id, room := range is.event {
+		if !room.unheard {
+			s.Errorf("event room %s is open and nobody holds it", id)
+		}
+	}
+	for id, room := range is.conference {
+		if !room.unheard {
+			s.Errorf("conference room %s is open and nobody holds it", id)
+		}
+	}
+	if lost := s.count(classID, minigroup.EventRoom, minigroup.AttemptLost); len(is.event) > lost {
+		s.Errorf("%d open event rooms that nobody holds, and %d lost attempts", len(is.event), lost)
+	}
+	if lost := s.count(classID, minigroup.ConferenceRoom, minigroup.AttemptLost); len(is.conference) > lost {
+		s.Errorf("%d open conference rooms that nobody holds, and %d lost attempts", len(is.conference), lost)
+	}
+}
+
+// slotsHold checks that the slots the row speaks of, and no others, are on the ledger and on its gateway.
+func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
+	s.Helper()
+	open, err := s.ledger.OpenReservations(s.Context(), m.ClassID())
+	if err != nil {
+		s.Fatal(err)
+	}
+	if m.State != minigroup.Ready || !m.ClosedAt.IsZero() || m.Slots() == 0 || !s.acts.Settings.Gateways {
+		if len(open) > 0 || len(is.gateways) > 0 {
+			s.Errorf("slots are reserved that nobody wants: %+v, %s", open, is)
+		}
+		return
+	}
+	if len(open) != 1 || open[0].State != minigroup.ReservationHeld || open[0].Slots != m.Slots() {
+		s.Errorf("want one reservation of %d slots, held: %+v", m.Slots(), open)
+		return
+	}
+	if rooms := is.gateways[open[0].Backend.ID]; len(is.gateways) != 1 || len(rooms) != 1 || rooms[open[0].ID] != m.Slots() {
+		s.Errorf("the gateway does not show reservation %s on %s: %s", open[0].ID, open[0].Backend.ID, is)
+	}
+	var undecided bool
+	err = s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM janus_reservation WHERE class_id = $1 AND (next_slots IS NOT NULL OR update_id IS NOT NULL))`,
+		m.ClassID()).Scan(&undecided)
+	if err != nil || undecided {
+		s.Errorf("slots of an update stand beside although it is decided (%v)", errors.Join(err))
+	}
+}

@@ -1,0 +1,141 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/minigroup"
+	"minigroups/storage"
+)
+
+// ledger is the real ledger, of which single calls can be told to fail before or after they took effect.
+type ledger struct {
+	*storage.Store
+	world *world
+	db    *pgxpool.Pool
+}
+
+const (
+	beginCreate         operation = "begin create"
+	establish           operation = "establish"
+	condemn             operation = "condemn"
+	fail                operation = "fail"
+	openAttempt         operation = "open attempt"
+	answerAttempt       operation = "answer attempt"
+	chatLocked          operation = "chat locked"
+	roomReleased        operation = "room released"
+	moveReservation     operation = "move reservation"
+	reservationHeld     operation = "reservation held"
+	reservationReleased operation = "reservation released"
+	takeForUpdate       operation = "take for update"
+	beginUpdate         operation = "begin update"
+	sendPatch           operation = "send patch"
+	patchUndone         operation = "patch undone"
+	commitUpdate        operation = "commit update"
+	failUpdate          operation = "fail update"
+)
+
+// do carries out one call of the ledger. A ledger refuses with words of its own.
+func (l ledger) do(ctx context.Context, o operation, take func(context.Context) error) error {
+	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
+		if how == refusal {
+			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: told by the test", o)
+		}
+		return errors.New(string(o) + ": the connection broke")
+	}})
+}
+
+// superseded answers that the run has no say any more.
+func superseded(call) error { return minigroup.Supersededf("told by the test") }
+
+func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.Begun, err error) {
+	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
+	return out, err
+}
+
+func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
+	return l.do(ctx, establish, func(ctx context.Context) error { return l.Store.Establish(ctx, run, id, gateways) })
+}
+
+func (l ledger) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.Condemned, err error) {
+	err = l.do(ctx, condemn, func(ctx context.Context) (err error) { out, err = l.Store.Condemn(ctx, claim, id, draft, reason); return err })
+	return out, err
+}
+
+func (l ledger) Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error) {
+	err = l.do(ctx, fail, func(ctx context.Context) (err error) { reason, open, err = l.Store.Fail(ctx, run, id); return err })
+	return reason, open, err
+}
+
+func (l ledger) OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (out minigroup.Attempt, err error) {
+	err = l.do(ctx, openAttempt, func(ctx context.Context) (err error) { out, err = l.Store.OpenAttempt(ctx, a); return err })
+	return out, err
+}
+
+func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (out minigroup.AttemptState, err error) {
+	err = l.do(ctx, answerAttempt, func(ctx context.Context) (err error) { out, err = l.Store.AnswerAttempt(ctx, id, room); return err })
+	return out, err
+}
+
+func (l ledger) ChatLocked(ctx context.Context, room uuid.UUID) error {
+	return l.do(ctx, chatLocked, func(ctx context.Context) error { return l.Store.ChatLocked(ctx, room) })
+}
+
+func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {
+	return l.do(ctx, roomReleased, func(ctx context.Context) error { return l.Store.RoomReleased(ctx, room) })
+}
+
+func (l ledger) MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error {
+	return l.do(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, draft, from, to, group) })
+}
+
+func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {
+	return l.do(ctx, reservationHeld, func(ctx context.Context) error { return l.Store.ReservationHeld(ctx, id) })
+}
+
+func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {
+	return l.do(ctx, reservationReleased, func(ctx context.Context) error { return l.Store.ReservationReleased(ctx, id) })
+}
+
+func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (out minigroup.BegunUpdate, err error) {
+	err = l.do(ctx, takeForUpdate, func(ctx context.Context) (err error) { out, err = l.Store.TakeForUpdate(ctx, claim, classID, updateID); return err })
+	return out, err
+}
+
+func (l ledger) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
+	return l.do(ctx, beginUpdate, func(ctx context.Context) error { return l.Store.BeginUpdate(ctx, u) })
+}
+
+func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {
+	return l.do(ctx, sendPatch, func(ctx context.Context) error { return l.Store.SendPatch(ctx, run, id, flight) })
+}
+
+func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID) error {
+	return l.do(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id) })
+}
+
+func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
+	return l.do(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
+}
+
+func (l ledger) FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
+	err = l.do(ctx, failUpdate, func(ctx context.Context) (err error) {
+		out, err = l.Store.FailUpdate(ctx, run, classID, id, c, reason, unlessSent)
+		return err
+	})
+	return out, err
+}
+
+// UpdateRecord tells once that a PATCH may be in flight. A step that hears so waits for its moment on the clock of the
+// workflow, which skips the wait; so the clock of Postgres has to skip it too.
+func (l ledger) UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error) {
+	rec, err := l.Store.UpdateRecord(ctx, id)
+	if err == nil && rec.PatchLeft > 0 {
+		_, err = l.db.Exec(ctx, `UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
+	}
+	return rec, err
+}

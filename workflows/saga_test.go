@@ -1,0 +1,322 @@
+package workflows_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"go.uber.org/zap"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/storage/storagetest"
+	"minigroups/workflows"
+)
+
+const (
+	stepWait = 200 * time.Millisecond
+	flight   = 500 * time.Millisecond
+	patience = 3
+	// deadline is how long a test waits for what must come.
+	deadline = 20 * time.Second
+)
+
+// stage is where sagas are played: the world, a real ledger and one process that works on both.
+type stage struct {
+	*testing.T
+	*world
+	ledger ledger
+	db     *pgxpool.Pool
+	acts   *activities.Activities
+	// gone makes every run the one that is not current.
+	gone    atomic.Bool
+	closing sync.WaitGroup
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	store, conn := storagetest.New(t)
+	db, err := pgxpool.New(t.Context(), conn.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	s := &stage{T: t, world: newWorld(), db: db}
+	s.ledger = ledger{Store: store, world: s.world, db: db}
+	s.acts = s.process(activities.Settings{StepWait: stepWait, Flight: flight, Gateways: true})
+	s.gatewaysWith(10)
+	return s
+}
+
+// process is a worker process: flights of its own on the one ledger. It stops with the test, and stops in time.
+func (s *stage) process(settings activities.Settings) *activities.Activities {
+	flights := activities.NewFlights(s.ledger, s, zap.NewNop())
+	s.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		flights.Stop(ctx)
+		s.closing.Wait()
+		if ctx.Err() != nil {
+			s.Error("a flight did not land")
+		}
+	})
+	return &activities.Activities{
+		Settings: settings, Ledger: s.ledger, Event: eventService{s.world}, Conference: conferenceService{s.world},
+		Janus: janusService{s.world}, Runs: s, Flights: flights,
+	}
+}
+
+// gatewaysWith makes the gateways janus-1, janus-2 … with these capacities.
+func (s *stage) gatewaysWith(capacities ...int32) {
+	s.Helper()
+	var backends []minigroup.Backend
+	for i, c := range capacities {
+		backends = append(backends, minigroup.Backend{ID: "janus-" + string(rune('1'+i)), AdminURL: "http://127.0.0.1:1", Capacity: new(c)})
+	}
+	if err := s.ledger.SyncBackends(s.Context(), backends); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// IsCurrent and CloseRoom make a stage the activities.Runs of its processes.
+func (s *stage) IsCurrent(context.Context, string, string) (bool, error) { return !s.gone.Load(), nil }
+
+func (s *stage) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
+	s.closing.Add(1)
+	go func() {
+		defer s.closing.Done()
+		s.run("close "+room.String(), workflows.CloseRoom, activities.Room{Kind: kind, ID: room})
+	}()
+	return nil
+}
+
+// newDraft is a class that has begun, with 8 slots and a locked chat.
+func newDraft() minigroup.Draft {
+	now := time.Now().Unix()
+	return minigroup.Draft{
+		Audience: "example.org", Scope: "math/7b", Host: "host.example.org", Time: minigroup.Window{Start: new(now - 60), End: new(now + 3600)},
+		Tags: json.RawMessage(`{"grade":7}`), Reserve: new(int32(8)), LockedChat: true,
+	}
+}
+
+func (s *stage) create(run string, d minigroup.Draft, plots ...plot) *played {
+	return s.run(run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), Patience: patience}, plots...)
+}
+
+// played is a run that has ended.
+type played struct {
+	err error
+	// retried are the activities that left the fast lane, in order.
+	retried []string
+	// attention and stages are the values that the search attributes had, in order.
+	attention []bool
+	stages    []string
+}
+
+// cancelled reports whether the run ended as one that was cancelled.
+func (p *played) cancelled() bool {
+	var c *temporal.CanceledError
+	return errors.As(p.err, &c)
+}
+
+// kind is the kind of failure that the run ended with; empty where it did not fail.
+func (p *played) kind() minigroup.Kind {
+	var app *temporal.ApplicationError
+	if p.err == nil || !errors.As(p.err, &app) {
+		return ""
+	}
+	return minigroup.Kind(app.Type())
+}
+
+// plot is something that happens to a run: it is told when an activity is about to begin, and returns false where the
+// activity shall not be carried out.
+type plot struct {
+	activity string
+	before   func(ctx context.Context, cancel func()) bool
+	after    func(cancel func())
+}
+
+// cancelBefore cancels the run when the activity has been started and has done nothing.
+func cancelBefore(name string) plot {
+	return plot{activity: name, before: func(ctx context.Context, cancel func()) bool {
+		cancel()
+		<-ctx.Done()
+		return false
+	}}
+}
+
+// cancelAfter cancels the run once the workflow has heard that the activity is done.
+func cancelAfter(name string) plot {
+	return plot{activity: name, after: func(cancel func()) { cancel() }}
+}
+
+// run plays a workflow to its end, all of its activities included, in an environment that skips time.
+func (s *stage) run(id string, wf, in any, plots ...plot) *played {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(deadline)
+	w := &watcher{run: id, plots: plots, cancel: env.CancelWorkflow, ids: map[string]string{}}
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{w}, DeadlockDetectionTimeout: deadline})
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "minigroup/test"})
+	workflows.Register(env, s.acts)
+	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.retried = append(w.retried, info.ActivityType.Name)
+	})
+	env.SetOnLocalActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) { w.completed(info.ActivityID) })
+	if slices.ContainsFunc(plots, func(p plot) bool { return p.activity == "" }) {
+		env.RegisterDelayedCallback(env.CancelWorkflow, 0)
+	}
+	env.ExecuteWorkflow(wf, in)
+	w.working.Wait()
+	if !env.IsWorkflowCompleted() {
+		s.Error("the run did not end")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = env.GetWorkflowError()
+	return &w.played
+}
+
+// atOnce cancels a run before it has done anything.
+var atOnce = plot{}
+
+// watcher gives a run its id, plays its plots and writes down what support would see of it.
+type watcher struct {
+	interceptor.WorkerInterceptorBase
+	run    string
+	plots  []plot
+	cancel func()
+	// working counts activities that are being carried out, those that nobody waits for included.
+	working sync.WaitGroup
+
+	mu  sync.Mutex
+	ids map[string]string // activity id, name
+	played
+}
+
+func (w *watcher) completed(id string) {
+	w.mu.Lock()
+	name := w.ids[id]
+	w.mu.Unlock()
+	for _, p := range w.plots {
+		if p.activity == name && p.after != nil {
+			p.after(w.cancel)
+		}
+	}
+}
+
+func (w *watcher) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &watchedActivity{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}, w: w}
+}
+
+type watchedActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+	w *watcher
+}
+
+func (a *watchedActivity) Init(out interceptor.ActivityOutboundInterceptor) error {
+	return a.Next.Init(&activityOfRun{ActivityOutboundInterceptorBase: interceptor.ActivityOutboundInterceptorBase{Next: out}, run: a.w.run})
+}
+
+func (a *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	a.w.working.Add(1)
+	defer a.w.working.Done()
+	info := activity.GetInfo(ctx)
+	a.w.mu.Lock()
+	a.w.ids[info.ActivityID] = info.ActivityType.Name
+	a.w.mu.Unlock()
+	for _, p := range a.w.plots {
+		if p.activity == info.ActivityType.Name && p.before != nil && !p.before(ctx, a.w.cancel) {
+			return nil, ctx.Err()
+		}
+	}
+	return a.Next.ExecuteActivity(ctx, in)
+}
+
+// activityOfRun tells activities the id of their run, which the environment gives the same for all.
+type activityOfRun struct {
+	interceptor.ActivityOutboundInterceptorBase
+	run string
+}
+
+func (a *activityOfRun) GetInfo(ctx context.Context) activity.Info {
+	info := a.Next.GetInfo(ctx)
+	info.WorkflowExecution.RunID = a.run
+	return info
+}
+
+func (w *watcher) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &watchedWorkflow{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, w: w}
+}
+
+type watchedWorkflow struct {
+	interceptor.WorkflowInboundInterceptorBase
+	w *watcher
+}
+
+func (f *watchedWorkflow) Init(out interceptor.WorkflowOutboundInterceptor) error {
+	return f.Next.Init(&watchedAttributes{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: out}, w: f.w})
+}
+
+type watchedAttributes struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	w *watcher
+}
+
+func (a *watchedAttributes) UpsertTypedSearchAttributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) error {
+	set := temporal.NewSearchAttributes(updates...)
+	a.w.mu.Lock()
+	if value, ok := set.GetBool(workflows.AttributeAttention); ok {
+		a.w.attention = append(a.w.attention, value)
+	}
+	if value, ok := set.GetKeyword(workflows.AttributeStage); ok {
+		a.w.stages = append(a.w.stages, value)
+	}
+	a.w.mu.Unlock()
+	return a.Next.UpsertTypedSearchAttributes(ctx, updates...)
+}
+
+// act carries out one activity for a run, outside any workflow: what a run did that was gone before it did more.
+func (s *stage) act(run string, fn, in any) error {
+	s.Helper()
+	return s.actIn(s.acts, run, fn, in)
+}
+
+func (s *stage) actIn(acts *activities.Activities, run string, fn, in any) error {
+	s.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&watcher{run: run, ids: map[string]string{}}}})
+	env.RegisterActivity(acts)
+	_, err := env.ExecuteActivity(fn, in)
+	return err
+}
+
+// sweepGateways does what the sweep of the gateways does: it brings them to what the ledger says of a class.
+func (s *stage) sweepGateways(classID uuid.UUID) error {
+	s.Helper()
+	patient := *s.acts
+	patient.Settings.StepWait = deadline
+	return s.actIn(&patient, "sweep", patient.ProjectReservations, activities.ClassRef{ID: classID})
+}
