@@ -18,7 +18,7 @@ func TestAMinigroupIsReadyWithOneRoomOfEachKind(t *testing.T) {
 	if got := r.header.Get("Location"); got != c.path() {
 		t.Fatalf("Location is %q, want %q", got, c.path())
 	}
-	if r.ID != c.scope || r.ClassID != c.id || r.object.Status != "real-time" {
+	if r.ID != c.scope || r.ClassID != c.id || r.Status != "real-time" {
 		t.Fatalf("got %s", r.text)
 	}
 	c.holdsAll(r.object)
@@ -78,16 +78,16 @@ func TestFiftyEqualPostsMakeOneMinigroup(t *testing.T) {
 
 func TestARefusalUndoesEverything(t *testing.T) {
 	c := newClass(t)
-	clear := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
 	r := c.post().want(t, http.StatusUnprocessableEntity)
 	if r.Type != "upstream_refused" || r.Upstream == nil || r.Upstream.Name != "conference" || r.Upstream.Type != "access_denied" {
 		t.Fatalf("got %s", r.text)
 	}
 	c.holdsNothing()
-	if o := c.get(); o.object.Status != "failed" || o.Failure == nil || o.Failure.Type != "upstream_refused" {
+	if o := c.get(); o.Status != "failed" || o.Failure == nil || o.Failure.Type != "upstream_refused" {
 		t.Fatalf("got %s", o.text)
 	}
-	clear()
+	heal()
 	again := c.post().want(t, http.StatusCreated)
 	if again.ClassID != c.id {
 		t.Fatalf("the class has another id: %s", again.text)
@@ -97,7 +97,7 @@ func TestARefusalUndoesEverything(t *testing.T) {
 
 func TestACancelInMidTaskUndoesEverything(t *testing.T) {
 	c := newClass(t)
-	clear := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error { // the first workflow task is at work: event has its room, conference is asked
 		if len(c.open(sut.event)) == 0 {
@@ -112,13 +112,13 @@ func TestACancelInMidTaskUndoesEverything(t *testing.T) {
 	if r.Failure.Type != "operation_cancelled" {
 		t.Fatalf("got %s", r.text)
 	}
-	clear()
+	heal()
 	c.holdsNothing()
 }
 
 func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 	c := newClass(t)
-	clear := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error {
 		if len(c.open(sut.event)) == 0 {
@@ -129,9 +129,9 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 	if err := sut.worker.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	clear()
-	if o := c.get(); o.object.Status != "creating" {
-		t.Fatalf("without a worker the status is %v", o.object.Status)
+	heal()
+	if o := c.get(); o.Status != "creating" {
+		t.Fatalf("without a worker the status is %v", o.Status)
 	}
 	if err := sut.startWorker(t.Context()); err != nil {
 		t.Fatal(err)
@@ -141,15 +141,15 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 
 func TestAServiceThatWasDownIsWaitedFor(t *testing.T) {
 	c := newClass(t)
-	clear := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail})
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail})
 	r := c.post("Prefer", "wait=1").want(t, http.StatusAccepted)
-	if r.header.Get("Location") != c.path() || r.header.Get("Retry-After") == "" || r.object.Status != "creating" || r.RealTime != nil {
+	if r.header.Get("Location") != c.path() || r.header.Get("Retry-After") == "" || r.Status != "creating" || r.RealTime != nil {
 		t.Fatalf("got %v %s", r.header, r.text)
 	}
-	if o := c.get(); o.object.Status != "creating" {
+	if o := c.get(); o.Status != "creating" {
 		t.Fatalf("got %s", o.text)
 	}
-	clear()
+	heal()
 	c.holdsAll(c.until("real-time").object)
 }
 

@@ -256,7 +256,7 @@ func (s *system) answers(ctx context.Context, url string, by *stack.Process) err
 		select {
 		case <-tick.C:
 		case <-by.Done():
-			return fmt.Errorf("%s ended: %v: %v", by.Name(), by.Err(), by.Tail())
+			return fmt.Errorf("%s ended: %w: %v", by.Name(), by.Err(), by.Tail())
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer: %w: %v", url, ctx.Err(), by.Tail())
 		}

@@ -150,8 +150,8 @@ func (c *class) until(status string) reply {
 	c.t.Helper()
 	var last reply
 	eventually(c.t, func() error {
-		if last = c.get(); last.object.Status != status {
-			return fmt.Errorf("status is %v, want %s: %s", last.object.Status, status, last.text)
+		if last = c.get(); last.Status != status {
+			return fmt.Errorf("status is %v, want %s: %s", last.Status, status, last.text)
 		}
 		return nil
 	})
@@ -261,17 +261,17 @@ func (c *class) count(sql string) (n int) {
 }
 
 // faulty sets faults for this class at a service until the test ends or the returned function is called.
-func (c *class) faulty(service string, f sandbox.Fault) (clear func()) {
+func (c *class) faulty(service string, f sandbox.Fault) (heal func()) {
 	c.t.Helper()
 	f.ClassroomID = &c.id
 	if err := sandboxclient.SetFaults(c.t.Context(), service, f); err != nil {
 		c.t.Fatal(err)
 	}
-	clear = func() {
+	heal = func() {
 		if err := sandboxclient.ClearFaults(context.Background(), service); err != nil {
 			c.t.Error(err)
 		}
 	}
-	c.t.Cleanup(clear)
-	return clear
+	c.t.Cleanup(heal)
+	return heal
 }
