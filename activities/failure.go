@@ -28,7 +28,7 @@ func failed(err error) error {
 	}
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) {
-		failure := Failure{minigroup.UpstreamUnavailable, upstream.Error(), upstream.Upstream, upstream.Type}
+		failure := Failure{minigroup.UpstreamUnavailable, upstream.Public(), upstream.Upstream, upstream.Type}
 		if upstream.Refused {
 			failure.Kind = refusalKind(upstream)
 		}

@@ -34,6 +34,7 @@ type boarding struct {
 	classID  uuid.UUID
 	kind     minigroup.RoomKind
 	deadline time.Time
+	missed   *time.Timer // nobody has sent it by its deadline
 }
 
 type flight struct {
@@ -55,6 +56,13 @@ func NewFlights(ledger Ledger, runs Runs, log *zap.Logger) *Flights {
 // Stop waits until all requests are answered and their answers in the ledger, or until ctx ends; then it hangs up.
 func (f *Flights) Stop(ctx context.Context) {
 	close(f.stopped)
+	f.mu.Lock()
+	for id, b := range f.fresh {
+		b.missed.Stop()
+		f.wg.Go(func() { f.cancel(id) })
+	}
+	f.fresh = nil
+	f.mu.Unlock()
 	landed := make(chan struct{})
 	go func() {
 		f.wg.Wait()
@@ -68,16 +76,28 @@ func (f *Flights) Stop(ctx context.Context) {
 	<-landed
 }
 
-// expect notes an attempt that this process has written and nobody has sent.
-func (f *Flights) expect(id uuid.UUID, b boarding) {
+// expect notes an attempt that this process has written and nobody has sent. Where nobody comes to send it, it is noted
+// as refused: no room can have come of it.
+func (f *Flights) expect(id uuid.UUID, classID uuid.UUID, kind minigroup.RoomKind, deadline time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for other, old := range f.fresh { // those whose run has ended before it came to send them
-		if old.deadline.Before(time.Now()) {
-			delete(f.fresh, other)
-		}
+	if f.fresh == nil {
+		return // stopped: a later run finds the attempt expired
 	}
-	f.fresh[id] = b
+	missed := time.AfterFunc(time.Until(deadline), func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if _, ok := f.fresh[id]; ok {
+			delete(f.fresh, id)
+			f.wg.Go(func() { f.cancel(id) })
+		}
+	})
+	f.fresh[id] = boarding{classID, kind, deadline, missed}
+}
+
+// cancel notes an attempt of which no room has come and none will.
+func (f *Flights) cancel(id uuid.UUID) {
+	f.untilTaken(id, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, id) })
 }
 
 // of lists the attempts of a class and kind that this process can still bring to an answer.
@@ -110,14 +130,11 @@ func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, err
 	if !ok {
 		return nil
 	}
+	b.missed.Stop()
 	delete(f.fresh, id)
 	fl := &flight{boarding: b, done: make(chan struct{})}
 	f.flights[id] = fl
-	f.wg.Add(1)
-	go func() {
-		defer f.wg.Done()
-		f.fly(id, fl, send)
-	}()
+	f.wg.Go(func() { f.fly(id, fl, send) })
 	return fl
 }
 
@@ -150,7 +167,7 @@ func (f *Flights) land(id uuid.UUID, fl *flight) (lost bool) {
 		}
 		return false
 	case errors.As(fl.err, &upstream) && !upstream.MaybeDone:
-		f.untilTaken(id, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, id) })
+		f.cancel(id)
 		return false
 	default:
 		return true

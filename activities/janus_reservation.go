@@ -17,8 +17,10 @@ type ReservationRef struct {
 }
 
 // ReserveSlots makes the gateway show a reservation of the ledger. A reservation that was given up meanwhile is refused.
+// A cancel does not hang the request up: the gateway would execute it all the same, and only its reply tells this step
+// that what it made has to go again.
 func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error {
-	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
 	defer cancel()
 	r, err := a.Ledger.Reservation(ctx, in.ID)
 	if err != nil {

@@ -45,10 +45,10 @@ func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begu
 	}
 	classID := entry.Draft.ClassID()
 	if begun.EventAttempt != uuid.Nil {
-		a.Flights.expect(begun.EventAttempt, boarding{classID, minigroup.EventRoom, deadline})
+		a.Flights.expect(begun.EventAttempt, classID, minigroup.EventRoom, deadline)
 	}
 	if begun.ConferenceAttempt != uuid.Nil {
-		a.Flights.expect(begun.ConferenceAttempt, boarding{classID, minigroup.ConferenceRoom, deadline})
+		a.Flights.expect(begun.ConferenceAttempt, classID, minigroup.ConferenceRoom, deadline)
 	}
 	for _, room := range begun.Condemned {
 		if err := a.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {

@@ -55,7 +55,7 @@ func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, i
 		Flying: a.Flights.of(draft.ClassID(), kind), Flight: a.Settings.Flight,
 	})
 	if err == nil && attempt.ID == id {
-		a.Flights.expect(id, boarding{draft.ClassID(), kind, deadline})
+		a.Flights.expect(id, draft.ClassID(), kind, deadline)
 	}
 	return attempt, err
 }

@@ -86,6 +86,14 @@ type UpstreamError struct {
 }
 
 func (e *UpstreamError) Error() string {
+	if e.Err == nil {
+		return e.Public()
+	}
+	return e.Public() + ": " + e.Err.Error()
+}
+
+// Public is the error in words that may be shown to callers: without its cause, which may name hosts.
+func (e *UpstreamError) Public() string {
 	text := e.Doing + ": " + e.Upstream
 	if e.Refused {
 		text += " refused"
@@ -100,9 +108,6 @@ func (e *UpstreamError) Error() string {
 	}
 	if e.Detail != "" {
 		text += ": " + e.Detail
-	}
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
 	}
 	return text
 }

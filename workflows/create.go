@@ -28,6 +28,7 @@ func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 	}
 	reason, _, superseded := reasonOf(ctx, err)
 	if superseded {
+		p.stage(ctx, stageFailed)
 		return err
 	}
 	ready, undone, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)

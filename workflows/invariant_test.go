@@ -57,37 +57,21 @@ func (s *stage) eventually(what string, holds func() bool) {
 	}
 }
 
-// settle waits until every request of the class is answered or lost and what nobody wants is closed. An attempt that was
-// written and never sent has nobody who waits for its moment; it is lost by the sweep.
+// settle waits until every request of the class is answered, refused or lost and what nobody wants is closed. It all comes
+// about by itself, but for attempts of which no process has heard: they are lost by a sweep.
 func (s *stage) settle(classID uuid.UUID) {
 	s.Helper()
-	for kind, create := range map[minigroup.RoomKind]operation{minigroup.EventRoom: eventCreate, minigroup.ConferenceRoom: conferenceCreate} {
-		s.eventually("the requests for "+string(kind)+" rooms are answered or lost", func() bool {
-			open, all := 0, 0
-			for _, a := range s.attempts(classID) {
-				if a.Kind != kind {
-					continue
-				}
-				all++
-				if a.State == minigroup.AttemptSent || (a.State == minigroup.AttemptReleasing && a.RoomID == nil) {
-					open++
-				}
-			}
-			return open <= all-s.called(create)
-		})
-	}
-	s.eventually("attempts that were never sent are lost, condemned rooms are closed", func() bool {
+	s.eventually("requests are answered or lost, and condemned rooms closed", func() bool {
 		for _, a := range s.attempts(classID) {
-			switch {
-			case a.State == minigroup.AttemptReleasing && a.RoomID != nil:
-				return false
-			case a.State != minigroup.AttemptSent && a.State != minigroup.AttemptReleasing:
-			default:
+			if a.State != minigroup.AttemptSent && a.State != minigroup.AttemptReleasing {
+				continue
+			}
+			if s.ledger.forgotten.Load() {
 				if err := s.ledger.LoseAttempt(s.Context(), a.ID); err != nil {
 					s.Fatal(err)
 				}
-				return false
 			}
+			return false
 		}
 		return true
 	})
@@ -189,4 +173,15 @@ func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
 	if err != nil || undecided {
 		s.Errorf("slots of an update stand beside although it is decided (%v)", errors.Join(err))
 	}
+}
+
+// attemptOf is the newest attempt of a kind.
+func (s *stage) attemptOf(d minigroup.Draft, kind minigroup.RoomKind) (id uuid.UUID) {
+	s.Helper()
+	for _, a := range s.attempts(d.ClassID()) {
+		if a.Kind == kind {
+			id = a.ID
+		}
+	}
+	return id
 }

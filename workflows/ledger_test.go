@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,8 @@ type ledger struct {
 	*storage.Store
 	world *world
 	db    *pgxpool.Pool
+	// forgotten says that attempts were written of which no process has heard.
+	forgotten *atomic.Bool
 }
 
 const (
@@ -53,7 +56,15 @@ func (l ledger) do(ctx context.Context, o operation, take func(context.Context) 
 func superseded(call) error { return minigroup.Supersededf("told by the test") }
 
 func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.Begun, err error) {
-	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
+	written := false
+	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) {
+		out, err = l.Store.BeginCreate(ctx, c)
+		written = err == nil
+		return err
+	})
+	if written && err != nil {
+		l.forgotten.Store(true)
+	}
 	return out, err
 }
 
@@ -62,7 +73,10 @@ func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 }
 
 func (l ledger) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.Condemned, err error) {
-	err = l.do(ctx, condemn, func(ctx context.Context) (err error) { out, err = l.Store.Condemn(ctx, claim, id, draft, reason); return err })
+	err = l.do(ctx, condemn, func(ctx context.Context) (err error) {
+		out, err = l.Store.Condemn(ctx, claim, id, draft, reason)
+		return err
+	})
 	return out, err
 }
 
@@ -102,7 +116,10 @@ func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {
 }
 
 func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (out minigroup.BegunUpdate, err error) {
-	err = l.do(ctx, takeForUpdate, func(ctx context.Context) (err error) { out, err = l.Store.TakeForUpdate(ctx, claim, classID, updateID); return err })
+	err = l.do(ctx, takeForUpdate, func(ctx context.Context) (err error) {
+		out, err = l.Store.TakeForUpdate(ctx, claim, classID, updateID)
+		return err
+	})
 	return out, err
 }
 

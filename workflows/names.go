@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
@@ -46,7 +47,7 @@ const maxIDLength = 255
 // WorkflowID is the one workflow id of a minigroup: every operation on it is a run under this id, so Temporal itself keeps
 // them apart. Both parts are percent-escaped; what would be too long ends in a hash instead.
 func WorkflowID(audience, scope string) string {
-	id := "minigroup/" + url.PathEscape(audience) + "/" + url.PathEscape(scope)
+	id := "minigroup/" + escape(audience) + "/" + escape(scope)
 	if len(id) <= maxIDLength {
 		return id
 	}
@@ -54,6 +55,9 @@ func WorkflowID(audience, scope string) string {
 	tail := "~" + hex.EncodeToString(sum[:16])
 	return id[:maxIDLength-len(tail)] + tail
 }
+
+// escape keeps '~' for the hash, so that no scope can be chosen which reads like the id of a longer one.
+func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "~", "%7E") }
 
 // roomWorkflowID is the workflow id of closing a room.
 func roomWorkflowID(kind minigroup.RoomKind, room uuid.UUID) string {

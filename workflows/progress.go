@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -85,11 +86,12 @@ func (p *progress) tell() {
 	workflow.SetCurrentDetails(p.ctx, text.String())
 }
 
-// words are what a failure says to a person.
+// words are what a failure says to support: more than callers are told, for they may have to find a host.
 func words(err error) string {
-	failure, _, _ := activities.FailureOf(err)
-	if failure.Detail == "" {
-		return string(failure.Kind)
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Message()
 	}
+	failure, _, _ := activities.FailureOf(err)
 	return failure.Detail
 }

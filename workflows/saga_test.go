@@ -59,7 +59,7 @@ func newStage(t *testing.T) *stage {
 	}
 	t.Cleanup(db.Close)
 	s := &stage{T: t, world: newWorld(), db: db}
-	s.ledger = ledger{Store: store, world: s.world, db: db}
+	s.ledger = ledger{Store: store, world: s.world, db: db, forgotten: new(atomic.Bool)}
 	s.acts = s.process(activities.Settings{StepWait: stepWait, Flight: flight, Gateways: true})
 	s.gatewaysWith(10)
 	return s
@@ -157,9 +157,17 @@ type plot struct {
 func cancelBefore(name string) plot {
 	return plot{activity: name, before: func(ctx context.Context, cancel func()) bool {
 		cancel()
-		<-ctx.Done()
+		heard(ctx)
 		return false
 	}}
+}
+
+// heard waits until an activity has heard of a cancel.
+func heard(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(deadline / 2): // the test fails by what it finds then
+	}
 }
 
 // cancelAfter cancels the run once the workflow has heard that the activity is done.

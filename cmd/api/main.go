@@ -57,13 +57,10 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	})
 	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, maxWait+5*time.Second) })
+	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, process.MaxWait+5*time.Second) })
 	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen) })
 	return group.Wait()
 }
-
-// maxWait is the longest that a request may ask to wait for its saga.
-const maxWait = time.Minute
 
 func verifier(configured map[string]config.Issuer) (*auth.Verifier, error) {
 	var issuers []auth.Issuer

@@ -72,6 +72,12 @@ func logger(name, level string) (*zap.Logger, error) {
 	return log.Named(name), nil
 }
 
+// MaxWait is the longest that a request may be answered in.
+const MaxWait = time.Minute
+
+// readTimeout outlasts every answer: net/http ends the context of a request when it passes, also of one that was read.
+const readTimeout = MaxWait + 15*time.Second
+
 // Serve answers HTTP requests on the address until ctx ends; then it waits for those under way, at most for drain.
 func Serve(ctx context.Context, address string, handler http.Handler, drain time.Duration) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -79,7 +85,7 @@ func Serve(ctx context.Context, address string, handler http.Handler, drain time
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: readTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

@@ -1,0 +1,79 @@
+# Everything one does here. `make` alone lists it.
+#
+# Addresses and the like are configured by minigroups.yaml in this folder, or by
+# the environment: MINIGROUPS_API__LISTEN=127.0.0.1:8888 make run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+
+SUB ?= dev
+AUD ?= example.org
+
+# The race detector needs a C compiler.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+TEMPORAL := .tools/temporal
+GOLANGCI := .tools/golangci-lint
+WORKFLOWCHECK := .tools/workflowcheck
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: .dev/bin/dev ## everything on this machine, in the foreground; Ctrl-C ends it
+	@exec .dev/bin/dev
+
+.PHONY: token
+token: .dev/bin/dev ## a bearer token for the running stack (SUB= account, AUD= audience)
+	@exec .dev/bin/dev token -sub "$(SUB)" -aud "$(AUD)"
+
+.PHONY: clean
+clean: .dev/bin/dev ## remove what make run keeps: databases, keys, logs
+	@exec .dev/bin/dev clean
+
+.PHONY: build
+build: ## compile the programs into .dev/bin
+	go build -o .dev/bin/ ./cmd/...
+
+# Every test runs, whatever fails before it; e2e last and alone, because it
+# starts whole systems and measures them against deadlines.
+.PHONY: test
+test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
+	@failed=0; { \
+	  go test -json $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
+	  go test -json -timeout 20m ./e2e/... || failed=1; \
+	  exit $$failed; \
+	} | .dev/bin/testsummary
+
+.PHONY: check
+check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of workflows, import rules
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
+	go vet ./...
+	$(GOLANGCI) run ./...
+	$(WORKFLOWCHECK) ./workflows/...
+	go mod tidy -diff
+	go test -count=1 .
+
+.PHONY: fmt
+fmt: ## format the Go code
+	gofmt -w .
+
+# The compiler knows best what has changed.
+.PHONY: .dev/bin/dev .dev/bin/testsummary
+.dev/bin/dev:
+	@go build -o $@ ./cmd/dev
+.dev/bin/testsummary:
+	@go build -o $@ ./tools/testsummary/main.go
+
+$(TEMPORAL): tools/go.mod tools/go.sum
+	@echo "building the Temporal CLI: minutes the first time"
+	@go build -C tools -o ../$@ github.com/temporalio/cli/cmd/temporal && touch $@
+
+$(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
+	@echo "building golangci-lint: minutes the first time"
+	@go build -C tools/lint -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint && touch $@
+
+$(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
+	@go build -C tools/lint -o ../../$@ go.temporal.io/sdk/contrib/tools/workflowcheck && touch $@

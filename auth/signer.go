@@ -1,0 +1,69 @@
+package auth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Signer signs tokens with ES256. It is safe for concurrent use.
+type Signer struct {
+	account Account
+	key     *ecdsa.PrivateKey
+}
+
+// NewSigner makes a signer for this account from a PEM block with a PKCS#8 EC key on P-256. It returns an error, which
+// never shows the key, where the account is incomplete or the key is anything else.
+func NewSigner(account Account, keyPEM []byte) (*Signer, error) {
+	if account.Label == "" || account.Audience == "" {
+		return nil, fmt.Errorf("signer for account %q: label and audience must not be empty", account)
+	}
+	key, err := parsePrivateKey(keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("private key of account %s: %w", account, err)
+	}
+	return &Signer{account: account, key: key}, nil
+}
+
+func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(keyPEM)
+	if block == nil {
+		return nil, errors.New("must be a PEM block")
+	}
+	if block.Type != "PRIVATE KEY" {
+		return nil, errors.New(`must be a PKCS#8 key: a PEM block "PRIVATE KEY"`)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("the PEM block holds no PKCS#8 key") // the cause could quote the key
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, errors.New("must be an EC key on P-256")
+	}
+	return key, nil
+}
+
+// Token signs a token by which this service shows itself to others. It never expires, as those services expect.
+func (s *Signer) Token() (string, error) {
+	return s.Issue(s.account.Audience, s.account.Audience, s.account.Label, time.Time{})
+}
+
+// Issue signs a token for the account subject.audience in the name of issuer; with a zero expires it never expires.
+func (s *Signer) Issue(issuer, audience, subject string, expires time.Time) (string, error) {
+	c := claims{RegisteredClaims: jwt.RegisteredClaims{Issuer: issuer, Subject: subject}, Audience: audience}
+	if !expires.IsZero() {
+		c.ExpiresAt = jwt.NewNumericDate(expires)
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, c).SignedString(s.key)
+	if err != nil {
+		return "", fmt.Errorf("sign a token for %s.%s: %w", subject, audience, err)
+	}
+	return token, nil
+}

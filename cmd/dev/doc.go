@@ -1,0 +1,13 @@
+// Command dev runs everything on one machine, in the foreground: Postgres, the
+// Temporal dev server, stand-ins for event and conference, a Janus gateway, the
+// worker and the API. It starts nothing whose address is configured, and keeps
+// what must survive a restart under .dev.
+//
+//	dev          start everything, print where it is, end it with Ctrl-C
+//	dev token    print a bearer token for it
+//	dev clean    remove what it keeps
+//
+// The configuration is the service's own: minigroups.yaml in the checkout or the
+// file that MINIGROUPS_CONFIG names, then the environment. What the programs
+// get in the end is in .dev/config.yaml.
+package main

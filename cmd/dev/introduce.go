@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+)
+
+// introduce says where everything is, and how to begin.
+func (s *system) introduce(now time.Time) error {
+	cfg := s.plan.cfg
+	api := "http://" + reachable(cfg.API.Listen)
+	token, err := s.at.token(devSubject, devAudience, now)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	row := func(what, where string) { fmt.Fprintf(table, "  %s\t%s\n", what, where) }
+	fmt.Fprintln(table)
+	row("API", api+"/api/v1/minigroups")
+	row("OpenAPI", api+"/openapi.yaml")
+	row("metrics", "http://"+reachable(cfg.API.MetricsListen)+"/metrics, http://"+reachable(cfg.Worker.MetricsListen)+"/metrics")
+	row("Temporal", cfg.Temporal.Address)
+	if s.plan.temporal {
+		row("Temporal UI", "http://"+cfg.Dev.TemporalUI)
+	}
+	row("event", described(cfg.Event.URL, s.plan.event))
+	row("conference", described(cfg.Conference.URL, s.plan.conference))
+	for _, backend := range cfg.Janus.Backends {
+		row("Janus "+backend.ID, described(backend.JanusURL+", "+backend.AdminURL, s.standIn))
+	}
+	row("Postgres", cfg.Database.URL.String())
+	row("logs", s.at.path("log"))
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print addresses: %w", err)
+	}
+	example, err := exampleBody(now)
+	if err != nil {
+		return err
+	}
+	s.say("\nA token for %s.%s (make token prints others):\n\n%s\n\nA first minigroup:\n\n%s\n\nCtrl-C ends it all.",
+		devSubject, devAudience, token, curl(api, token, example))
+	return nil
+}
+
+func described(address string, standIn bool) string {
+	if standIn {
+		return address + " (stand-in)"
+	}
+	return address
+}
+
+// exampleBody is a class of an hour that begins within two. Its scope is new with
+// every start: the same scope with another time would be refused.
+func exampleBody(now time.Time) (string, error) {
+	start := now.Add(time.Hour).Truncate(time.Hour).Add(time.Hour)
+	body, err := json.Marshal(map[string]any{
+		"scope":       "math-7b-" + now.Format("0102-150405"),
+		"audience":    devAudience,
+		"host":        "web.teacher." + devAudience,
+		"time":        []int64{start.Unix(), start.Add(time.Hour).Unix()},
+		"reserve":     8,
+		"locked_chat": true,
+	})
+	if err != nil {
+		return "", fmt.Errorf("write the example: %w", err)
+	}
+	return string(body), nil
+}
+
+func curl(api, token, body string) string {
+	return fmt.Sprintf("curl -i -X POST %s/api/v1/minigroups \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n  -d '%s'", api, token, body)
+}

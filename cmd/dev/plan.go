@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"minigroups/config"
+	"minigroups/stack"
+)
+
+const (
+	devIssuer   = "iam.example.org"
+	devAudience = "example.org"
+	devSubject  = "dev"
+	devDatabase = "minigroups"
+	devCapacity = 500
+)
+
+// plan is what is ours to start, and the configuration of the programs, which
+// lacks only the address of a Postgres that is still to start.
+type plan struct {
+	cfg                                          config.Config
+	postgres, temporal, event, conference, janus bool
+}
+
+// settle makes the plan from the user's configuration: whatever has an address
+// there is not ours, everything else gets the address it will have.
+func settle(at place, environ []string) (plan, error) {
+	file := ""
+	if own := filepath.Join(at.root, "minigroups.yaml"); !slices.ContainsFunc(environ, isConfigVariable) && exists(own) {
+		file = own
+	}
+	cfg, err := config.Load(file, environ)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{
+		postgres:   !cfg.Given("database.url"),
+		temporal:   !cfg.Given("temporal.address"),
+		event:      !cfg.Given("event.url"),
+		conference: !cfg.Given("conference.url"),
+		janus:      !cfg.Given("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
+	}
+	if p.temporal {
+		cfg.Temporal.Address = cfg.Dev.TemporalListen
+	}
+	if p.event {
+		cfg.Event.URL = "http://" + cfg.Dev.EventListen
+	}
+	if p.conference {
+		cfg.Conference.URL = "http://" + cfg.Dev.ConferenceListen
+	}
+	if err := identify(at, &cfg); err != nil {
+		return plan{}, err
+	}
+	if p.janus {
+		if err := planJanus(at, &cfg); err != nil {
+			return plan{}, err
+		}
+	}
+	p.cfg = cfg
+	return p, p.check()
+}
+
+func isConfigVariable(variable string) bool {
+	path, ok := strings.CutPrefix(variable, "MINIGROUPS_CONFIG=")
+	return ok && path != ""
+}
+
+// identify gives the service its keys, and the development tenant its issuer and
+// its permissions.
+func identify(at place, cfg *config.Config) error {
+	if _, taken := cfg.Authentication[devIssuer]; taken {
+		return fmt.Errorf("authentication[%s] is configured, but that is the issuer of the tokens made here: take another name", devIssuer)
+	}
+	if cfg.Account.PrivateKeyFile == "" {
+		if err := at.keepKey(serviceKey); err != nil {
+			return err
+		}
+		cfg.Account.PrivateKeyFile = at.secret(serviceKey)
+	}
+	if err := at.publish(cfg.Account.PrivateKeyFile, servicePublicKey); err != nil {
+		return err
+	}
+	if err := at.keepKey(issuerKey); err != nil {
+		return err
+	}
+	if err := at.publish(at.secret(issuerKey), issuerPublicKey); err != nil {
+		return err
+	}
+	cfg.Authorization = maps.Clone(cfg.Authorization)
+	if cfg.Authorization == nil {
+		cfg.Authorization = map[string]config.Audience{}
+	}
+	if _, configured := cfg.Authorization[devAudience]; !configured {
+		cfg.Authorization[devAudience] = config.Audience{Kind: "local", Trusted: []string{devSubject + "." + devAudience}}
+	}
+	cfg.Authentication = maps.Clone(cfg.Authentication)
+	if cfg.Authentication == nil {
+		cfg.Authentication = map[string]config.Issuer{}
+	}
+	cfg.Authentication[devIssuer] = config.Issuer{
+		Audiences:     slices.Sorted(maps.Keys(cfg.Authorization)),
+		Algorithm:     "ES256",
+		PublicKeyFile: at.secret(issuerPublicKey),
+	}
+	roomKey, err := at.keepSecret(roomKeyFile, cfg.Janus.RoomKey.Reveal())
+	cfg.Janus.RoomKey = config.Secret(roomKey)
+	return err
+}
+
+func planJanus(at place, cfg *config.Config) error {
+	secret, err := at.keepSecret(janusSecretFile, cfg.Janus.AdminSecret.Reveal())
+	if err != nil {
+		return err
+	}
+	key, err := at.keepSecret(janusKeyFile, cfg.Janus.AdminKey.Reveal())
+	if err != nil {
+		return err
+	}
+	capacity := int32(devCapacity)
+	cfg.Janus.AdminSecret, cfg.Janus.AdminKey = config.Secret(secret), config.Secret(key)
+	cfg.Janus.Backends = []config.Backend{{
+		ID:       "janus-1",
+		AdminURL: "http://" + loopback(cfg.Dev.JanusAdminPort) + "/admin",
+		JanusURL: "http://" + loopback(cfg.Dev.JanusPort) + "/janus",
+		Group:    cfg.Janus.Group,
+		Capacity: &capacity,
+	}}
+	return nil
+}
+
+// check tells what the programs would miss, before anything starts.
+func (p plan) check() error {
+	cfg := p.cfg
+	if p.postgres {
+		cfg.Database.URL = "postgres://later/"
+	}
+	return cfg.Check(slices.Concat(config.ForAPI, config.ForWorker)...)
+}
+
+// ports reports every port that is wanted and taken.
+func (p plan) ports() error {
+	dev := p.cfg.Dev
+	var wrong []error
+	for _, port := range []struct {
+		ours                   bool
+		address, what, setting string
+	}{
+		{true, p.cfg.API.Listen, "the API", "api.listen"},
+		{true, p.cfg.API.MetricsListen, "the metrics of the API", "api.metrics_listen"},
+		{true, p.cfg.Worker.MetricsListen, "the metrics of the worker", "worker.metrics_listen"},
+		{p.postgres, loopback(dev.PostgresPort), "Postgres", "dev.postgres_port"},
+		{p.temporal, dev.TemporalListen, "Temporal", "dev.temporal_listen"},
+		{p.temporal, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
+		{p.event, dev.EventListen, "the event stand-in", "dev.event_listen"},
+		{p.conference, dev.ConferenceListen, "the conference stand-in", "dev.conference_listen"},
+		{p.janus, loopback(dev.JanusPort), "Janus", "dev.janus_port"},
+		{p.janus, loopback(dev.JanusAdminPort), "the Admin API of Janus", "dev.janus_admin_port"},
+	} {
+		if port.ours {
+			wrong = append(wrong, stack.CheckPort(port.address, port.what, port.setting+" ("+config.Variable(port.setting)+")"))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

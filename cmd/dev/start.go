@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"minigroups/config"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+const (
+	serveWithin   = time.Minute
+	migrateWithin = 2 * time.Minute
+	askWithin     = 2 * time.Second
+	workerName    = "worker"
+)
+
+func (s *system) startPostgres(ctx context.Context) error {
+	if !s.plan.postgres {
+		return nil
+	}
+	s.say("starting Postgres on %s", loopback(s.plan.cfg.Dev.PostgresPort))
+	postgres, err := stack.StartPostgres(ctx, stack.PostgresOptions{
+		Dir: s.at.path("postgres"), Port: s.plan.cfg.Dev.PostgresPort, Log: s.at.log("postgres"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(postgres)
+	if err := postgres.CreateDatabase(ctx, devDatabase); err != nil {
+		return err
+	}
+	s.plan.cfg.Database.URL = config.DatabaseURL(postgres.URL(devDatabase))
+	return nil
+}
+
+func (s *system) startTemporal(ctx context.Context) error {
+	if !s.plan.temporal {
+		return nil
+	}
+	cfg := s.plan.cfg
+	s.say("starting Temporal on %s", cfg.Dev.TemporalListen)
+	temporal, err := stack.StartTemporal(ctx, stack.TemporalOptions{
+		Binary: s.temporal, DBFile: s.at.path("temporal.db"), Address: cfg.Dev.TemporalListen, UIAddress: cfg.Dev.TemporalUI,
+		Namespace: cfg.Temporal.Namespace, SearchAttributes: workflows.SearchAttributes(), Log: s.at.log("temporal"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(temporal)
+	return nil
+}
+
+// startStandIns starts one process for the stand-ins that are ours.
+func (s *system) startStandIns(ctx context.Context) error {
+	cfg := s.plan.cfg
+	args := []string{"-event", "", "-conference", "", "-state", s.at.path("sandbox")}
+	var urls, names []string
+	add := func(name, address, path string, flags ...string) {
+		args = append(args, flags...)
+		urls = append(urls, "http://"+address+path)
+		names = append(names, name+" on "+address)
+	}
+	if s.plan.event {
+		add("event", cfg.Dev.EventListen, "/healthz", "-event", cfg.Dev.EventListen)
+	}
+	if s.plan.conference {
+		add("conference", cfg.Dev.ConferenceListen, "/healthz", "-conference", cfg.Dev.ConferenceListen)
+	}
+	if s.standIn {
+		public, admin := loopback(cfg.Dev.JanusPort), loopback(cfg.Dev.JanusAdminPort)
+		add("Janus", public, "/janus/info", "-janus", public, "-janus-admin", admin,
+			"-janus-admin-secret-file", s.at.secret(janusSecretFile), "-janus-admin-key-file", s.at.secret(janusKeyFile))
+	}
+	if len(urls) == 0 {
+		return nil
+	}
+	s.say("starting stand-ins: %s", strings.Join(names, ", "))
+	args = append(args, "-issuer", cfg.Account.Audience+"="+cfg.Account.Audience+"="+s.at.secret(servicePublicKey))
+	for audience := range cfg.Authorization {
+		args = append(args, "-trust", audience+"="+cfg.Account.Label+"."+cfg.Account.Audience)
+	}
+	return s.startProgram(ctx, "sandbox", args, urls...)
+}
+
+func (s *system) startJanus(ctx context.Context) error {
+	if !s.plan.janus || s.standIn {
+		return nil
+	}
+	cfg := s.plan.cfg
+	s.say("starting Janus on %s", loopback(cfg.Dev.JanusPort))
+	janus, err := stack.StartJanus(ctx, stack.JanusOptions{
+		Dir: s.at.path("janus"), Port: cfg.Dev.JanusPort, AdminPort: cfg.Dev.JanusAdminPort,
+		AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), Log: s.at.log("janus"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(janus)
+	return nil
+}
+
+// migrate writes the configuration of the programs, which is whole by now, and
+// brings schema and namespace up to date.
+func (s *system) migrate(ctx context.Context) error {
+	if err := config.Save(s.at.configFile(), s.plan.cfg); err != nil {
+		return err
+	}
+	s.say("migrating")
+	process, err := stack.StartBinary(ctx, "migrate", s.at.binary("migrate"), []string{"-config", s.at.configFile()}, nil, s.at.log("migrate"))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, migrateWithin)
+	defer cancel()
+	select {
+	case <-process.Done():
+	case <-ctx.Done():
+		_ = process.Kill()
+	}
+	if err := process.Err(); err != nil {
+		return fmt.Errorf("migrate: %w\n%s\n(log: %s)", err, strings.Join(process.Tail(), "\n"), process.LogPath())
+	}
+	return nil
+}
+
+func (s *system) startWorker(ctx context.Context) error {
+	s.say("starting worker")
+	return s.startProgram(ctx, workerName, []string{"-config", s.at.configFile()}, "http://"+reachable(s.plan.cfg.Worker.MetricsListen)+"/metrics")
+}
+
+func (s *system) startAPI(ctx context.Context) error {
+	s.say("starting API on %s", s.plan.cfg.API.Listen)
+	return s.startProgram(ctx, "api", []string{"-config", s.at.configFile()}, "http://"+reachable(s.plan.cfg.API.Listen)+"/readyz")
+}
+
+// startProgram starts one of our programs and waits until all urls answer 200.
+func (s *system) startProgram(ctx context.Context, name string, args []string, urls ...string) error {
+	process, err := stack.StartBinary(ctx, name, s.at.binary(name), args, nil, s.at.log(name))
+	if err != nil {
+		return err
+	}
+	err = process.Await(ctx, serveWithin, func(ctx context.Context) error {
+		for _, url := range urls {
+			if err := answers(ctx, url); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(process)
+	return nil
+}
+
+// answers reports whether url answers 200.
+func answers(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer reply.Body.Close()
+	if reply.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(io.LimitReader(reply.Body, 1<<10))
+		return fmt.Errorf("%s answers %s: %s", url, reply.Status, said)
+	}
+	return nil
+}
+
+// reachable turns an address to listen on into one to call.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

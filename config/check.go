@@ -1,0 +1,229 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What each program needs to be told: the required keys of Load and Check.
+var (
+	ForAPI     = []string{"database.url", "authentication", "authorization"}
+	ForWorker  = []string{"database.url", "account.private_key_file", "event.url", "conference.url", "janus.admin_key", "janus.admin_secret", "janus.room_key"}
+	ForMigrate = []string{"database.url"}
+)
+
+const maxWait = 60 * time.Second
+
+// Check reports everything that is wrong with c, as Mistakes: values out of
+// range, files that cannot be read, and the keys of required that have no
+// value. The keys of Janus are never missed when conference reserves.
+func (c Config) Check(required ...string) error { return c.mistakes(required).err() }
+
+func (c Config) mistakes(required []string) Mistakes {
+	var m Mistakes
+	m.checkDatabase(c.Database)
+	m.checkTarget("temporal.address", c.Temporal.Address)
+	m.checkText("temporal.namespace", c.Temporal.Namespace)
+	m.checkText("temporal.task_queue", c.Temporal.TaskQueue)
+	m.checkListen("api.listen", c.API.Listen)
+	m.checkListen("api.metrics_listen", c.API.MetricsListen)
+	m.checkWait(c.API.Wait)
+	m.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
+	m.checkText("account.label", c.Account.Label)
+	m.checkText("account.audience", c.Account.Audience)
+	m.checkFile("account.private_key_file", c.Account.PrivateKeyFile)
+	for name, issuer := range c.Authentication {
+		m.checkIssuer("authentication["+name+"]", issuer)
+	}
+	for name, audience := range c.Authorization {
+		m.checkAudience("authorization["+name+"]", audience)
+	}
+	m.checkURL("event.url", c.Event.URL)
+	m.checkURL("conference.url", c.Conference.URL)
+	m.checkJanus(c.Janus)
+	m.checkSaga(c.Saga)
+	m.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	m.checkDev(c.Dev)
+	m.checkRequired(c, required)
+	return m
+}
+
+func (m *Mistakes) checkDatabase(d Database) {
+	if d.URL != "" {
+		u, err := url.Parse(d.URL.Reveal())
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			m.add("database.url", "something else (not shown)", "postgres://user:password@host:port/name")
+		}
+	}
+	if d.MaxConns < 1 || d.MaxConns > 10_000 {
+		m.add("database.max_conns", fmt.Sprint(d.MaxConns), "a number from 1 to 10000")
+	}
+}
+
+func (m *Mistakes) checkWait(wait time.Duration) {
+	if wait <= 0 || wait > maxWait {
+		m.add("api.wait", wait.String(), "a duration above 0 and up to "+maxWait.String())
+	}
+}
+
+func (m *Mistakes) checkIssuer(key string, issuer Issuer) {
+	if len(issuer.Audiences) == 0 || slices.Contains(issuer.Audiences, "") {
+		m.add(key+".audiences", fmt.Sprintf("%q", issuer.Audiences), "a list of audiences")
+	}
+	m.checkOneOf(key+".algorithm", issuer.Algorithm, "ES256")
+	if issuer.PublicKeyFile == "" {
+		m.add(key+".public_key_file", "nothing", "the path of a PEM file")
+	}
+	m.checkFile(key+".public_key_file", issuer.PublicKeyFile)
+}
+
+func (m *Mistakes) checkAudience(key string, audience Audience) {
+	m.checkOneOf(key+".kind", audience.Kind, "none", "local")
+	if audience.Kind == "none" && len(audience.Trusted) > 0 {
+		m.add(key+".trusted", fmt.Sprintf("%q", audience.Trusted), "nothing, as kind none asks nobody")
+	}
+	if audience.Kind == "local" && len(audience.Trusted) == 0 {
+		m.add(key+".trusted", "nothing", "a list of account ids, label.audience")
+	}
+	for i, id := range audience.Trusted {
+		if label, rest, ok := strings.Cut(id, "."); !ok || label == "" || rest == "" {
+			m.add(fmt.Sprintf("%s.trusted[%d]", key, i), strconv.Quote(id), "an account id, label.audience")
+		}
+	}
+}
+
+func (m *Mistakes) checkJanus(j Janus) {
+	m.checkOneOf("janus.reservation", j.Reservation, ReservedByGateway, ReservedByConference)
+	seen := map[string]bool{}
+	for i, backend := range j.Backends {
+		key := fmt.Sprintf("janus.backends[%d]", i)
+		switch {
+		case backend.ID == "":
+			m.add(key+".id", "nothing", "a name")
+		case seen[backend.ID]:
+			m.add(key+".id", strconv.Quote(backend.ID)+" once more", "a name of its own")
+		}
+		seen[backend.ID] = true
+		for name, value := range map[string]string{"admin_url": backend.AdminURL, "janus_url": backend.JanusURL} {
+			if value == "" {
+				m.add(key+"."+name, "nothing", "an http or https URL")
+			}
+			m.checkURL(key+"."+name, value)
+		}
+		for name, value := range map[string]*int32{"capacity": backend.Capacity, "balancer_capacity": backend.BalancerCapacity} {
+			if value != nil && *value < 0 {
+				m.add(key+"."+name, fmt.Sprint(*value), "0 or more, or null for unlimited")
+			}
+		}
+	}
+}
+
+func (m *Mistakes) checkSaga(s Saga) {
+	for key, d := range map[string]time.Duration{"saga.step_wait": s.StepWait, "saga.patience": s.Patience} {
+		if d <= 0 {
+			m.add(key, d.String(), "a duration above 0")
+		}
+	}
+	if s.Flight <= 0 || s.Flight < s.StepWait {
+		m.add("saga.flight", s.Flight.String(), "a duration of at least saga.step_wait, "+s.StepWait.String())
+	}
+}
+
+func (m *Mistakes) checkDev(d Dev) {
+	m.checkTarget("dev.temporal_listen", d.TemporalListen)
+	m.checkTarget("dev.temporal_ui", d.TemporalUI)
+	m.checkTarget("dev.event_listen", d.EventListen)
+	m.checkTarget("dev.conference_listen", d.ConferenceListen)
+	for key, port := range map[string]int{"dev.postgres_port": d.PostgresPort, "dev.janus_port": d.JanusPort, "dev.janus_admin_port": d.JanusAdminPort} {
+		if port < 1 || port > 65535 {
+			m.add(key, fmt.Sprint(port), "a port from 1 to 65535")
+		}
+	}
+}
+
+func (m *Mistakes) checkRequired(c Config, required []string) {
+	values := map[string]bool{
+		"database.url":             c.Database.URL != "",
+		"account.private_key_file": c.Account.PrivateKeyFile != "",
+		"authentication":           len(c.Authentication) > 0,
+		"authorization":            len(c.Authorization) > 0,
+		"event.url":                c.Event.URL != "",
+		"conference.url":           c.Conference.URL != "",
+		"janus.admin_key":          c.Janus.AdminKey != "",
+		"janus.admin_secret":       c.Janus.AdminSecret != "",
+		"janus.room_key":           c.Janus.RoomKey != "",
+	}
+	for _, key := range required {
+		if strings.HasPrefix(key, "janus.") && c.Janus.Reservation == ReservedByConference {
+			continue
+		}
+		if !values[key] {
+			m.add(key, "nothing", "a value: it has no default")
+		}
+	}
+}
+
+func (m *Mistakes) checkText(key, value string) {
+	if value == "" {
+		m.add(key, "nothing", "a text")
+	}
+}
+
+func (m *Mistakes) checkOneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		m.add(key, strconv.Quote(value), strings.Join(allowed, " or "))
+	}
+}
+
+// checkListen takes port 0 too: the system then chooses one.
+func (m *Mistakes) checkListen(key, address string) {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		m.add(key, strconv.Quote(address), "an address, host:port")
+	}
+}
+
+// checkTarget wants an address that somebody else can be told.
+func (m *Mistakes) checkTarget(key, address string) {
+	host, port, err := net.SplitHostPort(address)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil || host == "" || number == 0 {
+		m.add(key, strconv.Quote(address), "an address, host:port")
+	}
+}
+
+func (m *Mistakes) checkURL(key, value string) {
+	if value == "" {
+		return
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		m.add(key, "something else (not shown)", "an http or https URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		m.add(key, "a URL with user, query or fragment", "a plain http or https URL")
+	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1"):
+		m.add(key, strconv.Quote(value), "the URL without /api/v1")
+	}
+}
+
+func (m *Mistakes) checkFile(key, path string) {
+	if path == "" {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		m.add(key, fmt.Sprintf("%q (%v)", path, err), "the path of a file that can be read")
+		return
+	}
+	_ = f.Close()
+}

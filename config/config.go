@@ -1,0 +1,215 @@
+package config
+
+import "time"
+
+// Config is everything that can be configured. Each field says its meaning,
+// unit and default.
+type Config struct {
+	Database Database `koanf:"database"`
+	Temporal Temporal `koanf:"temporal"`
+	API      API      `koanf:"api"`
+	Worker   Worker   `koanf:"worker"`
+	Account  Account  `koanf:"account"`
+	// Authentication names the issuers whose tokens are taken, by their iss
+	// claim. Default: none, every request is 401.
+	Authentication map[string]Issuer `koanf:"authentication"`
+	// Authorization says per audience of a minigroup who may do something
+	// there. Default: none, every request is 403.
+	Authorization map[string]Audience `koanf:"authorization"`
+	Event         Upstream            `koanf:"event"`
+	Conference    Upstream            `koanf:"conference"`
+	Janus         Janus               `koanf:"janus"`
+	Saga          Saga                `koanf:"saga"`
+	Log           Log                 `koanf:"log"`
+	Dev           Dev                 `koanf:"dev"`
+
+	given map[string]bool `koanf:"-"`
+}
+
+// Database is the Postgres database that holds everything the service knows.
+type Database struct {
+	// URL is where it is: postgres://user:password@host:port/name?options.
+	// Also DATABASE_URL. No default.
+	URL DatabaseURL `koanf:"url"`
+	// MaxConns bounds the connections that one process holds. Default 16.
+	MaxConns int32 `koanf:"max_conns"`
+}
+
+// Temporal is the cluster that runs the sagas.
+type Temporal struct {
+	// Address is its frontend, host:port. Also TEMPORAL_ADDRESS. Default
+	// 127.0.0.1:7233.
+	Address string `koanf:"address"`
+	// Namespace holds our runs. Also TEMPORAL_NAMESPACE. Default "default".
+	Namespace string `koanf:"namespace"`
+	// TaskQueue is what the API starts runs on and the worker polls. Default
+	// minigroups.
+	TaskQueue string `koanf:"task_queue"`
+}
+
+// API is the process that answers HTTP requests.
+type API struct {
+	// Listen is the address of the REST API, host:port. Default 127.0.0.1:8080.
+	Listen string `koanf:"listen"`
+	// MetricsListen is the address of its /metrics. Default 127.0.0.1:9090.
+	MetricsListen string `koanf:"metrics_listen"`
+	// Wait is how long POST and PUT wait for their saga before they answer 202.
+	// A duration up to 60s. Default 15s.
+	Wait time.Duration `koanf:"wait"`
+}
+
+// Worker is the process that works on the sagas.
+type Worker struct {
+	// MetricsListen is the address of its /metrics. Default 127.0.0.1:9091.
+	MetricsListen string `koanf:"metrics_listen"`
+}
+
+// Account is who this service is to the services it calls: label.audience.
+type Account struct {
+	// Label is the sub claim of its tokens. Default minigroups.
+	Label string `koanf:"label"`
+	// Audience is their iss and aud claim. Default svc.example.org.
+	Audience string `koanf:"audience"`
+	// PrivateKeyFile signs them, ES256: a PEM file with a PKCS#8 EC key on
+	// P-256. No default.
+	PrivateKeyFile string `koanf:"private_key_file"`
+}
+
+// Issuer is somebody whose tokens are taken.
+type Issuer struct {
+	// Audiences are the aud claims it may speak for. No default.
+	Audiences []string `koanf:"audiences"`
+	// Algorithm is the only one its tokens may be signed with: ES256. No
+	// default.
+	Algorithm string `koanf:"algorithm"`
+	// PublicKeyFile verifies them: a PEM file with a public key. No default.
+	PublicKeyFile string `koanf:"public_key_file"`
+}
+
+// Audience says who may do something with the minigroups of one audience.
+type Audience struct {
+	// Kind is none (every account may do everything) or local (the trusted ones
+	// may). No default.
+	Kind string `koanf:"kind"`
+	// Trusted are account ids, label.audience. Only for kind local.
+	Trusted []string `koanf:"trusted"`
+}
+
+// Upstream is a service whose rooms we create.
+type Upstream struct {
+	// URL is its http or https address, without /api/v1. No default.
+	URL string `koanf:"url"`
+}
+
+// Who makes the reservation of a minigroup's slots.
+const (
+	// ReservedByGateway : this service, on the Janus gateways it knows.
+	ReservedByGateway = "gateway"
+	// ReservedByConference : conference, which owns the gateways; the number
+	// goes with the conference room.
+	ReservedByConference = "conference"
+)
+
+// Janus is where slots are reserved.
+type Janus struct {
+	// Reservation is gateway (this service reserves on the backends below) or
+	// conference (conference owns the gateways and reserves). Default gateway.
+	Reservation string `koanf:"reservation"`
+	// Group is the group of backends that new reservations go to. Default "",
+	// any.
+	Group string `koanf:"group"`
+	// AdminKey is the admin_key of the gateways' VideoRoom plugin. No default.
+	AdminKey Secret `koanf:"admin_key"`
+	// AdminSecret is the admin_secret of their Admin API. No default.
+	AdminSecret Secret `koanf:"admin_secret"`
+	// RoomKey is what the secrets of single rooms derive from. Rooms made under
+	// another one are no longer ours to change or remove. No default.
+	RoomKey Secret `koanf:"room_key"`
+	// Backends are the gateways. Default: none.
+	Backends []Backend `koanf:"backends"`
+}
+
+// Backend is one Janus gateway.
+type Backend struct {
+	// ID names it for good: reservations refer to it. No default.
+	ID string `koanf:"id"`
+	// AdminURL is its Admin API, http://host:port/admin. No default.
+	AdminURL string `koanf:"admin_url"`
+	// JanusURL is its Janus API, http://host:port/janus. No default.
+	JanusURL string `koanf:"janus_url"`
+	// Group is the group it belongs to. Default "".
+	Group string `koanf:"group"`
+	// Capacity is how many slots it has. Default: null, unlimited.
+	Capacity *int32 `koanf:"capacity"`
+	// BalancerCapacity is up to where reservations fill it, when that is less
+	// than its capacity. Default: null, its capacity.
+	BalancerCapacity *int32 `koanf:"balancer_capacity"`
+}
+
+// Saga is how patient the creation or update of a minigroup is.
+type Saga struct {
+	// Flight is how long the request of a create may stay in flight before its
+	// room counts as lost. At least StepWait. Default 60s.
+	Flight time.Duration `koanf:"flight"`
+	// StepWait is how long one try of a step waits for an answer. Default 10s.
+	StepWait time.Duration `koanf:"step_wait"`
+	// Patience is how long a step that is refused by nobody and answered by
+	// nobody goes on before the saga is undone. Default 6h.
+	Patience time.Duration `koanf:"patience"`
+}
+
+// Log is what the processes say about themselves.
+type Log struct {
+	// Level is the least that is logged: debug, info, warn or error. Default
+	// info.
+	Level string `koanf:"level"`
+}
+
+// Dev is for cmd/dev alone, which runs everything on one machine. It starts
+// nothing whose address is configured above: a Postgres only without
+// database.url, a Temporal only without temporal.address, the stand-ins only
+// without event.url and conference.url, a Janus only without janus.backends.
+type Dev struct {
+	// PostgresPort is the port of its Postgres on 127.0.0.1. Default 54329.
+	PostgresPort int `koanf:"postgres_port"`
+	// TemporalListen is the address of its Temporal. Default 127.0.0.1:7233.
+	TemporalListen string `koanf:"temporal_listen"`
+	// TemporalUI is the address of its Temporal UI. Default 127.0.0.1:8233.
+	TemporalUI string `koanf:"temporal_ui"`
+	// EventListen is the address of the event stand-in. Default 127.0.0.1:8091.
+	EventListen string `koanf:"event_listen"`
+	// ConferenceListen is the address of the conference stand-in. Default
+	// 127.0.0.1:8092.
+	ConferenceListen string `koanf:"conference_listen"`
+	// JanusPort is the port of its Janus on 127.0.0.1. Default 8088.
+	JanusPort int `koanf:"janus_port"`
+	// JanusAdminPort is the port of its Admin API. Default 7088.
+	JanusAdminPort int `koanf:"janus_admin_port"`
+}
+
+// Default returns what holds where neither file nor environment say anything.
+func Default() Config {
+	return Config{
+		Database: Database{MaxConns: 16},
+		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default", TaskQueue: "minigroups"},
+		API:      API{Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second},
+		Worker:   Worker{MetricsListen: "127.0.0.1:9091"},
+		Account:  Account{Label: "minigroups", Audience: "svc.example.org"},
+		Janus:    Janus{Reservation: ReservedByGateway},
+		Saga:     Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour},
+		Log:      Log{Level: "info"},
+		Dev: Dev{
+			PostgresPort:     54329,
+			TemporalListen:   "127.0.0.1:7233",
+			TemporalUI:       "127.0.0.1:8233",
+			EventListen:      "127.0.0.1:8091",
+			ConferenceListen: "127.0.0.1:8092",
+			JanusPort:        8088,
+			JanusAdminPort:   7088,
+		},
+	}
+}
+
+// Given reports whether the file or the environment said something for key
+// (or for a key below it), as opposed to its default.
+func (c Config) Given(key string) bool { return c.given[key] }

@@ -1,0 +1,240 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"minigroups/auth"
+	"minigroups/minigroup"
+)
+
+// world is what the API is tested over: a real server, real tokens, and minigroups in memory. Every answer is held
+// against openapi.yaml.
+type world struct {
+	url    string
+	signer *auth.Signer
+	token  string
+	logs   *observer.ObservedLogs
+
+	// What the dependencies do; set before a request.
+	ready    error
+	temporal string
+	readErr  error
+	create   func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	update   func(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+
+	mu         sync.Mutex
+	minigroups map[uuid.UUID]minigroup.Minigroup
+	started    int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{minigroups: map[uuid.UUID]minigroup.Minigroup{}, temporal: "reachable"}
+	w.create = func(_ context.Context, draft minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		m := minigroup.Minigroup{Draft: draft, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}
+		w.put(m)
+		return m, minigroup.OutcomeDone, nil
+	}
+	w.update = func(_ context.Context, m minigroup.Minigroup, change minigroup.Change, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		if change.Time != nil {
+			m.Time = *change.Time
+		}
+		if change.Host != nil {
+			m.Host = *change.Host
+		}
+		if change.Reserve != nil {
+			m.Reserve = change.Reserve
+		}
+		w.put(m)
+		return m, minigroup.OutcomeDone, nil
+	}
+
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	mustNot(t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	mustNot(t, err)
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	mustNot(t, err)
+	w.signer, err = auth.NewSigner(auth.Account{Label: "iam", Audience: "example.org"}, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	mustNot(t, err)
+	verifier, err := auth.NewVerifier([]auth.Issuer{{
+		Name: "iam.example.org", Audiences: []string{"example.org"}, Algorithm: auth.ES256,
+		PublicKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+	}})
+	mustNot(t, err)
+	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
+		"example.org":  {Kind: auth.PolicyLocal, Trusted: []string{"teacher.example.org"}},
+		"open.example": {Kind: auth.PolicyNone},
+	})
+	mustNot(t, err)
+	w.token = w.tokenOf(t, "teacher", time.Now().Add(time.Hour))
+
+	core, logs := observer.New(zapcore.DebugLevel)
+	w.logs = logs
+	server := httptest.NewServer(New(Deps{
+		Minigroups: w, Sagas: w, Verifier: verifier, Authorizer: authorizer,
+		Ready:         func(context.Context) error { return w.ready },
+		TemporalState: func(context.Context) string { return w.temporal },
+		Wait:          15 * time.Second,
+		Log:           zap.New(core),
+	}))
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+func mustNot(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) tokenOf(t *testing.T, subject string, expires time.Time) string {
+	t.Helper()
+	token, err := w.signer.Issue("iam.example.org", "example.org", subject, expires)
+	mustNot(t, err)
+	return token
+}
+
+func (w *world) put(m minigroup.Minigroup) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.minigroups[m.ClassID()] = m
+}
+
+// ByID makes the world a Minigroups.
+func (w *world) ByID(_ context.Context, classID uuid.UUID) (minigroup.Minigroup, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readErr != nil {
+		return minigroup.Minigroup{}, w.readErr
+	}
+	m, ok := w.minigroups[classID]
+	if !ok {
+		return m, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup %s", classID)
+	}
+	return m, nil
+}
+
+// Create and Update make the world Sagas.
+func (w *world) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.count()
+	return w.create(ctx, draft, wait)
+}
+
+func (w *world) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.count()
+	return w.update(ctx, current, change, wait)
+}
+
+func (w *world) count() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started++
+}
+
+func (w *world) sagas() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started
+}
+
+// answer is what came back.
+type answer struct {
+	t      *testing.T
+	status int
+	header http.Header
+	text   string
+	body   map[string]any
+}
+
+// call sends a request with the world's token and as JSON, unless the headers (name, value, …) say otherwise; an empty
+// value leaves a header out.
+func (w *world) call(t *testing.T, method, path, body string, headers ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
+	mustNot(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Del(headers[i])
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i+1] != "" {
+			req.Header.Add(headers[i], headers[i+1])
+		}
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	mustNot(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	mustNot(t, err)
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	matchesDocument(t, req, resp, text)
+
+	a := answer{t: t, status: resp.StatusCode, header: resp.Header, text: string(text)}
+	if len(text) > 0 && path != "/openapi.yaml" {
+		if err := json.Unmarshal(text, &a.body); err != nil {
+			t.Fatalf("the body is not JSON: %v\n%s", err, text)
+		}
+	}
+	return a
+}
+
+func (a answer) wants(status int) answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("status is %d, want %d: %s", a.status, status, a.text)
+	}
+	if status < 300 && a.header.Get("Content-Type") != "application/json; charset=utf-8" {
+		a.t.Errorf("content type is %q", a.header.Get("Content-Type"))
+	}
+	if a.header.Get("Access-Control-Allow-Origin") != "*" {
+		a.t.Error("a page of another origin may not read it")
+	}
+	return a
+}
+
+func (a answer) wantsProblem(status int, kind minigroup.Kind) answer {
+	a.t.Helper()
+	a.wants(status)
+	if a.header.Get("Content-Type") != "application/problem+json" {
+		a.t.Errorf("content type is %q", a.header.Get("Content-Type"))
+	}
+	if a.body["type"] != string(kind) || a.body["status"] != float64(status) {
+		a.t.Fatalf("got %s, want %s with %d", a.text, kind, status)
+	}
+	if id := a.header.Get("X-Request-Id"); id == "" || a.body["request_id"] != id {
+		a.t.Errorf("request_id is %v, the header says %q", a.body["request_id"], id)
+	}
+	return a
+}
+
+func (a answer) wantsHeader(name, want string) answer {
+	a.t.Helper()
+	if got := a.header.Get(name); got != want {
+		a.t.Errorf("%s is %q, want %q", name, got, want)
+	}
+	return a
+}

@@ -1,0 +1,49 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"minigroups/minigroup"
+)
+
+// create answers POST /api/v1/minigroups.
+func (s *server) create(c *gin.Context) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	draft, err := decodeDraft(body, time.Now().Unix())
+	if err != nil {
+		return err
+	}
+	if err := s.authorize(c, draft.Audience, []string{"classrooms"}, "create"); err != nil {
+		return err
+	}
+	m, outcome, err := s.Sagas.Create(c.Request.Context(), draft, s.waitFor(c))
+	if err != nil {
+		return err
+	}
+	switch outcome {
+	case minigroup.OutcomeExisting:
+		return reply(c, http.StatusOK, describe(m, time.Now()))
+	case minigroup.OutcomeAccepted:
+		locate(c, m)
+		return accept(c, m)
+	default:
+		locate(c, m)
+		return reply(c, http.StatusCreated, describe(m, time.Now()))
+	}
+}
+
+func locate(c *gin.Context, m minigroup.Minigroup) {
+	c.Header("Location", "/api/v1/minigroups/"+m.ClassID().String())
+}
+
+// accept answers with a minigroup that is not finished yet, and says when to look again.
+func accept(c *gin.Context, m minigroup.Minigroup) error {
+	c.Header("Retry-After", "2")
+	return reply(c, http.StatusAccepted, describe(m, time.Now()))
+}

@@ -1,0 +1,33 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+
+	"minigroups/minigroup"
+)
+
+// temporalWait bounds the look at Temporal: it only informs, and must not make a ready process seem hung.
+const temporalWait = time.Second
+
+// healthz answers as long as the process can answer at all.
+func healthz(c *gin.Context) error {
+	return reply(c, http.StatusOK, healthObject{Status: "alive"})
+}
+
+// readyz answers 200 if reads work. Temporal is told about, but without it reads still work.
+func (s *server) readyz(c *gin.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	defer cancel()
+	if err := s.Ready(ctx); err != nil {
+		s.Log.Warn("not ready", zap.Error(err))
+		return minigroup.Errorf(minigroup.ServiceUnavailable, "the database is out of reach or its schema is not the one expected")
+	}
+	ctx, cancel = context.WithTimeout(c.Request.Context(), temporalWait)
+	defer cancel()
+	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: s.TemporalState(ctx)})
+}

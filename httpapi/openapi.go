@@ -1,0 +1,16 @@
+package httpapi
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed openapi.yaml
+var openAPIDocument []byte
+
+// openAPI answers with the description of this API.
+func openAPI(c *gin.Context) {
+	c.Data(http.StatusOK, "application/yaml", openAPIDocument)
+}

@@ -1,0 +1,197 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+)
+
+// filled is a minigroup with every field set that its state can have.
+func filled() minigroup.Minigroup {
+	return minigroup.Minigroup{
+		Draft: minigroup.Draft{
+			Audience: "example.org", Scope: "math-7b", Host: "teacher.example.org",
+			Time: minigroup.Window{Start: new(int64(4102444800)), End: new(int64(4102448400))},
+			Tags: []byte(`{"course":"<math>","n":9223372036854775807}`), Reserve: new(int32(8)), LockedChat: true,
+		},
+		State:            minigroup.Ready,
+		CreatedAt:        time.Unix(1_700_000_000, 999),
+		EventRoomID:      uuid.MustParse("11111111-1111-4111-8111-111111111111"),
+		ConferenceRoomID: uuid.MustParse("22222222-2222-4222-8222-222222222222"),
+		Update: &minigroup.Update{
+			State: minigroup.UpdateFailed,
+			Requested: minigroup.Change{
+				Time:    &minigroup.Window{Start: new(int64(1)), End: new(int64(2))},
+				Reserve: new(int32(9)), Host: new("a.b.c"),
+			},
+			Failure: &minigroup.Failure{Kind: minigroup.UpstreamRefused, Detail: "no", Upstream: "conference", UpstreamType: "room_closed", FailedAt: time.Unix(1_700_000_001, 0)},
+		},
+	}
+}
+
+func TestRead(t *testing.T) {
+	w := newWorld(t)
+	w.put(filled())
+	byID := "/api/v1/minigroups/" + filled().ClassID().String()
+
+	t.Run("every field comes out", func(t *testing.T) {
+		a := w.call(t, http.MethodGet, byID, "").wants(http.StatusOK)
+		want := map[string]any{
+			"id": "math-7b", "class_id": filled().ClassID().String(), "audience": "example.org", "scope": "math-7b", "host": "teacher.example.org",
+			"time": []any{4102444800.0, 4102448400.0}, "tags": map[string]any{"course": "<math>", "n": float64(1 << 63)},
+			"reserve": 8.0, "locked_chat": true, "status": "real-time", "created_at": 1700000000.0,
+			"real_time": map[string]any{
+				"event_room_id": "11111111-1111-4111-8111-111111111111", "conference_room_id": "22222222-2222-4222-8222-222222222222", "host": "teacher.example.org",
+			},
+			"update": map[string]any{
+				"state":     "failed",
+				"requested": map[string]any{"time": []any{1.0, 2.0}, "reserve": 9.0, "host": "a.b.c"},
+				"failure": map[string]any{
+					"type": "upstream_refused", "title": "Another service refused", "detail": "no", "failed_at": 1700000001.0,
+					"upstream": map[string]any{"name": "conference", "type": "room_closed"},
+				},
+			},
+		}
+		if !reflect.DeepEqual(a.body, want) {
+			t.Errorf("got  %v\nwant %v", a.body, want)
+		}
+	})
+	t.Run("the other route gives the same", func(t *testing.T) {
+		one, other := w.call(t, http.MethodGet, byID, ""), w.call(t, http.MethodGet, "/api/v1/audiences/example.org/minigroups/math-7b", "")
+		if other.wants(http.StatusOK).text != one.text {
+			t.Errorf("by id %s\nby scope %s", one.text, other.text)
+		}
+	})
+	t.Run("HEAD gives the same but the body", func(t *testing.T) {
+		if a := w.call(t, http.MethodHead, byID, "").wants(http.StatusOK); a.text != "" {
+			t.Errorf("it has a body: %s", a.text)
+		}
+	})
+	t.Run("what does not exist is a problem", func(t *testing.T) {
+		for _, path := range []string{
+			"/api/v1/minigroups/" + uuid.NewString(),
+			"/api/v1/minigroups/no-uuid",
+			"/api/v1/minigroups/%00",
+			"/api/v1/minigroups/urn:uuid:" + filled().ClassID().String(),
+			"/api/v1/minigroups/%7B" + filled().ClassID().String() + "%7D",
+			"/api/v1/audiences/example.org/minigroups/other",
+			"/api/v1/audiences/other/minigroups/math-7b",
+			"/api/v1/audiences/example.org/minigroups/%ff",
+			"/api/v1/audiences/%ff/minigroups/math-7b",
+			"/api/v1/audiences//minigroups/math-7b",
+			"/api/v1/audiences/example.org/minigroups/%00",
+		} {
+			w.call(t, http.MethodGet, path, "").wantsProblem(http.StatusNotFound, minigroup.ClassNotFound)
+		}
+	})
+	t.Run("who may not read it is told so", func(t *testing.T) {
+		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
+		w.call(t, http.MethodGet, byID, "", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
+		w.call(t, http.MethodGet, "/api/v1/audiences/example.org/minigroups/math-7b", "", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
+	})
+	t.Run("without a database it is to be tried again, and the cause is logged once", func(t *testing.T) {
+		w := newWorld(t)
+		w.readErr = errors.New("dial tcp 10.0.0.1:5432: refused")
+		a := w.call(t, http.MethodGet, byID, "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable).wantsHeader("Retry-After", "5")
+		if a.body["is_transient"] != true {
+			t.Error("it is not transient")
+		}
+		if len(w.logs.FilterMessage("request failed").All()) != 1 {
+			t.Errorf("logs are %v", w.logs.All())
+		}
+	})
+}
+
+func TestScopesInThePath(t *testing.T) {
+	w := newWorld(t)
+	for _, scope := range []string{"a/b", "/", "a b", "математика 7б", "100%", "a%2Fb", "%2F", "a+b", "+", "a?b#c", "..", ".", "a//b", "a;b=c", `a"\b`, "😀", "%zz", ":scope", "*"} {
+		t.Run(scope, func(t *testing.T) {
+			m := filled()
+			m.Scope, m.Audience = scope, "open.example"
+			w.put(m)
+			path := "/api/v1/audiences/open.example/minigroups/" + url.PathEscape(scope)
+			if got := w.call(t, http.MethodGet, path, "").wants(http.StatusOK).body["scope"]; got != scope {
+				t.Errorf("got scope %v", got)
+			}
+			w.call(t, http.MethodPut, path, "{}").wants(http.StatusOK)
+		})
+	}
+	t.Run("a plus may be sent as it is", func(t *testing.T) {
+		w.call(t, http.MethodGet, "/api/v1/audiences/open.example/minigroups/a+b", "").wants(http.StatusOK)
+	})
+}
+
+func TestStates(t *testing.T) {
+	failure := &minigroup.Failure{Kind: "word_of_old", Detail: "why", FailedAt: time.Unix(5, 0)}
+	for name, c := range map[string]struct {
+		change          func(*minigroup.Minigroup)
+		status          string
+		present, absent []string
+	}{
+		"creating has no rooms yet": {func(m *minigroup.Minigroup) { m.State, m.Update = minigroup.Creating, nil },
+			"creating", nil, []string{"real_time", "failure", "update"}},
+		"undoing reads as creating": {func(m *minigroup.Minigroup) { m.State, m.Failure = minigroup.Undoing, failure },
+			"creating", nil, []string{"real_time", "failure"}},
+		"failed says why, even by a word that is no longer in use": {func(m *minigroup.Minigroup) { m.State, m.Failure = minigroup.Failed, failure },
+			"failed", []string{"failure"}, []string{"real_time"}},
+		"closed keeps its rooms": {func(m *minigroup.Minigroup) { m.Time.Start, m.Time.End = nil, new(int64(1)) },
+			"closed", []string{"real_time"}, []string{"failure"}},
+		"a requested update is running": {func(m *minigroup.Minigroup) { m.Update.State, m.Update.Failure = minigroup.UpdateRequested, nil },
+			"real-time", []string{"real_time", "update"}, []string{"failure"}},
+		"a finished update is not shown": {func(m *minigroup.Minigroup) { m.Update.State = minigroup.UpdateDone },
+			"real-time", nil, []string{"update"}},
+		"what was not given is absent": {func(m *minigroup.Minigroup) { m.Tags, m.Reserve, m.Time = nil, nil, minigroup.Window{} },
+			"real-time", []string{"time"}, []string{"tags", "reserve"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := filled()
+			c.change(&m)
+			w.put(m)
+			a := w.call(t, http.MethodGet, "/api/v1/minigroups/"+m.ClassID().String(), "").wants(http.StatusOK)
+			if a.body["status"] != c.status {
+				t.Errorf("status is %v, want %s", a.body["status"], c.status)
+			}
+			for _, member := range c.present {
+				if _, ok := a.body[member]; !ok {
+					t.Errorf("%s is missing: %s", member, a.text)
+				}
+			}
+			for _, member := range c.absent {
+				if _, ok := a.body[member]; ok {
+					t.Errorf("%s is there: %s", member, a.text)
+				}
+			}
+			if update, ok := a.body["update"].(map[string]any); ok && m.Update.State == minigroup.UpdateRequested && update["state"] != "running" {
+				t.Errorf("the update is %v", update["state"])
+			}
+		})
+	}
+}
+
+func TestHealth(t *testing.T) {
+	w := newWorld(t)
+	t.Run("alive without a token", func(t *testing.T) {
+		w.call(t, http.MethodGet, "/healthz", "", "Authorization", "").wants(http.StatusOK)
+	})
+	t.Run("ready though Temporal is out of reach", func(t *testing.T) {
+		w.temporal = "out of reach"
+		if a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wants(http.StatusOK); a.body["temporal"] != "out of reach" {
+			t.Error(a.text)
+		}
+	})
+	t.Run("not ready without a database, whose address stays in the log", func(t *testing.T) {
+		w.ready = errors.New("postgres://user:password@db")
+		a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+		if detail, _ := a.body["detail"].(string); detail == "" || len(w.logs.FilterMessage("not ready").All()) != 1 {
+			t.Errorf("detail %q, logs %v", detail, w.logs.All())
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"minigroups/auth"
+	"minigroups/minigroup"
+)
+
+// Minigroups reads minigroups.
+type Minigroups interface {
+	// ByID returns a *minigroup.Error of kind ClassNotFound where there is no such minigroup. Any other error means that
+	// the database is out of reach.
+	ByID(ctx context.Context, classID uuid.UUID) (minigroup.Minigroup, error)
+}
+
+// Sagas starts the sagas and waits for them, at most wait. An equal request joins the run that is under way. Errors are
+// *minigroup.Error; any other is told to the caller as service_unavailable.
+type Sagas interface {
+	Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+}
+
+// Deps is what the API works with. All are needed.
+type Deps struct {
+	Minigroups Minigroups
+	Sagas      Sagas
+	Verifier   *auth.Verifier
+	Authorizer *auth.Authorizer
+	// Ready returns an error where the database is out of reach or its schema is not the one expected. The error is
+	// logged, not shown.
+	Ready func(ctx context.Context) error
+	// TemporalState says in a word or two how Temporal is. It is shown by /readyz and decides nothing.
+	TemporalState func(ctx context.Context) string
+	// Wait is how long POST and PUT wait for their saga where the caller asks for nothing else.
+	Wait time.Duration
+	Log  *zap.Logger
+}
+
+// databaseWait bounds a look into the database, so that a read is answered within 5 s even without one.
+const databaseWait = 4 * time.Second
+
+type server struct{ Deps }
+
+// Gin's other mode writes every route to standard output.
+func init() { gin.SetMode(gin.ReleaseMode) }
+
+// New returns the API. It starts nothing, and serves any number of requests at once.
+func New(d Deps) http.Handler { return newEngine(d) }
+
+func newEngine(d Deps) *gin.Engine {
+	s := &server{d}
+	r := gin.New()
+	// A scope may hold a slash: the path is matched as it was sent, and decoded afterwards.
+	r.UseEscapedPath, r.UnescapePathValues = true, false
+	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
+	r.HandleMethodNotAllowed = true
+	r.Use(requestID, s.accessLog, cors, s.recoverPanics)
+	r.NoRoute(s.answer(routeNotFound))
+	r.NoMethod(s.answer(methodNotAllowed))
+
+	reading := []string{http.MethodGet, http.MethodHead}
+	r.Match(reading, "/healthz", s.answer(healthz))
+	r.Match(reading, "/readyz", s.answer(s.readyz))
+	r.Match(reading, "/openapi.yaml", openAPI)
+
+	api := r.Group("/api/v1", s.authenticate)
+	api.POST("/minigroups", s.answer(s.create))
+	api.Match(reading, "/minigroups/:minigroup_id", s.answer(s.read(byID)))
+	api.PUT("/minigroups/:minigroup_id", s.answer(s.update(byID)))
+	api.Match(reading, "/audiences/:audience/minigroups/:scope", s.answer(s.read(byScope)))
+	api.PUT("/audiences/:audience/minigroups/:scope", s.answer(s.update(byScope)))
+	return r
+}
+
+// endpoint answers a request, or returns the error to answer it with.
+type endpoint func(*gin.Context) error
+
+func (s *server) answer(e endpoint) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := e(c); err != nil {
+			s.fail(c, err)
+		}
+	}
+}
+
+// authorize looks up whether the account of this request may do action to object.
+func (s *server) authorize(c *gin.Context, audience string, object []string, action string) error {
+	return s.Authorizer.Authorize(accountOf(c), audience, object, action)
+}
+
+func routeNotFound(_ *gin.Context) error {
+	return minigroup.Errorf(minigroup.RouteNotFound, "there is nothing at this path; a slash within a scope is written %%2F")
+}
+
+func methodNotAllowed(c *gin.Context) error {
+	allowed := c.Writer.Header().Get("Allow") + ", " + http.MethodOptions
+	c.Header("Allow", allowed)
+	return minigroup.Errorf(minigroup.MethodNotAllowed, "this path takes %s", allowed)
+}

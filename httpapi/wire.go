@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"minigroups/minigroup"
+)
+
+// minigroupObject is a minigroup as callers see it.
+type minigroupObject struct {
+	ID         string          `json:"id"`
+	ClassID    string          `json:"class_id"`
+	Audience   string          `json:"audience"`
+	Scope      string          `json:"scope"`
+	Host       string          `json:"host"`
+	Time       windowTuple     `json:"time"`
+	Tags       json.RawMessage `json:"tags,omitempty"`
+	Reserve    *int32          `json:"reserve,omitempty"`
+	LockedChat bool            `json:"locked_chat"`
+	Status     string          `json:"status"`
+	CreatedAt  int64           `json:"created_at"`
+	RealTime   *realTimeObject `json:"real_time,omitempty"`
+	Failure    *failureObject  `json:"failure,omitempty"`
+	Update     *updateObject   `json:"update,omitempty"`
+}
+
+// windowTuple is [start, end) in unix seconds; null is unbounded.
+type windowTuple [2]*int64
+
+type realTimeObject struct {
+	EventRoomID      string `json:"event_room_id"`
+	ConferenceRoomID string `json:"conference_room_id"`
+	Host             string `json:"host"`
+}
+
+type failureObject struct {
+	Type     string          `json:"type"`
+	Title    string          `json:"title"`
+	Detail   string          `json:"detail"`
+	FailedAt int64           `json:"failed_at"`
+	Upstream *upstreamObject `json:"upstream,omitempty"`
+}
+
+// upstreamObject says which other service refused, and its own word for it where it gave one.
+type upstreamObject struct {
+	Name string `json:"name"`
+	Type string `json:"type,omitempty"`
+}
+
+type updateObject struct {
+	State     string         `json:"state"`
+	Requested changeObject   `json:"requested"`
+	Failure   *failureObject `json:"failure,omitempty"`
+}
+
+type changeObject struct {
+	Time    *windowTuple `json:"time,omitempty"`
+	Reserve *int32       `json:"reserve,omitempty"`
+	Host    *string      `json:"host,omitempty"`
+}
+
+// problemObject is a failed request as callers see it (RFC 9457).
+type problemObject struct {
+	Type        string             `json:"type"`
+	Title       string             `json:"title"`
+	Status      int                `json:"status"`
+	Detail      string             `json:"detail,omitempty"`
+	Instance    string             `json:"instance"`
+	RequestID   string             `json:"request_id"`
+	IsTransient bool               `json:"is_transient"`
+	Errors      []fieldErrorObject `json:"errors,omitempty"`
+	Upstream    *upstreamObject    `json:"upstream,omitempty"`
+}
+
+type fieldErrorObject struct {
+	Field  string `json:"field"`
+	Detail string `json:"detail"`
+}
+
+// healthObject says how the process is, and of what it needs for writing only.
+type healthObject struct {
+	Status   string `json:"status"`
+	Temporal string `json:"temporal,omitempty"`
+}
+
+// describe is the minigroup as it stands at the moment now.
+func describe(m minigroup.Minigroup, now time.Time) minigroupObject {
+	status := m.Status(now.Unix())
+	o := minigroupObject{
+		ID:         m.Scope,
+		ClassID:    m.ClassID().String(),
+		Audience:   m.Audience,
+		Scope:      m.Scope,
+		Host:       m.Host,
+		Time:       windowTuple{m.Time.Start, m.Time.End},
+		Tags:       m.Tags,
+		Reserve:    m.Reserve,
+		LockedChat: m.LockedChat,
+		Status:     string(status),
+		CreatedAt:  m.CreatedAt.Unix(),
+		Update:     describeUpdate(m.Update),
+	}
+	if m.State == minigroup.Ready {
+		o.RealTime = &realTimeObject{m.EventRoomID.String(), m.ConferenceRoomID.String(), m.Host}
+	}
+	if status == minigroup.StatusFailed {
+		o.Failure = describeFailure(m.Failure)
+	}
+	return o
+}
+
+func describeUpdate(u *minigroup.Update) *updateObject {
+	if u == nil || u.State == minigroup.UpdateDone {
+		return nil
+	}
+	o := &updateObject{State: "running", Requested: changeObject{Reserve: u.Requested.Reserve, Host: u.Requested.Host}}
+	if w := u.Requested.Time; w != nil {
+		o.Requested.Time = &windowTuple{w.Start, w.End}
+	}
+	if u.State == minigroup.UpdateFailed {
+		o.State, o.Failure = "failed", describeFailure(u.Failure)
+	}
+	return o
+}
+
+func describeFailure(f *minigroup.Failure) *failureObject {
+	if f == nil {
+		return nil
+	}
+	return &failureObject{
+		Type:     string(f.Kind),
+		Title:    titleOf(f.Kind),
+		Detail:   f.Detail,
+		FailedAt: f.FailedAt.Unix(),
+		Upstream: describeUpstream(f.Upstream, f.UpstreamType),
+	}
+}
+
+func describeUpstream(name, word string) *upstreamObject {
+	if name == "" {
+		return nil
+	}
+	return &upstreamObject{Name: name, Type: word}
+}
+
+// reply answers with an object.
+func reply(c *gin.Context, status int, object any) error {
+	return replyAs(c, status, "application/json; charset=utf-8", object)
+}
+
+func replyAs(c *gin.Context, status int, contentType string, object any) error {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // names and tags read as they were written
+	if err := encoder.Encode(object); err != nil {
+		return fmt.Errorf("write the answer as JSON: %w", err)
+	}
+	c.Data(status, contentType, body.Bytes())
+	return nil
+}

@@ -1,0 +1,167 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	temporallog "go.temporal.io/sdk/log"
+)
+
+const temporalStart = 60 * time.Second
+
+// dynamicConfig is what makes the dev server fast. With its stock settings it
+// looks for work only every 50 ms, runs no activity eagerly, and spreads each
+// task queue over four partitions of which a lone worker may miss some.
+var dynamicConfig = []string{
+	"history.transferProcessorMaxPollRPS=2000",
+	"system.enableActivityEagerExecution=true",
+	"matching.numTaskqueueReadPartitions=1",
+	"matching.numTaskqueueWritePartitions=1",
+}
+
+// TemporalOptions says which Temporal dev server to start.
+type TemporalOptions struct {
+	// Binary is the Temporal CLI (see BuildTemporal).
+	Binary string
+	// DBFile keeps the state; empty keeps it in memory.
+	DBFile string
+	// Address of the frontend, host:port.
+	Address string
+	// UIAddress of the web UI, host:port; empty is none.
+	UIAddress string
+	// Namespace to have and to register the search attributes in; empty is
+	// "default", which is always there.
+	Namespace string
+	// SearchAttributes to have: name to type (Keyword, Bool, …). Those that the
+	// namespace knows already keep their type.
+	SearchAttributes map[string]string
+	// Log is the file that gets what the server prints.
+	Log string
+}
+
+// Temporal is a running dev server.
+type Temporal struct {
+	*Process
+	address string
+}
+
+// StartTemporal starts a dev server and returns when it serves the namespace
+// and knows the search attributes. Ports that are taken are an error
+// before anything starts.
+func StartTemporal(ctx context.Context, options TemporalOptions) (*Temporal, error) {
+	args, err := temporalArgs(options)
+	if err != nil {
+		return nil, fmt.Errorf("start Temporal: %w", err)
+	}
+	attributes := map[string]enums.IndexedValueType{}
+	for name, kind := range options.SearchAttributes {
+		if attributes[name], err = enums.IndexedValueTypeFromString(kind); err != nil {
+			return nil, fmt.Errorf("start Temporal: search attribute %s: %w", name, err)
+		}
+	}
+	for _, address := range []string{options.Address, options.UIAddress} {
+		if address == "" {
+			continue
+		}
+		if err := CheckPort(address, "Temporal", "dev.temporal_listen and dev.temporal_ui"); err != nil {
+			return nil, fmt.Errorf("start Temporal: %w", err)
+		}
+	}
+	process, err := start(ctx, spec{name: "Temporal", path: options.Binary, args: args, log: options.Log})
+	if err != nil {
+		return nil, err
+	}
+	namespace := cmp.Or(options.Namespace, "default")
+	t := &Temporal{Process: process, address: options.Address}
+	err = t.Await(ctx, temporalStart, func(ctx context.Context) error { return t.serves(ctx, namespace, attributes) })
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func temporalArgs(options TemporalOptions) ([]string, error) {
+	host, port, err := net.SplitHostPort(options.Address)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"server", "start-dev", "--ip", host, "--port", port, "--log-level", "warn"}
+	if options.UIAddress == "" {
+		args = append(args, "--headless")
+	} else {
+		uiHost, uiPort, err := net.SplitHostPort(options.UIAddress)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "--ui-ip", uiHost, "--ui-port", uiPort)
+	}
+	if options.DBFile != "" {
+		args = append(args, "--db-filename", options.DBFile)
+	}
+	if options.Namespace != "" {
+		args = append(args, "--namespace", options.Namespace)
+	}
+	for _, value := range dynamicConfig {
+		args = append(args, "--dynamic-config-value", value)
+	}
+	return args, nil
+}
+
+// Address returns the frontend's host:port.
+func (t *Temporal) Address() string { return t.address }
+
+// serves reports whether runs can be started and found.
+func (t *Temporal) serves(ctx context.Context, namespace string, attributes map[string]enums.IndexedValueType) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort:  t.address,
+		Namespace: namespace,
+		// What it says of a server that is still starting helps nobody.
+		Logger: temporallog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := register(ctx, c, namespace, attributes); err != nil {
+		return err
+	}
+	if _, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace}); err != nil {
+		return fmt.Errorf("count the runs of its namespace: %w", err)
+	}
+	return nil
+}
+
+// register adds the search attributes that the server does not know yet. Its
+// own flag for them works for a new database file only.
+func register(ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType) error {
+	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return err
+	}
+	missing := map[string]enums.IndexedValueType{}
+	for name, kind := range attributes {
+		if _, ok := known.GetCustomAttributes()[name]; !ok {
+			missing[name] = kind
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	if err != nil {
+		return fmt.Errorf("register search attributes: %w", err)
+	}
+	return errors.New("search attributes were only just registered")
+}

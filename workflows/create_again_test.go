@@ -1,0 +1,303 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+// late does what was asked for, and answers, when the test says so, whatever its caller does.
+func late() (w way, answer func()) {
+	now := make(chan struct{})
+	return func(c call) error {
+		<-now
+		return done(c)
+	}, func() { close(now) }
+}
+
+func TestLateReplies(t *testing.T) {
+	for _, st := range []step{steps[1], steps[3]} {
+		t.Run(st.name+": a reply that comes after the undo has the room closed", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			way, answer := late()
+			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
+				cancel()
+				return way(c)
+			})...)
+			if m, err := s.ledger.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Failed {
+				t.Fatalf("the undo waited for the reply: %+v, %v", m, err)
+			}
+			answer()
+			s.endsAs(p, d, st, end{failed: minigroup.OperationCancelled, cancelled: true})
+			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+				t.Errorf("%d rooms were released", n)
+			}
+		})
+		t.Run(st.name+": a step that comes again joins the request in flight", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			way, answer := late()
+			s.tell(st.asks, way)
+			again := 0
+			p := s.create("run-1", d, plot{activity: st.activity, before: func(context.Context, func()) bool {
+				if again++; again == 2 {
+					answer()
+				}
+				return true
+			}})
+			s.endsAs(p, d, st, end{})
+			if n := s.called(st.asks); n != 1 {
+				t.Errorf("%d requests were sent", n)
+			}
+		})
+		t.Run(st.name+": another process makes an attempt of its own, and the late room is closed", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			way, answer := late()
+			s.tell(st.asks, way)
+			if err := s.act("run-1", s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+				t.Fatal(err)
+			}
+			fn := s.acts.CreateEventRoom
+			if st.room == minigroup.ConferenceRoom {
+				fn = s.acts.CreateConferenceRoom
+			}
+			attempt := s.attemptOf(d, st.room)
+			if err := s.act("run-1", fn, activities.RoomInput{Draft: activities.ToDraft(d), Attempt: attempt}); err == nil {
+				t.Fatal("a step without an answer went well")
+			}
+			s.acts = s.process(s.acts.Settings) // and the workflow task is repeated there
+			p := s.create("run-1", d)
+			answer()
+			s.endsAs(p, d, st, end{})
+			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+				t.Errorf("%d rooms were released", n)
+			}
+		})
+	}
+}
+
+func TestCreateOnceMore(t *testing.T) {
+	t.Run("after a failed create the same one makes the minigroup, with the same id", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, refused)
+		s.endsAs(s.create("run-1", d), d, step{}, end{failed: minigroup.UpstreamRefused})
+		s.endsAs(s.create("run-2", d), d, step{}, end{})
+	})
+	t.Run("after a failed create another draft makes the minigroup", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, refused)
+		s.create("run-1", d)
+		d.Host, d.LockedChat, d.Reserve = "another.example.org", false, new(int32(2))
+		s.endsAs(s.create("run-2", d), d, step{}, end{})
+	})
+	t.Run("a repeated task of a run whose minigroup is ready changes nothing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.create("run-1", d)
+		s.endsAs(s.create("run-1", d), d, step{}, end{})
+		s.endsAs(s.create("run-1", d, atOnce), d, step{}, end{})
+		if n := s.called(eventCreate) + s.called(conferenceCreate); n != 2 {
+			t.Errorf("%d rooms were asked for", n)
+		}
+	})
+	t.Run("a repeated task of a run that has failed stays failed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, refused)
+		s.create("run-1", d)
+		s.endsAs(s.create("run-1", d), d, step{}, end{failed: minigroup.UpstreamRefused})
+		if n := s.called(conferenceCreate); n != 1 {
+			t.Errorf("conference was asked %d times", n)
+		}
+	})
+	t.Run("a create on a minigroup that is ready touches nothing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.create("run-1", d)
+		before := s.holds(d)
+		if p := s.create("run-2", d); p.err != nil {
+			t.Error(p.err)
+		}
+		if after := s.holds(d); after.EventRoomID != before.EventRoomID || after.ConferenceRoomID != before.ConferenceRoomID {
+			t.Errorf("other rooms: %+v, were %+v", after, before)
+		}
+	})
+	t.Run("a cancel in mid-task starts the function again, and what it has forgotten is undone", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		s.endsAs(s.create("run-1", d, atOnce), d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
+	})
+	t.Run("a cancel before the run has begun leaves a row that tells of it", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.endsAs(s.create("run-1", d, atOnce), d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
+	})
+	t.Run("what was held for the same draft by a run that is gone is kept", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		s.endsAs(s.create("run-2", d), d, step{}, end{})
+		if n := s.called(eventCreate); n != 1 {
+			t.Errorf("%d event rooms were asked for", n)
+		}
+	})
+	t.Run("what was held for another draft by a run that is gone is closed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.gatewaysWith(20) // what is given up counts until its gateway has confirmed
+		d := newDraft()
+		s.halfMade("run-1", d)
+		d.Host = "another.example.org"
+		p := s.create("run-2", d)
+		s.sweepUntilDone(d)
+		s.endsAs(p, d, step{}, end{})
+		if n := s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptReleased); n != 1 {
+			t.Errorf("%d event rooms were released", n)
+		}
+	})
+	t.Run("a run that is not current takes no row and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		s.gone.Store(true)
+		if p := s.create("run-0", d); p.kind() != activities.Superseded {
+			t.Errorf("it ended with %v", p.err)
+		}
+		if n := s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptHeld); n != 1 {
+			t.Errorf("%d event rooms are held", n)
+		}
+	})
+	t.Run("a run that was overtaken makes no more rooms and does not establish", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		var p *played
+		overtaken := s.create("run-1", d, plot{activity: "Establish", before: func(context.Context, func()) bool {
+			p = s.create("run-2", d)
+			return true
+		}})
+		s.endsAs(p, d, step{}, end{})
+		if overtaken.err != nil && overtaken.kind() != activities.Superseded {
+			t.Errorf("the one that was overtaken ended with %v", overtaken.err)
+		}
+	})
+}
+
+// halfMade leaves a create after its event room, as a run leaves it that was terminated there.
+func (s *stage) halfMade(run string, d minigroup.Draft) {
+	s.Helper()
+	if err := s.act(run, s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+		s.Fatal(err)
+	}
+	err := s.act(run, s.acts.CreateEventRoom, activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, minigroup.EventRoom)})
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func TestUndoOfARunThatIsGone(t *testing.T) {
+	t.Run("what it had made is closed and the minigroup is failed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		if p.err != nil {
+			t.Error(p.err)
+		}
+		if m := s.holds(d); m.State != minigroup.Failed || m.Failure.Kind != minigroup.OperationCancelled {
+			t.Errorf("the minigroup is %s: %+v", m.State, m.Failure)
+		}
+	})
+	t.Run("a create that was superseded at its end is undone by it", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.tell(establish, superseded)
+		if p := s.create("run-1", d); p.kind() != activities.Superseded {
+			t.Errorf("it ended with %v", p.err)
+		}
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		if m := s.holds(d); m.State != minigroup.Failed {
+			t.Errorf("the minigroup is %s", m.State)
+		}
+	})
+	t.Run("a minigroup that is ready stays as it is", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.create("run-1", d)
+		before := s.holds(d)
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
+			t.Error(p.err)
+		}
+		if after := s.holds(d); after.State != minigroup.Ready || after.EventRoomID != before.EventRoomID {
+			t.Errorf("got %+v, was %+v", after, before)
+		}
+	})
+	t.Run("a minigroup that never was stays so", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
+			t.Error(p.err)
+		}
+		if _, err := s.ledger.ByID(t.Context(), d.ClassID()); err == nil {
+			t.Error("there is a row")
+		}
+	})
+	t.Run("it goes on where a run was undoing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		draft := activities.ToDraft(d)
+		err := s.act("run-1", s.acts.CondemnMinigroup, activities.CondemnInput{
+			ClassID: d.ClassID(), Draft: &draft, Reason: activities.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first reason"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		if m := s.holds(d); m.State != minigroup.Failed || m.Failure.Detail != "the first reason" {
+			t.Errorf("got %s: %+v", m.State, m.Failure)
+		}
+	})
+}
+
+func TestCloseRoomLeavesAloneWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	d := newDraft()
+	s.create("run-1", d)
+	m := s.holds(d)
+	for _, room := range []activities.Room{{Kind: minigroup.EventRoom, ID: m.EventRoomID}, {Kind: minigroup.ConferenceRoom, ID: m.ConferenceRoomID}} {
+		if p := s.run("close", workflows.CloseRoom, room); p.err != nil {
+			t.Error(p.err)
+		}
+	}
+	s.holds(d)
+	if n := s.called(eventClose) + s.called(conferenceClose); n != 0 {
+		t.Errorf("%d rooms were asked to close", n)
+	}
+}

@@ -1,0 +1,148 @@
+package workflows_test
+
+import (
+	"slices"
+	"testing"
+
+	"minigroups/minigroup"
+)
+
+// ends of the lanes: a step is tried once, then so often with short pauses, then as often as its patience goes.
+const (
+	visibleTries = 14
+	patientTries = patience
+	triesInAll   = 1 + visibleTries + patientTries
+)
+
+func TestCreateThatWaits(t *testing.T) {
+	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
+		t.Run("attention is raised for "+name+" once the visible lane is over, and lowered when it answers", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.tell(st.asks, times(1+visibleTries+1, unavailable)...)
+			p := s.create("run-1", d)
+			s.endsAs(p, d, st, end{})
+			if !slices.Equal(p.attention, []bool{true, false}) {
+				t.Errorf("attention went through %v", p.attention)
+			}
+		})
+		t.Run("everything is undone when "+name+" stays away for longer than patience lasts", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.tell(st.asks, times(1000, unavailable)...)
+			p := s.create("run-1", d)
+			s.endsAs(p, d, st, end{failed: minigroup.UpstreamUnavailable})
+			if n := s.called(st.asks); n != triesInAll {
+				t.Errorf("%s was asked %d times, want %d", name, n, triesInAll)
+			}
+			if !slices.Equal(p.attention, []bool{true, false}) {
+				t.Errorf("attention went through %v", p.attention)
+			}
+		})
+		t.Run("a cancel while "+name+" is waited for undoes everything and lowers attention", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.tell(st.asks, times(1+visibleTries, unavailable)...)
+			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
+				cancel()
+				return unavailable(c)
+			})...)
+			s.endsAs(p, d, st, end{failed: minigroup.OperationCancelled, cancelled: true})
+			if !slices.Equal(p.attention, []bool{true, false}) {
+				t.Errorf("attention went through %v", p.attention)
+			}
+		})
+	}
+}
+
+func TestCreateWithoutItsGateway(t *testing.T) {
+	t.Run("the reservation moves to another gateway when its own stays away", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.gatewaysWith(10, 10)
+		s.away("janus-1", true)
+		d := newDraft()
+		p := s.create("run-1", d)
+		if p.err != nil {
+			t.Fatal(p.err)
+		}
+		if is := s.look(); len(is.gateways["janus-2"]) != 1 {
+			t.Errorf("the slots are not on the other gateway: %s", is)
+		}
+		s.away("janus-1", false)
+		s.sweepUntilDone(d)
+		s.endsAs(p, d, step{}, end{})
+	})
+	t.Run("a step whose reply of the move was lost moves once", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.gatewaysWith(10, 10, 10)
+		s.away("janus-1", true)
+		s.tell(moveReservation, lost)
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.away("janus-1", false)
+		s.sweepUntilDone(d)
+		s.endsAs(p, d, step{}, end{})
+	})
+	t.Run("it waits for its gateway where the slots fit on no other", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.gatewaysWith(10, 7)
+		s.tell(janusReserve, times(1+visibleTries+2, unavailable)...)
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		if n := s.called(moveReservation); n != 1 {
+			t.Errorf("a move was tried %d times", n)
+		}
+	})
+	t.Run("everything is undone when the only gateway stays away for longer than patience lasts", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.away("janus-1", true)
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.away("janus-1", false)
+		s.sweepUntilDone(d)
+		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
+	})
+	t.Run("slots that fit nowhere are refused before anything is made", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.gatewaysWith(7)
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{failed: minigroup.CapacityExceeded})
+		if n := s.called(eventCreate) + s.called(conferenceCreate) + s.called(janusReserve); n != 0 {
+			t.Errorf("%d requests were sent", n)
+		}
+	})
+	t.Run("a class without slots asks no gateway", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		d.Reserve, d.LockedChat = nil, false
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		if n := s.called(janusReserve) + s.called(eventLock); n != 0 {
+			t.Errorf("%d requests for slots or a lock were sent", n)
+		}
+	})
+	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.acts.Settings.Gateways = false
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		for _, room := range s.look().conference {
+			if room.Reserve == nil || *room.Reserve != 8 {
+				t.Errorf("the room has %v slots", room.Reserve)
+			}
+		}
+	})
+}

@@ -1,0 +1,524 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+func (s *stage) update(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, plots ...plot) *played {
+	return s.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
+		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), Patience: patience,
+	}, plots...)
+}
+
+// established makes a minigroup that is ready.
+func (s *stage) established(d minigroup.Draft) minigroup.Minigroup {
+	s.Helper()
+	if p := s.create("run-1", d); p.err != nil {
+		s.Fatal(p.err)
+	}
+	return s.holds(d)
+}
+
+// shown is what conference shows of the room of a minigroup.
+func (s *stage) shown(m minigroup.Minigroup) minigroup.ConferenceRoomState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conference[m.ConferenceRoomID].ConferenceRoomState
+}
+
+// unchanged checks that an update was refused or given up and that nothing has changed.
+func (s *stage) unchanged(p *played, before minigroup.Minigroup, room minigroup.ConferenceRoomState, kind minigroup.Kind) {
+	s.Helper()
+	after := s.holds(before.Draft)
+	if after.Update == nil || after.Update.State != minigroup.UpdateFailed || after.Update.Failure.Kind != kind {
+		s.Errorf("the update is told as %+v", after.Update)
+	}
+	if p.cancelled() != (kind == minigroup.OperationCancelled) || (!p.cancelled() && p.kind() != kind) {
+		s.Errorf("the run ended with %v", p.err)
+	}
+	if after.Draft.Fingerprint() != before.Draft.Fingerprint() || !after.ClosedAt.Equal(before.ClosedAt) {
+		s.Errorf("the row has changed: %+v, was %+v", after, before)
+	}
+	s.sameRoom(s.shown(before), room)
+}
+
+func (s *stage) sameRoom(is, was minigroup.ConferenceRoomState) {
+	s.Helper()
+	if !is.Time.Equal(was.Time) || is.Host != was.Host || (is.Reserve == nil) != (was.Reserve == nil) {
+		s.Errorf("the room is %+v, want %+v", is, was)
+	}
+}
+
+// became checks that an update is done: the row has the draft's values, and conference shows this window and host.
+func (s *stage) became(p *played, want minigroup.Draft, window minigroup.Window, host string) minigroup.Minigroup {
+	s.Helper()
+	after := s.holds(want)
+	if p.err != nil || after.Update != nil {
+		s.Errorf("the run ended with %v, the update is told as %+v", p.err, after.Update)
+	}
+	if after.Draft.Fingerprint() != want.Fingerprint() {
+		s.Errorf("the row has %+v, want %+v", after.Draft, want)
+	}
+	if room := s.shown(after); !room.Time.Equal(window) || room.Host != host {
+		s.Errorf("conference shows %+v, want %+v of host %q", room, window, host)
+	}
+	return after
+}
+
+// later is the window of a draft, ten minutes longer.
+func later(d minigroup.Draft) *minigroup.Window {
+	return &minigroup.Window{Start: d.Time.Start, End: new(*d.Time.End + 600)}
+}
+
+const newHost = "web.host.example.org"
+
+// newValues asks for all that an update can ask for.
+func newValues(d minigroup.Draft) (minigroup.Change, minigroup.Draft) {
+	want := d
+	want.Time, want.Reserve, want.Host = *later(d), new(int32(10)), newHost
+	return minigroup.Change{Time: later(d), Reserve: new(int32(10)), Host: new(newHost)}, want
+}
+
+func TestUpdateThatGoesWell(t *testing.T) {
+	t.Run("everything that was asked for is changed, and nothing else", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		before := s.established(d)
+		change, want := newValues(d)
+		p := s.update("run-2", uuid.New(), d, change)
+		after := s.became(p, want, want.Time, newHost)
+		if after.EventRoomID != before.EventRoomID || after.ConferenceRoomID != before.ConferenceRoomID || after.Fingerprint != before.Fingerprint {
+			t.Errorf("got %+v, was %+v", after, before)
+		}
+		if len(p.retried) > 0 || len(p.attention) > 0 || s.called(conferencePatch) != 1 {
+			t.Errorf("steps that left the fast lane: %v, attention: %v, PATCHes: %d", p.retried, p.attention, s.called(conferencePatch))
+		}
+	})
+	t.Run("slots alone ask nothing of conference", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		m := s.established(d)
+		room := s.shown(m)
+		want := d
+		want.Reserve = new(int32(3))
+		s.became(s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(3))}), want, room.Time, "")
+		if n := s.called(conferencePatch); n != 0 {
+			t.Errorf("%d PATCHes were sent", n)
+		}
+	})
+	t.Run("no slots release the reservation", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		room := s.shown(s.established(d))
+		want := d
+		want.Reserve = new(int32(0))
+		s.became(s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(0))}), want, room.Time, "")
+	})
+	t.Run("a class without slots gets some", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		d.Reserve = nil
+		room := s.shown(s.established(d))
+		want := d
+		want.Reserve = new(int32(10))
+		s.became(s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(10))}), want, room.Time, "")
+	})
+	t.Run("where conference owns the slots it is told of them", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		s.acts.Settings.Gateways = false
+		d := newDraft()
+		room := s.shown(s.established(d))
+		want := d
+		want.Reserve = new(int32(3))
+		after := s.became(s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(3))}), want, room.Time, "")
+		if shown := s.shown(after); shown.Reserve == nil || *shown.Reserve != 3 {
+			t.Errorf("conference shows %+v", shown)
+		}
+	})
+	t.Run("an end in the past closes the class", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		want := d
+		want.Time.End = new(time.Now().Unix() - 5)
+		p := s.update("run-2", uuid.New(), d, minigroup.Change{Time: &want.Time})
+		if p.err != nil {
+			t.Fatal(p.err)
+		}
+		m := s.holds(d)
+		now := time.Now().Unix()
+		if m.ClosedAt.IsZero() || m.Status(now) != minigroup.StatusClosed || !m.Time.Equal(want.Time) {
+			t.Errorf("got %+v", m)
+		}
+		if room := s.shown(m); !room.Time.Ended(now) {
+			t.Errorf("conference shows %+v", room)
+		}
+	})
+	t.Run("a class that lies ahead is closed by an end in the past", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		d.Time.Start = new(*d.Time.End - 60)
+		s.established(d)
+		p := s.update("run-2", uuid.New(), d, minigroup.Change{Time: &minigroup.Window{End: new(time.Now().Unix() - 5)}})
+		if p.err != nil {
+			t.Fatal(p.err)
+		}
+		if m := s.holds(d); m.ClosedAt.IsZero() || !s.shown(m).Time.Ended(time.Now().Unix()) {
+			t.Errorf("got %+v, conference shows %+v", m, s.shown(m))
+		}
+	})
+	t.Run("a repeated task of an update that is done changes nothing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		change, want := newValues(d)
+		id := uuid.New()
+		s.update("run-2", id, d, change)
+		s.became(s.update("run-2", id, d, change), want, want.Time, newHost)
+		s.became(s.update("run-2", id, d, change, atOnce), want, want.Time, newHost)
+		if n := s.called(conferencePatch); n != 1 {
+			t.Errorf("%d PATCHes were sent", n)
+		}
+	})
+	t.Run("a gateway that is away does not hold an update up", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		change, want := newValues(d)
+		s.away("janus-1", true)
+		p := s.update("run-2", uuid.New(), d, change)
+		s.away("janus-1", false)
+		if err := s.sweepGateways(d.ClassID()); err != nil {
+			t.Error(err)
+		}
+		s.became(p, want, want.Time, newHost)
+	})
+}
+
+// updateSteps are what an update asks for. Trouble there delays it and changes nothing of its end.
+var updateSteps = []operation{takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate}
+
+func TestUpdateInTrouble(t *testing.T) {
+	for _, asks := range updateSteps {
+		for name, ways := range map[string][]way{
+			"unavailable, then well":          {unavailable, unavailable, unavailable},
+			"happened but the reply was lost": {lost},
+			"no answer, then well":            {hang},
+			"attention and then well":         times(1+visibleTries+1, unavailable),
+		} {
+			t.Run(string(asks)+": "+name, func(t *testing.T) {
+				t.Parallel()
+				s := newStage(t)
+				d := newDraft()
+				s.established(d)
+				s.tell(asks, ways...)
+				change, want := newValues(d)
+				s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+			})
+		}
+	}
+}
+
+func TestUpdatePivot(t *testing.T) {
+	t.Run("a PATCH whose reply was lost is decided by reading the room", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		s.tell(conferencePatch, lost)
+		change, want := newValues(d)
+		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+		if n := s.called(conferencePatch); n != 1 {
+			t.Errorf("%d PATCHes were sent", n)
+		}
+	})
+	t.Run("a PATCH that did not arrive is sent again", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		s.tell(conferencePatch, hang)
+		change, want := newValues(d)
+		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+		if n := s.called(conferencePatch); n != 2 {
+			t.Errorf("%d PATCHes were sent", n)
+		}
+	})
+	t.Run("a refusal of a repeat decides nothing by itself", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		change, want := newValues(d)
+		s.tell(conferencePatch, hang, func(c call) error { // the first is executed after the room was read, and the second is refused
+			if err := c.take(c.ctx); err != nil {
+				return err
+			}
+			return c.answer(refusal)
+		})
+		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+	})
+	t.Run("cancelled before the PATCH, nothing has changed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		before := s.established(d)
+		room := s.shown(before)
+		change, _ := newValues(d)
+		p := s.update("run-2", uuid.New(), d, change, cancelAfter("BeginUpdate"), cancelBefore("PatchConferenceRoom"))
+		s.unchanged(p, before, room, minigroup.OperationCancelled)
+	})
+	t.Run("cancelled before it has begun, nothing has changed and the update is told", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		before := s.established(d)
+		room := s.shown(before)
+		change, _ := newValues(d)
+		s.unchanged(s.update("run-2", uuid.New(), d, change, atOnce), before, room, minigroup.OperationCancelled)
+	})
+	for name, patch := range map[string]way{"which arrived": well, "whose reply was lost": lost, "which did not arrive": hang} {
+		t.Run("cancelled during a PATCH "+name+", it goes forward", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.established(d)
+			change, want := newValues(d)
+			p := s.update("run-2", uuid.New(), d, change, s.cancelDuring("PatchConferenceRoom", conferencePatch, func(c call, cancel func()) error {
+				err := patch(c)
+				cancel()
+				return err
+			})...)
+			s.became(p, want, want.Time, newHost)
+		})
+	}
+	t.Run("cancelled after the PATCH, it is committed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		change, want := newValues(d)
+		s.became(s.update("run-2", uuid.New(), d, change, cancelAfter("PatchConferenceRoom")), want, want.Time, newHost)
+	})
+	t.Run("a start that conference has kept is taken over", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		moved := minigroup.Window{Start: new(*d.Time.Start + 30), End: new(*d.Time.End + 600)}
+		s.tell(conferencePatch, func(c call) error { // the first stream gives the room an end while the PATCH is on its way
+			s.bound(d.ClassID(), *d.Time.End)
+			return c.take(c.ctx)
+		})
+		want := d
+		want.Time.End = moved.End
+		s.became(s.update("run-2", uuid.New(), d, minigroup.Change{Time: &moved}), want, want.Time, "")
+	})
+}
+
+func TestUpdateThatIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		draft  func(*minigroup.Draft)
+		happen func(*stage, minigroup.Draft)
+		change func(minigroup.Draft) minigroup.Change
+		kind   minigroup.Kind
+		// touched says that conference was asked.
+		touched bool
+	}{
+		"a room that has an end is not moved, and conference is not asked": {
+			happen: func(s *stage, d minigroup.Draft) { s.bound(d.ClassID(), *d.Time.End) },
+			change: func(d minigroup.Draft) minigroup.Change {
+				return minigroup.Change{Time: &minigroup.Window{Start: new(*d.Time.Start + 60), End: d.Time.End}, Reserve: new(int32(10))}
+			},
+			kind: minigroup.RoomTimeChangeForbidden,
+		},
+		"a room that is closed is not changed": {
+			happen: func(s *stage, d minigroup.Draft) { s.bound(d.ClassID(), time.Now().Unix()-1) },
+			change: func(d minigroup.Draft) minigroup.Change { return minigroup.Change{Time: later(d)} },
+			kind:   minigroup.Closed,
+		},
+		"more slots than fit are not admitted, and conference is not asked": {
+			change: func(d minigroup.Draft) minigroup.Change {
+				return minigroup.Change{Time: later(d), Reserve: new(int32(11))}
+			},
+			kind: minigroup.CapacityExceeded,
+		},
+		"conference refuses, and the slots are as before": {
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, refused) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamRefused, touched: true,
+		},
+		"conference refuses, and a class without slots has none": {
+			draft:  func(d *minigroup.Draft) { d.Reserve = nil },
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, refused) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamRefused, touched: true,
+		},
+		"conference is unavailable, then refuses": {
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, unavailable, unavailable, refused) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamRefused, touched: true,
+		},
+		"conference refuses a repeat, and the room shows nothing of the first": {
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, hang, refused) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamRefused, touched: true,
+		},
+		"conference cannot be read for longer than patience lasts": {
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferenceRead, times(triesInAll, unavailable)...) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamUnavailable,
+		},
+		"conference cannot be reached for a PATCH for longer than patience lasts": {
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, times(triesInAll, unavailable)...) },
+			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
+			kind:   minigroup.UpstreamUnavailable, touched: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			if c.draft != nil {
+				c.draft(&d)
+			}
+			before := s.established(d)
+			if c.happen != nil {
+				c.happen(s, d)
+			}
+			room := s.shown(before)
+			p := s.update("run-2", uuid.New(), d, c.change(d))
+			if (s.called(conferencePatch) > 0) != c.touched {
+				t.Errorf("%d PATCHes were sent", s.called(conferencePatch))
+			}
+			if room.Time.Ended(time.Now().Unix()) { // the end of the class is noted by others
+				s.bound(d.ClassID(), *d.Time.End)
+				room = s.shown(before)
+			}
+			s.unchanged(p, before, room, c.kind)
+		})
+	}
+	t.Run("a minigroup that failed is not updated", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, refused)
+		s.create("run-1", d)
+		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Host: new(newHost)}); p.kind() != minigroup.NotReady {
+			t.Errorf("the run ended with %v", p.err)
+		}
+	})
+	t.Run("a repeated task of an update that has failed stays failed", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		before := s.established(d)
+		room := s.shown(before)
+		s.tell(conferencePatch, refused)
+		change, _ := newValues(d)
+		id := uuid.New()
+		s.update("run-2", id, d, change)
+		s.unchanged(s.update("run-2", id, d, change), before, room, minigroup.UpstreamRefused)
+	})
+}
+
+func TestUpdateLeftByARunThatIsGone(t *testing.T) {
+	// leave has run-2 begin an update, and get as far as patch lets it, before it is gone.
+	leave := func(t *testing.T, s *stage, id uuid.UUID, d minigroup.Draft, patch way) {
+		t.Helper()
+		left := minigroup.Change{Time: later(d), Reserve: new(int32(9))}
+		err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: activities.ToChange(left)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if patch == nil {
+			return
+		}
+		s.tell(conferencePatch, patch)
+		if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}); err == nil {
+			t.Fatal("the PATCH was answered")
+		}
+	}
+	for name, patch := range map[string]way{"before its PATCH": nil, "after a PATCH that arrived": lost, "after a PATCH that did not arrive": hang} {
+		t.Run("it was left "+name+": the same update finishes it", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.established(d)
+			id := uuid.New()
+			leave(t, s, id, d, patch)
+			want := d
+			want.Time, want.Reserve = *later(d), new(int32(9))
+			p := s.update("run-3", id, d, minigroup.Change{Time: later(d), Reserve: new(int32(9))})
+			s.became(p, want, want.Time, "")
+		})
+		t.Run("it was left "+name+": another update settles it first", func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			d := newDraft()
+			s.established(d)
+			id := uuid.New()
+			leave(t, s, id, d, patch)
+			want := d
+			want.Time, want.Reserve, want.Host = *later(d), new(int32(9)), newHost
+			p := s.update("run-3", uuid.New(), d, minigroup.Change{Host: new(newHost)})
+			s.became(p, want, want.Time, newHost)
+			if rec, err := s.ledger.UpdateRecord(t.Context(), id); err != nil || rec.State != minigroup.UpdateDone {
+				t.Errorf("the update that was left is %s, %v", rec.State, err)
+			}
+		})
+	}
+	t.Run("it was left before its PATCH, and conference refuses it: the other one is done all the same", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		m := s.established(d)
+		room := s.shown(m)
+		id := uuid.New()
+		leave(t, s, id, d, nil)
+		s.tell(conferencePatch, refused)
+		want := d
+		want.Host = newHost
+		s.became(s.update("run-3", uuid.New(), d, minigroup.Change{Host: new(newHost)}), want, room.Time, newHost)
+		if rec, err := s.ledger.UpdateRecord(t.Context(), id); err != nil || rec.State != minigroup.UpdateFailed {
+			t.Errorf("the update that was left is %s, %v", rec.State, err)
+		}
+	})
+	t.Run("a run that works on after another took over changes nothing", func(t *testing.T) {
+		t.Parallel()
+		s := newStage(t)
+		d := newDraft()
+		s.established(d)
+		change, want := newValues(d)
+		id := uuid.New()
+		var p *played
+		overtaken := s.update("run-2", id, d, change, plot{activity: "PatchConferenceRoom", before: func(context.Context, func()) bool {
+			p = s.update("run-3", id, d, change)
+			return true
+		}})
+		s.became(p, want, want.Time, newHost)
+		if overtaken.err != nil && overtaken.kind() != activities.Superseded {
+			t.Errorf("the one that was overtaken ended with %v", overtaken.err)
+		}
+		if n := s.called(conferencePatch); n != 1 {
+			t.Errorf("%d PATCHes were sent", n)
+		}
+	})
+}
