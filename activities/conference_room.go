@@ -102,17 +102,31 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 			return readErr
 		}
 	default:
-		return err
+		return pivotRefusal(err)
 	}
 	agreed, bad := a.agreed(ctx, rec, room)
 	switch {
 	case bad != nil || agreed:
 		return bad
 	case err != nil:
-		return err
+		return pivotRefusal(err)
 	default:
 		return fmt.Errorf("update conference room: conference agreed but shows %+v", room)
 	}
+}
+
+// pivotRefusal gives the refusals of an update that callers can act on their own words.
+func pivotRefusal(err error) error {
+	var upstream *minigroup.UpstreamError
+	if !errors.As(err, &upstream) || !upstream.Refused {
+		return err
+	}
+	kinds := map[string]minigroup.Kind{"room_time_changing_forbidden": minigroup.RoomTimeChangeForbidden, "room_closed": minigroup.Closed}
+	kind, ok := kinds[upstream.Type]
+	if !ok {
+		return err
+	}
+	return &minigroup.Error{Kind: kind, Detail: upstream.Public(), Upstream: upstream.Upstream, UpstreamType: upstream.Type}
 }
 
 func isUnknownRoom(err error) bool {

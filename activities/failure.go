@@ -30,7 +30,7 @@ func failed(err error) error {
 	if errors.As(err, &upstream) {
 		failure := Failure{minigroup.UpstreamUnavailable, upstream.Public(), upstream.Upstream, upstream.Type}
 		if upstream.Refused {
-			failure.Kind = refusalKind(upstream)
+			failure.Kind = minigroup.UpstreamRefused
 		}
 		return applicationError(err, upstream.Refused, upstream.RetryAfter, failure)
 	}
@@ -41,18 +41,6 @@ func applicationError(err error, final bool, retryAfter time.Duration, failure F
 	return temporal.NewApplicationErrorWithOptions(err.Error(), string(failure.Kind), temporal.ApplicationErrorOptions{
 		NonRetryable: final, NextRetryDelay: retryAfter, Details: []any{failure},
 	})
-}
-
-// refusalKind gives the refusals that callers can act on their own words.
-func refusalKind(e *minigroup.UpstreamError) minigroup.Kind {
-	switch e.Type {
-	case "room_time_changing_forbidden":
-		return minigroup.RoomTimeChangeForbidden
-	case "room_closed":
-		return minigroup.Closed
-	default:
-		return minigroup.UpstreamRefused
-	}
 }
 
 // later is a retryable failure that shall be tried again after the given time.

@@ -19,10 +19,12 @@ func late() (w way, answer func()) {
 }
 
 func TestLateReplies(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for _, st := range []step{steps[1], steps[3]} {
 		t.Run(st.name+": a reply that comes after the undo has the room closed", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			way, answer := late()
 			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
@@ -40,7 +42,7 @@ func TestLateReplies(t *testing.T) {
 		})
 		t.Run(st.name+": a step that comes again joins the request in flight", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			way, answer := late()
 			s.tell(st.asks, way)
@@ -58,7 +60,7 @@ func TestLateReplies(t *testing.T) {
 		})
 		t.Run(st.name+": another process makes an attempt of its own, and the late room is closed", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			way, answer := late()
 			s.tell(st.asks, way)
@@ -85,9 +87,11 @@ func TestLateReplies(t *testing.T) {
 }
 
 func TestCreateOnceMore(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	t.Run("after a failed create the same one makes the minigroup, with the same id", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.tell(conferenceCreate, refused)
 		s.endsAs(s.create("run-1", d), d, step{}, end{failed: minigroup.UpstreamRefused})
@@ -95,7 +99,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("after a failed create another draft makes the minigroup", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.tell(conferenceCreate, refused)
 		s.create("run-1", d)
@@ -104,7 +108,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a repeated task of a run whose minigroup is ready changes nothing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.create("run-1", d)
 		s.endsAs(s.create("run-1", d), d, step{}, end{})
@@ -115,7 +119,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a repeated task of a run that has failed stays failed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.tell(conferenceCreate, refused)
 		s.create("run-1", d)
@@ -126,7 +130,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a create on a minigroup that is ready touches nothing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.create("run-1", d)
 		before := s.holds(d)
@@ -139,20 +143,20 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a cancel in mid-task starts the function again, and what it has forgotten is undone", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
 		s.endsAs(s.create("run-1", d, atOnce), d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
 	})
 	t.Run("a cancel before the run has begun leaves a row that tells of it", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.endsAs(s.create("run-1", d, atOnce), d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
 	})
 	t.Run("what was held for the same draft by a run that is gone is kept", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
 		s.endsAs(s.create("run-2", d), d, step{}, end{})
@@ -162,7 +166,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("what was held for another draft by a run that is gone is closed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.gatewaysWith(20) // what is given up counts until its gateway has confirmed
 		d := newDraft()
 		s.halfMade("run-1", d)
@@ -176,7 +180,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a run that is not current takes no row and changes nothing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
 		s.gone.Store(true)
@@ -189,7 +193,7 @@ func TestCreateOnceMore(t *testing.T) {
 	})
 	t.Run("a run that was overtaken makes no more rooms and does not establish", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		var p *played
 		overtaken := s.create("run-1", d, plot{activity: "Establish", before: func(context.Context, func()) bool {
@@ -216,9 +220,11 @@ func (s *stage) halfMade(run string, d minigroup.Draft) {
 }
 
 func TestUndoOfARunThatIsGone(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	t.Run("what it had made is closed and the minigroup is failed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
 		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
@@ -231,7 +237,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 	})
 	t.Run("a create that was superseded at its end is undone by it", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.tell(establish, superseded)
 		if p := s.create("run-1", d); p.kind() != activities.Superseded {
@@ -244,7 +250,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 	})
 	t.Run("a minigroup that is ready stays as it is", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.create("run-1", d)
 		before := s.holds(d)
@@ -257,7 +263,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 	})
 	t.Run("a minigroup that never was stays so", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
 			t.Error(p.err)
@@ -268,7 +274,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 	})
 	t.Run("it goes on where a run was undoing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
 		draft := activities.ToDraft(d)
@@ -287,7 +293,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 
 func TestCloseRoomLeavesAloneWhatIsHeld(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newDatabase(t).stage(t)
 	d := newDraft()
 	s.create("run-1", d)
 	m := s.holds(d)

@@ -150,11 +150,13 @@ func (s *stage) cancelDuring(name string, o operation, then func(c call, cancel 
 }
 
 func TestCreateInTrouble(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for _, st := range steps {
 		for _, tr := range troubles {
 			t.Run(st.name+": "+tr.name, func(t *testing.T) {
 				t.Parallel()
-				s := newStage(t)
+				s := db.stage(t)
 				d := newDraft()
 				p := s.create("run-1", d, tr.play(s, st)...)
 				if tr.behind && st.asks == janusReserve {
@@ -202,7 +204,7 @@ func (s *stage) sweepUntilDone(d minigroup.Draft) {
 
 func TestCreateThatGoesWell(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newDatabase(t).stage(t)
 	d := newDraft()
 	p := s.create("run-1", d)
 	s.endsAs(p, d, step{}, end{})

@@ -15,10 +15,12 @@ const (
 )
 
 func TestCreateThatWaits(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
 		t.Run("attention is raised for "+name+" once the visible lane is over, and lowered when it answers", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.tell(st.asks, times(1+visibleTries+1, unavailable)...)
 			p := s.create("run-1", d)
@@ -29,7 +31,7 @@ func TestCreateThatWaits(t *testing.T) {
 		})
 		t.Run("everything is undone when "+name+" stays away for longer than patience lasts", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.tell(st.asks, times(1000, unavailable)...)
 			p := s.create("run-1", d)
@@ -43,7 +45,7 @@ func TestCreateThatWaits(t *testing.T) {
 		})
 		t.Run("a cancel while "+name+" is waited for undoes everything and lowers attention", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.tell(st.asks, times(1+visibleTries, unavailable)...)
 			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
@@ -59,38 +61,40 @@ func TestCreateThatWaits(t *testing.T) {
 }
 
 func TestCreateWithoutItsGateway(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	t.Run("the reservation moves to another gateway when its own stays away", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.gatewaysWith(10, 10)
-		s.away("janus-1", true)
+		s.away(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
 		if p.err != nil {
 			t.Fatal(p.err)
 		}
-		if is := s.look(); len(is.gateways["janus-2"]) != 1 {
+		if is := s.look(); len(is.gateways[s.backend(2)]) != 1 {
 			t.Errorf("the slots are not on the other gateway: %s", is)
 		}
-		s.away("janus-1", false)
+		s.away(s.backend(1), false)
 		s.sweepUntilDone(d)
 		s.endsAs(p, d, step{}, end{})
 	})
 	t.Run("a step whose reply of the move was lost moves once", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.gatewaysWith(10, 10, 10)
-		s.away("janus-1", true)
+		s.away(s.backend(1), true)
 		s.tell(moveReservation, lost)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.away("janus-1", false)
+		s.away(s.backend(1), false)
 		s.sweepUntilDone(d)
 		s.endsAs(p, d, step{}, end{})
 	})
 	t.Run("it waits for its gateway where the slots fit on no other", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.gatewaysWith(10, 7)
 		s.tell(janusReserve, times(1+visibleTries+2, unavailable)...)
 		d := newDraft()
@@ -102,17 +106,17 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 	})
 	t.Run("everything is undone when the only gateway stays away for longer than patience lasts", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
-		s.away("janus-1", true)
+		s := db.stage(t)
+		s.away(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.away("janus-1", false)
+		s.away(s.backend(1), false)
 		s.sweepUntilDone(d)
 		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
 	})
 	t.Run("slots that fit nowhere are refused before anything is made", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.gatewaysWith(7)
 		d := newDraft()
 		p := s.create("run-1", d)
@@ -123,7 +127,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 	})
 	t.Run("a class without slots asks no gateway", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		d.Reserve, d.LockedChat = nil, false
 		p := s.create("run-1", d)
@@ -134,7 +138,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 	})
 	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.acts.Settings.Gateways = false
 		d := newDraft()
 		p := s.create("run-1", d)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/storage"
 	"minigroups/storage/storagetest"
 	"minigroups/workflows"
 )
@@ -38,6 +40,23 @@ const (
 	deadline = 20 * time.Second
 )
 
+// database is a real ledger for the cases of one test, each with a class and gateways of its own.
+type database struct {
+	store *storage.Store
+	pool  *pgxpool.Pool
+}
+
+func newDatabase(t *testing.T) database {
+	t.Helper()
+	store, conn := storagetest.New(t)
+	pool, err := pgxpool.New(t.Context(), conn.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return database{store, pool}
+}
+
 // stage is where sagas are played: the world, a real ledger and one process that works on both.
 type stage struct {
 	*testing.T
@@ -45,22 +64,18 @@ type stage struct {
 	ledger ledger
 	db     *pgxpool.Pool
 	acts   *activities.Activities
+	// group is the group of the gateways.
+	group string
 	// gone makes every run the one that is not current.
 	gone    atomic.Bool
 	closing sync.WaitGroup
 }
 
-func newStage(t *testing.T) *stage {
+func (b database) stage(t *testing.T) *stage {
 	t.Helper()
-	store, conn := storagetest.New(t)
-	db, err := pgxpool.New(t.Context(), conn.Config().ConnString())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	s := &stage{T: t, world: newWorld(), db: db}
-	s.ledger = ledger{Store: store, world: s.world, db: db, forgotten: new(atomic.Bool)}
-	s.acts = s.process(activities.Settings{StepWait: stepWait, Flight: flight, Gateways: true})
+	s := &stage{T: t, world: newWorld(), db: b.pool, group: uuid.NewString()}
+	s.ledger = ledger{Store: b.store, world: s.world, db: b.pool, forgotten: new(atomic.Bool)}
+	s.acts = s.process(activities.Settings{StepWait: stepWait, Flight: flight, Gateways: true, Group: s.group})
 	s.gatewaysWith(10)
 	return s
 }
@@ -83,15 +98,19 @@ func (s *stage) process(settings activities.Settings) *activities.Activities {
 	}
 }
 
-// gatewaysWith makes the gateways janus-1, janus-2 … with these capacities.
+// backend is the id of the gateway of this number.
+func (s *stage) backend(number int) string { return fmt.Sprintf("%s-%d", s.group, number) }
+
+// gatewaysWith makes the gateways number 1, 2 … with these capacities, whatever gateways other cases have.
 func (s *stage) gatewaysWith(capacities ...int32) {
 	s.Helper()
-	var backends []minigroup.Backend
 	for i, c := range capacities {
-		backends = append(backends, minigroup.Backend{ID: "janus-" + string(rune('1'+i)), AdminURL: "http://127.0.0.1:1", Capacity: new(c)})
-	}
-	if err := s.ledger.SyncBackends(s.Context(), backends); err != nil {
-		s.Fatal(err)
+		_, err := s.db.Exec(s.Context(), `
+			INSERT INTO janus_backend (id, "group", capacity, admin_url) VALUES ($1, $2, $3, 'http://127.0.0.1:1')
+			ON CONFLICT (id) DO UPDATE SET capacity = $3`, s.backend(i+1), s.group, c)
+		if err != nil {
+			s.Fatal(err)
+		}
 	}
 }
 
@@ -107,11 +126,11 @@ func (s *stage) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.
 	return nil
 }
 
-// newDraft is a class that has begun, with 8 slots and a locked chat.
+// newDraft is a class of its own that has begun, with 8 slots and a locked chat.
 func newDraft() minigroup.Draft {
 	now := time.Now().Unix()
 	return minigroup.Draft{
-		Audience: "example.org", Scope: "math/7b", Host: "host.example.org", Time: minigroup.Window{Start: new(now - 60), End: new(now + 3600)},
+		Audience: "example.org", Scope: "math/7b/" + uuid.NewString(), Host: "host.example.org", Time: minigroup.Window{Start: new(now - 60), End: new(now + 3600)},
 		Tags: json.RawMessage(`{"grade":7}`), Reserve: new(int32(8)), LockedChat: true,
 	}
 }

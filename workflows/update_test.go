@@ -88,9 +88,11 @@ func newValues(d minigroup.Draft) (minigroup.Change, minigroup.Draft) {
 }
 
 func TestUpdateThatGoesWell(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	t.Run("everything that was asked for is changed, and nothing else", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		before := s.established(d)
 		change, want := newValues(d)
@@ -105,7 +107,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("slots alone ask nothing of conference", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		m := s.established(d)
 		room := s.shown(m)
@@ -118,7 +120,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("no slots release the reservation", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		room := s.shown(s.established(d))
 		want := d
@@ -127,7 +129,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("a class without slots gets some", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		d.Reserve = nil
 		room := s.shown(s.established(d))
@@ -137,7 +139,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("where conference owns the slots it is told of them", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		s.acts.Settings.Gateways = false
 		d := newDraft()
 		room := s.shown(s.established(d))
@@ -150,7 +152,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("an end in the past closes the class", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		want := d
@@ -170,7 +172,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("a class that lies ahead is closed by an end in the past", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		d.Time.Start = new(*d.Time.End - 60)
 		s.established(d)
@@ -184,7 +186,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("a repeated task of an update that is done changes nothing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		change, want := newValues(d)
@@ -198,13 +200,13 @@ func TestUpdateThatGoesWell(t *testing.T) {
 	})
 	t.Run("a gateway that is away does not hold an update up", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		change, want := newValues(d)
-		s.away("janus-1", true)
+		s.away(s.backend(1), true)
 		p := s.update("run-2", uuid.New(), d, change)
-		s.away("janus-1", false)
+		s.away(s.backend(1), false)
 		if err := s.sweepGateways(d.ClassID()); err != nil {
 			t.Error(err)
 		}
@@ -216,6 +218,8 @@ func TestUpdateThatGoesWell(t *testing.T) {
 var updateSteps = []operation{takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate}
 
 func TestUpdateInTrouble(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for _, asks := range updateSteps {
 		for name, ways := range map[string][]way{
 			"unavailable, then well":          {unavailable, unavailable, unavailable},
@@ -225,7 +229,7 @@ func TestUpdateInTrouble(t *testing.T) {
 		} {
 			t.Run(string(asks)+": "+name, func(t *testing.T) {
 				t.Parallel()
-				s := newStage(t)
+				s := db.stage(t)
 				d := newDraft()
 				s.established(d)
 				s.tell(asks, ways...)
@@ -237,9 +241,11 @@ func TestUpdateInTrouble(t *testing.T) {
 }
 
 func TestUpdatePivot(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	t.Run("a PATCH whose reply was lost is decided by reading the room", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		s.tell(conferencePatch, lost)
@@ -251,7 +257,7 @@ func TestUpdatePivot(t *testing.T) {
 	})
 	t.Run("a PATCH that did not arrive is sent again", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		s.tell(conferencePatch, hang)
@@ -263,7 +269,7 @@ func TestUpdatePivot(t *testing.T) {
 	})
 	t.Run("a refusal of a repeat decides nothing by itself", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		change, want := newValues(d)
@@ -277,7 +283,7 @@ func TestUpdatePivot(t *testing.T) {
 	})
 	t.Run("cancelled before the PATCH, nothing has changed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		before := s.established(d)
 		room := s.shown(before)
@@ -287,7 +293,7 @@ func TestUpdatePivot(t *testing.T) {
 	})
 	t.Run("cancelled before it has begun, nothing has changed and the update is told", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		before := s.established(d)
 		room := s.shown(before)
@@ -297,7 +303,7 @@ func TestUpdatePivot(t *testing.T) {
 	for name, patch := range map[string]way{"which arrived": well, "whose reply was lost": lost, "which did not arrive": hang} {
 		t.Run("cancelled during a PATCH "+name+", it goes forward", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.established(d)
 			change, want := newValues(d)
@@ -311,7 +317,7 @@ func TestUpdatePivot(t *testing.T) {
 	}
 	t.Run("cancelled after the PATCH, it is committed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		change, want := newValues(d)
@@ -319,7 +325,7 @@ func TestUpdatePivot(t *testing.T) {
 	})
 	t.Run("a start that conference has kept is taken over", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		moved := minigroup.Window{Start: new(*d.Time.Start + 30), End: new(*d.Time.End + 600)}
@@ -334,6 +340,8 @@ func TestUpdatePivot(t *testing.T) {
 }
 
 func TestUpdateThatIsRefused(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for name, c := range map[string]struct {
 		draft  func(*minigroup.Draft)
 		happen func(*stage, minigroup.Draft)
@@ -394,7 +402,7 @@ func TestUpdateThatIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			if c.draft != nil {
 				c.draft(&d)
@@ -417,7 +425,7 @@ func TestUpdateThatIsRefused(t *testing.T) {
 	}
 	t.Run("a minigroup that failed is not updated", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.tell(conferenceCreate, refused)
 		s.create("run-1", d)
@@ -427,7 +435,7 @@ func TestUpdateThatIsRefused(t *testing.T) {
 	})
 	t.Run("a repeated task of an update that has failed stays failed", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		before := s.established(d)
 		room := s.shown(before)
@@ -440,6 +448,8 @@ func TestUpdateThatIsRefused(t *testing.T) {
 }
 
 func TestUpdateLeftByARunThatIsGone(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	// leave has run-2 begin an update, and get as far as patch lets it, before it is gone.
 	leave := func(t *testing.T, s *stage, id uuid.UUID, d minigroup.Draft, patch way) {
 		t.Helper()
@@ -459,7 +469,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 	for name, patch := range map[string]way{"before its PATCH": nil, "after a PATCH that arrived": lost, "after a PATCH that did not arrive": hang} {
 		t.Run("it was left "+name+": the same update finishes it", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.established(d)
 			id := uuid.New()
@@ -471,7 +481,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 		})
 		t.Run("it was left "+name+": another update settles it first", func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t)
+			s := db.stage(t)
 			d := newDraft()
 			s.established(d)
 			id := uuid.New()
@@ -487,7 +497,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 	}
 	t.Run("it was left before its PATCH, and conference refuses it: the other one is done all the same", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		m := s.established(d)
 		room := s.shown(m)
@@ -503,7 +513,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 	})
 	t.Run("a run that works on after another took over changes nothing", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t)
+		s := db.stage(t)
 		d := newDraft()
 		s.established(d)
 		change, want := newValues(d)

@@ -109,11 +109,18 @@ func lay(path, text string) (remove func(), err error) {
 	if exists(path) {
 		return func() {}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dir := filepath.Dir(path)
+	made := !exists(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 		return nil, err
 	}
-	return func() { _ = os.Remove(path) }, nil
+	return func() {
+		_ = os.Remove(path)
+		if made {
+			_ = os.Remove(dir)
+		}
+	}, nil
 }
