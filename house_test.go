@@ -55,7 +55,8 @@ var rooms = []room{
 	{path: "config", never: []string{temporalSDK, pgx, gin}},
 	{path: "sandbox", never: []string{temporalSDK, pgx, gin}},
 	{path: "sandbox/sandboxclient", may: []string{"sandbox"}, never: []string{temporalSDK, pgx, gin}},
-	{path: "stack", never: []string{gin}},
+	{path: "stack", may: []string{"deploy"}, never: []string{gin}},
+	{path: "deploy", only: []string{}},
 	{path: "cmd", may: everything},
 	{path: "e2e", may: everything},
 }

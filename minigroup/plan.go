@@ -70,8 +70,6 @@ func planTime(want, room Window, now int64) (class, patch Window, err error) {
 		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so its start (%s) cannot be moved", second(room.Start))
 	case want.End == nil:
 		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so it cannot be made endless again")
-	case *start > now && *want.End <= now:
-		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room has an end and has not opened yet (it opens at %s), so it cannot be closed before", second(room.Start))
 	default:
 		return class, class, nil
 	}
@@ -79,6 +77,9 @@ func planTime(want, room Window, now int64) (class, patch Window, err error) {
 
 // startBefore finds a start for a class that shall end now although its room starts later than the asked end.
 func startBefore(end, start int64, room Window, now int64) (*int64, error) {
+	if end <= now && room.End != nil && start > now {
+		return nil, Errorf(RoomTimeChangeForbidden, "the conference room has an end and has not opened yet (it opens at %s), so it cannot be closed before", second(room.Start))
+	}
 	if end > now || end == 0 || room.End != nil {
 		return nil, Invalid([]FieldError{{"time[1]", "must be after the start of the class, which is " + second(&start)}})
 	}

@@ -94,5 +94,8 @@ func (c *canonicaliser) number(path string, n json.Number) any {
 	if err != nil || math.IsInf(f, 0) {
 		return c.fail(path, "must be a number that fits int64 or a finite float64")
 	}
+	if f == 0 {
+		return 0 // -0.0 too: jsonb knows one zero
+	}
 	return f
 }

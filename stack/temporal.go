@@ -3,6 +3,7 @@ package stack
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,18 +16,32 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
+	"go.yaml.in/yaml/v3"
+
+	"minigroups/deploy"
 )
 
 const temporalStart = 60 * time.Second
 
-// dynamicConfig is what makes the dev server fast. With its stock settings it
-// looks for work only every 50 ms, runs no activity eagerly, and spreads each
-// task queue over four partitions of which a lone worker may miss some.
-var dynamicConfig = []string{
-	"history.transferProcessorMaxPollRPS=2000",
-	"system.enableActivityEagerExecution=true",
-	"matching.numTaskqueueReadPartitions=1",
-	"matching.numTaskqueueWritePartitions=1",
+// dynamicConfig reads the values of deploy.TemporalDynamicConfig as the CLI takes them: key=value.
+func dynamicConfig() ([]string, error) {
+	var file map[string][]struct {
+		Value any `yaml:"value"`
+	}
+	if err := yaml.Unmarshal(deploy.TemporalDynamicConfig, &file); err != nil {
+		return nil, fmt.Errorf("read Temporal's dynamic configuration: %w", err)
+	}
+	var values []string
+	for key, constrained := range file {
+		for _, c := range constrained {
+			value, err := json.Marshal(c.Value)
+			if err != nil {
+				return nil, fmt.Errorf("read Temporal's dynamic configuration: %s: %w", key, err)
+			}
+			values = append(values, key+"="+string(value))
+		}
+	}
+	return values, nil
 }
 
 // TemporalOptions says which Temporal dev server to start.
@@ -111,7 +126,11 @@ func temporalArgs(options TemporalOptions) ([]string, error) {
 	if options.Namespace != "" {
 		args = append(args, "--namespace", options.Namespace)
 	}
-	for _, value := range dynamicConfig {
+	values, err := dynamicConfig()
+	if err != nil {
+		return nil, err
+	}
+	for _, value := range values {
 		args = append(args, "--dynamic-config-value", value)
 	}
 	return args, nil

@@ -43,6 +43,7 @@ func TestLateReplies(t *testing.T) {
 		t.Run(st.name+": a step that comes again joins the request in flight", func(t *testing.T) {
 			t.Parallel()
 			s := db.stage(t)
+			s.acts.Settings.Flight = deadline
 			d := newDraft()
 			way, answer := late()
 			s.tell(st.asks, way)

@@ -18,7 +18,7 @@ type ledger struct {
 	*storage.Store
 	world *world
 	db    *pgxpool.Pool
-	// forgotten says that attempts were written of which no process has heard.
+	// forgotten says that attempts may have been written of which no process has heard.
 	forgotten *atomic.Bool
 }
 
@@ -56,13 +56,8 @@ func (l ledger) do(ctx context.Context, o operation, take func(context.Context) 
 func superseded(call) error { return minigroup.Supersededf("told by the test") }
 
 func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.Begun, err error) {
-	written := false
-	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) {
-		out, err = l.Store.BeginCreate(ctx, c)
-		written = err == nil
-		return err
-	})
-	if written && err != nil {
+	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
+	if err != nil {
 		l.forgotten.Store(true)
 	}
 	return out, err

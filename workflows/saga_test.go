@@ -33,7 +33,8 @@ import (
 )
 
 const (
-	stepWait = 200 * time.Millisecond
+	// stepWait is less than the pause before a gateway is looked at again, and enough for a ledger on a busy machine.
+	stepWait = 1500 * time.Millisecond
 	flight   = 500 * time.Millisecond
 	patience = 3
 	// deadline is how long a test waits for what must come.

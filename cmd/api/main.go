@@ -19,7 +19,7 @@ import (
 	"minigroups/workflows"
 )
 
-func main() { os.Exit(process.Main("api", run, "database.url")) }
+func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	verifier, err := verifier(cfg.Authentication)

@@ -21,7 +21,7 @@ import (
 	"minigroups/workflows"
 )
 
-func main() { os.Exit(process.Main("migrate", run, "database.url")) }
+func main() { os.Exit(process.Main("migrate", run, config.ForMigrate...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal())

@@ -25,10 +25,7 @@ import (
 	"minigroups/workflows"
 )
 
-func main() {
-	os.Exit(process.Main("worker", run, "database.url", "account.private_key_file", "event.url", "conference.url",
-		"janus.admin_key", "janus.admin_secret", "janus.room_key"))
-}
+func main() { os.Exit(process.Main("worker", run, config.ForWorker...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	store, err := process.Database(ctx, cfg.Database, log)
