@@ -22,7 +22,7 @@ type RoomInput struct {
 func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error)) (uuid.UUID, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	fl := a.Flights.board(in.Attempt, send) //nolint:contextcheck // a flight outlives the step that boards it
+	fl := a.Flights.board(in.Attempt, send)
 	if fl == nil {
 		attempt, err := a.openAttempt(ctx, kind, in)
 		if err != nil {
@@ -31,7 +31,7 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 		if attempt.State == minigroup.AttemptHeld {
 			return attempt.RoomID, nil
 		}
-		if fl = a.Flights.board(attempt.ID, send); fl == nil { //nolint:contextcheck // as above
+		if fl = a.Flights.board(attempt.ID, send); fl == nil {
 			return uuid.Nil, failed(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
 		}
 	}
