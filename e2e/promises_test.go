@@ -301,3 +301,45 @@ func TestScopesOfAnyAlphabet(t *testing.T) {
 		})
 	}
 }
+
+func TestAnUpdateThatWaitsIsToldAndFinished(t *testing.T) {
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang})
+	moved := map[string]any{"time": []int64{c.start + 60, c.start + 120}}
+	r := request(t, http.MethodPut, c.path(), moved, "Prefer", "respond-async").want(t, http.StatusAccepted)
+	if r.Update == nil || r.Update.State != "running" || *r.Time[0] != c.start {
+		t.Fatalf("got %s", r.text)
+	}
+	if o := c.get(); o.Update == nil || o.Update.State != "running" {
+		t.Fatalf("got %s", o.text)
+	}
+	t.Run("an equal update joins, another is told to come back", func(t *testing.T) {
+		request(t, http.MethodPut, c.path(), moved, "Prefer", "respond-async").want(t, http.StatusAccepted)
+		other := request(t, http.MethodPut, c.path(), map[string]any{"reserve": 1}).want(t, http.StatusConflict)
+		if other.Type != "operation_in_progress" || other.header.Get("Retry-After") == "" {
+			t.Fatalf("got %v %s", other.header, other.text)
+		}
+	})
+	t.Run("a cancel changes nothing once conference may have been asked", func(t *testing.T) {
+		eventually(t, func() error {
+			if n := c.count(`SELECT coalesce(sum(patches), 0) FROM minigroup_update WHERE class_id = $1`); n == 0 {
+				return fmt.Errorf("conference was not asked yet")
+			}
+			return nil
+		})
+		if err := sut.runs.CancelWorkflow(t.Context(), workflows.WorkflowID("example.org", c.scope), ""); err != nil {
+			t.Fatal(err)
+		}
+	})
+	heal()
+	eventually(t, func() error {
+		if o := c.get(); o.Update != nil || *o.Time[0] != c.start+60 {
+			return fmt.Errorf("got %s", o.text)
+		}
+		return nil
+	})
+	if room := c.open(sut.conference)[0]; *room.Time[0] != c.start+60 {
+		t.Fatalf("the conference room is %+v", room)
+	}
+}
