@@ -7,9 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
-	"minigroups/clients/conference"
+	"minigroups/clients/clientstest"
 	"minigroups/sandbox"
 )
 
@@ -36,9 +34,9 @@ func (r *recorder) take() []string {
 }
 
 func startRecorded(t *testing.T) (*standIn, *recorder) {
-	s := startStandIn(t)
-	calls := &recorder{RoundTripper: s.raw.Transport}
-	s.Client = conference.New(s.server.URL, calls, s.token)
+	s := service.Start(t)
+	calls := &recorder{RoundTripper: s.Transport}
+	s.Client = service.NewClient(s.URL, calls, s.Token)
 	return s, calls
 }
 
@@ -61,23 +59,23 @@ func TestCloseRoom(t *testing.T) {
 			s, calls := startRecorded(t)
 			var start, end *int64
 			if test.start != nil {
-				start = s.at(*test.start)
+				start = s.At(*test.start)
 			}
 			if test.end != nil {
-				end = s.at(*test.end)
+				end = s.At(*test.end)
 			}
-			id := s.make(start, end)
-			if err := s.CloseRoom(s.context(), id); err != nil {
+			id := s.Make(start, end)
+			if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 			if made := calls.take(); !slices.Equal(made, test.calls) {
 				t.Errorf("calls %v", made)
 			}
-			room := s.room(id)
-			if room.Open || test.keepsStart && !sameTime([2]*int64{room.Time[0], nil}, start, nil) {
+			room := s.Room(id)
+			if room.Open || test.keepsStart && !clientstest.SameTime([2]*int64{room.Time[0], nil}, start, nil) {
 				t.Errorf("%+v", room)
 			}
-			if err := s.CloseRoom(s.context(), id); err != nil {
+			if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 				t.Errorf("again: %v", err)
 			}
 			if made := calls.take(); len(made) != 1 {
@@ -88,31 +86,31 @@ func TestCloseRoom(t *testing.T) {
 
 	t.Run("a room that has an end and has not opened closes right after it opens", func(t *testing.T) {
 		s, calls := startRecorded(t)
-		s.now.Store(time.Now().Unix())
-		start, end := s.at(600), s.at(7200)
-		id := s.make(start, end)
+		s.Now.Store(time.Now().Unix())
+		start, end := s.At(600), s.At(7200)
+		id := s.Make(start, end)
 		for _, want := range [][]string{{"POST", "PATCH", "GET", "PATCH"}, {"POST", "PATCH", "GET"}} {
-			failed := failure(t, s.CloseRoom(s.context(), id))
-			if verdict(failed) != "maybe done" || failed.Type != "database_query_failed" || failed.RetryAfter < 5*time.Minute || failed.RetryAfter > 601*time.Second {
+			failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id))
+			if clientstest.Verdict(failed) != "maybe done" || failed.Type != "database_query_failed" || failed.RetryAfter < 5*time.Minute || failed.RetryAfter > 601*time.Second {
 				t.Errorf("%+v", failed)
 			}
 			if made := calls.take(); !slices.Equal(made, want) {
 				t.Errorf("calls %v", made)
 			}
-			if room := s.room(id); !sameTime(room.Time, start, new(*start+1)) {
+			if room := s.Room(id); !clientstest.SameTime(room.Time, start, new(*start+1)) {
 				t.Errorf("%+v", room)
 			}
 		}
-		s.now.Add(601)
-		if err := s.CloseRoom(s.context(), id); err != nil {
+		s.Now.Add(601)
+		if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 			t.Error(err)
 		}
 	})
 
 	t.Run("a wait for the opening is told as an hour at most", func(t *testing.T) {
-		s := startStandIn(t)
-		s.now.Store(time.Now().Unix())
-		failed := failure(t, s.CloseRoom(s.context(), s.make(s.at(86400), s.at(90000))))
+		s := service.Start(t)
+		s.Now.Store(time.Now().Unix())
+		failed := service.Failure(t, s.Client.CloseRoom(s.Context(), s.Make(s.At(86400), s.At(90000))))
 		if failed.RetryAfter != time.Hour {
 			t.Errorf("%+v", failed)
 		}
@@ -120,20 +118,13 @@ func TestCloseRoom(t *testing.T) {
 
 	t.Run("a room that never ends is refused", func(t *testing.T) {
 		s, calls := startRecorded(t)
-		id := s.make(s.at(-10), nil)
-		s.setFaults(sandbox.Fault{Operation: sandbox.OperationClose, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden"})
-		if failed := failure(t, s.CloseRoom(s.context(), id)); verdict(failed) != "refused" {
+		id := s.Make(s.At(-10), nil)
+		s.SetFaults(sandbox.Fault{Operation: sandbox.OperationClose, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden"})
+		if failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id)); clientstest.Verdict(failed) != "refused" {
 			t.Errorf("%+v", failed)
 		}
 		if made := calls.take(); len(made) != 1 {
 			t.Errorf("calls %v", made)
-		}
-	})
-
-	t.Run("a room that conference does not see may be tried again", func(t *testing.T) {
-		s := startStandIn(t)
-		if failed := failure(t, s.CloseRoom(s.context(), uuid.New())); verdict(failed) != "not done" || failed.Type != "room_not_found" {
-			t.Errorf("%+v", failed)
 		}
 	})
 }
@@ -158,20 +149,20 @@ func TestCloseRoomWhileTheDatabaseIsInTrouble(t *testing.T) {
 			trouble(sandbox.OperationClose), trouble(sandbox.OperationUpdate), trouble(sandbox.OperationRead)}, "not done"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := startStandIn(t)
+			s := service.Start(t)
 			var end *int64
 			if test.bound {
-				end = s.at(3600)
+				end = s.At(3600)
 			}
-			id := s.make(s.at(-10), end)
-			s.setFaults(test.faults...)
-			if failed := failure(t, s.CloseRoom(s.context(), id)); verdict(failed) != test.want || failed != nil && failed.RetryAfter != 0 && !test.bound {
-				t.Errorf("%s: %+v", verdict(failed), failed)
+			id := s.Make(s.At(-10), end)
+			s.SetFaults(test.faults...)
+			if failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id)); clientstest.Verdict(failed) != test.want || failed != nil && failed.RetryAfter != 0 && !test.bound {
+				t.Errorf("%s: %+v", clientstest.Verdict(failed), failed)
 			}
-			if err := s.CloseRoom(s.context(), id); err != nil {
+			if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 				t.Errorf("again: %v", err)
 			}
-			if room := s.room(id); room.Open {
+			if room := s.Room(id); room.Open {
 				t.Errorf("%+v", room)
 			}
 		})
