@@ -36,12 +36,9 @@ func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
 	if block == nil {
 		return nil, errors.New("must be a PEM block")
 	}
-	if block.Type != "PRIVATE KEY" {
-		return nil, errors.New(`must be a PKCS#8 key: a PEM block "PRIVATE KEY"`)
-	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, errors.New("the PEM block holds no PKCS#8 key") // the cause could quote the key
+		return nil, errors.New("must be a PKCS#8 key (a PEM block PRIVATE KEY)") // the cause could quote the key
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {

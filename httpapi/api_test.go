@@ -30,6 +30,7 @@ import (
 // against openapi.yaml.
 type world struct {
 	url    string
+	server *httptest.Server
 	signer *auth.Signer
 	token  string
 	logs   *observer.ObservedLogs
@@ -98,7 +99,7 @@ func newWorld(t *testing.T) *world {
 		Log:           zap.New(core),
 	}))
 	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.url, w.server = server.URL, server
 	return w
 }
 

@@ -32,15 +32,11 @@ func readBody(c *gin.Context) ([]byte, error) {
 	if err != nil || mediaType != "application/json" {
 		return nil, minigroup.Errorf(minigroup.UnsupportedMediaType, "the header must be Content-Type: application/json")
 	}
-	tooLarge := minigroup.Errorf(minigroup.PayloadTooLarge, "the body may have at most %d bytes", maxBodyBytes)
-	if c.Request.ContentLength > maxBodyBytes {
-		return nil, tooLarge
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):
-		return nil, tooLarge
+		return nil, minigroup.Errorf(minigroup.PayloadTooLarge, "the body may have at most %d bytes", maxBodyBytes)
 	case err != nil:
 		return nil, minigroup.Invalid([]minigroup.FieldError{{Field: "body", Detail: "ended early"}})
 	}

@@ -140,6 +140,7 @@ func TestDecodeDraftTellsEveryMistake(t *testing.T) {
 
 		"reserve -1":         {with(`"reserve":-1`), []string{"reserve"}},
 		"reserve 2147483648": {with(`"reserve":2147483648`), []string{"reserve"}},
+		"reserve 4294967301": {with(`"reserve":4294967301`), []string{"reserve"}},
 		"reserve 1.0":        {with(`"reserve":1.0`), []string{"reserve"}},
 		"reserve 1e2":        {with(`"reserve":1e2`), []string{"reserve"}},
 		"reserve a string":   {with(`"reserve":"8"`), []string{"reserve"}},

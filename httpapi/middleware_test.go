@@ -7,12 +7,15 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"minigroups/minigroup"
@@ -184,5 +187,53 @@ func TestAPanicIsAProblemAndIsLoggedOnce(t *testing.T) {
 	}
 	if len(w.logs.FilterMessage("request").All()) != 1 {
 		t.Error("the access log misses it")
+	}
+}
+
+func TestAPanicAfterTheAnswerAddsNothingToIt(t *testing.T) {
+	engine := newEngine(Deps{Log: zap.NewNop()})
+	engine.GET("/late", func(c *gin.Context) {
+		c.String(http.StatusOK, "whole")
+		panic("late")
+	})
+	recorder := httptest.NewRecorder()
+	engine.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/late", nil))
+	if recorder.Body.String() != "whole" {
+		t.Errorf("got %q", recorder.Body)
+	}
+}
+
+func TestACallerWhoHangsUpIsNoErrorOfOurs(t *testing.T) {
+	w := newWorld(t)
+	started := make(chan struct{})
+	w.create = func(ctx context.Context, _ minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		close(started)
+		<-ctx.Done()
+		return minigroup.Minigroup{}, minigroup.OutcomeDone, ctx.Err()
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+minigroups, strings.NewReader(lesson))
+	mustNot(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	req.Header.Set("Content-Type", "application/json")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := http.DefaultClient.Do(req)
+		ended <- err
+	}()
+	<-started
+	hangUp()
+	if err := <-ended; err == nil {
+		t.Fatal("it was answered")
+	}
+	w.server.Close() // waits for the handler
+	for _, entry := range w.logs.All() {
+		if entry.Level > zapcore.InfoLevel {
+			t.Errorf("logged as %s: %s", entry.Level, entry.Message)
+		}
+	}
+	if len(w.logs.FilterMessage("request failed").All()) != 1 {
+		t.Errorf("logs are %v", w.logs.All())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,9 @@ func TestRead(t *testing.T) {
 		}
 		if !reflect.DeepEqual(a.body, want) {
 			t.Errorf("got  %v\nwant %v", a.body, want)
+		}
+		if !strings.Contains(a.text, `{"course":"<math>","n":9223372036854775807}`) {
+			t.Errorf("the tags do not read as they were written: %s", a.text)
 		}
 	})
 	t.Run("the other route gives the same", func(t *testing.T) {

@@ -120,14 +120,14 @@ func (r *tagReader) skip() error {
 	return nil
 }
 
-// token returns the next token, and how it was written.
+// token returns the next token, and how it was written (with what parts it from the one before).
 func (r *tagReader) token() (json.Token, []byte, error) {
 	from := r.json.InputOffset()
 	token, err := r.json.Token()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read tags: %w", err)
 	}
-	return token, bytes.TrimLeft(r.raw[from:r.json.InputOffset()], " \t\r\n,:"), nil
+	return token, r.raw[from:r.json.InputOffset()], nil
 }
 
 func (r *tagReader) check(raw []byte) {

@@ -3,8 +3,9 @@ package minigroup
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ const MaxTagDepth = 32
 // invalid UTF-8 and nesting deeper than MaxTagDepth.
 func CanonicalTags(field string, tags map[string]any) (json.RawMessage, []FieldError) {
 	c := canonicaliser{}
-	value := c.value(field, tags, 1)
+	value := c.value(&place{key: field}, tags, 1)
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
@@ -30,69 +31,90 @@ func CanonicalTags(field string, tags map[string]any) (json.RawMessage, []FieldE
 	return text, nil
 }
 
+// maxTagMistakes bounds the list of mistakes, whatever the tags.
+const maxTagMistakes = 100
+
 type canonicaliser struct{ errs []FieldError }
 
-func (c *canonicaliser) fail(path, detail string) any {
-	c.errs = append(c.errs, FieldError{path, detail})
+// place is where a value stands. It is written out only for a mistake: keys may be as long as the tags.
+type place struct {
+	parent *place
+	key    string
+	index  int // of an array's element, which has no key
+}
+
+func (p *place) String() string {
+	var steps []string
+	for ; p.parent != nil; p = p.parent {
+		if p.index >= 0 {
+			steps = append(steps, "["+strconv.Itoa(p.index)+"]")
+		} else {
+			steps = append(steps, "."+strings.ReplaceAll(strings.ToValidUTF8(p.key, "\uFFFD"), "\x00", `\u0000`))
+		}
+	}
+	slices.Reverse(steps)
+	return p.key + strings.Join(steps, "")
+}
+
+func (c *canonicaliser) fail(at *place, detail string) any {
+	if len(c.errs) < maxTagMistakes {
+		c.errs = append(c.errs, FieldError{at.String(), detail})
+	}
 	return nil
 }
 
-func (c *canonicaliser) value(path string, v any, depth int) any {
+func (c *canonicaliser) value(at *place, v any, depth int) any {
 	switch v := v.(type) {
 	case map[string]any:
-		return c.object(path, v, depth)
+		return c.object(at, v, depth)
 	case []any:
 		if depth > MaxTagDepth {
-			return c.fail(path, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
+			return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
 		}
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = c.value(path+"["+strconv.Itoa(i)+"]", item, depth+1)
+			out[i] = c.value(&place{parent: at, index: i}, item, depth+1)
 		}
 		return out
 	case string:
-		c.text(path, v)
+		c.text(at, v)
 		return v
 	case json.Number:
-		return c.number(path, v)
+		return c.number(at, v)
 	default:
 		return v
 	}
 }
 
-func (c *canonicaliser) object(path string, v map[string]any, depth int) any {
+func (c *canonicaliser) object(at *place, v map[string]any, depth int) any {
 	if depth > MaxTagDepth {
-		return c.fail(path, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
+		return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
 	}
-	keys := make([]string, 0, len(v))
-	for key := range v {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys) // mistakes are listed in the same order every time
 	out := make(map[string]any, len(v))
-	for _, key := range keys {
-		c.text(path+"."+key, key)
-		out[key] = c.value(path+"."+key, v[key], depth+1)
+	for _, key := range slices.Sorted(maps.Keys(v)) { // mistakes are listed in the same order every time
+		member := &place{parent: at, key: key, index: -1}
+		c.text(member, key)
+		out[key] = c.value(member, v[key], depth+1)
 	}
 	return out
 }
 
-func (c *canonicaliser) text(path, s string) {
+func (c *canonicaliser) text(at *place, s string) {
 	if strings.ContainsRune(s, 0) {
-		c.fail(strings.ReplaceAll(path, "\x00", `\u0000`), "must not contain the character NUL (\\u0000)")
+		c.fail(at, "must not contain the character NUL (\\u0000)")
 	}
 	if !utf8.ValidString(s) {
-		c.fail(strings.ToValidUTF8(path, "\uFFFD"), "must be valid UTF-8")
+		c.fail(at, "must be valid UTF-8")
 	}
 }
 
-func (c *canonicaliser) number(path string, n json.Number) any {
+func (c *canonicaliser) number(at *place, n json.Number) any {
 	if whole, err := n.Int64(); err == nil {
 		return whole
 	}
 	f, err := n.Float64()
 	if err != nil || math.IsInf(f, 0) {
-		return c.fail(path, "must be a number that fits int64 or a finite float64")
+		return c.fail(at, "must be a number that fits int64 or a finite float64")
 	}
 	if f == 0 {
 		return 0 // -0.0 too: jsonb knows one zero
