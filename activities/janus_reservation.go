@@ -79,8 +79,11 @@ func (a *Activities) project(ctx context.Context, r minigroup.Reservation) error
 	return err
 }
 
+// roomPrefix begins the description of every room that we make on a gateway.
+const roomPrefix = "minigroup:"
+
 func (a *Activities) reserve(ctx context.Context, r minigroup.Reservation) error {
-	err := a.Janus.Reserve(ctx, r.Backend, r.ID, r.Slots, fmt.Sprintf("minigroup:%s", r.ClassID))
+	err := a.Janus.Reserve(ctx, r.Backend, r.ID, r.Slots, roomPrefix+r.ClassID.String())
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.MaybeDone {
 		return errors.Join(err, a.Ledger.ReservationDoubtful(context.WithoutCancel(ctx), r.ID))

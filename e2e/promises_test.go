@@ -137,6 +137,14 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.holdsAll(c.until("real-time").object)
+	t.Run("what it had asked for without an answer is lost", func(t *testing.T) {
+		sweepUntil(t, workflows.ScheduleClasses, func() error {
+			if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND kind = 'conference' AND state = 'lost'`); n != 1 {
+				return fmt.Errorf("%d attempts are lost", n)
+			}
+			return nil
+		})
+	})
 }
 
 func TestAServiceThatWasDownIsWaitedFor(t *testing.T) {

@@ -35,6 +35,8 @@ type system struct {
 	event      string
 	conference string
 
+	janusOptions stack.JanusOptions
+
 	postgres *stack.Postgres
 	temporal *stack.Temporal
 	janus    *stack.Janus
@@ -146,14 +148,19 @@ func (s *system) startJanus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.janus, err = stack.StartJanus(ctx, stack.JanusOptions{
+	s.janusOptions = stack.JanusOptions{
 		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1], AdminSecret: "e2e-secret", AdminKey: "e2e-key", Log: s.log("janus"),
-	})
-	if err != nil {
+	}
+	if err := s.restartJanus(ctx); err != nil {
 		return err
 	}
 	s.cfg.Janus.Backends = []config.Backend{{ID: "janus-1", AdminURL: s.janus.AdminURL(), JanusURL: s.janus.URL(), Capacity: new(int32(10000))}}
 	return nil
+}
+
+func (s *system) restartJanus(ctx context.Context) (err error) {
+	s.janus, err = stack.StartJanus(ctx, s.janusOptions)
+	return err
 }
 
 func (s *system) startSandbox(ctx context.Context) (err error) {

@@ -119,6 +119,13 @@ type Reservation struct {
 	Doubtful bool
 }
 
+// GatewayRoom is a room of ours as a gateway shows it.
+type GatewayRoom struct {
+	ID uuid.UUID
+	// Slots is the number of publishers it takes.
+	Slots int32
+}
+
 // Begun is what a create finds when it begins.
 type Begun struct {
 	// State is Creating when the run is to go on, Ready when the minigroup is there already, Undoing or Failed when

@@ -94,9 +94,11 @@ func releasingRooms(ctx context.Context, tx pgx.Tx, id uuid.UUID) ([]minigroup.C
 	if err != nil {
 		return nil, fmt.Errorf("list condemned rooms: %w", err)
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {
-		return r, row.Scan(&r.Kind, &r.ID, &r.AnsweredAt)
-	})
+	return pgx.CollectRows(rows, scanCondemned)
+}
+
+func scanCondemned(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {
+	return r, row.Scan(&r.Kind, &r.ID, &r.AnsweredAt)
 }
 
 // jsonText keeps an absent document NULL.

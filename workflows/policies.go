@@ -82,3 +82,17 @@ func patientOptions(title string, tries int32) workflow.ActivityOptions {
 		},
 	}
 }
+
+// A sweep that fails is not tried again: the next one comes soon. Its schedule skips a start while one is open.
+const (
+	sweepEvery = 30 * time.Second
+	sweepLimit = time.Minute
+)
+
+func sweepOptions(title string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		Summary:             title,
+		StartToCloseTimeout: sweepLimit,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+	}
+}

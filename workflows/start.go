@@ -48,6 +48,13 @@ func Register(w worker.Registry, a *activities.Activities) {
 	w.RegisterActivity(a)
 }
 
+// RegisterSweeper makes a worker sweep.
+func RegisterSweeper(w worker.Registry, s *activities.Sweeper) {
+	w.RegisterWorkflow(SweepClasses)
+	w.RegisterWorkflow(SweepGateways)
+	w.RegisterActivity(s)
+}
+
 // The memo of a run tells a later request whether it asks for the same.
 const (
 	memoOperation   = "operation"
@@ -219,17 +226,43 @@ func (s *Starter) CloseRoom(ctx context.Context, kind minigroup.RoomKind, room u
 	return err
 }
 
-// Undo starts the run that undoes a create whose run is gone. It returns OperationInProgress where a run is open.
-func (s *Starter) Undo(ctx context.Context, audience, scope string) error {
-	draft := minigroup.Draft{Audience: audience, Scope: scope}
-	o := s.minigroupOptions(draft, operationUndo, "", stageUndoing)
-	o.StaticSummary = summary("Undo %s for %s", scope, audience)
-	_, err := s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: draft.ClassID()})
+// IsOpen reports whether the run of a saga is open.
+func (s *Starter) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
+	d, err := s.client.DescribeWorkflowExecution(ctx, WorkflowID(saga.Audience, saga.Scope), saga.Run)
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe run %s: %w", saga.Run, err)
+	}
+	return isOpen(d.GetWorkflowExecutionInfo().GetStatus()), nil
+}
+
+// Heal starts the run that undoes a create, or finishes an update, whose run is gone. It reports false where another run
+// of the minigroup is open.
+func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
+	draft := minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}
+	var err error
+	if saga.UpdateID == uuid.Nil {
+		o := s.minigroupOptions(draft, operationUndo, "", stageUndoing)
+		o.StaticSummary = summary("Undo %s for %s", saga.Scope, saga.Audience)
+		_, err = s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: saga.ClassID})
+	} else {
+		o := s.updateOptions(minigroup.Minigroup{Draft: draft}, saga.Change, saga.UpdateID)
+		_, err = s.client.ExecuteWorkflow(ctx, o, UpdateMinigroup, UpdateInput{
+			UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: s.patience,
+		})
+	}
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &running) {
-		return inProgress("operation")
+		return false, nil
 	}
-	return err
+	return err == nil, err
+}
+
+func isOpen(status enumspb.WorkflowExecutionStatus) bool {
+	return status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED
 }
 
 // openRun is a run that is open, as its memo tells.
@@ -273,7 +306,7 @@ func (s *Starter) latest(ctx context.Context, workflowID string) (*openRun, erro
 		return nil, fmt.Errorf("describe %s: %w", workflowID, err)
 	}
 	info := d.GetWorkflowExecutionInfo()
-	if s := info.GetStatus(); s != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING && s != enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED {
+	if !isOpen(info.GetStatus()) {
 		return nil, nil //nolint:nilnil // no open run is an answer
 	}
 	open := &openRun{runID: info.GetExecution().GetRunId()}

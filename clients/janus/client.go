@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -75,6 +76,23 @@ func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uu
 	return err
 }
 
+// Rooms lists the rooms on the gateway whose description begins with prefix and whose id is a uuid. They may be others'
+// all the same: only who can Release one has made it.
+func (c *Client) Rooms(ctx context.Context, backend minigroup.Backend, prefix string) ([]minigroup.GatewayRoom, error) {
+	listed, err := c.gateway(backend, uuid.Nil, "list rooms of "+backend.ID).list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rooms []minigroup.GatewayRoom
+	for _, room := range listed {
+		id, err := uuid.Parse(room.Room)
+		if err == nil && strings.HasPrefix(room.Description, prefix) {
+			rooms = append(rooms, minigroup.GatewayRoom{ID: id, Slots: room.MaxPublishers})
+		}
+	}
+	return rooms, nil
+}
+
 // gateway is one room on one gateway.
 type gateway struct {
 	rest        rest.Client
@@ -105,7 +123,7 @@ func (c *Client) gateway(backend minigroup.Backend, room uuid.UUID, doing string
 }
 
 func (g gateway) create(ctx context.Context, slots int32, description string) error {
-	return g.ask(ctx, "created", struct {
+	_, err := g.ask(ctx, "created", struct {
 		Request     string `json:"request"`
 		Room        string `json:"room"`
 		Secret      string `json:"secret"`
@@ -114,11 +132,12 @@ func (g gateway) create(ctx context.Context, slots int32, description string) er
 		Publishers  int32  `json:"publishers"`
 		Description string `json:"description"`
 	}{"create", g.room, g.secret, g.adminKey, true, slots, description})
+	return err
 }
 
 // edit is for a room that is there, so its errors are maybe done whatever became of the edit itself.
 func (g gateway) edit(ctx context.Context, slots int32, description string) error {
-	err := g.ask(ctx, "edited", struct {
+	_, err := g.ask(ctx, "edited", struct {
 		Request     string `json:"request"`
 		Room        string `json:"room"`
 		Secret      string `json:"secret"`
@@ -133,9 +152,18 @@ func (g gateway) edit(ctx context.Context, slots int32, description string) erro
 }
 
 func (g gateway) destroy(ctx context.Context) error {
-	return g.ask(ctx, "destroyed", struct {
+	_, err := g.ask(ctx, "destroyed", struct {
 		Request string `json:"request"`
 		Room    string `json:"room"`
 		Secret  string `json:"secret"`
 	}{"destroy", g.room, g.secret})
+	return err
+}
+
+func (g gateway) list(ctx context.Context) ([]listedRoom, error) {
+	reply, err := g.ask(ctx, "success", struct {
+		Request  string `json:"request"`
+		AdminKey string `json:"admin_key"`
+	}{"list", g.adminKey})
+	return reply.Response.List, err
 }

@@ -36,14 +36,21 @@ type answer struct {
 		Reason string `json:"reason"`
 	} `json:"error"`
 	Response struct {
-		VideoRoom string `json:"videoroom"`
-		ErrorCode int    `json:"error_code"`
-		Error     string `json:"error"`
+		VideoRoom string       `json:"videoroom"`
+		ErrorCode int          `json:"error_code"`
+		Error     string       `json:"error"`
+		List      []listedRoom `json:"list"`
 	} `json:"response"`
 }
 
-// ask sends one request to the plugin and wants this word back.
-func (g gateway) ask(ctx context.Context, want string, request any) error {
+type listedRoom struct {
+	Room          string `json:"room"`
+	Description   string `json:"description"`
+	MaxPublishers int32  `json:"max_publishers"`
+}
+
+// ask sends one request to the plugin, wants this word back and returns the whole answer.
+func (g gateway) ask(ctx context.Context, want string, request any) (answer, error) {
 	sent := message{"message_plugin", "janus.plugin.videoroom", uuid.NewString(), g.adminSecret, request}
 	var reply answer
 	err := g.rest.Do(ctx, rest.Call{
@@ -52,17 +59,18 @@ func (g gateway) ask(ctx context.Context, want string, request any) error {
 		Body:   sent,
 		Reply:  &reply,
 		Check:  func() error { return reply.check(sent.Transaction, want) },
+		// A list has about 540 bytes a room.
+		ReplyLimit: 64 << 20,
 	})
-	if err != nil {
-		return err
-	}
 	switch {
+	case err != nil:
+		return reply, err
 	case reply.Janus == "error":
-		return g.failure(reply.Error.Code, reply.Error.Reason)
+		return reply, g.failure(reply.Error.Code, reply.Error.Reason)
 	case reply.Response.ErrorCode != 0:
-		return g.failure(reply.Response.ErrorCode, reply.Response.Error)
+		return reply, g.failure(reply.Response.ErrorCode, reply.Response.Error)
 	default:
-		return nil
+		return reply, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// replyLimit is far above the largest reply, a room with tags of 64 KiB.
-const replyLimit = 1 << 20
+// defaultReplyLimit is far above the largest reply to most calls, a room with tags of 64 KiB.
+const defaultReplyLimit = 1 << 20
 
 // Client calls one service. It is safe for concurrent use.
 type Client struct {
@@ -43,6 +44,8 @@ type Call struct {
 	Body any
 	// Reply is a pointer to what the body of a 2xx is decoded into.
 	Reply any
+	// ReplyLimit is the most bytes that the body of a reply may have; 0: 1 MiB.
+	ReplyLimit int64
 	// Check looks at Reply; a reply that it returns an error for counts as unreadable.
 	Check func() error
 }
@@ -77,7 +80,7 @@ func (c Client) Do(ctx context.Context, call Call) error {
 	defer func() { _ = resp.Body.Close() }()
 
 	failed.Status, failed.RetryAfter = resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"))
-	body, err := readReply(resp)
+	body, err := readReply(resp, call.ReplyLimit)
 	if err == nil && resp.StatusCode/100 == 2 {
 		if err = decode(body, call); err == nil {
 			return nil
@@ -146,16 +149,17 @@ func (c Client) send(req *http.Request) (resp *http.Response, sent bool, err err
 	return resp, written.Load(), err
 }
 
-func readReply(resp *http.Response) ([]byte, error) {
+func readReply(resp *http.Response, limit int64) ([]byte, error) {
+	limit = cmp.Or(limit, defaultReplyLimit)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil, errors.New("read reply: it has no body, and reading on is not bounded by the context")
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, replyLimit+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read reply: %w", err)
 	}
-	if len(body) > replyLimit {
-		return nil, fmt.Errorf("read reply: more than %d bytes", replyLimit)
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("read reply: more than %d bytes", limit)
 	}
 	return body, nil
 }

@@ -1,5 +1,5 @@
 // Command migrate brings everything outside the programs to what they need: the schema of the database, the configured
-// Janus gateways in it, and the search attributes of the Temporal namespace. Running it again does no harm.
+// Janus gateways in it, and the search attributes and schedules of the Temporal namespace. Running it again does no harm.
 package main
 
 import (
@@ -42,11 +42,11 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	log.Info("gateways are current", zap.Int("count", len(backends)))
-	return searchAttributes(ctx, cfg.Temporal, log)
+	return namespace(ctx, cfg.Temporal, log)
 }
 
-// searchAttributes adds to the namespace those that it lacks.
-func searchAttributes(ctx context.Context, cfg config.Temporal, log *zap.Logger) error {
+// namespace adds to the Temporal namespace the search attributes and schedules that it lacks.
+func namespace(ctx context.Context, cfg config.Temporal, log *zap.Logger) error {
 	c, err := process.Temporal(cfg, log)
 	if err != nil {
 		return err
@@ -73,5 +73,9 @@ func searchAttributes(ctx context.Context, cfg config.Temporal, log *zap.Logger)
 		}
 	}
 	log.Info("search attributes are current", zap.Int("count", len(workflows.SearchAttributes())))
+	if err := workflows.EnsureSchedules(ctx, c, cfg.TaskQueue); err != nil {
+		return err
+	}
+	log.Info("schedules are current")
 	return nil
 }

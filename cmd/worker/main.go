@@ -44,12 +44,14 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}); err != nil {
 		return err
 	}
-	steps, err := steps(cfg, store, workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience), log)
+	starter := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
+	steps, sweeper, err := work(cfg, store, starter, log)
 	if err != nil {
 		return err
 	}
 	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{WorkerStopTimeout: cfg.Saga.StepWait + time.Second})
 	workflows.Register(w, steps)
+	workflows.RegisterSweeper(w, sweeper)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
@@ -67,17 +69,21 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	return group.Wait()
 }
 
-func steps(cfg config.Config, store *storage.Store, starter *workflows.Starter, log *zap.Logger) (*activities.Activities, error) {
+// work is what the worker does: the steps of the sagas, and sweeping.
+func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, log *zap.Logger) (*activities.Activities, *activities.Sweeper, error) {
 	key, err := os.ReadFile(cfg.Account.PrivateKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("account.private_key_file: %w", err)
+		return nil, nil, fmt.Errorf("account.private_key_file: %w", err)
 	}
 	signer, err := auth.NewSigner(auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}, key)
 	if err != nil {
-		return nil, fmt.Errorf("account: %w", err)
+		return nil, nil, fmt.Errorf("account: %w", err)
 	}
 	transport := rest.NewTransport()
-	return &activities.Activities{
+	gateways := janus.New(janus.Config{
+		AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), RoomKey: cfg.Janus.RoomKey.Reveal(),
+	}, transport)
+	steps := &activities.Activities{
 		Settings: activities.Settings{
 			StepWait: cfg.Saga.StepWait, Flight: cfg.Saga.Flight,
 			Gateways: cfg.Janus.Reservation == config.ReservedByGateway, Group: cfg.Janus.Group,
@@ -85,10 +91,9 @@ func steps(cfg config.Config, store *storage.Store, starter *workflows.Starter, 
 		Ledger:     store,
 		Event:      event.New(cfg.Event.URL, transport, signer.Token),
 		Conference: conference.New(cfg.Conference.URL, transport, signer.Token),
-		Janus: janus.New(janus.Config{
-			AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), RoomKey: cfg.Janus.RoomKey.Reveal(),
-		}, transport),
-		Runs:    starter,
-		Flights: activities.NewFlights(store, starter, log.Named("flights")),
-	}, nil
+		Janus:      gateways,
+		Runs:       starter,
+		Flights:    activities.NewFlights(store, starter, log.Named("flights")),
+	}
+	return steps, &activities.Sweeper{Ledger: store, Healer: starter, Rooms: gateways, Steps: steps}, nil
 }

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"minigroups/clients/janus"
+	"minigroups/clients/rest"
+	"minigroups/minigroup"
+	"minigroups/sandbox"
+	"minigroups/workflows"
+)
+
+// sweepUntil has the sweeper run again and again until check succeeds, at most 30 seconds.
+func sweepUntil(t *testing.T, schedule string, check func() error) {
+	t.Helper()
+	eventually(t, func() error {
+		err := sut.runs.ScheduleClient().GetHandle(t.Context(), schedule).Trigger(t.Context(), client.ScheduleTriggerOptions{})
+		if err != nil {
+			return err
+		}
+		return check()
+	})
+}
+
+func (c *class) terminate() {
+	c.t.Helper()
+	if err := sut.runs.TerminateWorkflow(c.t.Context(), workflows.WorkflowID("example.org", c.scope), "", "a test pressed Terminate"); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestATerminatedCreateIsUndone(t *testing.T) {
+	c := newClass(t)
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	eventually(t, func() error {
+		if len(c.open(sut.event)) == 0 || len(c.gatewayRooms()) == 0 {
+			return fmt.Errorf("nothing was made yet")
+		}
+		return nil
+	})
+	c.terminate()
+	sweepUntil(t, workflows.ScheduleClasses, func() error {
+		if o := c.get(); o.Status != "failed" || o.Failure.Type != "operation_cancelled" {
+			return fmt.Errorf("got %s", o.text)
+		}
+		return nil
+	})
+	heal()
+	c.holdsNothing()
+	c.holdsAll(c.post().want(t, http.StatusCreated).object)
+}
+
+func TestATerminatedUpdateIsFinished(t *testing.T) {
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang})
+	request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start + 60, c.start + 120}}, "Prefer", "respond-async").want(t, http.StatusAccepted)
+	eventually(t, func() error {
+		if n := c.count(`SELECT coalesce(sum(patches), 0) FROM minigroup_update WHERE class_id = $1`); n == 0 {
+			return fmt.Errorf("conference was not asked yet")
+		}
+		return nil
+	})
+	c.terminate()
+	heal()
+	sweepUntil(t, workflows.ScheduleClasses, func() error {
+		if o := c.get(); o.Update != nil || *o.Time[0] != c.start+60 {
+			return fmt.Errorf("got %s", o.text)
+		}
+		return nil
+	})
+	if room := c.open(sut.conference)[0]; *room.Time[0] != c.start+60 {
+		t.Fatalf("the conference room is %+v", room)
+	}
+	c.holdsAll(c.get().object)
+}
+
+func TestAReadyMinigroupIsLeftAloneBySweeping(t *testing.T) {
+	c := newClass(t)
+	r := c.post().want(t, http.StatusCreated)
+	for _, schedule := range []string{workflows.ScheduleClasses, workflows.ScheduleGateways} {
+		before := sweeps(t, schedule)
+		sweepUntil(t, schedule, func() error {
+			if n := sweeps(t, schedule); n <= before {
+				return fmt.Errorf("no sweep has started since")
+			}
+			return nil
+		})
+	}
+	c.holdsAll(r.object)
+	if got := c.get(); got.text != r.text {
+		t.Fatalf("got %s, want %s", got.text, r.text)
+	}
+}
+
+// sweeps is how many sweeps a schedule has started.
+func sweeps(t *testing.T, schedule string) int {
+	t.Helper()
+	d, err := sut.runs.ScheduleClient().GetHandle(t.Context(), schedule).Describe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Info.NumActions
+}
+
+func TestAGatewayThatForgotItsRoomsGetsThemBack(t *testing.T) {
+	c := newClass(t)
+	r := c.post().want(t, http.StatusCreated)
+	if err := sut.janus.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := sut.restartJanus(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if rooms := c.gatewayRooms(); len(rooms) != 0 {
+		t.Fatalf("the restarted gateway has rooms for %v", rooms)
+	}
+	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		if len(c.gatewayRooms()) == 0 {
+			return fmt.Errorf("the gateway has no room yet")
+		}
+		return nil
+	})
+	c.holdsAll(r.object)
+}
+
+func TestARoomThatAGatewayMadeLateIsRemoved(t *testing.T) {
+	c := newClass(t)
+	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden})
+	c.post().want(t, http.StatusUnprocessableEntity)
+	heal()
+	c.holdsNothing()
+	var released uuid.UUID
+	if err := sut.db.QueryRow(t.Context(), `SELECT id FROM janus_reservation WHERE class_id = $1`, c.id).Scan(&released); err != nil {
+		t.Fatal(err)
+	}
+	gateway := janus.New(janus.Config{AdminSecret: "e2e-secret", AdminKey: "e2e-key", RoomKey: "e2e-room-key"}, rest.NewTransport())
+	if err := gateway.Reserve(t.Context(), minigroup.Backend{AdminURL: sut.janus.AdminURL()}, released, 8, "minigroup:"+c.id.String()); err != nil {
+		t.Fatal(err)
+	}
+	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		if rooms := c.gatewayRooms(); len(rooms) != 0 {
+			return fmt.Errorf("the gateway has rooms for %v", rooms)
+		}
+		return nil
+	})
+}
