@@ -39,13 +39,13 @@ func TestFailed(t *testing.T) {
 		},
 		{
 			name:  "a refusal to move a room has a word of its own",
-			err:   &minigroup.UpstreamError{Upstream: "conference", Doing: "update", Type: "room_time_changing_forbidden", Refused: true},
+			err:   pivotRefusal(&minigroup.UpstreamError{Upstream: "conference", Doing: "update", Type: "room_time_changing_forbidden", Refused: true}),
 			want:  Failure{minigroup.RoomTimeChangeForbidden, "update: conference refused: room_time_changing_forbidden", "conference", "room_time_changing_forbidden"},
 			final: true,
 		},
 		{
 			name:  "so has a room that is closed",
-			err:   &minigroup.UpstreamError{Upstream: "conference", Doing: "update", Type: "room_closed", Refused: true},
+			err:   pivotRefusal(&minigroup.UpstreamError{Upstream: "conference", Doing: "update", Type: "room_closed", Refused: true}),
 			want:  Failure{minigroup.Closed, "update: conference refused: room_closed", "conference", "room_closed"},
 			final: true,
 		},
