@@ -85,7 +85,7 @@ func patientOptions(title string, tries int32) workflow.ActivityOptions {
 
 // A sweep that fails is not tried again: the next one comes soon. Its schedule skips a start while one is open.
 const (
-	sweepEvery = 30 * time.Second
+	sweepEvery = time.Minute
 	sweepLimit = time.Minute
 )
 
