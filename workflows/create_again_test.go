@@ -13,7 +13,7 @@ import (
 func late() (w way, answer func()) {
 	now := make(chan struct{})
 	return func(c call) error {
-		<-now
+		waitFor(now)
 		return done(c)
 	}, func() { close(now) }
 }
@@ -85,6 +85,110 @@ func TestLateReplies(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRepliesDuringTheUndo(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t).stage(t)
+	s.deaf.Store(true) // so that the undo alone can close the room
+	d := newDraft()
+	way, answer := late()
+	s.tell(eventClose, func(c call) error {
+		answer()
+		s.eventually("the late reply is on the ledger", func() bool {
+			for _, a := range s.attempts(d.ClassID()) {
+				if a.Kind == minigroup.ConferenceRoom && a.RoomID != nil {
+					return true
+				}
+			}
+			return false
+		})
+		return c.take(c.ctx)
+	})
+	p := s.create("run-1", d, s.cancelDuring("CreateConferenceRoom", conferenceCreate, func(c call, cancel func()) error {
+		s.eventually("there is an event room to close", func() bool { return s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptHeld) == 1 })
+		cancel()
+		return way(c)
+	})...)
+	if n := s.count(d.ClassID(), minigroup.ConferenceRoom, minigroup.AttemptReleased); n != 1 {
+		t.Errorf("the undo ended with %d of the rooms closed that turned up meanwhile", n)
+	}
+	s.endsAs(p, d, steps[3], end{failed: minigroup.OperationCancelled, cancelled: true})
+}
+
+func TestStepsOfARunThatHasNoSay(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	begin := func(s *stage, run string, d minigroup.Draft) {
+		t.Helper()
+		if err := s.act(run, s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	supersedes := func(t *testing.T, err error) {
+		t.Helper()
+		if _, _, superseded := activities.FailureOf(err); err == nil || !superseded {
+			t.Errorf("it was told %v", err)
+		}
+	}
+	condemned := func(s *stage, run string, d minigroup.Draft) {
+		t.Helper()
+		in := activities.CondemnInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
+		if err := s.act(run, s.acts.CondemnMinigroup, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("a run that was overtaken asks for no room", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		begin(s, "run-1", d)
+		begin(s, "run-2", d)
+		supersedes(t, s.act("run-1", s.acts.CreateEventRoom, activities.RoomInput{Draft: activities.ToDraft(d)}))
+		if n := s.called(eventCreate); n != 0 {
+			t.Errorf("%d rooms were asked for", n)
+		}
+	})
+	t.Run("a run that is undoing asks for no room", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		begin(s, "run-1", d)
+		condemned(s, "run-1", d)
+		supersedes(t, s.act("run-1", s.acts.CreateConferenceRoom, activities.RoomInput{Draft: activities.ToDraft(d)}))
+		if n := s.called(conferenceCreate); n != 0 {
+			t.Errorf("%d rooms were asked for", n)
+		}
+	})
+	t.Run("a run that was overtaken does not establish, although everything is held", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		d.LockedChat, d.Reserve = false, nil
+		s.halfMade("run-1", d)
+		in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, minigroup.ConferenceRoom)}
+		if err := s.act("run-1", s.acts.CreateConferenceRoom, in); err != nil {
+			t.Fatal(err)
+		}
+		begin(s, "run-2", d)
+		supersedes(t, s.act("run-1", s.acts.Establish, activities.ClassRef{ID: d.ClassID()}))
+		if m, err := s.ledger.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Creating {
+			t.Errorf("the minigroup is %s, %v", m.State, err)
+		}
+		s.endsAs(s.create("run-2", d), d, step{}, end{})
+	})
+	t.Run("a lock of a room that is condemned is of no use", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.halfMade("run-1", d)
+		condemned(s, "run-1", d)
+		for _, a := range s.attempts(d.ClassID()) {
+			if a.RoomID != nil {
+				supersedes(t, s.act("run-1", s.acts.LockChat, *a.RoomID))
+			}
+		}
+	})
 }
 
 func TestCreateOnceMore(t *testing.T) {

@@ -97,13 +97,13 @@ var troubles = []trouble{
 	}},
 	{name: "cancelled during it, and done after the undo", end: cancelled, play: func(s *stage, st step) []plot {
 		s.acts.Settings.StepWait = deadline
-		undone := make(chan struct{})
+		undone, end := context.WithCancel(context.Background())
 		plots := s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
 			cancel()
-			<-undone
+			waitFor(undone.Done())
 			return done(c)
 		})
-		return append(plots, plot{activity: "FailMinigroup", after: func(func()) { close(undone) }})
+		return append(plots, plot{activity: "FailMinigroup", after: func(func()) { end() }})
 	}},
 	{name: "cancelled during it, without an answer", end: cancelled, behind: true, play: func(s *stage, st step) []plot {
 		return s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
@@ -112,7 +112,7 @@ var troubles = []trouble{
 		})
 	}},
 	{name: "cancelled after it", end: cancelledUnlessEstablished, play: func(_ *stage, st step) []plot {
-		return []plot{cancelAfter(st.activity)}
+		return []plot{cancelAfter(st.activity), establishesLate(st)}
 	}},
 	{name: "its undo fails twice, then works", end: failedAs(minigroup.UpstreamRefused), behind: true, play: func(s *stage, st step) []plot {
 		s.tell(establish, refused)
@@ -123,6 +123,17 @@ var troubles = []trouble{
 
 // done does what was asked for although its caller has gone.
 func done(c call) error { return c.take(context.WithoutCancel(c.ctx)) }
+
+// establishesLate keeps a cancel after an earlier step from racing with establish.
+func establishesLate(st step) plot {
+	return plot{activity: "Establish", before: func(ctx context.Context, _ func()) bool {
+		if st.asks == establish {
+			return true
+		}
+		waitFor(ctx.Done())
+		return false
+	}}
+}
 
 // cancelDuring has the next call of an operation go as told by then, which may cancel the run: that returns when the
 // activity has heard of it.
@@ -136,7 +147,7 @@ func (s *stage) cancelDuring(name string, o operation, then func(c call, cancel 
 		a := <-begun
 		return then(c, func() {
 			a.cancel()
-			heard(a.ctx)
+			waitFor(a.ctx.Done())
 		})
 	})
 	return []plot{{activity: name, before: func(ctx context.Context, cancel func()) bool {

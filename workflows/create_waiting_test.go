@@ -66,15 +66,15 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 	t.Run("the reservation moves to another gateway when its own stays away", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
-		s.gatewaysWith(10, 10)
+		s.gatewaysWith(20, 30) // the fullest that fits is taken, and the first would fit twice
 		s.away(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
 		if p.err != nil {
 			t.Fatal(p.err)
 		}
-		if is := s.look(); len(is.gateways[s.backend(2)]) != 1 {
-			t.Errorf("the slots are not on the other gateway: %s", is)
+		if is := s.look(); len(is.gateways[s.backend(2)]) != 1 || s.called(moveReservation) != 1 {
+			t.Errorf("the slots are not on the other gateway after %d moves: %s", s.called(moveReservation), is)
 		}
 		s.away(s.backend(1), false)
 		s.sweepUntilDone(d)

@@ -68,7 +68,9 @@ type stage struct {
 	// group is the group of the gateways.
 	group string
 	// gone makes every run the one that is not current.
-	gone    atomic.Bool
+	gone atomic.Bool
+	// deaf makes Temporal start no run that closes a room.
+	deaf    atomic.Bool
 	closing sync.WaitGroup
 }
 
@@ -119,6 +121,9 @@ func (s *stage) gatewaysWith(capacities ...int32) {
 func (s *stage) IsCurrent(context.Context, string, string) (bool, error) { return !s.gone.Load(), nil }
 
 func (s *stage) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
+	if s.deaf.Load() {
+		return errors.New("temporal is away")
+	}
 	s.closing.Add(1)
 	go func() {
 		defer s.closing.Done()
@@ -177,16 +182,16 @@ type plot struct {
 func cancelBefore(name string) plot {
 	return plot{activity: name, before: func(ctx context.Context, cancel func()) bool {
 		cancel()
-		heard(ctx)
+		waitFor(ctx.Done())
 		return false
 	}}
 }
 
-// heard waits until an activity has heard of a cancel.
-func heard(ctx context.Context) {
+// waitFor waits for what has to come. Where it does not, the test goes on and fails by what it finds.
+func waitFor(moment <-chan struct{}) {
 	select {
-	case <-ctx.Done():
-	case <-time.After(deadline / 2): // the test fails by what it finds then
+	case <-moment:
+	case <-time.After(deadline / 2):
 	}
 }
 
@@ -204,7 +209,7 @@ func (s *stage) run(id string, wf, in any, plots ...plot) *played {
 	w := &watcher{run: id, plots: plots, cancel: env.CancelWorkflow, ids: map[string]string{}}
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{w}, DeadlockDetectionTimeout: deadline})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "minigroup/test"})
-	workflows.Register(env, s.acts)
+	env.RegisterActivity(s.acts)
 	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

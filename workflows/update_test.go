@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -509,6 +510,30 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 		s.became(s.update("run-3", uuid.New(), d, minigroup.Change{Host: new(newHost)}), want, room.Time, newHost)
 		if rec, err := s.ledger.UpdateRecord(t.Context(), id); err != nil || rec.State != minigroup.UpdateFailed {
 			t.Errorf("the update that was left is %s, %v", rec.State, err)
+		}
+	})
+	t.Run("two steps that run at once send one PATCH", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.established(d)
+		id := uuid.New()
+		leave(t, s, id, d, nil)
+		both := make(chan struct{}, 2)
+		together := func(c call) error {
+			both <- struct{}{}
+			s.eventually("both are about to send", func() bool { return len(both) == 2 })
+			return c.take(c.ctx)
+		}
+		s.tell(sendPatch, together, together)
+		s.tell(conferencePatch, lost, lost)
+		var steps sync.WaitGroup
+		for range 2 {
+			steps.Go(func() { _ = s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}) })
+		}
+		steps.Wait()
+		if n := s.called(conferencePatch); n != 1 {
+			t.Errorf("%d PATCHes were sent", n)
 		}
 	})
 	t.Run("a run that works on after another took over changes nothing", func(t *testing.T) {

@@ -1,0 +1,62 @@
+package workflows_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/worker"
+
+	"minigroups/workflows"
+)
+
+// recorded are the histories that every version of the workflows must be able to go on with. `make histories` writes them.
+var recorded = []string{
+	"create after its worker was killed",
+	"create after waiting",
+	"create cancelled",
+	"create ready",
+	"create refused",
+	"room closed",
+	"sweep of the classes",
+	"sweep of the gateways",
+	"undo of a terminated create",
+	"update after it was terminated",
+	"update cancelled after its pivot",
+	"update done",
+	"update refused",
+}
+
+func TestRecordedHistoriesReplay(t *testing.T) {
+	files, err := filepath.Glob("testdata/histories/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	if !slices.Equal(names, recorded) {
+		t.Fatalf("there are the histories %q, want %q", names, recorded)
+	}
+	replayer := worker.NewWorkflowReplayer()
+	for _, workflow := range []any{
+		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
+		workflows.SweepClasses, workflows.SweepGateways,
+	} {
+		replayer.RegisterWorkflow(workflow)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", "histories", name+".json")
+			if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "Bearer") {
+				t.Fatalf("a history must hold no secret: %v", err)
+			}
+		})
+	}
+}
