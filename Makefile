@@ -19,7 +19,7 @@ WORKFLOWCHECK := .tools/workflowcheck
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: .dev/bin/dev ## everything on this machine, in the foreground; Ctrl-C ends it
@@ -46,6 +46,10 @@ test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many pass
 	  go test -json -timeout 20m ./e2e/... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
+
+.PHONY: histories
+histories: $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
+	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
 
 .PHONY: check
 check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of workflows, import rules

@@ -53,7 +53,11 @@ func later(after time.Duration, err *minigroup.UpstreamError) error {
 func FailureOf(err error) (failure Failure, final, superseded bool) {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
-		return Failure{Kind: minigroup.UpstreamUnavailable, Detail: "a step did not end in time"}, false, false
+		detail := "a step could not be carried out"
+		if temporal.IsTimeoutError(err) {
+			detail = "a step did not end in time"
+		}
+		return Failure{Kind: minigroup.UpstreamUnavailable, Detail: detail}, false, false
 	}
 	if app.Type() == Superseded {
 		return Failure{Kind: minigroup.ServiceUnavailable, Detail: app.Message()}, true, true

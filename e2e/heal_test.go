@@ -29,7 +29,7 @@ func sweepUntil(t *testing.T, schedule string, check func() error) {
 
 func (c *class) terminate() {
 	c.t.Helper()
-	if err := sut.runs.TerminateWorkflow(c.t.Context(), workflows.WorkflowID("example.org", c.scope), "", "a test pressed Terminate"); err != nil {
+	if err := sut.runs.TerminateWorkflow(c.t.Context(), c.workflowID(), "", "a test pressed Terminate"); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -52,6 +52,7 @@ func TestATerminatedCreateIsUndone(t *testing.T) {
 		return nil
 	})
 	heal()
+	record(t, "undo of a terminated create", c.workflowID())
 	c.holdsNothing()
 	c.holdsAll(c.post().want(t, http.StatusCreated).object)
 }
@@ -79,19 +80,22 @@ func TestATerminatedUpdateIsFinished(t *testing.T) {
 		t.Fatalf("the conference room is %+v", room)
 	}
 	c.holdsAll(c.get().object)
+	record(t, "update after it was terminated", c.workflowID())
 }
 
 func TestAReadyMinigroupIsLeftAloneBySweeping(t *testing.T) {
 	c := newClass(t)
 	r := c.post().want(t, http.StatusCreated)
-	for _, schedule := range []string{workflows.ScheduleClasses, workflows.ScheduleGateways} {
-		before := sweeps(t, schedule)
+	for name, schedule := range map[string]string{"sweep of the classes": workflows.ScheduleClasses, "sweep of the gateways": workflows.ScheduleGateways} {
+		before, _ := sweeps(t, schedule)
 		sweepUntil(t, schedule, func() error {
-			if n := sweeps(t, schedule); n <= before {
+			if n, _ := sweeps(t, schedule); n <= before {
 				return fmt.Errorf("no sweep has started since")
 			}
 			return nil
 		})
+		_, last := sweeps(t, schedule)
+		record(t, name, last)
 	}
 	c.holdsAll(r.object)
 	if got := c.get(); got.text != r.text {
@@ -99,14 +103,17 @@ func TestAReadyMinigroupIsLeftAloneBySweeping(t *testing.T) {
 	}
 }
 
-// sweeps is how many sweeps a schedule has started.
-func sweeps(t *testing.T, schedule string) int {
+// sweeps is how many sweeps a schedule has started, and the workflow id of the last.
+func sweeps(t *testing.T, schedule string) (n int, last string) {
 	t.Helper()
 	d, err := sut.runs.ScheduleClient().GetHandle(t.Context(), schedule).Describe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Info.NumActions
+	if recent := d.Info.RecentActions; len(recent) > 0 {
+		last = recent[len(recent)-1].StartWorkflowResult.WorkflowID
+	}
+	return d.Info.NumActions, last
 }
 
 func TestAGatewayThatForgotItsRoomsGetsThemBack(t *testing.T) {

@@ -18,6 +18,7 @@ func TestAMinigroupIsReadyWithOneRoomOfEachKind(t *testing.T) {
 	if got := r.header.Get("Location"); got != c.path() {
 		t.Fatalf("Location is %q, want %q", got, c.path())
 	}
+	record(t, "create ready", c.workflowID())
 	if r.ID != c.scope || r.ClassID != c.id || r.Status != "real-time" {
 		t.Fatalf("got %s", r.text)
 	}
@@ -87,6 +88,7 @@ func TestARefusalUndoesEverything(t *testing.T) {
 	if o := c.get(); o.Status != "failed" || o.Failure == nil || o.Failure.Type != "upstream_refused" {
 		t.Fatalf("got %s", o.text)
 	}
+	record(t, "create refused", c.workflowID())
 	heal()
 	again := c.post().want(t, http.StatusCreated)
 	if again.ClassID != c.id {
@@ -105,13 +107,14 @@ func TestACancelInMidTaskUndoesEverything(t *testing.T) {
 		}
 		return nil
 	})
-	if err := sut.runs.CancelWorkflow(t.Context(), workflows.WorkflowID("example.org", c.scope), ""); err != nil {
+	if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
 		t.Fatal(err)
 	}
 	r := c.until("failed")
 	if r.Failure.Type != "operation_cancelled" {
 		t.Fatalf("got %s", r.text)
 	}
+	record(t, "create cancelled", c.workflowID())
 	heal()
 	c.holdsNothing()
 }
@@ -137,6 +140,7 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.holdsAll(c.until("real-time").object)
+	record(t, "create after its worker was killed", c.workflowID())
 	t.Run("what it had asked for without an answer is lost", func(t *testing.T) {
 		sweepUntil(t, workflows.ScheduleClasses, func() error {
 			if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND kind = 'conference' AND state = 'lost'`); n != 1 {
@@ -159,6 +163,7 @@ func TestAServiceThatWasDownIsWaitedFor(t *testing.T) {
 	}
 	heal()
 	c.holdsAll(c.until("real-time").object)
+	record(t, "create after waiting", c.workflowID())
 }
 
 func TestALostReplyLeavesOneHeldRoomAndOneLostAttempt(t *testing.T) {
@@ -194,6 +199,7 @@ func TestAnUpdateMovesTheClass(t *testing.T) {
 	if room := c.open(sut.conference)[0]; *room.Time[0] != start || room.Time[1] != nil {
 		t.Fatalf("the conference room is %+v", room)
 	}
+	record(t, "update done", c.workflowID())
 	c.holdsAll(r.object)
 	t.Run("reserve and host by scope", func(t *testing.T) {
 		r := request(t, http.MethodPut, c.byScope(), map[string]any{"reserve": 3, "host": "web.teacher.example.org"}).want(t, http.StatusOK)
@@ -222,6 +228,7 @@ func TestARefusedUpdateChangesNothing(t *testing.T) {
 	if r.Type != "room_time_changing_forbidden" {
 		t.Fatalf("got %s", r.text)
 	}
+	record(t, "update refused", c.workflowID())
 	after := c.get()
 	if after.Update == nil || after.Update.State != "failed" || *after.Time[0] != c.start || *after.Reserve != 8 {
 		t.Fatalf("got %s", after.text)
@@ -336,7 +343,7 @@ func TestAnUpdateThatWaitsIsToldAndFinished(t *testing.T) {
 			}
 			return nil
 		})
-		if err := sut.runs.CancelWorkflow(t.Context(), workflows.WorkflowID("example.org", c.scope), ""); err != nil {
+		if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -350,4 +357,33 @@ func TestAnUpdateThatWaitsIsToldAndFinished(t *testing.T) {
 	if room := c.open(sut.conference)[0]; *room.Time[0] != c.start+60 {
 		t.Fatalf("the conference room is %+v", room)
 	}
+	record(t, "update cancelled after its pivot", c.workflowID())
+}
+
+func TestARoomThatComesAfterTheUndoIsClosed(t *testing.T) {
+	c := newClass(t)
+	c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	eventually(t, func() error {
+		if len(c.open(sut.event)) == 0 {
+			return fmt.Errorf("event has no room yet")
+		}
+		return nil
+	})
+	if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
+		t.Fatal(err)
+	}
+	c.until("failed")
+	if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'releasing' AND room_id IS NULL`); n != 1 {
+		t.Fatal("the reply came before the undo had ended, so nothing is tried here")
+	}
+	var rooms []sandbox.Room
+	eventually(t, func() error {
+		if rooms = c.rooms(sut.conference); len(rooms) == 0 || rooms[0].Open {
+			return fmt.Errorf("conference has %+v", rooms)
+		}
+		return nil
+	})
+	c.holdsNothing()
+	record(t, "room closed", "room/conference/"+rooms[0].ID.String())
 }

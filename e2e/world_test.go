@@ -18,6 +18,7 @@ import (
 	"minigroups/minigroup"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
+	"minigroups/workflows"
 )
 
 // object is a minigroup, or a problem, as the API shows it.
@@ -144,6 +145,8 @@ func (c *class) get() reply {
 	c.t.Helper()
 	return request(c.t, http.MethodGet, c.path(), nil).want(c.t, http.StatusOK)
 }
+
+func (c *class) workflowID() string { return workflows.WorkflowID("example.org", c.scope) }
 
 // until polls the object until it has the status, at most 30 seconds.
 func (c *class) until(status string) reply {

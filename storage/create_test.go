@@ -205,6 +205,9 @@ func TestUndo(t *testing.T) {
 		if _, open, err := s.Fail(t.Context(), "run-1", d.ClassID()); err != nil || len(open) != 1 {
 			t.Fatalf("open %v, %v", open, err)
 		}
+		if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Undoing {
+			t.Fatalf("with a room left open the row is %s, %v", m.State, err)
+		}
 		late := uuid.New()
 		if state := answer(t, s, b.ConferenceAttempt, late); state != minigroup.AttemptReleasing {
 			t.Fatalf("the late reply is %s", state)
