@@ -79,14 +79,10 @@ const (
 
 // Attempt is one request to create a room.
 type Attempt struct {
-	ID      uuid.UUID
-	ClassID uuid.UUID
-	Kind    RoomKind
-	State   AttemptState
+	ID    uuid.UUID
+	State AttemptState
 	// RoomID is set once a reply has brought it.
 	RoomID uuid.UUID
-	// ExpiresAt is the moment until which the request may be in flight.
-	ExpiresAt time.Time
 }
 
 // CondemnedRoom is a room that must be closed.

@@ -15,7 +15,7 @@ import (
 // a new one. It demands that the run owns the row and that the row is creating, and returns *minigroup.SupersededError
 // otherwise.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
-	out := minigroup.Attempt{ID: n.ID, ClassID: n.ClassID, Kind: n.Kind, State: minigroup.AttemptSent}
+	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
 	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, n.ClassID)
 		if err != nil {
@@ -26,11 +26,11 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		}
 		var roomID *uuid.UUID
 		err = tx.QueryRow(ctx, `
-			SELECT id, state, room_id, expires_at FROM room_attempt
+			SELECT id, state, room_id FROM room_attempt
 			WHERE class_id = $1 AND kind = $2 AND operation = 'create' AND fingerprint = $3
 				AND (state = 'held' OR (state = 'sent' AND expires_at > now() AND id = ANY($4)))
 			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Flying).
-			Scan(&out.ID, &out.State, &roomID, &out.ExpiresAt)
+			Scan(&out.ID, &out.State, &roomID)
 		if err == nil {
 			if roomID != nil {
 				out.RoomID = *roomID
@@ -40,10 +40,11 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		return tx.QueryRow(ctx, `
+		_, err = tx.Exec(ctx, `
 			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
-			VALUES ($1, $2, $3, 'create', 'sent', $4, $5, now() + $6) RETURNING expires_at`,
-			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight).Scan(&out.ExpiresAt)
+			VALUES ($1, $2, $3, 'create', 'sent', $4, $5, now() + $6)`,
+			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight)
+		return err
 	})
 	return out, err
 }
