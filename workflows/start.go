@@ -92,6 +92,7 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 		return m, 0, conflict(*joined)
 	}
 	ended, runErr := await(ctx, run, wait)
+	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
 		announced, err := s.announceCreate(ctx, run, draft)
 		if err != nil {
@@ -172,7 +173,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		id = joined.update
 	}
 	ended, _ := await(ctx, run, wait)
-	return s.updateOutcome(ctx, run, class, id, change, ended)
+	return s.updateOutcome(context.WithoutCancel(ctx), run, class, id, change, ended)
 }
 
 // updateOutcome answers an update from its row. One that goes on is announced first.
