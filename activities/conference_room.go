@@ -64,11 +64,23 @@ func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord
 			Detail: fmt.Sprintf("a request went unanswered and may be in flight for another %s; then the room is read", rec.PatchLeft.Round(time.Second)),
 		})
 	}
-	room, err := a.Conference.Room(ctx, rec.ConferenceRoomID)
+	room, err := a.readRoom(ctx, rec)
 	if err != nil {
 		return false, err
 	}
 	return a.agreed(ctx, rec, room)
+}
+
+// readRoom reads the room of an update. Not to be let read it says nothing about a PATCH, so that is no refusal.
+func (a *Activities) readRoom(ctx context.Context, rec minigroup.UpdateRecord) (minigroup.ConferenceRoomState, error) {
+	room, err := a.Conference.Room(ctx, rec.ConferenceRoomID)
+	var upstream *minigroup.UpstreamError
+	if errors.As(err, &upstream) && upstream.Refused {
+		open := *upstream
+		open.Refused = false
+		return room, &open
+	}
+	return room, err
 }
 
 // agreed reports whether the room shows what the update asks for. Conference may have kept the start: it does so, without
@@ -98,7 +110,7 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	case errors.As(err, &upstream) && upstream.Refused && repeated:
 		// An earlier request may be what makes this one impossible: the end it set has come, for one.
 		var readErr error
-		if room, readErr = a.Conference.Room(ctx, rec.ConferenceRoomID); readErr != nil {
+		if room, readErr = a.readRoom(ctx, rec); readErr != nil {
 			return readErr
 		}
 	default:

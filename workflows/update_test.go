@@ -282,6 +282,16 @@ func TestUpdatePivot(t *testing.T) {
 		})
 		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
 	})
+	t.Run("not being allowed to read the room decides nothing about a PATCH that was sent", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.established(d)
+		s.tell(conferencePatch, lost)
+		s.tell(conferenceRead, well, refused, refused) // well for the plan
+		change, want := newValues(d)
+		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+	})
 	t.Run("cancelled before the PATCH, nothing has changed", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
