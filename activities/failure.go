@@ -37,6 +37,17 @@ func failed(err error) error {
 	return applicationError(err, false, 0, Failure{Kind: minigroup.ServiceUnavailable, Detail: "a step could not be carried out: the database or this service is not well"})
 }
 
+// insisted is failed for steps that must come to an end, such as those of an undo: who is refused today asks again. Only a
+// run that has no say any more stops.
+func insisted(err error) error {
+	err = failed(err)
+	failure, final, superseded := FailureOf(err)
+	if !final || superseded {
+		return err
+	}
+	return applicationError(err, false, 0, failure)
+}
+
 func applicationError(err error, final bool, retryAfter time.Duration, failure Failure) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), string(failure.Kind), temporal.ApplicationErrorOptions{
 		NonRetryable: final, NextRetryDelay: retryAfter, Details: []any{failure},

@@ -100,7 +100,7 @@ func (a *Activities) CondemnMinigroup(ctx context.Context, in CondemnInput) (Con
 		out, err = a.Ledger.Condemn(ctx, claim, in.ClassID, draft, in.Reason.minigroup())
 		return err
 	})
-	return Condemned{out.State, toRooms(out.Rooms), out.Reservations, ToFailure(out.Failure)}, failed(err)
+	return Condemned{out.State, toRooms(out.Rooms), out.Reservations, ToFailure(out.Failure)}, insisted(err)
 }
 
 // Undone is how far an undo has come: its reason, and the rooms that have turned up and are still open.
@@ -114,5 +114,5 @@ func (a *Activities) FailMinigroup(ctx context.Context, in ClassRef) (Undone, er
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	reason, open, err := a.Ledger.Fail(ctx, runID(ctx), in.ID)
-	return Undone{*ToFailure(&reason), toRooms(open)}, failed(err)
+	return Undone{*ToFailure(&reason), toRooms(open)}, insisted(err)
 }

@@ -78,7 +78,7 @@ func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	defer cancel()
 	room, condemned, err := a.Ledger.CondemnedRoom(ctx, in.ID)
 	if err != nil || !condemned {
-		return failed(err)
+		return insisted(err)
 	}
 	if room.Kind == minigroup.EventRoom {
 		err = a.Event.CloseRoom(ctx, room.ID)
@@ -89,7 +89,7 @@ func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 		err = nil
 	}
 	if err != nil {
-		return failed(err)
+		return insisted(err)
 	}
-	return failed(a.Ledger.RoomReleased(ctx, room.ID))
+	return insisted(a.Ledger.RoomReleased(ctx, room.ID))
 }

@@ -71,7 +71,7 @@ func (a *Activities) planUpdate(ctx context.Context, in UpdateInput) error {
 func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return failed(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
+	return insisted(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
 }
 
 // FailUpdateInput asks to end an update with nothing changed.
@@ -87,5 +87,5 @@ func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigr
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	state, err := a.Ledger.FailUpdate(ctx, runID(ctx), in.ClassID, in.ID, in.Change.Minigroup(), in.Reason.minigroup(), !in.Refused)
-	return state, failed(err)
+	return state, insisted(err)
 }

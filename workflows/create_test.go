@@ -119,6 +119,11 @@ var troubles = []trouble{
 		s.tell(st.undo, unavailable, lost)
 		return nil
 	}},
+	{name: "its undo is refused twice, then works", end: failedAs(minigroup.UpstreamRefused), behind: true, play: func(s *stage, st step) []plot {
+		s.tell(establish, refused)
+		s.tell(st.undo, refused, refused)
+		return nil
+	}},
 }
 
 // done does what was asked for although its caller has gone.
