@@ -37,13 +37,14 @@ clean: .dev/bin/dev ## remove what make run keeps: databases, keys, logs
 build: ## compile the programs into .dev/bin
 	go build -o .dev/bin/ ./cmd/...
 
-# Every test runs, whatever fails before it; e2e last and alone, because it
-# starts whole systems and measures them against deadlines.
+# Every test runs, whatever fails before it, and never from go test's cache, which
+# does not see the programs and servers that tests start; e2e last and alone,
+# because it starts whole systems and measures them against deadlines.
 .PHONY: test
 test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
-	  go test -json $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
-	  go test -json -timeout 20m ./e2e/... || failed=1; \
+	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
+	  go test -json -count=1 -timeout 20m ./e2e/... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
 
