@@ -21,8 +21,8 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		if err != nil {
 			return err
 		}
-		if row.owner != n.Run || row.state != minigroup.Creating {
-			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		if err := row.demand(n.Run, minigroup.Creating); err != nil {
+			return err
 		}
 		var roomID *uuid.UUID
 		err = tx.QueryRow(ctx, `

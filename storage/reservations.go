@@ -87,13 +87,9 @@ func place(ctx context.Context, tx pgx.Tx, a admission) (string, error) {
 	if a.except == nil {
 		a.except = []string{}
 	}
-	rows, err := tx.Query(ctx, lockBackends, a.group, a.only, a.except)
+	ids, err := list(ctx, tx, "lock gateways", pgx.RowTo[string], lockBackends, a.group, a.only, a.except)
 	if err != nil {
-		return "", fmt.Errorf("lock gateways: %w", err)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return "", fmt.Errorf("lock gateways: %w", err)
+		return "", err
 	}
 	if len(ids) == 0 {
 		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
@@ -160,8 +156,8 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 		if err != nil {
 			return err
 		}
-		if row.owner != run || row.state != minigroup.Creating {
-			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		if err := row.demand(run, minigroup.Creating); err != nil {
+			return err
 		}
 		var moved bool
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM janus_reservation WHERE id = $1)`, to).Scan(&moved); err != nil || moved {
@@ -185,7 +181,10 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 	})
 }
 
-const reservationColumns = `r.id, r.class_id, r.slots, r.state, r.doubtful, b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity`
+// reservations reads reservations with their gateways; the rest of the query follows.
+const reservations = `
+	SELECT r.id, r.class_id, r.slots, r.state, r.doubtful, b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity
+	FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id `
 
 func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error) {
 	b := &r.Backend
@@ -194,29 +193,7 @@ func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error
 
 // Reservation reads a reservation and its gateway.
 func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error) {
-	return oneReservation(s.pool.Query(ctx, `
-		SELECT `+reservationColumns+` FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id WHERE r.id = $1`, id))
-}
-
-// OpenReservations lists the reservations of a class that are not released.
-func (s *Store) OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT `+reservationColumns+` FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id
-		WHERE r.class_id = $1 AND r.state <> 'released' ORDER BY r.created_at`, classID)
-	if err != nil {
-		return nil, fmt.Errorf("read reservations: %w", err)
-	}
-	out, err := pgx.CollectRows(rows, scanReservation)
-	if err != nil {
-		return nil, fmt.Errorf("read reservations: %w", err)
-	}
-	return out, nil
-}
-
-func oneReservation(rows pgx.Rows, err error) (minigroup.Reservation, error) {
-	if err != nil {
-		return minigroup.Reservation{}, fmt.Errorf("read reservation: %w", err)
-	}
+	rows, _ := s.pool.Query(ctx, reservations+`WHERE r.id = $1`, id) // its error is also that of the rows
 	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
 	if err != nil {
 		return r, fmt.Errorf("read reservation: %w", err)
@@ -224,12 +201,15 @@ func oneReservation(rows pgx.Rows, err error) (minigroup.Reservation, error) {
 	return r, nil
 }
 
+// OpenReservations lists the reservations of a class that are not released.
+func (s *Store) OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error) {
+	return list(ctx, s.pool, "read reservations", scanReservation,
+		reservations+`WHERE r.class_id = $1 AND r.state <> 'released' ORDER BY r.created_at`, classID)
+}
+
 func releasingReservations(ctx context.Context, tx pgx.Tx, classID uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, `SELECT id FROM janus_reservation WHERE class_id = $1 AND state = 'releasing' ORDER BY created_at`, classID)
-	if err != nil {
-		return nil, fmt.Errorf("list reservations: %w", err)
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	return list(ctx, tx, "list reservations", pgx.RowTo[uuid.UUID],
+		`SELECT id FROM janus_reservation WHERE class_id = $1 AND state = 'releasing' ORDER BY created_at`, classID)
 }
 
 // ReservationHeld notes that the gateway has the room. It returns *minigroup.SupersededError where the reservation was

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,26 @@ func (r lockedRow) allows(c minigroup.Claim) error {
 		return nil
 	}
 	return &minigroup.OwnedError{Owner: r.owner}
+}
+
+// demand reports whether the run owns the row in one of these states, and returns *minigroup.SupersededError otherwise.
+func (r lockedRow) demand(run string, states ...minigroup.State) error {
+	if r.owner == run && slices.Contains(states, r.state) {
+		return nil
+	}
+	return minigroup.Supersededf("the minigroup is %s and belongs to run %s", r.state, r.owner)
+}
+
+// list runs a query and collects its rows, none of them as an empty list.
+func list[T any](ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, _ := q.Query(ctx, sql, args...) // its error is also that of the rows
+	out, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return out, nil
 }
 
 // insertRow makes the row of a draft; it reports false where there is one.
@@ -88,13 +109,9 @@ func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
 
 // releasingRooms lists the condemned rooms of a class whose ids are known.
 func releasingRooms(ctx context.Context, tx pgx.Tx, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
-	rows, err := tx.Query(ctx, `
+	return list(ctx, tx, "list condemned rooms", scanCondemned, `
 		SELECT kind, room_id, answered_at FROM room_attempt
 		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
-	if err != nil {
-		return nil, fmt.Errorf("list condemned rooms: %w", err)
-	}
-	return pgx.CollectRows(rows, scanCondemned)
 }
 
 func scanCondemned(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {

@@ -14,7 +14,7 @@ import (
 // OpenSagas lists at most so many sagas that were under way before the last `quiet`: creates that are neither ready nor
 // failed, and updates that are not decided. Where there are more, each call picks others.
 func (s *Store) OpenSagas(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.OpenSaga, error) {
-	rows, err := s.pool.Query(ctx, `
+	return list(ctx, s.pool, "list open sagas", scanOpenSaga, `
 		SELECT * FROM (
 			SELECT id, audience, scope, owner, '00000000-0000-0000-0000-000000000000'::uuid, NULL::jsonb FROM minigroup
 			WHERE state IN ('creating', 'undoing') AND changed_at < now() - $1::interval
@@ -22,36 +22,22 @@ func (s *Store) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (
 			SELECT m.id, m.audience, m.scope, u.run, u.id, u.requested FROM minigroup_update u JOIN minigroup m ON m.id = u.class_id
 			WHERE u.state IN ('requested', 'running') AND u.requested_at < now() - $1::interval
 		) saga ORDER BY random() LIMIT $2`, quiet, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list open sagas: %w", err)
-	}
-	sagas, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o minigroup.OpenSaga, err error) {
-		var change *changeJSON
-		err = row.Scan(&o.ClassID, &o.Audience, &o.Scope, &o.Run, &o.UpdateID, &change)
-		o.Change = change.change()
-		return o, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list open sagas: %w", err)
-	}
-	return sagas, nil
+}
+
+func scanOpenSaga(row pgx.CollectableRow) (o minigroup.OpenSaga, err error) {
+	var change *changeJSON
+	err = row.Scan(&o.ClassID, &o.Audience, &o.Scope, &o.Run, &o.UpdateID, &change)
+	o.Change = change.change()
+	return o, err
 }
 
 // ForgottenRooms lists at most so many condemned rooms with an id that nobody has closed in the last `quiet`. Where there
 // are more, each call picks others.
 func (s *Store) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error) {
-	rows, err := s.pool.Query(ctx, `
+	return list(ctx, s.pool, "list forgotten rooms", scanCondemned, `
 		SELECT kind, room_id, answered_at FROM room_attempt
 		WHERE state = 'releasing' AND room_id IS NOT NULL AND changed_at < now() - $1::interval
 		ORDER BY random() LIMIT $2`, quiet, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list forgotten rooms: %w", err)
-	}
-	rooms, err := pgx.CollectRows(rows, scanCondemned)
-	if err != nil {
-		return nil, fmt.Errorf("list forgotten rooms: %w", err)
-	}
-	return rooms, nil
 }
 
 // LoseExpired notes as lost every attempt whose moment has passed without an answer, and returns how many that were. The
@@ -69,46 +55,20 @@ func (s *Store) LoseExpired(ctx context.Context) (int64, error) {
 // GatewayRooms lists what a gateway should show: the reservations on it that are not released and that no run has touched
 // in the last `quiet`, those that are given up included.
 func (s *Store) GatewayRooms(ctx context.Context, backend string, quiet time.Duration) ([]minigroup.Reservation, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT `+reservationColumns+` FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id
-		WHERE r.backend_id = $1 AND r.state <> 'released' AND r.changed_at < now() - $2::interval
-		ORDER BY r.created_at`, backend, quiet)
-	if err != nil {
-		return nil, fmt.Errorf("list reservations of %s: %w", backend, err)
-	}
-	out, err := pgx.CollectRows(rows, scanReservation)
-	if err != nil {
-		return nil, fmt.Errorf("list reservations of %s: %w", backend, err)
-	}
-	return out, nil
+	return list(ctx, s.pool, "list reservations of "+backend, scanReservation,
+		reservations+`WHERE r.backend_id = $1 AND r.state <> 'released' AND r.changed_at < now() - $2::interval ORDER BY r.created_at`, backend, quiet)
 }
 
 // Strays returns which of the gateway's rooms belong to reservations that were released before the last `quiet`: the
 // gateway has executed a request late.
 func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, quiet time.Duration) ([]uuid.UUID, error) {
-	rows, err := s.pool.Query(ctx, `
+	return list(ctx, s.pool, "list strays", pgx.RowTo[uuid.UUID], `
 		SELECT id FROM janus_reservation WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, quiet)
-	if err != nil {
-		return nil, fmt.Errorf("list strays: %w", err)
-	}
-	out, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("list strays: %w", err)
-	}
-	return out, nil
 }
 
 // Backends lists all gateways, those that take no new reservations included.
 func (s *Store) Backends(ctx context.Context) ([]minigroup.Backend, error) {
-	rows, err := s.pool.Query(ctx, `SELECT id, admin_url, janus_url, "group", capacity, balancer_capacity FROM janus_backend ORDER BY id`)
-	if err != nil {
-		return nil, fmt.Errorf("list gateways: %w", err)
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b minigroup.Backend, err error) {
+	return list(ctx, s.pool, "list gateways", func(row pgx.CollectableRow) (b minigroup.Backend, err error) {
 		return b, row.Scan(&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list gateways: %w", err)
-	}
-	return out, nil
+	}, `SELECT id, admin_url, janus_url, "group", capacity, balancer_capacity FROM janus_backend ORDER BY id`)
 }

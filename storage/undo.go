@@ -87,8 +87,8 @@ func (s *Store) Fail(ctx context.Context, run string, id uuid.UUID) (reason mini
 		if err != nil {
 			return err
 		}
-		if row.owner != run || (row.state != minigroup.Undoing && row.state != minigroup.Failed) {
-			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		if err := row.demand(run, minigroup.Undoing, minigroup.Failed); err != nil {
+			return err
 		}
 		reason = *row.failure
 		if row.state == minigroup.Failed {

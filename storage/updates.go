@@ -69,8 +69,8 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 		if err != nil {
 			return err
 		}
-		if row.owner != u.Run || row.state != minigroup.Ready {
-			return minigroup.Supersededf("the minigroup is %s and belongs to run %s", row.state, row.owner)
+		if err := row.demand(u.Run, minigroup.Ready); err != nil {
+			return err
 		}
 		if row.closedAt != nil {
 			return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")

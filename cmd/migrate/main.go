@@ -11,7 +11,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
 	"minigroups/cmd/internal/process"
@@ -47,17 +46,11 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 
 // namespace adds to the Temporal namespace the search attributes and schedules that it lacks.
 func namespace(ctx context.Context, cfg config.Temporal, log *zap.Logger) error {
-	c, err := process.Temporal(cfg, log)
+	c, err := process.ReachTemporal(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := process.Await(ctx, "Temporal", log, func(ctx context.Context) error {
-		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
-		return err
-	}); err != nil {
-		return err
-	}
 	for name, kind := range workflows.SearchAttributes() {
 		indexed, err := enumspb.IndexedValueTypeFromString(kind)
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -33,17 +32,11 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	defer store.Close()
-	temporal, err := process.Temporal(cfg.Temporal, log)
+	temporal, err := process.ReachTemporal(ctx, cfg.Temporal, log)
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
-	if err := process.Await(ctx, "Temporal", log, func(ctx context.Context) error {
-		_, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-		return err
-	}); err != nil {
-		return err
-	}
 	starter := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
 	steps, sweeper, err := work(cfg, store, starter, log)
 	if err != nil {

@@ -127,6 +127,23 @@ func Temporal(cfg config.Temporal, log *zap.Logger) (client.Client, error) {
 	return c, nil
 }
 
+// ReachTemporal is Temporal for programs that can do nothing without it: it waits until Temporal answers.
+func ReachTemporal(ctx context.Context, cfg config.Temporal, log *zap.Logger) (client.Client, error) {
+	c, err := Temporal(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	err = await(ctx, "Temporal", log, func(ctx context.Context) error {
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
 // temporalLog gives the Temporal SDK our logger.
 type temporalLog struct{ log *zap.SugaredLogger }
 
@@ -152,15 +169,15 @@ func Database(ctx context.Context, cfg config.Database, log *zap.Logger) (*stora
 	if err != nil {
 		return nil, err
 	}
-	if err := Await(ctx, "the database", log, store.Ready); err != nil {
+	if err := await(ctx, "the database", log, store.Ready); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return store, nil
 }
 
-// Await tries until what a program needs is there, at most a minute.
-func Await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
+// await tries until what a program needs is there, at most a minute.
+func await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startup)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
