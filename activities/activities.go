@@ -41,6 +41,9 @@ type Ledger interface {
 	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error
 	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
 	PatchUndone(ctx context.Context, run string, id uuid.UUID) error
+	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error
+	UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error)
+	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
 	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
 	FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error)
 }

@@ -49,7 +49,7 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 		if err != nil || agreed {
 			return failed(err)
 		}
-		if err := a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID); err != nil {
+		if err := a.Ledger.PatchUnanswered(ctx, runID(ctx), rec.ID, a.Settings.Flight); err != nil {
 			return failed(err)
 		}
 	}

@@ -17,6 +17,8 @@ type SweepLedger interface {
 	OpenSagas(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.OpenSaga, error)
 	ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error)
 	LoseExpired(ctx context.Context) (int64, error)
+	DueComparisons(ctx context.Context, limit int) ([]minigroup.OpenSaga, error)
+	GatewayAnswers(ctx context.Context, backend string, answers bool) error
 	Backends(ctx context.Context) ([]minigroup.Backend, error)
 	GatewayRooms(ctx context.Context, backend string, quiet time.Duration) ([]minigroup.Reservation, error)
 	Strays(ctx context.Context, rooms []uuid.UUID, quiet time.Duration) ([]uuid.UUID, error)
@@ -43,6 +45,8 @@ type Sweeper struct {
 	Rooms  GatewayRooms
 	// Steps do to a single room what the sagas do.
 	Steps *Activities
+	// Count adds to a metric of what sweeps have done, for as long as the process lives.
+	Count func(what string, n int)
 }
 
 const (
@@ -60,6 +64,8 @@ type SweptClasses struct {
 	Closing int `json:"closing"`
 	// Lost are attempts that were never answered.
 	Lost int64 `json:"lost"`
+	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
+	Compared int `json:"compared"`
 	// Failed are those that could not be looked after; the next sweep tries again.
 	Failed int `json:"failed"`
 }
@@ -76,14 +82,12 @@ func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	if err != nil {
 		return swept, failed(err)
 	}
-	for _, saga := range sagas {
-		healed, err := s.heal(ctx, saga)
-		if err != nil {
-			swept.Failed++
-		} else if healed {
-			swept.Healed++
-		}
+	swept.Healed += s.heal(ctx, sagas, &swept)
+	comparisons, err := s.Ledger.DueComparisons(ctx, batch)
+	if err != nil {
+		return swept, failed(err)
 	}
+	swept.Compared += s.heal(ctx, comparisons, &swept)
 	rooms, err := s.Ledger.ForgottenRooms(ctx, quiet, batch)
 	if err != nil {
 		return swept, failed(err)
@@ -95,15 +99,29 @@ func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 			swept.Closing++
 		}
 	}
+	s.Count("healed", swept.Healed)
+	s.Count("compared", swept.Compared)
+	s.Count("closing", swept.Closing)
+	s.Count("lost", int(swept.Lost))
+	s.Count("failed", swept.Failed)
 	return swept, nil
 }
 
-func (s *Sweeper) heal(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
-	open, err := s.Healer.IsOpen(ctx, saga)
-	if err != nil || open {
-		return false, err
+// heal starts the runs that sagas lack, and returns how many.
+func (s *Sweeper) heal(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (healed int) {
+	for _, saga := range sagas {
+		open, err := s.Healer.IsOpen(ctx, saga)
+		started := false
+		if err == nil && !open {
+			started, err = s.Healer.Heal(ctx, saga)
+		}
+		if err != nil {
+			swept.Failed++
+		} else if started {
+			healed++
+		}
 	}
-	return s.Healer.Heal(ctx, saga)
+	return healed
 }
 
 // SweptGateways is what a sweep of the gateways has done.
@@ -141,13 +159,17 @@ func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 		all.Failed += r.Failed
 		all.Away = append(all.Away, r.Away...)
 	}
+	s.Count("made", all.Made)
+	s.Count("removed", all.Removed)
+	s.Count("away", len(all.Away))
+	s.Count("failed", all.Failed)
 	return all, nil
 }
 
 func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, swept *SweptGateways) error {
 	rooms, err := s.gatewayRooms(ctx, backend)
-	if err != nil {
-		return err
+	if noted := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || noted != nil {
+		return errors.Join(err, noted)
 	}
 	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, quiet)
 	if err != nil {
@@ -157,7 +179,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		if slots, there := rooms[r.ID]; r.State == minigroup.ReservationHeld && there && slots == r.Slots {
 			continue
 		}
-		s.count(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.project(ctx, r) })
+		s.bring(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.project(ctx, r) })
 	}
 	ids := make([]uuid.UUID, 0, len(rooms))
 	for id := range rooms {
@@ -168,7 +190,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return err
 	}
 	for _, id := range strays {
-		s.count(ctx, swept, true, func(ctx context.Context) error { return s.Steps.Janus.Release(ctx, backend, id) })
+		s.bring(ctx, swept, true, func(ctx context.Context) error { return s.Steps.Janus.Release(ctx, backend, id) })
 	}
 	return nil
 }
@@ -187,8 +209,8 @@ func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (
 	return rooms, nil
 }
 
-// count brings one room up to date and counts what came of it.
-func (s *Sweeper) count(ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error) {
+// bring brings one room up to date and counts what came of it.
+func (s *Sweeper) bring(ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Steps.Settings.StepWait)
 	defer cancel()
 	err := do(ctx)

@@ -24,7 +24,8 @@ type BegunUpdate struct {
 }
 
 // BeginUpdate works out what the update comes to, refuses what conference would refuse or bend, and writes the old and new
-// values. Nothing outside the ledger is changed.
+// values. Nothing outside the ledger is changed. An update that asks for nothing compares the minigroup with its room, and
+// is done where there is nothing to repair.
 func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -34,35 +35,69 @@ func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpda
 		return err
 	})
 	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
-		begun.State = minigroup.UpdateRunning
-		err = a.planUpdate(ctx, in)
+		if in.Change.Minigroup().Empty() {
+			begun.State, err = a.compare(ctx, in)
+		} else {
+			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in)
+		}
 	}
 	return BegunUpdate{begun.State, ToFailure(begun.Failure), begun.Unfinished}, failed(err)
 }
 
 // planUpdate works out what the update comes to, from the row that this run owns and the room as it is, and writes it.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput) error {
-	m, err := a.Ledger.ByID(ctx, in.ClassID)
+	m, room, err := a.readBoth(ctx, in.ClassID)
 	if err != nil {
 		return err
 	}
-	room, err := a.Conference.Room(ctx, m.ConferenceRoomID)
+	plan, err := minigroup.PlanUpdate(m, in.Change.Minigroup(), room, time.Now().Unix(), !a.Settings.Gateways)
 	if err != nil {
-		if isUnknownRoom(err) && time.Since(m.CreatedAt) > yieldsToReplicaLag {
-			return &minigroup.Error{
-				Kind: minigroup.UpstreamRefused, Detail: "conference does not know the room of this minigroup",
-				Upstream: string(minigroup.ConferenceRoom), UpstreamType: "room_not_found",
-			}
+		return err
+	}
+	return a.writePlan(ctx, in, plan)
+}
+
+// compare looks for PATCHes of earlier updates that went unanswered and that conference has executed all the same. Where it
+// has, this is an update that brings row and room together again.
+func (a *Activities) compare(ctx context.Context, in UpdateInput) (minigroup.UpdateState, error) {
+	unanswered, err := a.Ledger.UnansweredPatches(ctx, in.ClassID)
+	if err != nil {
+		return "", err
+	}
+	m, room, err := a.readBoth(ctx, in.ClassID)
+	if err != nil {
+		return "", err
+	}
+	updates, patches := make([]uuid.UUID, len(unanswered)), make([]minigroup.ConferencePatch, len(unanswered))
+	for i, u := range unanswered {
+		updates[i], patches[i] = u.UpdateID, u.Patch
+	}
+	plan, needed := minigroup.PlanComparison(m, patches, room, time.Now().Unix())
+	if !needed {
+		return minigroup.UpdateDone, a.Ledger.Compared(ctx, runID(ctx), in.ClassID, updates)
+	}
+	return minigroup.UpdateRunning, a.writePlan(ctx, in, plan) // and the next comparison finds both alike
+}
+
+// readBoth reads a minigroup and its conference room.
+func (a *Activities) readBoth(ctx context.Context, class uuid.UUID) (m minigroup.Minigroup, room minigroup.ConferenceRoomState, err error) {
+	m, err = a.Ledger.ByID(ctx, class)
+	if err != nil {
+		return m, room, err
+	}
+	room, err = a.Conference.Room(ctx, m.ConferenceRoomID)
+	if isUnknownRoom(err) && time.Since(m.CreatedAt) > yieldsToReplicaLag {
+		err = &minigroup.Error{
+			Kind: minigroup.UpstreamRefused, Detail: "conference does not know the room of this minigroup",
+			Upstream: string(minigroup.ConferenceRoom), UpstreamType: "room_not_found",
 		}
-		return err
 	}
-	change := in.Change.Minigroup()
-	plan, err := minigroup.PlanUpdate(m, change, room, time.Now().Unix(), !a.Settings.Gateways)
-	if err != nil {
-		return err
-	}
+	return m, room, err
+}
+
+func (a *Activities) writePlan(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) error {
 	return a.Ledger.BeginUpdate(ctx, minigroup.UpdateEntry{
-		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: change, Plan: plan,
+		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: in.Change.Minigroup(), Plan: plan,
 		Reservation: uuid.New(), Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	})
 }

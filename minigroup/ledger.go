@@ -173,3 +173,9 @@ type BegunUpdate struct {
 	// Unfinished is the id of another update of the minigroup whose outcome is open and must be settled first; uuid.Nil where there is none.
 	Unfinished uuid.UUID
 }
+
+// UnansweredPatch is a PATCH of a decided update that conference may have executed unseen.
+type UnansweredPatch struct {
+	UpdateID uuid.UUID
+	Patch    ConferencePatch
+}

@@ -97,12 +97,45 @@ func TestAdmission(t *testing.T) {
 			}
 		}
 	})
+	t.Run("passes over a gateway that does not answer, unless the slots fit on no other", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		gateways(t, s, 10, 5)
+		on := func(slots int32) (backend string) {
+			t.Helper()
+			d, kind := reserve(t, s, slots, hours(1, 2))
+			if kind != "" {
+				t.Fatalf("%d slots are refused: %s", slots, kind)
+			}
+			if err := db.QueryRow(t.Context(), `SELECT backend_id FROM janus_reservation WHERE class_id = $1`, d.ClassID()).Scan(&backend); err != nil {
+				t.Fatal(err)
+			}
+			return backend
+		}
+		answers := func(backend string, yes bool) {
+			t.Helper()
+			if err := s.GatewayAnswers(t.Context(), backend, yes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answers("janus-2", false)
+		if got := on(1); got != "janus-1" {
+			t.Errorf("got %s, which is away", got)
+		}
+		answers("janus-2", true)
+		if got := on(1); got != "janus-2" {
+			t.Errorf("got %s, want the fuller one that answers again", got)
+		}
+		answers("janus-1", false)
+		if got := on(6); got != "janus-1" {
+			t.Errorf("got %s, on which 6 slots do not fit", got)
+		}
+	})
 	t.Run("concurrent creates never overbook and never refuse what fits", func(t *testing.T) {
 		s, _ := storagetest.New(t)
-		gateways(t, s, 30, 30)
+		gateways(t, s, 150, 150)
 		var wg sync.WaitGroup
-		admitted := make(chan bool, 40)
-		for range 40 {
+		admitted := make(chan bool, 200)
+		for range 200 {
 			wg.Go(func() {
 				_, kind := reserve(t, s, 3, hours(1, 2))
 				admitted <- kind == ""
@@ -116,8 +149,8 @@ func TestAdmission(t *testing.T) {
 				n++
 			}
 		}
-		if n != 20 {
-			t.Fatalf("%d classes of 3 slots were admitted to two gateways of 30", n)
+		if n != 100 {
+			t.Fatalf("%d classes of 3 slots were admitted to two gateways of 150", n)
 		}
 	})
 	t.Run("agrees with counting second by second", func(t *testing.T) {

@@ -18,12 +18,13 @@ const minigroupColumns = `m.audience, m.scope, m.host,
 	m.tags, m.reserve, m.locked_chat, m.fingerprint, m.state, m.created_at, m.closed_at,
 	m.event_room_id, m.conference_room_id, m.failure, m.failed_at`
 
+// minigroupByID tells the last update that somebody asked for; one that asks for nothing is a comparison.
 const minigroupByID = `SELECT ` + minigroupColumns + `,
 	u.id, u.state, u.requested, u.failure, u.decided_at
 FROM minigroup m
 LEFT JOIN LATERAL (
 	SELECT id, state, requested, failure, decided_at FROM minigroup_update
-	WHERE class_id = m.id ORDER BY number DESC LIMIT 1
+	WHERE class_id = m.id AND requested <> '{}' ORDER BY number DESC LIMIT 1
 ) u ON u.state <> 'done'
 WHERE m.id = $1`
 

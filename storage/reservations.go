@@ -52,7 +52,8 @@ const lockBackends = `
 		AND ($2 = '' OR id = $2)
 	ORDER BY id FOR NO KEY UPDATE`
 
-// admit finds, among the locked gateways, the fullest one on which the slots fit at every moment of the window. The load of
+// admit finds, among the locked gateways, the fullest one on which the slots fit at every moment of the window, one that
+// does not answer only where they fit on no other. The load of
 // a gateway changes only where a reservation begins (or the class's own one ends), so those are the moments looked at.
 // While an update is undecided, the greater of a reservation's old and new slots counts.
 const admit = `
@@ -71,15 +72,17 @@ const admit = `
 			coalesce(sum(greatest(
 				CASE WHEN c.during @> m.at THEN c.slots ELSE 0 END,
 				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $5), 0)::bigint AS others,
-			coalesce(max(c.slots) FILTER (WHERE c.id = $5 AND c.during @> m.at), 0) AS own
+			coalesce(max(c.slots) FILTER (WHERE c.id = $5 AND c.during @> m.at), 0) AS own,
+			b.away_since IS NOT NULL AS away
 		FROM janus_backend b CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
 		WHERE b.id = ANY($1)
 		GROUP BY b.id, m.at
 	), verdict AS (
-		SELECT id, bool_and(others + $4 <= line OR own >= $4) AS fits, min(line - others) AS free FROM load GROUP BY id
+		SELECT id, bool_and(others + $4 <= line OR own >= $4) AS fits, min(line - others) AS free, bool_or(away) AS away
+		FROM load GROUP BY id
 	)
 	SELECT id, fits, greatest(free, 0) FROM verdict
-	ORDER BY fits DESC, CASE WHEN fits THEN free END, free DESC, id LIMIT 1`
+	ORDER BY fits DESC, CASE WHEN fits THEN away END, CASE WHEN fits THEN free END, free DESC, id LIMIT 1`
 
 // place returns the gateway on which the slots fit, or CapacityExceeded. The gateways stay locked until the transaction
 // ends, so that no two admissions are given the same slots.

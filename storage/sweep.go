@@ -66,6 +66,28 @@ func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, quiet time.Durati
 		SELECT id FROM janus_reservation WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, quiet)
 }
 
+// GatewayAnswers notes whether a gateway answers. New reservations prefer those that do.
+func (s *Store) GatewayAnswers(ctx context.Context, backend string, answers bool) error {
+	return s.exec(ctx, "note whether a gateway answers", `
+		UPDATE janus_backend SET away_since = CASE WHEN $2 THEN NULL ELSE now() END WHERE id = $1 AND (away_since IS NULL) <> $2`, backend, answers)
+}
+
+// LostAttempts counts the attempts that were never answered, by the kind of their room.
+func (s *Store) LostAttempts(ctx context.Context) (map[minigroup.RoomKind]int64, error) {
+	lost := map[minigroup.RoomKind]int64{minigroup.EventRoom: 0, minigroup.ConferenceRoom: 0}
+	var kind minigroup.RoomKind
+	var n int64
+	rows, _ := s.pool.Query(ctx, `SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' GROUP BY kind`) // its error is also that of the rows
+	_, err := pgx.ForEachRow(rows, []any{&kind, &n}, func() error {
+		lost[kind] = n
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count lost attempts: %w", err)
+	}
+	return lost, nil
+}
+
 // Backends lists all gateways, those that take no new reservations included.
 func (s *Store) Backends(ctx context.Context) ([]minigroup.Backend, error) {
 	return list(ctx, s.pool, "list gateways", func(row pgx.CollectableRow) (b minigroup.Backend, err error) {

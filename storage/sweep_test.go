@@ -46,6 +46,10 @@ func TestSweep(t *testing.T) {
 		if n, err := s.LoseExpired(t.Context()); err != nil || n != 1 {
 			t.Fatalf("%d were lost, %v", n, err)
 		}
+		lost, err := s.LostAttempts(t.Context())
+		if err != nil || lost[minigroup.ConferenceRoom] != 1 || lost[minigroup.EventRoom] != 0 || len(lost) != 2 {
+			t.Fatalf("lost are told as %v, %v", lost, err)
+		}
 		late := uuid.New()
 		if state := answer(t, s, b.ConferenceAttempt, late); state != minigroup.AttemptReleasing {
 			t.Fatalf("the late reply is %s", state)
@@ -53,6 +57,9 @@ func TestSweep(t *testing.T) {
 		rooms, err := s.ForgottenRooms(t.Context(), 0, 10)
 		if err != nil || len(rooms) != 1 || rooms[0].ID != late {
 			t.Fatalf("got %+v, %v", rooms, err)
+		}
+		if lost, err = s.LostAttempts(t.Context()); err != nil || lost[minigroup.ConferenceRoom] != 0 {
+			t.Fatalf("an answered attempt is told as lost: %v, %v", lost, err)
 		}
 	})
 	t.Run("tells what a gateway should show and what it should not", func(t *testing.T) {

@@ -220,7 +220,14 @@ func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight 
 	return err
 }
 
-// PatchUndone notes that no PATCH of the update is in flight and conference has not taken it.
+// PatchUnanswered notes that a PATCH of the update went unanswered and that conference, when it was read, had not taken it.
+// Another may be sent; should conference execute the first all the same, the comparison that is due after so long finds out.
+func (s *Store) PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error {
+	return s.onUpdate(ctx, "give up patch", `
+		UPDATE minigroup_update SET patch_until = NULL, compare_at = now() + $3::interval WHERE `+ownsUpdate, id, run, compareAfter)
+}
+
+// PatchUndone notes that no PATCH of the update was sent.
 func (s *Store) PatchUndone(ctx context.Context, run string, id uuid.UUID) error {
 	return s.onUpdate(ctx, "clear patch", `UPDATE minigroup_update SET patch_until = NULL WHERE `+ownsUpdate, id, run)
 }
@@ -291,6 +298,9 @@ func (s *Store) FailUpdate(ctx context.Context, run string, classID, id uuid.UUI
 		if state == minigroup.UpdateDone || state == minigroup.UpdateFailed {
 			return nil
 		}
+		if err := putOffComparison(ctx, tx, classID, id); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `
 			UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL
 			WHERE id = $1 AND (NOT $3 OR patch_until IS NULL)`, id, toFailureJSON(reason), unlessSent)
@@ -303,7 +313,8 @@ func (s *Store) FailUpdate(ctx context.Context, run string, classID, id uuid.UUI
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE janus_reservation SET next_slots = NULL, next_during = NULL, changed_at = now(),
-				state = CASE WHEN update_id = $2 THEN 'released' ELSE state END, update_id = NULL
+				state = CASE WHEN update_id IS DISTINCT FROM $2 THEN state WHEN state = 'pending' AND NOT doubtful THEN 'released' ELSE 'releasing' END,
+				update_id = NULL
 			WHERE class_id = $1 AND state IN ('pending', 'held')`, classID, id)
 		return err
 	})

@@ -240,8 +240,8 @@ func (s *Starter) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, er
 	return isOpen(d.GetWorkflowExecutionInfo().GetStatus()), nil
 }
 
-// Heal starts the run that undoes a create, or finishes an update, whose run is gone. It reports false where another run
-// of the minigroup is open.
+// Heal starts the run that undoes a create, or finishes an update, whose run is gone; an update that asks for nothing
+// compares the minigroup with conference. It reports false where another run of the minigroup is open.
 func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
 	draft := minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}
 	var err error
@@ -330,6 +330,9 @@ func (s *Starter) createOptions(d minigroup.Draft) client.StartWorkflowOptions {
 func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uuid.UUID) client.StartWorkflowOptions {
 	o := s.minigroupOptions(m.Draft, operationUpdate, c.Fingerprint(), stageUpdating)
 	o.StaticSummary = summary("Update %s for %s", m.Scope, m.Audience)
+	if c.Empty() {
+		o.StaticSummary = summary("Compare %s for %s with conference", m.Scope, m.Audience)
+	}
 	o.Memo[memoUpdate] = id
 	return o
 }

@@ -38,7 +38,9 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}
 	defer temporal.Close()
 	starter := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
-	steps, sweeper, err := work(cfg, store, starter, log)
+	swept := process.NewSwept()
+	count := func(what string, n int) { swept.WithLabelValues(what).Add(float64(n)) }
+	steps, sweeper, err := work(cfg, store, starter, count, log)
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,9 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}
 	log.Info("working", zap.String("task_queue", cfg.Temporal.TaskQueue))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return process.Metrics(ctx, cfg.Worker.MetricsListen) })
+	group.Go(func() error {
+		return process.Metrics(ctx, cfg.Worker.MetricsListen, swept, process.LostAttempts{Count: store.LostAttempts})
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		w.Stop()
@@ -62,8 +66,8 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	return group.Wait()
 }
 
-// work is what the worker does: the steps of the sagas, and sweeping.
-func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, log *zap.Logger) (*activities.Activities, *activities.Sweeper, error) {
+// work is what the worker does: the steps of the sagas, and sweeping, of which count is told.
+func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, count func(string, int), log *zap.Logger) (*activities.Activities, *activities.Sweeper, error) {
 	key, err := os.ReadFile(cfg.Account.PrivateKeyFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("account.private_key_file: %w", err)
@@ -88,5 +92,5 @@ func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, l
 		Runs:       starter,
 		Flights:    activities.NewFlights(store, starter, log.Named("flights")),
 	}
-	return steps, &activities.Sweeper{Ledger: store, Healer: starter, Rooms: gateways, Steps: steps}, nil
+	return steps, &activities.Sweeper{Ledger: store, Healer: starter, Rooms: gateways, Steps: steps, Count: count}, nil
 }

@@ -14,9 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -105,15 +102,6 @@ func Serve(ctx context.Context, address string, handler http.Handler, drain time
 		err = errors.Join(err, served)
 	}
 	return err
-}
-
-// Metrics serves /metrics on the address until ctx ends.
-func Metrics(ctx context.Context, address string) error {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return Serve(ctx, address, mux, time.Second)
 }
 
 // Temporal makes a client that connects when it is first used, so that reads work while Temporal is away.
