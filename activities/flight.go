@@ -139,9 +139,9 @@ func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, err
 }
 
 func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error)) {
-	ctx, cancel := context.WithDeadline(f.base, fl.deadline)
+	ctx, hangUp := f.until(fl.deadline)
 	fl.room, fl.err = send(ctx)
-	cancel()
+	hangUp()
 	lost := f.land(id, fl)
 	f.mu.Lock()
 	delete(f.flights, id)
@@ -149,6 +149,22 @@ func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid
 	close(fl.done)
 	if lost {
 		f.mourn(id, fl.deadline)
+	}
+}
+
+// afterMoment is how long a request goes on after its moment. A process that was frozen finds the moment over and, it may
+// be, the reply waiting: it shall read that first.
+const afterMoment = time.Second
+
+// until returns a context for a request whose moment is over at the deadline.
+func (f *Flights) until(deadline time.Time) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(f.base)
+	moment := time.AfterFunc(time.Until(deadline), func() {
+		time.AfterFunc(afterMoment, func() { cancel(context.DeadlineExceeded) })
+	})
+	return ctx, func() {
+		moment.Stop()
+		cancel(nil)
 	}
 }
 
@@ -186,7 +202,7 @@ func (f *Flights) dismiss(fl *flight) {
 
 // mourn notes an attempt without an answer as lost once its moment is over.
 func (f *Flights) mourn(id uuid.UUID, deadline time.Time) {
-	moment := time.NewTimer(time.Until(deadline) + time.Second) // Postgres wrote the moment a little later than we took it
+	moment := time.NewTimer(time.Until(deadline) + afterMoment) // Postgres wrote the moment a little later than we took it
 	defer moment.Stop()
 	select {
 	case <-moment.C:

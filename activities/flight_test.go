@@ -192,7 +192,7 @@ func TestFlights(t *testing.T) {
 		b, f, id := takeOff(t, 100*time.Millisecond)
 		fl := f.board(id, func(ctx context.Context) (uuid.UUID, error) {
 			<-ctx.Done()
-			return uuid.Nil, &minigroup.UpstreamError{MaybeDone: true, Err: ctx.Err()}
+			return uuid.Nil, &minigroup.UpstreamError{MaybeDone: true, Err: context.Cause(ctx)}
 		})
 		if landed(t, fl); !errors.Is(fl.err, context.DeadlineExceeded) {
 			t.Errorf("got %v", fl.err)
@@ -324,4 +324,18 @@ func TestStop(t *testing.T) {
 		stop(t, f)
 		b.none(t)
 	})
+}
+
+func TestAReplyThatWaitedForAFrozenProcessIsRead(t *testing.T) {
+	b := newBook()
+	f := NewFlights(b, b, zap.NewNop())
+	defer stop(t, f)
+	id, room := uuid.New(), uuid.New()
+	fl := &flight{boarding: boarding{classID: classOne, kind: minigroup.EventRoom, deadline: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
+	f.wg.Go(func() {
+		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) { return room, ctx.Err() })
+	})
+	if landed(t, fl); fl.err != nil || b.next(t) != "answered" || b.answered[id] != room {
+		t.Errorf("got %v, %v", fl.err, b.answered)
+	}
 }
