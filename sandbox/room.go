@@ -32,6 +32,7 @@ type Creation struct {
 	Seq         int64      `json:"seq"` // from 1, without gaps
 	At          int64      `json:"at"`  // unix milliseconds
 	Service     string     `json:"service"`
+	Host        string     `json:"host"` // by which the service was called: which way the request came
 	ClassroomID uuid.UUID  `json:"classroom_id"`
 	Audience    string     `json:"audience"`
 	RoomID      *uuid.UUID `json:"room_id"` // nil: no room was made

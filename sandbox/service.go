@@ -217,7 +217,7 @@ func (s *service[R]) forbiddenObject(c *call, audience string, object []string, 
 // create makes a room and its log entry. allowed comes after the fault and before authorization; it returns a refusal
 // or nil.
 func (s *service[R]) create(c *call, status int, draft storedRoom, allowed func() *reply, build func(storedRoom) R) reply {
-	c.creation = &Creation{At: s.Clock().UnixMilli(), Service: s.name, ClassroomID: draft.ClassroomID, Audience: draft.Audience}
+	c.creation = &Creation{At: s.Clock().UnixMilli(), Service: s.name, Host: c.Host, ClassroomID: draft.ClassroomID, Audience: draft.Audience}
 	return s.perform(c, OperationCreate, draft.ClassroomID, func() reply {
 		if no := allowed(); no != nil {
 			return *no

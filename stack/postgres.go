@@ -137,12 +137,26 @@ func startTemporary(ctx context.Context, options PostgresOptions) (*Postgres, er
 
 // Stop is Process.Stop; a temporary cluster is removed.
 func (p *Postgres) Stop(ctx context.Context) error {
+	p.Thaw()
 	return errors.Join(p.Process.Stop(ctx), p.discard())
 }
 
 // Kill is Process.Kill; a temporary cluster is removed.
 func (p *Postgres) Kill() error {
 	return errors.Join(p.Process.Kill(), p.discard())
+}
+
+// Freeze stops the server and all its children, which are no part of its group.
+func (p *Postgres) Freeze() { p.signalAll(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (p *Postgres) Thaw() { p.signalAll(syscall.SIGCONT) }
+
+func (p *Postgres) signalAll(s syscall.Signal) {
+	p.signal(s)
+	for _, child := range childrenOf(p.PID()) {
+		_ = syscall.Kill(child, s)
+	}
 }
 
 func (p *Postgres) discard() error {

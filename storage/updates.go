@@ -48,7 +48,7 @@ func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 		if err := row.allows(claim); err != nil {
 			return err
 		}
-		if err := takeUpdate(ctx, tx, claim.Run, classID); err != nil || begun.State == minigroup.UpdateRunning {
+		if err := takeUpdate(ctx, tx, claim.Run, classID, updateID); err != nil || begun.State == minigroup.UpdateRunning {
 			return err
 		}
 		running, err := readUpdate(ctx, tx, `u.class_id = $1 AND u.state = 'running'`, classID)
@@ -82,13 +82,21 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 	})
 }
 
-// takeUpdate makes the run the owner of the row and of its undecided update.
-func takeUpdate(ctx context.Context, tx pgx.Tx, run string, classID uuid.UUID) error {
+// takeUpdate makes the run the owner of the row and of its undecided update. An update that was asked for earlier and whose
+// run is gone before it began is over: it must not come after this one.
+func takeUpdate(ctx context.Context, tx pgx.Tx, run string, classID, updateID uuid.UUID) error {
 	if _, err := tx.Exec(ctx, `UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run); err != nil {
 		return fmt.Errorf("take minigroup: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `UPDATE minigroup_update SET run = $2 WHERE class_id = $1 AND state = 'running'`, classID, run); err != nil {
 		return fmt.Errorf("take update: %w", err)
+	}
+	overtaken := failureJSON{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
+	_, err := tx.Exec(ctx, `
+		UPDATE minigroup_update SET state = 'failed', failure = $3, decided_at = now()
+		WHERE class_id = $1 AND state = 'requested' AND id <> $2`, classID, updateID, overtaken)
+	if err != nil {
+		return fmt.Errorf("end overtaken updates: %w", err)
 	}
 	return nil
 }

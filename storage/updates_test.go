@@ -81,4 +81,19 @@ func TestUpdate(t *testing.T) {
 			t.Fatalf("got %+v, %v", open, err)
 		}
 	})
+	t.Run("an update that was asked for and never began does not come after a later one", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		m := ready(t, s, "run-1", draft(0))
+		early := uuid.New()
+		if err := s.AnnounceUpdate(t.Context(), "run-2", m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := beginUpdate(t, s, "run-3", m, minigroup.UpdatePlan{Time: m.Time, Host: "d.e.f"}); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := s.UpdateRecord(t.Context(), early)
+		if err != nil || rec.State != minigroup.UpdateFailed || rec.Failure.Kind != minigroup.OperationCancelled {
+			t.Fatalf("got %+v, %v", rec, err)
+		}
+	})
 }
