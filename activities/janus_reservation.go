@@ -20,7 +20,7 @@ type ReservationRef struct {
 // A cancel does not hang the request up: the gateway would execute it all the same, and only its reply tells this step
 // that what it made has to go again.
 func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
+	ctx, cancel := a.gatewayStep(context.WithoutCancel(ctx))
 	defer cancel()
 	r, err := a.Ledger.Reservation(ctx, in.ID)
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInpu
 // ProjectReservations brings the gateways to what the ledger says of a class. Whoever calls it does not depend on it:
 // what fails here stays on the ledger.
 func (a *Activities) ProjectReservations(ctx context.Context, in ClassRef) error {
-	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	ctx, cancel := a.gatewayStep(ctx)
 	defer cancel()
 	open, err := a.Ledger.OpenReservations(ctx, in.ID)
 	if err != nil {
@@ -83,7 +83,9 @@ func (a *Activities) project(ctx context.Context, r minigroup.Reservation) error
 const roomPrefix = "minigroup:"
 
 func (a *Activities) reserve(ctx context.Context, r minigroup.Reservation) error {
-	err := a.Janus.Reserve(ctx, r.Backend, r.ID, r.Slots, roomPrefix+r.ClassID.String())
+	asking, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	err := a.Janus.Reserve(asking, r.Backend, r.ID, r.Slots, roomPrefix+r.ClassID.String())
+	cancel()
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.MaybeDone {
 		return errors.Join(err, a.Ledger.ReservationDoubtful(context.WithoutCancel(ctx), r.ID))
@@ -97,7 +99,7 @@ const secondLook = 2 * time.Second
 // release removes the room from the gateway. Where a request went unanswered the gateway may execute it after the
 // removal, so it is removed once more after a pause.
 func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error {
-	if err := a.Janus.Release(ctx, r.Backend, r.ID); err != nil {
+	if err := a.remove(ctx, r.Backend, r.ID); err != nil {
 		return err
 	}
 	if r.Doubtful {
@@ -108,9 +110,21 @@ func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error
 		case <-ctx.Done():
 			return fmt.Errorf("release slots: %w before the second look", ctx.Err())
 		}
-		if err := a.Janus.Release(ctx, r.Backend, r.ID); err != nil {
+		if err := a.remove(ctx, r.Backend, r.ID); err != nil {
 			return err
 		}
 	}
 	return a.Ledger.ReservationReleased(ctx, r.ID)
+}
+
+// remove asks the gateway once.
+func (a *Activities) remove(ctx context.Context, b minigroup.Backend, room uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	return a.Janus.Release(ctx, b, room)
+}
+
+// gatewayStep bounds a step that may have to release: two requests, and the second look between them.
+func (a *Activities) gatewayStep(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 2*a.Settings.StepWait+secondLook)
 }

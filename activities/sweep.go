@@ -190,7 +190,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return err
 	}
 	for _, id := range strays {
-		s.bring(ctx, swept, true, func(ctx context.Context) error { return s.Steps.Janus.Release(ctx, backend, id) })
+		s.bring(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (
 
 // bring brings one room up to date and counts what came of it.
 func (s *Sweeper) bring(ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Steps.Settings.StepWait)
+	ctx, cancel := s.Steps.gatewayStep(ctx)
 	defer cancel()
 	err := do(ctx)
 	var superseded *minigroup.SupersededError

@@ -1,10 +1,12 @@
 package stack_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -97,6 +99,34 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
+	t.Run("frozen it answers nobody, those who are connected neither, and goes on when thawed", func(t *testing.T) {
+		p := startPostgres(t, folder(t))
+		conn, err := pgx.Connect(t.Context(), p.URL("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+		answered := make(chan error, 1)
+		p.Freeze()
+		go func() {
+			var one int
+			answered <- conn.QueryRow(t.Context(), `SELECT 1`).Scan(&one)
+		}()
+		select {
+		case err := <-answered:
+			t.Errorf("frozen it answered: %v", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+		p.Thaw()
+		select {
+		case err := <-answered:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("thawed it does not answer")
+		}
+	})
 	t.Run("starts where a lock names a process that is somebody else", func(t *testing.T) {
 		dir := folder(t)
 		p := startPostgres(t, dir)
