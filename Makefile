@@ -38,19 +38,29 @@ build: ## compile the programs into .dev/bin
 	go build -o .dev/bin/ ./cmd/...
 
 # Every test runs, whatever fails before it, and never from go test's cache, which
-# does not see the programs and servers that tests start; e2e last and alone,
-# because it starts whole systems and measures them against deadlines.
+# does not see the programs and servers that tests start; e2e last and one package
+# at a time, because it starts whole systems and measures them against deadlines.
 .PHONY: test
 test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
-	  go test -json -count=1 -timeout 20m ./e2e/... || failed=1; \
+	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
 
 .PHONY: histories
 histories: $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
 	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
+
+# How much, and which: the same seed draws the same operations and faults, though never at the same moments.
+N ?= 300
+SEED ?= 1
+DURATION ?= 10m
+
+.PHONY: chaos
+chaos: $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=)
+	@go build -o .dev/bin/chaos ./e2e/chaos
+	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION)
 
 .PHONY: check
 check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of workflows, import rules

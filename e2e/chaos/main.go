@@ -1,0 +1,116 @@
+// Command chaos starts the whole service on this machine, every process of it, drives it from many clients, and meanwhile
+// kills, freezes, cancels, terminates, resets and cuts wires. Then it lets the world heal and checks from outside that nothing
+// was lost: it ends with 1 where anything was.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// options say how much chaos.
+type options struct {
+	operations int64
+	seed       uint64
+	duration   time.Duration
+	clients    int
+	root       string // of the source
+	calm       bool
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
+
+func run(args []string, out io.Writer) int {
+	var o options
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.Int64Var(&o.operations, "n", 300, "how many operations: creates (two in five), updates (one in four), reads")
+	flags.Uint64Var(&o.seed, "seed", 1, "of the operations and the faults")
+	flags.DurationVar(&o.duration, "duration", 10*time.Minute, "after which no more operations begin")
+	flags.IntVar(&o.clients, "clients", 16, "how many clients there are at once")
+	flags.StringVar(&o.root, "root", ".", "the project's folder")
+	flags.BoolVar(&o.calm, "calm", false, "no faults, to see what is measured without")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ok, err := chaos(ctx, o, out)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		return 1
+	}
+	if !ok {
+		return 1
+	}
+	return 0
+}
+
+// chaos makes one run and prints its table. It reports whether nothing was violated; an error says that the run itself
+// could not be carried out.
+func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
+	if o.root, err = filepath.Abs(o.root); err != nil {
+		return false, err
+	}
+	log := newFaultLog(out)
+	w, err := startWorld(ctx, o.root, log)
+	defer func() { w.stop(ctx, !ok) }()
+	if err != nil {
+		return false, fmt.Errorf("start the world: %w", err)
+	}
+	log.begun = time.Now()
+	d := newDesk(w)
+	classes, err := disturbed(ctx, o, w, d)
+	if err != nil {
+		return false, err
+	}
+	driven := time.Since(log.begun)
+	fmt.Fprintf(out, "%7.1fs  %d operations are done; waiting for the world to heal\n", driven.Seconds(), o.operations)
+	stuck, err := w.rest(ctx)
+	if err != nil {
+		return false, fmt.Errorf("wait for rest: %w", err)
+	}
+	v, err := w.check(ctx, d, classes)
+	if err != nil {
+		return false, fmt.Errorf("check: %w", err)
+	}
+	for _, s := range stuck {
+		v.violate("did not come to rest: %s", s)
+	}
+	v.violations = append(v.violations, d.violations...)
+	tell(out, o, d, v, driven, time.Since(log.begun))
+	if len(v.violations) > 0 {
+		fmt.Fprintf(out, "the logs are in %s\n", w.dir)
+	}
+	return len(v.violations) == 0, ctx.Err()
+}
+
+// disturbed drives the load while mischief is done.
+func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*class, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.duration)
+	defer cancel()
+	harm, over := context.WithCancel(ctx)
+	defer over()
+	harmed := make(chan error, 1)
+	go func() {
+		if o.calm {
+			harmed <- nil
+			return
+		}
+		harmed <- mischief(harm, w, o.seed)
+	}()
+	classes := load(ctx, d, o.clients, o.operations, o.seed)
+	over()
+	err := <-harmed
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return classes, err
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"minigroups/sandbox"
+	"minigroups/sandbox/sandboxclient"
+)
+
+// mischief makes faults until ctx ends, and returns when all of them are over. What goes wrong with making them is the
+// harness's own failure.
+func mischief(ctx context.Context, w *world, seed uint64) error {
+	rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // what a seed draws, it draws again
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	for ctx.Err() == nil {
+		do, length := w.nextFault(rnd)
+		wg.Go(func() {
+			if err := do(ctx, length); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = errors.Join(failed, err)
+			}
+		})
+		pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
+	}
+	wg.Wait()
+	return errors.Join(failed, w.calm(ctx))
+}
+
+// calm ends the faults of the stand-ins.
+func (w *world) calm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return errors.Join(sandboxclient.ClearFaults(ctx, w.event), sandboxclient.ClearFaults(ctx, w.conference))
+}
+
+// nextFault picks what happens next, and for how long: mostly less than a step waits, at times longer than a flight.
+func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) error, time.Duration) {
+	length := time.Duration(200+rnd.IntN(1800)) * time.Millisecond
+	if rnd.IntN(5) == 0 {
+		length = stepWait + time.Duration(rnd.IntN(5000))*time.Millisecond
+	}
+	parts := w.parts()
+	victim := parts[rnd.IntN(len(parts))]
+	switch n := rnd.IntN(100); {
+	case n < 20 && victim != w.sandbox: // their memory is the truth about rooms
+		return victim.kill, length
+	case n < 38:
+		return func(ctx context.Context, d time.Duration) error {
+			victim.freeze(ctx, d)
+			return nil
+		}, length
+	case n < 60:
+		on, how := w.wires.any(rnd), disturbances[rnd.IntN(len(disturbances))]
+		return func(ctx context.Context, d time.Duration) error { return w.wires.disturb(ctx, on, how, d) }, length
+	case n < 78:
+		return w.misbehaviour(rnd), length
+	default:
+		return w.lever(rnd), length
+	}
+}
+
+// misbehaviour makes a stand-in misbehave, a number of times.
+func (w *world) misbehaviour(rnd *rand.Rand) func(context.Context, time.Duration) error {
+	service, name := w.event, "event"
+	operations := []sandbox.Operation{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationLock}
+	if rnd.IntN(2) == 0 {
+		service, name = w.conference, "conference"
+		operations = []sandbox.Operation{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead, sandbox.OperationClose}
+	}
+	f := sandbox.Fault{
+		Operation: operations[rnd.IntN(len(operations))], Times: 1 + rnd.IntN(4), DelayMS: rnd.IntN(int(flight.Milliseconds()) + 2000),
+		Do: []sandbox.Effect{sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate, sandbox.EffectLoseReply, sandbox.EffectLoseReply}[rnd.IntN(7)],
+	}
+	return func(ctx context.Context, d time.Duration) error {
+		if w.sandbox.mu.TryLock() { // a frozen one hears nothing
+			defer w.sandbox.mu.Unlock()
+		} else {
+			return nil
+		}
+		defer w.faults.begin(name, fmt.Sprintf("%s %s", f.Do, f.Operation))()
+		if err := sandboxclient.SetFaults(ctx, service, f); err != nil && ctx.Err() == nil {
+			return err
+		}
+		pause(ctx, d)
+		return nil
+	}
+}
+
+// lever does to a run of ours what a person can do in Temporal's UI.
+func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error {
+	pick, later := rnd.Float64(), rnd.IntN(3) == 0
+	open := []string{"cancel", "cancel", "terminate", "reset"}[rnd.IntN(4)]
+	onClosed := rnd.IntN(4) == 0
+	return func(ctx context.Context, _ time.Duration) error {
+		query := `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`
+		how := open
+		if onClosed {
+			query, how = `ExecutionStatus != "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup")`, "reset"
+		}
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		listed, err := w.runs.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: query})
+		if err != nil || len(listed.GetExecutions()) == 0 {
+			return nil // Temporal is away, or nothing is to be had: then nobody does anything to a run
+		}
+		victim := listed.GetExecutions()[int(pick*float64(len(listed.GetExecutions())))]
+		defer w.faults.begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
+		w.pull(short, how, victim, later)
+		return nil
+	}
+}
+
+// pull does it. That the run has ended meanwhile, or that Temporal is away, is as good as not to have tried.
+func (w *world) pull(ctx context.Context, how string, run *workflow.WorkflowExecutionInfo, later bool) {
+	id, runID := run.GetExecution().GetWorkflowId(), run.GetExecution().GetRunId()
+	switch how {
+	case "cancel":
+		_ = w.runs.CancelWorkflow(ctx, id, runID)
+	case "terminate":
+		_ = w.runs.TerminateWorkflow(ctx, id, runID, "chaos")
+	case "reset":
+		_, _ = w.runs.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
+			Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: runID}, Reason: "chaos",
+			WorkflowTaskFinishEventId: w.resetPoint(ctx, id, runID, later), RequestId: fmt.Sprint(time.Now().UnixNano()),
+		})
+	}
+}
+
+// resetPoint is the end of the first workflow task, or of the last one.
+func (w *world) resetPoint(ctx context.Context, id, runID string, last bool) (point int64) {
+	events := w.runs.GetWorkflowHistory(ctx, id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return point
+		}
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			point = event.GetEventId()
+			if !last {
+				return point
+			}
+		}
+	}
+	return point
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// tell prints what was done, what came of it, and what may not be.
+func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Duration) {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	section := func(title string, counts map[string]int) {
+		fmt.Fprintf(t, "\n%s\n", title)
+		for _, key := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(t, "  %s\t%d\n", key, counts[key])
+		}
+	}
+	section("Requests, by answer", d.answers)
+	section("Faults", d.w.faults.counts())
+	section("Minigroups", map[string]int{"real-time": v.ready, "failed": v.failed, "closed": v.closed})
+	fmt.Fprintf(t, "\nLost attempts\t%d\n", v.lost)
+	fmt.Fprintf(t, "  of which left a room\t%d\n", v.matched)
+	fmt.Fprintf(t, "    its reply was not delivered\t%d\n", v.undelivered)
+	fmt.Fprintf(t, "    its reply met a disturbed wire\t%d\n", v.cut)
+	fmt.Fprintf(t, "    its worker was killed with the reply in hand\t%d\n", v.died)
+	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.violations))
+	fmt.Fprintf(t, "Longest time without a read\t%.1fs\n", d.longestBlind.Seconds())
+	fmt.Fprintf(t, "Longest answer of a well API\t%.1fs\n", d.longest.Seconds())
+	fmt.Fprintf(t, "Duration\t%.0fs, of which load %.0fs\n", whole.Seconds(), driven.Seconds())
+	_ = t.Flush()
+	for _, violation := range v.violations {
+		fmt.Fprintf(out, "\nVIOLATION %s\n", violation)
+	}
+	fmt.Fprintf(out, "\nOnce more: make chaos N=%d SEED=%d DURATION=%s\n", o.operations, o.seed, o.duration)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// wires are TCP proxies between processes, each of which can be disturbed.
+type wires struct {
+	server *toxiproxy.ApiServer
+	faults *faultLog
+	all    map[string]*wire // by address
+}
+
+// wire leads from a process to one thing that it needs.
+type wire struct {
+	from, to string
+	proxy    *toxiproxy.Proxy
+	mu       sync.Mutex // held while it is disturbed
+}
+
+func (w *wire) name() string { return w.from + " to " + w.to }
+
+func newWires(faults *faultLog) *wires {
+	return &wires{
+		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()),
+		faults: faults, all: map[string]*wire{},
+	}
+}
+
+// lay makes a wire and returns the address at its near end.
+func (w *wires) lay(from, to, upstream string) (string, error) {
+	proxy := toxiproxy.NewProxy(w.server, from+" "+to, "127.0.0.1:0", upstream)
+	if err := proxy.Start(); err != nil {
+		return "", fmt.Errorf("lay a wire from %s to %s: %w", from, to, err)
+	}
+	w.all[proxy.Listen] = &wire{from: from, to: to, proxy: proxy}
+	return proxy.Listen, nil
+}
+
+// by returns the wire whose near end is the address; nil where there is none.
+func (w *wires) by(address string) *wire { return w.all[address] }
+
+// any picks a wire.
+func (w *wires) any(rnd *rand.Rand) *wire {
+	addresses := slices.Sorted(maps.Keys(w.all))
+	slices.SortFunc(addresses, func(a, b string) int { return bytes.Compare([]byte(w.all[a].name()), []byte(w.all[b].name())) })
+	return w.all[addresses[rnd.IntN(len(addresses))]]
+}
+
+func (w *wires) cut() {
+	for _, wire := range w.all {
+		wire.proxy.Stop()
+	}
+}
+
+// disturbance is one way in which a wire fails.
+type disturbance struct {
+	name  string
+	toxic map[string]any // nil: it takes no connections
+}
+
+func toxic(kind, stream string, attributes map[string]any) map[string]any {
+	return map[string]any{"name": "chaos", "type": kind, "stream": stream, "attributes": attributes}
+}
+
+var disturbances = []disturbance{
+	{"latency", toxic("latency", "downstream", map[string]any{"latency": 300, "jitter": 300})},
+	{"requests vanish", toxic("timeout", "upstream", map[string]any{"timeout": 0})},
+	{"replies vanish", toxic("timeout", "downstream", map[string]any{"timeout": 0})},
+	{"connections are reset", toxic("reset_peer", "downstream", map[string]any{"timeout": 50})},
+	{"replies are cut short", toxic("limit_data", "downstream", map[string]any{"bytes": 200})},
+	{"connections close slowly", toxic("slow_close", "downstream", map[string]any{"delay": 1000})},
+	{"no connections", nil},
+}
+
+// disturb makes a wire fail for a while. What it says of the end is only true once the wire is well again.
+func (w *wires) disturb(ctx context.Context, on *wire, how disturbance, away time.Duration) error {
+	on.mu.Lock()
+	defer on.mu.Unlock()
+	defer w.faults.begin(on.name(), how.name)()
+	if how.toxic == nil {
+		on.proxy.Stop()
+		pause(ctx, away)
+		return on.proxy.Start()
+	}
+	encoded, err := json.Marshal(how.toxic)
+	if err != nil {
+		return err
+	}
+	if _, err := on.proxy.Toxics.AddToxicJson(bytes.NewReader(encoded)); err != nil {
+		return err
+	}
+	pause(ctx, away)
+	return on.proxy.Toxics.RemoveToxic(context.WithoutCancel(ctx), "chaos")
+}

@@ -1,0 +1,377 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+
+	"minigroups/auth"
+	"minigroups/config"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+// The settings of the saga are short, so that what waits for a moment to pass does not wait long.
+const (
+	stepWait = 2 * time.Second
+	flight   = 5 * time.Second
+)
+
+const (
+	adminSecret, adminKey, roomKey = "chaos-secret", "chaos-key", "chaos-room-key"
+	slotsPerGateway                = 5000
+)
+
+// world is the whole service on this machine, every process of it, with wires in between that can be disturbed.
+type world struct {
+	dir, bin, root string
+	token          string
+	cfg            config.Config
+	event          string // the address of the stand-in, not by a wire
+	conference     string
+	temporalBinary string
+
+	postgres, temporal, sandbox *part
+	janus                       [2]*part
+	workers, apis               [2]*part
+	apiURLs                     [2]string
+	wires                       *wires
+	faults                      *faultLog
+
+	db   *pgxpool.Pool
+	runs client.Client
+}
+
+// parts are the processes that faults happen to.
+func (w *world) parts() []*part {
+	return []*part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
+}
+
+// startWorld starts everything. stop must be called whatever it returns.
+func startWorld(ctx context.Context, root string, log *faultLog) (*world, error) {
+	dir, err := os.MkdirTemp("", "minigroups-chaos")
+	if err != nil {
+		return nil, err
+	}
+	w := &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log)}
+	return w, w.start(ctx)
+}
+
+func (w *world) start(ctx context.Context) (err error) {
+	if w.temporalBinary, err = stack.BuildTemporal(ctx, w.root, os.Stderr); err != nil {
+		return err
+	}
+	if err := stack.BuildPrograms(ctx, w.root, w.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+		return err
+	}
+	if err := w.configure(); err != nil {
+		return err
+	}
+	if err := w.startServers(ctx); err != nil {
+		return err
+	}
+	if err := w.migrate(ctx); err != nil {
+		return err
+	}
+	if w.db, err = pgxpool.New(ctx, w.cfg.Database.URL.Reveal()); err != nil {
+		return err
+	}
+	if w.runs, err = client.Dial(client.Options{HostPort: w.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
+		return err
+	}
+	return w.startProcesses(ctx)
+}
+
+// configure writes keys, and the settings that all processes share.
+func (w *world) configure() error {
+	private, public := filepath.Join(w.dir, "key.pem"), filepath.Join(w.dir, "key.pub.pem")
+	keyPEM, err := writeKeys(private, public)
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, keyPEM)
+	if err != nil {
+		return err
+	}
+	if w.token, err = signer.Issue("iam.example.org", "example.org", "dev", time.Now().Add(24*time.Hour)); err != nil {
+		return err
+	}
+	w.cfg = config.Default()
+	w.cfg.Account.PrivateKeyFile = private
+	w.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
+	w.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
+	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
+	w.cfg.Saga.StepWait, w.cfg.Saga.Flight = stepWait, flight
+	return nil
+}
+
+// startServers starts what the service needs. Each keeps its address when it is started again.
+func (w *world) startServers(ctx context.Context) error {
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	w.postgres = newPart("postgres", w.faults, func(ctx context.Context) (process, error) {
+		return stack.StartPostgres(ctx, stack.PostgresOptions{
+			Dir: filepath.Join(w.dir, "postgres"), Port: port, Log: w.log("postgres"), // not Fast: that may lose what it has acknowledged
+		})
+	})
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	w.cfg.Temporal.Address = address
+	w.temporal = newPart("temporal", w.faults, func(ctx context.Context) (process, error) {
+		return stack.StartTemporal(ctx, stack.TemporalOptions{
+			Binary: w.temporalBinary, DBFile: filepath.Join(w.dir, "temporal.db"), Address: address,
+			SearchAttributes: workflows.SearchAttributes(), Log: w.log("temporal"),
+		})
+	})
+	for i := range w.janus {
+		if err := w.prepareJanus(i); err != nil {
+			return err
+		}
+	}
+	if err := w.prepareSandbox(); err != nil {
+		return err
+	}
+	for _, p := range []*part{w.postgres, w.temporal, w.janus[0], w.janus[1], w.sandbox} {
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	w.cfg.Database.URL = config.DatabaseURL(fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port))
+	return answers(ctx, w.event+"/healthz")
+}
+
+func (w *world) prepareJanus(i int) error {
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	adminPort, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("janus-%d", i+1)
+	w.janus[i] = newPart(name, w.faults, func(ctx context.Context) (process, error) {
+		return stack.StartJanus(ctx, stack.JanusOptions{
+			Dir: filepath.Join(w.dir, name), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: w.log(name),
+		})
+	})
+	wire, err := w.wires.lay("service", name, fmt.Sprintf("127.0.0.1:%d", adminPort))
+	w.cfg.Janus.Backends = append(w.cfg.Janus.Backends, config.Backend{
+		ID: name, AdminURL: "http://" + wire + "/admin", JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port), Capacity: new(int32(slotsPerGateway)),
+	})
+	return err
+}
+
+func (w *world) prepareSandbox() error {
+	event, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	conference, err := freeAddress()
+	w.event, w.conference = "http://"+event, "http://"+conference
+	key := w.cfg.Authentication["iam.example.org"].PublicKeyFile
+	w.sandbox = newPart("stand-ins", w.faults, func(ctx context.Context) (process, error) {
+		return stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), []string{
+			"-event", event, "-conference", conference,
+			"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
+		}, nil, w.log("sandbox"))
+	})
+	return err
+}
+
+func (w *world) migrate(ctx context.Context) error {
+	file := filepath.Join(w.dir, "migrate.yaml")
+	cfg := w.cfg
+	cfg.Event.URL, cfg.Conference.URL = w.event, w.conference
+	if err := config.Save(file, cfg); err != nil {
+		return err
+	}
+	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(w.bin, "migrate"), []string{"-config", file}, nil, w.log("migrate"))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-migrate.Done():
+	case <-ctx.Done():
+	}
+	if err := migrate.Err(); err != nil {
+		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
+	}
+	return nil
+}
+
+// startProcesses starts two workers and two APIs, each with wires of its own to everything.
+func (w *world) startProcesses(ctx context.Context) error {
+	for i := range 2 {
+		file, _, err := w.wired(fmt.Sprintf("worker-%d", i+1))
+		if err != nil {
+			return err
+		}
+		w.workers[i] = w.program("worker", i, file, "")
+		file, cfg, err := w.wired(fmt.Sprintf("api-%d", i+1))
+		if err != nil {
+			return err
+		}
+		w.apiURLs[i] = "http://" + cfg.API.Listen
+		w.apis[i] = w.program("api", i, file, w.apiURLs[i]+"/healthz")
+	}
+	for _, p := range []*part{w.workers[0], w.workers[1], w.apis[0], w.apis[1]} {
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	for _, url := range w.apiURLs {
+		if err := answers(ctx, url+"/readyz"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// program is one of our programs; where it answers requests, it is started once it does.
+func (w *world) program(kind string, i int, file, health string) *part {
+	name := fmt.Sprintf("%s-%d", kind, i+1)
+	return newPart(name, w.faults, func(ctx context.Context) (process, error) {
+		p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, kind), []string{"-config", file}, nil, w.log(name))
+		if err != nil || health == "" {
+			return p, err
+		}
+		return p, answers(ctx, health)
+	})
+}
+
+// wired writes a configuration in which a process reaches everything by wires of its own.
+func (w *world) wired(name string) (file string, cfg config.Config, err error) {
+	cfg = w.cfg
+	lay := func(to, upstream string) string {
+		address, layErr := w.wires.lay(name, to, upstream)
+		err = errors.Join(err, layErr)
+		return address
+	}
+	listen := func() string {
+		address, freeErr := freeAddress()
+		err = errors.Join(err, freeErr)
+		return address
+	}
+	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgresPort())) + "/postgres")
+	cfg.Temporal.Address = lay("temporal", w.cfg.Temporal.Address)
+	if strings.HasPrefix(name, "worker") {
+		cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
+		cfg.Conference.URL = "http://" + lay("conference", w.conference[len("http://"):])
+	}
+	cfg.API.Listen, cfg.API.MetricsListen, cfg.Worker.MetricsListen = listen(), listen(), listen()
+	if err != nil {
+		return "", cfg, err
+	}
+	file = filepath.Join(w.dir, name+".yaml")
+	return file, cfg, config.Save(file, cfg)
+}
+
+func (w *world) postgresPort() int {
+	p, _ := w.postgres.process.(*stack.Postgres)
+	return p.Port()
+}
+
+func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
+
+// stop ends every process and removes the folder, unless it is to be kept.
+func (w *world) stop(ctx context.Context, keep bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if w.runs != nil {
+		w.runs.Close()
+	}
+	if w.db != nil {
+		w.db.Close()
+	}
+	for _, p := range []*part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.janus[0], w.janus[1], w.temporal, w.postgres} {
+		if p != nil {
+			p.stop(ctx)
+		}
+	}
+	w.wires.cut()
+	if err := stack.RemovePostgres(filepath.Join(w.dir, "postgres")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if !keep {
+		_ = os.RemoveAll(w.dir)
+	}
+}
+
+func writeKeys(private, public string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(private, keyPEM, 0o600); err != nil {
+		return nil, err
+	}
+	return keyPEM, os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), 0o600)
+}
+
+func freeAddress() (string, error) {
+	port, err := stack.FreePort()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
+
+// answers waits until a GET is answered with 200, a minute at most.
+func answers(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", url, ctx.Err())
+		}
+	}
+}
+
+// quiet drops what the Temporal SDK has to say.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
