@@ -40,12 +40,12 @@ type Ledger interface {
 	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
 	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error
 	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
-	PatchUndone(ctx context.Context, run string, id uuid.UUID) error
+	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error
 	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error
 	UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error)
 	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
 	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
-	FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error)
+	FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error)
 }
 
 // Event is the service of event rooms. Its errors are *minigroup.UpstreamError, as are those of the other services.

@@ -106,7 +106,7 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	switch {
 	case err == nil:
 	case errors.As(err, &upstream) && !upstream.MaybeDone && !upstream.Refused:
-		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID))
+		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches+1))
 	case errors.As(err, &upstream) && upstream.Refused && repeated:
 		// An earlier request may be what makes this one impossible: the end it set has come, for one.
 		var readErr error

@@ -121,6 +121,10 @@ type FailUpdateInput struct {
 func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigroup.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	state, err := a.Ledger.FailUpdate(ctx, runID(ctx), in.ClassID, in.ID, in.Change.Minigroup(), in.Reason.minigroup(), !in.Refused)
+	var state minigroup.UpdateState
+	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+		state, err = a.Ledger.FailUpdate(ctx, claim, in.ClassID, in.ID, in.Change.Minigroup(), in.Reason.minigroup(), !in.Refused)
+		return err
+	})
 	return state, insisted(err)
 }

@@ -181,7 +181,7 @@ func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigro
 	var room *uuid.UUID
 	err := q.QueryRow(ctx, `
 		SELECT u.id, u.class_id, u.state, u.run, u.requested, u.failure, u.decided_at, u.patch, u.patches,
-			extract(epoch FROM greatest(u.patch_until - now(), interval '0'))::float8,
+			extract(epoch FROM u.patch_until - now())::float8,
 			extract(epoch FROM lower(u.new_during))::bigint, extract(epoch FROM upper(u.new_during))::bigint, u.new_reserve, u.new_host, u.ends_class,
 			m.conference_room_id
 		FROM minigroup_update u JOIN minigroup m ON m.id = u.class_id WHERE `+where, arg).
@@ -199,7 +199,7 @@ func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigro
 		r.Plan.Host = *host
 	}
 	if left != nil {
-		r.PatchOpen, r.PatchLeft = true, time.Duration(*left*float64(time.Second))
+		r.PatchOpen, r.PatchLeft = true, max(0, time.Duration(*left*float64(time.Second)))
 	}
 	if room != nil {
 		r.ConferenceRoomID = *room
@@ -215,14 +215,19 @@ const ownsUpdate = `id = $1 AND state = 'running' AND run = $2
 // forward. It returns *minigroup.SupersededError where the update is not the run's to carry out or is decided, and another
 // error, worth a later try, where a PATCH of it may still be in flight.
 func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {
-	err := s.onUpdate(ctx, "send patch", `
+	return s.onPatch(ctx, "send patch", `
 		UPDATE minigroup_update SET patch_until = now() + $3::interval, patches = patches + 1
 		WHERE `+ownsUpdate+` AND patch_until IS NULL`, id, run, flight)
+}
+
+// onPatch is onUpdate where another step of the same run may have been faster: then the error is worth a later try.
+func (s *Store) onPatch(ctx context.Context, doing, sql string, id uuid.UUID, run string, span time.Duration) error {
+	err := s.onUpdate(ctx, doing, sql, id, run, span)
 	var superseded *minigroup.SupersededError
 	if errors.As(err, &superseded) {
 		rec, readErr := s.UpdateRecord(ctx, id)
-		if readErr == nil && rec.State == minigroup.UpdateRunning && rec.Run == run && rec.PatchOpen {
-			return fmt.Errorf("send patch: another PATCH of update %s is in flight", id)
+		if readErr == nil && rec.State == minigroup.UpdateRunning && rec.Run == run {
+			return fmt.Errorf("%s: another step carries update %s out", doing, id)
 		}
 	}
 	return err
@@ -230,14 +235,17 @@ func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight 
 
 // PatchUnanswered notes that a PATCH of the update went unanswered and that conference, when it was read, had not taken it.
 // Another may be sent; should conference execute the first all the same, the comparison that is due after so long finds out.
+// It returns errors as SendPatch does: another step of the run may have been faster.
 func (s *Store) PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error {
-	return s.onUpdate(ctx, "give up patch", `
-		UPDATE minigroup_update SET patch_until = NULL, compare_at = now() + $3::interval WHERE `+ownsUpdate, id, run, compareAfter)
+	return s.onPatch(ctx, "give up patch", `
+		UPDATE minigroup_update SET patch_until = NULL, compare_at = now() + $3::interval
+		WHERE `+ownsUpdate+` AND patch_until <= now()`, id, run, compareAfter)
 }
 
-// PatchUndone notes that no PATCH of the update was sent.
-func (s *Store) PatchUndone(ctx context.Context, run string, id uuid.UUID) error {
-	return s.onUpdate(ctx, "clear patch", `UPDATE minigroup_update SET patch_until = NULL WHERE `+ownsUpdate, id, run)
+// PatchUndone notes that the PATCH of this number, counted from 1, was not sent after all. It changes nothing where another
+// has followed.
+func (s *Store) PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error {
+	return s.exec(ctx, "clear patch", `UPDATE minigroup_update SET patch_until = NULL WHERE `+ownsUpdate+` AND patches = $3`, id, run, number)
 }
 
 // AdoptStart makes the update's new window start where conference has let the room start (unix seconds).
@@ -289,16 +297,14 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 // FailUpdate ends an update with nothing changed. With unlessSent it leaves an update alone of which a PATCH may have
 // reached conference. It returns the state in which the update is then. Done twice it does the same once. An update that
 // never began is written as failed, so that whoever asked for it finds out. It returns *minigroup.SupersededError where
-// the update is not the run's to end.
-func (s *Store) FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
+// the update is not the run's to end, and *minigroup.OwnedError where it never began and another run owns the minigroup.
+func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
 	var out minigroup.UpdateState
 	err := s.inTx(ctx, "fail update", func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO minigroup_update (id, class_id, state, run, requested) SELECT $1, id, 'requested', $2, $3 FROM minigroup WHERE id = $4
-			ON CONFLICT (id) DO NOTHING`, id, run, toChangeJSON(c), classID); err != nil {
+		if err := claimUnbegun(ctx, tx, claim, classID, id, c); err != nil {
 			return err
 		}
-		_, state, err := lockUpdate(ctx, tx, run, id)
+		_, state, err := lockUpdate(ctx, tx, claim.Run, id)
 		if err != nil {
 			return err
 		}
@@ -327,6 +333,34 @@ func (s *Store) FailUpdate(ctx context.Context, run string, classID, id uuid.UUI
 		return err
 	})
 	return out, err
+}
+
+// claimUnbegun writes an update that was never begun, on behalf of a run that owns the minigroup or may take it. It does
+// nothing where the update has begun.
+func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change) error {
+	row, err := lockRow(ctx, tx, classID)
+	if err != nil {
+		return err
+	}
+	known, err := readUpdate(ctx, tx, `u.id = $1`, id)
+	if err != nil || (known != nil && known.State != minigroup.UpdateRequested) {
+		return err
+	}
+	if err := row.allows(claim); err != nil {
+		return err
+	}
+	if row.state == minigroup.Ready {
+		if err := takeUpdate(ctx, tx, claim.Run, classID, id); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO minigroup_update (id, class_id, state, run, requested) VALUES ($1, $2, 'requested', $3, $4)
+		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, toChangeJSON(c))
+	if err != nil {
+		return fmt.Errorf("write update: %w", err)
+	}
+	return nil
 }
 
 // lockUpdate locks the minigroup and the update, in this order, and demands that the run owns an update that is running.

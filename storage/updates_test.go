@@ -44,7 +44,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil || !rec.PatchOpen || rec.PatchLeft < 50*time.Second || rec.Patches != 1 || rec.Plan.Patch.Time == nil || !rec.Plan.Patch.Time.Equal(later) || rec.ConferenceRoomID != m.ConferenceRoomID {
 			t.Fatalf("got %+v, %v", rec, err)
 		}
-		if state, err := s.FailUpdate(t.Context(), "run-2", m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, true); err != nil || state != minigroup.UpdateRunning {
+		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, true); err != nil || state != minigroup.UpdateRunning {
 			t.Fatalf("an update whose PATCH may have been sent became %s, %v", state, err)
 		}
 		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
@@ -70,7 +70,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state, err := s.FailUpdate(t.Context(), "run-2", m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.UpstreamRefused}, false); err != nil || state != minigroup.UpdateFailed {
+		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.UpstreamRefused}, false); err != nil || state != minigroup.UpdateFailed {
 			t.Fatalf("got %s, %v", state, err)
 		}
 		now, err := s.ByID(t.Context(), m.ClassID())

@@ -126,17 +126,17 @@ func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight 
 	return l.do(ctx, sendPatch, func(ctx context.Context) error { return l.Store.SendPatch(ctx, run, id, flight) })
 }
 
-func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID) error {
-	return l.do(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id) })
+func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error {
+	return l.do(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id, number) })
 }
 
 func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
 	return l.do(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
 }
 
-func (l ledger) FailUpdate(ctx context.Context, run string, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
+func (l ledger) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
 	err = l.do(ctx, failUpdate, func(ctx context.Context) (err error) {
-		out, err = l.Store.FailUpdate(ctx, run, classID, id, c, reason, unlessSent)
+		out, err = l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
 		return err
 	})
 	return out, err

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 const (
 	serveWithin   = time.Minute
 	migrateWithin = 2 * time.Minute
-	askWithin     = 2 * time.Second
 	workerName    = "worker"
 )
 
@@ -146,38 +143,10 @@ func (s *system) startProgram(ctx context.Context, name string, args []string, u
 	if err != nil {
 		return err
 	}
-	err = process.Await(ctx, serveWithin, func(ctx context.Context) error {
-		for _, url := range urls {
-			if err := answers(ctx, url); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := process.Answers(ctx, serveWithin, urls...); err != nil {
 		return err
 	}
 	s.keep(process)
-	return nil
-}
-
-// answers reports whether url answers 200.
-func answers(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	reply, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer reply.Body.Close()
-	if reply.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(reply.Body, 1<<10))
-		return fmt.Errorf("%s answers %s: %s", url, reply.Status, said)
-	}
 	return nil
 }
 

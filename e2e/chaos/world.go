@@ -2,15 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -100,7 +94,7 @@ func (w *world) start(ctx context.Context) (err error) {
 // configure writes keys, and the settings that all processes share.
 func (w *world) configure() error {
 	private, public := filepath.Join(w.dir, "key.pem"), filepath.Join(w.dir, "key.pub.pem")
-	keyPEM, err := writeKeys(private, public)
+	keyPEM, err := stack.WriteKeys(private, public)
 	if err != nil {
 		return err
 	}
@@ -156,7 +150,7 @@ func (w *world) startServers(ctx context.Context) error {
 		}
 	}
 	w.cfg.Database.URL = config.DatabaseURL(fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port))
-	return answers(ctx, w.event+"/healthz")
+	return nil
 }
 
 func (w *world) prepareJanus(i int) error {
@@ -190,10 +184,14 @@ func (w *world) prepareSandbox() error {
 	w.event, w.conference = "http://"+event, "http://"+conference
 	key := w.cfg.Authentication["iam.example.org"].PublicKeyFile
 	w.sandbox = newPart("stand-ins", w.faults, func(ctx context.Context) (process, error) {
-		return stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), []string{
+		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), []string{
 			"-event", event, "-conference", conference,
 			"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
 		}, nil, w.log("sandbox"))
+		if err != nil {
+			return nil, err
+		}
+		return p, p.Answers(ctx, time.Minute, w.event+"/healthz")
 	})
 	return err
 }
@@ -239,11 +237,6 @@ func (w *world) startProcesses(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, url := range w.apiURLs {
-		if err := answers(ctx, url+"/readyz"); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -255,7 +248,7 @@ func (w *world) program(kind string, i int, file, health string) *part {
 		if err != nil || health == "" {
 			return p, err
 		}
-		return p, answers(ctx, health)
+		return p, p.Answers(ctx, time.Minute, health)
 	})
 }
 
@@ -317,55 +310,9 @@ func (w *world) stop(ctx context.Context, keep bool) {
 	}
 }
 
-func writeKeys(private, public string) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := os.WriteFile(private, keyPEM, 0o600); err != nil {
-		return nil, err
-	}
-	return keyPEM, os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), 0o600)
-}
-
 func freeAddress() (string, error) {
 	port, err := stack.FreePort()
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
-}
-
-// answers waits until a GET is answered with 200, a minute at most.
-func answers(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w", url, ctx.Err())
-		}
-	}
 }
 
 // quiet drops what the Temporal SDK has to say.
