@@ -52,7 +52,7 @@ test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many pass
 histories: $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
 	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
 
-# How much, and which: the same seed draws the same operations and faults, though never at the same moments.
+# How much, for how long at most before it heals, and which: the same seed draws the same operations and faults, though never at the same moments.
 N ?= 300
 SEED ?= 1
 DURATION ?= 10m

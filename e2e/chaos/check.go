@@ -113,10 +113,10 @@ func (w *world) gatewaysBehind(ctx context.Context) (found []string, err error) 
 
 // verdict is what there is in the end, and what of it may not be.
 type verdict struct {
-	violations             []string
-	ready, failed, closed  int
-	lost, matched          int
-	undelivered, cut, died int // of the rooms that lost attempts account for: why their reply was not heard
+	violations            []string
+	ready, failed, closed int
+	lost                  int
+	matched               map[reason]int // rooms that lost attempts account for
 }
 
 func (v *verdict) violate(format string, args ...any) {
@@ -125,7 +125,7 @@ func (v *verdict) violate(format string, args ...any) {
 
 // check looks at everything from outside.
 func (w *world) check(ctx context.Context, d *desk, classes []*class) (verdict, error) {
-	var v verdict
+	v := verdict{matched: map[reason]int{}}
 	for i, c := range classes {
 		a := d.send(ctx, i%2, http.MethodGet, c.path(), nil)
 		if wrong := c.contradicts(a); wrong != "" {
@@ -370,7 +370,6 @@ const lateness = 10 * time.Second
 // and where one lost attempt of its class and time, and of no other room, stands on the ledger.
 func (w *world) judgeOrphan(kind minigroup.RoomKind, c sandbox.Creation, lost []*lostAttempt, v *verdict) {
 	at := time.UnixMilli(c.At)
-	why := w.unheard(c, at)
 	var match *lostAttempt
 	for _, l := range lost {
 		if !l.taken && l.class == c.ClassroomID && at.After(l.from.Add(-time.Second)) && at.Before(l.to.Add(lateness)) {
@@ -378,45 +377,63 @@ func (w *world) judgeOrphan(kind minigroup.RoomKind, c sandbox.Creation, lost []
 			break
 		}
 	}
-	if why == nil || match == nil {
+	var why reason
+	if match != nil {
+		why = w.unheard(c, at, *match)
+	}
+	if why == heard {
 		v.violate("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
 			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.begun).Seconds(), w.way(c.Host), c.ReplyDelivered, c.Fault, match != nil,
 			strings.Join(w.faults.around(at.Add(-3*time.Second), at.Add(flight+3*time.Second)), "\n        "))
 		return
 	}
 	match.taken = true
-	v.matched++
-	switch why {
-	case &undelivered:
-		v.undelivered++
-	case &cut:
-		v.cut++
-	default:
-		v.died++
-	}
+	v.matched[why]++
 }
 
-// The reasons for which a reply was heard by nobody.
-var undelivered, cut, died = "undelivered", "cut", "died"
+// reason is why a reply was heard by nobody.
+type reason string
 
-// unheard tells why the reply to a create reached no living worker; nil where it did as far as can be shown.
-func (w *world) unheard(c sandbox.Creation, at time.Time) *string {
+const (
+	heard       reason = "" // as far as can be shown
+	undelivered reason = "its reply was not delivered"
+	tooLate     reason = "it was made after its request had been given up"
+	cut         reason = "its reply met a wire that loses replies"
+	died        reason = "its worker was killed with the reply in hand"
+)
+
+// unheard tells why the reply to a create, which began to be worked on then, reached no living worker.
+func (w *world) unheard(c sandbox.Creation, at time.Time, attempt lostAttempt) reason {
 	if !c.ReplyDelivered {
-		return &undelivered
+		return undelivered
+	}
+	if at.After(attempt.to.Add(time.Second)) {
+		return tooLate
 	}
 	wire := w.wires.by(c.Host)
 	if wire == nil {
-		return nil
+		return heard
 	}
-	if len(w.faults.during(wire.name(), at.Add(-time.Second), at.Add(flight+lateness))) > 0 {
-		return &cut
+	answered := at.Add(time.Second) // on a busy machine, and over a wire with latency
+	if c.Fault == sandbox.EffectLate || len(w.faults.during("stand-ins", at, answered)) > 0 {
+		answered = answered.Add(lateness)
+	}
+	for _, f := range w.faults.during(wire.name(), at, answered) {
+		if losesReplies(f.how) {
+			return cut
+		}
 	}
 	for _, f := range w.faults.during(wire.from, at, at.Add(flight+lateness)) {
 		if f.how == "kill" && w.awake(wire.from, at, f.from) < 2*time.Second {
-			return &died
+			return died
 		}
 	}
-	return nil
+	return heard
+}
+
+// losesReplies reports whether a wire that is disturbed so may take a reply from the stand-in and never hand it on.
+func losesReplies(how string) bool {
+	return slices.ContainsFunc(disturbances, func(d disturbance) bool { return d.name == how && d.loses })
 }
 
 // awake is for how long a worker was thawed and could reach Postgres within a time.

@@ -60,9 +60,12 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, err
 	}
 	log := newFaultLog(out)
-	w, err := startWorld(ctx, o.root, log)
-	defer func() { w.stop(ctx, !ok) }()
+	w, err := newWorld(o.root, log)
 	if err != nil {
+		return false, err
+	}
+	defer func() { w.stop(ctx, !ok) }()
+	if err := w.start(ctx); err != nil {
 		return false, fmt.Errorf("start the world: %w", err)
 	}
 	log.begun = time.Now()
@@ -72,7 +75,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, err
 	}
 	driven := time.Since(log.begun)
-	fmt.Fprintf(out, "%7.1fs  %d operations are done; waiting for the world to heal\n", driven.Seconds(), o.operations)
+	fmt.Fprintf(out, "%7.1fs  the load is done; waiting for the world to heal\n", driven.Seconds())
 	stuck, err := w.rest(ctx)
 	if err != nil {
 		return false, fmt.Errorf("wait for rest: %w", err)

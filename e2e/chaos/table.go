@@ -22,10 +22,9 @@ func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Durat
 	section("Faults", d.w.faults.counts())
 	section("Minigroups", map[string]int{"real-time": v.ready, "failed": v.failed, "closed": v.closed})
 	fmt.Fprintf(t, "\nLost attempts\t%d\n", v.lost)
-	fmt.Fprintf(t, "  of which left a room\t%d\n", v.matched)
-	fmt.Fprintf(t, "    its reply was not delivered\t%d\n", v.undelivered)
-	fmt.Fprintf(t, "    its reply met a disturbed wire\t%d\n", v.cut)
-	fmt.Fprintf(t, "    its worker was killed with the reply in hand\t%d\n", v.died)
+	for _, why := range []reason{undelivered, tooLate, cut, died} {
+		fmt.Fprintf(t, "  left a room; %s\t%d\n", why, v.matched[why])
+	}
 	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.violations))
 	fmt.Fprintf(t, "Longest time without a read\t%.1fs\n", d.longestBlind.Seconds())
 	fmt.Fprintf(t, "Longest answer of a well API\t%.1fs\n", d.longest.Seconds())

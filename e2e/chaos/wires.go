@@ -69,6 +69,7 @@ func (w *wires) cut() {
 type disturbance struct {
 	name  string
 	toxic map[string]any // nil: it takes no connections
+	loses bool           // replies that the other side takes for delivered
 }
 
 func toxic(kind, stream string, attributes map[string]any) map[string]any {
@@ -76,16 +77,16 @@ func toxic(kind, stream string, attributes map[string]any) map[string]any {
 }
 
 var disturbances = []disturbance{
-	{"latency", toxic("latency", "downstream", map[string]any{"latency": 300, "jitter": 300})},
-	{"requests vanish", toxic("timeout", "upstream", map[string]any{"timeout": 0})},
-	{"replies vanish", toxic("timeout", "downstream", map[string]any{"timeout": 0})},
-	{"connections are reset", toxic("reset_peer", "downstream", map[string]any{"timeout": 50})},
-	{"replies are cut short", toxic("limit_data", "downstream", map[string]any{"bytes": 200})},
-	{"connections close slowly", toxic("slow_close", "downstream", map[string]any{"delay": 1000})},
-	{"no connections", nil},
+	{"latency", toxic("latency", "downstream", map[string]any{"latency": 300, "jitter": 300}), false},
+	{"requests vanish", toxic("timeout", "upstream", map[string]any{"timeout": 0}), false},
+	{"replies vanish", toxic("timeout", "downstream", map[string]any{"timeout": 0}), true},
+	{"connections are reset", toxic("reset_peer", "downstream", map[string]any{"timeout": 50}), true},
+	{"replies are cut short", toxic("limit_data", "downstream", map[string]any{"bytes": 200}), true},
+	{"connections close slowly", toxic("slow_close", "downstream", map[string]any{"delay": 1000}), false},
+	{"no connections", nil, true},
 }
 
-// disturb makes a wire fail for a while. What it says of the end is only true once the wire is well again.
+// disturb makes a wire fail for a while.
 func (w *wires) disturb(ctx context.Context, on *wire, how disturbance, away time.Duration) error {
 	on.mu.Lock()
 	defer on.mu.Unlock()

@@ -56,16 +56,13 @@ func (w *world) parts() []*part {
 	return []*part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
 }
 
-// startWorld starts everything. stop must be called whatever it returns.
-func startWorld(ctx context.Context, root string, log *faultLog) (*world, error) {
+// newWorld makes a world of which nothing is started.
+func newWorld(root string, log *faultLog) (*world, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
-	if err != nil {
-		return nil, err
-	}
-	w := &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log)}
-	return w, w.start(ctx)
+	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log)}, err
 }
 
+// start starts everything. stop must be called whatever it returns.
 func (w *world) start(ctx context.Context) (err error) {
 	if w.temporalBinary, err = stack.BuildTemporal(ctx, w.root, os.Stderr); err != nil {
 		return err
