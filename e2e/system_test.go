@@ -2,21 +2,16 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
+	"flag"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
 	"minigroups/auth"
@@ -45,7 +40,7 @@ type system struct {
 	worker   *stack.Process
 
 	runs client.Client
-	db   *pgx.Conn
+	db   *pgxpool.Pool
 }
 
 // sut is the system under test, shared by all tests: each uses scopes of its own.
@@ -65,6 +60,10 @@ func runTests(m *testing.M) int {
 	defer sut.stop()
 	if err := sut.start(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "start the system:", err)
+		return 1
+	}
+	if err := flag.Set("test.parallel", "16"); err != nil { // what runs at the same time mostly waits
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
@@ -112,16 +111,8 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err := s.startSandbox(ctx); err != nil {
 		return err
 	}
-	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(s.bin, "migrate"), []string{"-config", s.configFile}, nil, s.log("migrate"))
-	if err != nil {
+	if err := s.migrate(ctx, s.configFile); err != nil {
 		return err
-	}
-	select {
-	case <-migrate.Done():
-	case <-ctx.Done():
-	}
-	if err := migrate.Err(); err != nil {
-		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
 	}
 	if err := s.startWorker(ctx); err != nil {
 		return err
@@ -132,15 +123,47 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.runs, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
 		return err
 	}
-	if s.db, err = pgx.Connect(ctx, s.postgres.URL("postgres")); err != nil {
+	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {
 		return err
 	}
-	return s.answers(ctx, s.api+"/readyz", s.apis)
+	return s.apis.Answers(ctx, time.Minute, s.api+"/readyz")
 }
 
 func (s *system) startWorker(ctx context.Context) (err error) {
-	s.worker, err = stack.StartBinary(ctx, "worker", filepath.Join(s.bin, "worker"), []string{"-config", s.configFile}, nil, s.log("worker"))
+	s.worker, err = s.anotherWorker(ctx, "worker", s.configFile)
 	return err
+}
+
+// anotherWorker starts a worker process besides, or with other settings than, the one that is there.
+func (s *system) anotherWorker(ctx context.Context, name, configFile string, env ...string) (*stack.Process, error) {
+	return stack.StartBinary(ctx, name, filepath.Join(s.bin, "worker"), []string{"-config", configFile}, env, s.log(name))
+}
+
+// workWith tells the database of the gateways that a configuration names, and has the worker work with it.
+func (s *system) workWith(ctx context.Context, configFile string) (err error) {
+	if err := s.migrate(ctx, configFile); err != nil {
+		return err
+	}
+	if err := s.worker.Stop(ctx); err != nil {
+		return err
+	}
+	s.worker, err = s.anotherWorker(ctx, "worker", configFile)
+	return err
+}
+
+func (s *system) migrate(ctx context.Context, configFile string) error {
+	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(s.bin, "migrate"), []string{"-config", configFile}, nil, s.log("migrate"))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-migrate.Done():
+	case <-ctx.Done():
+	}
+	if err := migrate.Err(); err != nil {
+		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
+	}
+	return nil
 }
 
 func (s *system) startJanus(ctx context.Context) error {
@@ -172,7 +195,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.answers(ctx, s.event+"/healthz", s.sandbox)
+	return s.sandbox.Answers(ctx, time.Minute, s.event+"/healthz")
 }
 
 // configure writes keys and settings. Waits are short, so that the tests are.
@@ -183,7 +206,7 @@ func (s *system) configure() error {
 	}
 	address := func(i int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[i])) }
 	private, public := filepath.Join(s.dir, "key.pem"), filepath.Join(s.dir, "key.pub.pem")
-	keyPEM, err := writeKeys(private, public)
+	keyPEM, err := stack.WriteKeys(private, public)
 	if err != nil {
 		return err
 	}
@@ -215,7 +238,7 @@ func (s *system) stop() {
 		s.runs.Close()
 	}
 	if s.db != nil {
-		_ = s.db.Close(ctx)
+		s.db.Close()
 	}
 	var parts []interface{ Stop(context.Context) error }
 	for _, p := range []*stack.Process{s.apis, s.worker, s.sandbox} {
@@ -241,54 +264,6 @@ func (s *system) stop() {
 }
 
 func (s *system) log(name string) string { return filepath.Join(s.dir, name+".log") }
-
-// answers waits until a GET is answered with 200, as long as the process that should answer lives.
-func (s *system) answers(ctx context.Context, url string, by *stack.Process) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-by.Done():
-			return fmt.Errorf("%s ended: %w: %v", by.Name(), by.Err(), by.Tail())
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w: %v", url, ctx.Err(), by.Tail())
-		}
-	}
-}
-
-func writeKeys(private, public string) ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := os.WriteFile(private, keyPEM, 0o600); err != nil {
-		return nil, err
-	}
-	return keyPEM, os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), 0o600)
-}
 
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +40,10 @@ type object struct {
 		Type string `json:"type"`
 	} `json:"failure"`
 	Update *struct {
-		State string `json:"state"`
+		State   string `json:"state"`
+		Failure *struct {
+			Type string `json:"type"`
+		} `json:"failure"`
 	} `json:"update"`
 
 	Type     string `json:"type"`
@@ -199,34 +203,7 @@ func (c *class) open(service string) []sandbox.Room {
 // gatewayRooms lists the publishers of the gateway's rooms that belong to the class.
 func (c *class) gatewayRooms() []int {
 	c.t.Helper()
-	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"e2e-secret","request":{"request":"list","admin_key":"e2e-key"}}`
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, sut.janus.AdminURL(), strings.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	var list struct {
-		Response struct {
-			List []struct {
-				Description   string `json:"description"`
-				MaxPublishers int    `json:"max_publishers"`
-			} `json:"list"`
-		} `json:"response"`
-	}
-	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
-		c.t.Fatal(err)
-	}
-	var publishers []int
-	for _, room := range list.Response.List {
-		if room.Description == "minigroup:"+c.id.String() {
-			publishers = append(publishers, room.MaxPublishers)
-		}
-	}
-	return publishers
+	return roomsOn(c.t, sut.janus)["minigroup:"+c.id.String()]
 }
 
 // holdsAll asserts that the minigroup has exactly what it shows: one open room of each kind and its slots.
@@ -263,18 +240,41 @@ func (c *class) count(sql string) (n int) {
 	return n
 }
 
-// faulty sets faults for this class at a service until the test ends or the returned function is called.
+// faults are those in force at each service. A stand-in knows only whole lists, and tests run at the same time.
+var faults = struct {
+	sync.Mutex
+	at map[string][]*sandbox.Fault
+}{at: map[string][]*sandbox.Fault{}}
+
+// changeFaults makes the stand-in have the faults that edit makes of those it has. Requests that hang are answered with 503;
+// where their fault remains, they hang again when they are repeated.
+func changeFaults(ctx context.Context, service string, edit func([]*sandbox.Fault) []*sandbox.Fault) error {
+	faults.Lock()
+	defer faults.Unlock()
+	faults.at[service] = edit(faults.at[service])
+	list := make([]sandbox.Fault, len(faults.at[service]))
+	for i, f := range faults.at[service] {
+		list[i] = *f
+	}
+	return sandboxclient.SetFaults(ctx, service, list...)
+}
+
+// faulty sets a fault for this class at a service until the test ends or the returned function is called.
 func (c *class) faulty(service string, f sandbox.Fault) (heal func()) {
 	c.t.Helper()
 	f.ClassroomID = &c.id
-	if err := sandboxclient.SetFaults(c.t.Context(), service, f); err != nil {
+	err := changeFaults(c.t.Context(), service, func(list []*sandbox.Fault) []*sandbox.Fault { return append(list, &f) })
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	heal = func() {
-		if err := sandboxclient.ClearFaults(context.Background(), service); err != nil {
+	heal = sync.OnceFunc(func() {
+		err := changeFaults(context.Background(), service, func(list []*sandbox.Fault) []*sandbox.Fault {
+			return slices.DeleteFunc(list, func(other *sandbox.Fault) bool { return other == &f })
+		})
+		if err != nil {
 			c.t.Error(err)
 		}
-	}
+	})
 	c.t.Cleanup(heal)
 	return heal
 }

@@ -40,6 +40,8 @@ const (
 	patchUndone         operation = "patch undone"
 	commitUpdate        operation = "commit update"
 	failUpdate          operation = "fail update"
+	openSagas           operation = "open sagas"
+	forgottenRooms      operation = "forgotten rooms"
 )
 
 // do carries out one call of the ledger. A ledger refuses with words of its own.
@@ -137,6 +139,19 @@ func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 func (l ledger) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
 	err = l.do(ctx, failUpdate, func(ctx context.Context) (err error) {
 		out, err = l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
+		return err
+	})
+	return out, err
+}
+
+func (l ledger) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.OpenSaga, err error) {
+	err = l.do(ctx, openSagas, func(ctx context.Context) (err error) { out, err = l.Store.OpenSagas(ctx, quiet, limit); return err })
+	return out, err
+}
+
+func (l ledger) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.CondemnedRoom, err error) {
+	err = l.do(ctx, forgottenRooms, func(ctx context.Context) (err error) {
+		out, err = l.Store.ForgottenRooms(ctx, quiet, limit)
 		return err
 	})
 	return out, err

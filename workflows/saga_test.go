@@ -69,6 +69,8 @@ type stage struct {
 	group string
 	// gone makes every run the one that is not current.
 	gone atomic.Bool
+	// current is the id of the one run that is current; empty where every run is taken for that.
+	current atomic.Value
 	// deaf makes Temporal start no run that closes a room.
 	deaf    atomic.Bool
 	closing sync.WaitGroup
@@ -118,7 +120,10 @@ func (s *stage) gatewaysWith(capacities ...int32) {
 }
 
 // IsCurrent and CloseRoom make a stage the activities.Runs of its processes.
-func (s *stage) IsCurrent(context.Context, string, string) (bool, error) { return !s.gone.Load(), nil }
+func (s *stage) IsCurrent(_ context.Context, _, run string) (bool, error) {
+	current, _ := s.current.Load().(string)
+	return !s.gone.Load() && (current == "" || current == run), nil
+}
 
 func (s *stage) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
 	if s.deaf.Load() {
@@ -143,6 +148,30 @@ func newDraft() minigroup.Draft {
 
 func (s *stage) create(run string, d minigroup.Draft, plots ...plot) *played {
 	return s.run(run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), Patience: patience}, plots...)
+}
+
+func (s *stage) createOn(acts *activities.Activities, run string, d minigroup.Draft) *played {
+	return s.runOn(acts, run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), Patience: patience})
+}
+
+// beside does something beside the test. What it returns waits for the end of it, and so does the end of the test.
+func beside[T any](s *stage, do func() T) (ended func() T) {
+	over := make(chan struct{})
+	var out T
+	go func() {
+		defer close(over)
+		out = do()
+	}()
+	s.Cleanup(func() { waitFor(over) })
+	return func() T {
+		s.Helper()
+		select {
+		case <-over:
+		case <-time.After(deadline):
+			s.Fatal("it did not end")
+		}
+		return out
+	}
 }
 
 // played is a run that has ended.
@@ -202,6 +231,11 @@ func cancelAfter(name string) plot {
 
 // run plays a workflow to its end, all of its activities included, in an environment that skips time.
 func (s *stage) run(id string, wf, in any, plots ...plot) *played {
+	return s.runOn(s.acts, id, wf, in, plots...)
+}
+
+// runOn plays a workflow on a worker process of its own.
+func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots ...plot) *played {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
@@ -209,7 +243,7 @@ func (s *stage) run(id string, wf, in any, plots ...plot) *played {
 	w := &watcher{run: id, plots: plots, cancel: env.CancelWorkflow, ids: map[string]string{}}
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{w}, DeadlockDetectionTimeout: deadline})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "minigroup/test"})
-	env.RegisterActivity(s.acts)
+	env.RegisterActivity(acts)
 	env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

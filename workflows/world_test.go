@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,6 +100,50 @@ func hang(c call) error {
 }
 
 func well(c call) error { return c.take(c.ctx) }
+
+// gate is where a worker stands still, as one that is frozen, and goes on when the test opens it.
+type gate struct {
+	reached, opened chan struct{}
+	reach, free     sync.Once
+}
+
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	g := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
+	t.Cleanup(g.open)
+	return g
+}
+
+func (g *gate) open() { g.free.Do(func() { close(g.opened) }) }
+
+// stand waits at the gate.
+func (g *gate) stand() {
+	g.reach.Do(func() { close(g.reached) })
+	waitFor(g.opened)
+}
+
+// before stands still before it does what was asked for; its caller's context may have ended by then.
+func (g *gate) before(c call) error {
+	g.stand()
+	return done(c)
+}
+
+// after does what was asked for and stands still before its caller hears of it.
+func (g *gate) after(c call) error {
+	err := done(c)
+	g.stand()
+	return err
+}
+
+// someone waits until somebody stands at the gate.
+func (g *gate) someone(t *testing.T) {
+	t.Helper()
+	select {
+	case <-g.reached:
+	case <-time.After(deadline / 2):
+		t.Fatal("nobody came to the gate")
+	}
+}
 
 // times repeats a way.
 func times(n int, w way) []way {

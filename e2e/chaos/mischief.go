@@ -72,31 +72,50 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 	}
 }
 
-// misbehaviour makes a stand-in misbehave, a number of times.
+// misbehaviour makes the stand-ins misbehave, a number of times: one of them somehow, or one late while the other refuses,
+// so that what was begun is undone while requests are in the air.
 func (w *world) misbehaviour(rnd *rand.Rand) func(context.Context, time.Duration) error {
-	service, name := w.event, "event"
-	operations := []sandbox.Operation{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationLock}
+	services := []string{w.event, w.conference}
+	names := []string{"event", "conference"}
+	operations := [][]sandbox.Operation{
+		{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationLock},
+		{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead, sandbox.OperationClose},
+	}
+	effects := []sandbox.Effect{
+		sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate, sandbox.EffectLoseReply, sandbox.EffectLoseReply,
+	}
+	one := rnd.IntN(2)
+	late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 4, DelayMS: 500 + rnd.IntN(int(flight.Milliseconds()))}
 	if rnd.IntN(2) == 0 {
-		service, name = w.conference, "conference"
-		operations = []sandbox.Operation{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead, sandbox.OperationClose}
+		refuse := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Times: 4}
+		return func(ctx context.Context, d time.Duration) error {
+			return w.misbehave(ctx, d, names[one]+" late, the other refuses", func(ctx context.Context) error {
+				return errors.Join(sandboxclient.SetFaults(ctx, services[one], late), sandboxclient.SetFaults(ctx, services[1-one], refuse))
+			})
+		}
 	}
-	f := sandbox.Fault{
-		Operation: operations[rnd.IntN(len(operations))], Times: 1 + rnd.IntN(4), DelayMS: rnd.IntN(int(flight.Milliseconds()) + 2000),
-		Do: []sandbox.Effect{sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate, sandbox.EffectLoseReply, sandbox.EffectLoseReply}[rnd.IntN(7)],
-	}
+	f := late
+	f.Operation, f.Do, f.Times = operations[one][rnd.IntN(len(operations[one]))], effects[rnd.IntN(len(effects))], 1+rnd.IntN(4)
 	return func(ctx context.Context, d time.Duration) error {
-		if w.sandbox.mu.TryLock() { // a frozen one hears nothing
-			defer w.sandbox.mu.Unlock()
-		} else {
-			return nil
-		}
-		defer w.faults.begin(name, fmt.Sprintf("%s %s", f.Do, f.Operation))()
-		if err := sandboxclient.SetFaults(ctx, service, f); err != nil && ctx.Err() == nil {
-			return err
-		}
-		pause(ctx, d)
+		return w.misbehave(ctx, d, fmt.Sprintf("%s %s", f.Do, f.Operation), func(ctx context.Context) error {
+			return sandboxclient.SetFaults(ctx, services[one], f)
+		})
+	}
+}
+
+// misbehave sets faults of the stand-ins, unless these are frozen and hear nothing. They stay until they are used up, or
+// others are set.
+func (w *world) misbehave(ctx context.Context, d time.Duration, how string, set func(context.Context) error) error {
+	if !w.sandbox.mu.TryLock() {
 		return nil
 	}
+	defer w.sandbox.mu.Unlock()
+	defer w.faults.begin("stand-ins misbehave", how)()
+	if err := set(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	pause(ctx, d)
+	return nil
 }
 
 // lever does to a run of ours what a person can do in Temporal's UI.

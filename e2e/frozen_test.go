@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"minigroups/sandbox"
+	"minigroups/workflows"
+)
+
+// Processes that stop in their tracks and go on later, with what they knew then.
+
+func TestACancelBeforeBegin(t *testing.T) {
+	c := newClass(t)
+	if err := sut.worker.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.cancel()
+	if o := c.get(); o.Status != "creating" {
+		t.Fatalf("got %s", o.text)
+	}
+	if err := sut.startWorker(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.until("failed"); r.Failure.Type != "operation_cancelled" {
+		t.Fatalf("got %s", r.text)
+	}
+	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	c.holdsNothing()
+	if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1`); n != 0 || len(c.rooms(sut.event)) != 0 {
+		t.Fatalf("%d rooms were asked for", n)
+	}
+}
+
+// TestAWorkerFrozenInAStep freezes the worker while conference works on what it was asked for. Another worker takes the
+// class over. Then the first thaws, and finds the reply, with the id of a room.
+func TestAWorkerFrozenInAStep(t *testing.T) {
+	late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 1500}
+	begin := func() (c *class, inTime func()) {
+		c = newClass(t)
+		inTime = c.faulty(sut.conference, late)
+		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+		c.has("event", "held")
+		return c, inTime
+	}
+	ready, inTime1 := begin()
+	failed, inTime2 := begin()
+	other, inTime3 := begin()
+	sut.worker.Freeze()
+	defer sut.worker.Thaw()
+	classes := []*class{ready, failed, other}
+	for _, c := range classes {
+		if len(c.rooms(sut.conference)) != 0 {
+			t.Fatal("conference was not late, so nothing is tried here")
+		}
+		c.terminate()
+	}
+	eventually(t, func() error { // the replies are on their way to the frozen worker
+		for _, c := range classes {
+			if len(c.open(sut.conference)) == 0 {
+				return fmt.Errorf("conference has made no room yet")
+			}
+		}
+		return nil
+	})
+	inTime1()
+	inTime2()
+	inTime3()
+	second, err := sut.anotherWorker(t.Context(), "second-worker", sut.configFile, "MINIGROUPS_WORKER__METRICS_LISTEN=127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := second.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	failed.faulty(sut.conference, createRefused)
+	other.body["host"] = "another.example.org"
+	for _, c := range classes {
+		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	}
+	ready.until("real-time")
+	other.until("real-time")
+	failed.until("failed")
+	sut.worker.Thaw()
+	for _, c := range classes {
+		eventually(t, func() error {
+			if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state IN ('sent', 'releasing')`); n != 0 {
+				return fmt.Errorf("%d attempts are open", n)
+			}
+			return nil
+		})
+		if n := len(c.rooms(sut.conference)); c != failed && n != 2 {
+			t.Fatalf("conference made %d rooms, want that of the frozen worker and that of the other", n)
+		}
+	}
+	ready.settles()
+	other.settles()
+	if o := other.get(); o.Host != "another.example.org" {
+		t.Fatalf("got %s", o.text)
+	}
+	failed.vanishes()
+}
+
+func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
+	c := newClass(t)
+	sut.janus.Freeze()
+	defer sut.janus.Thaw()
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	eventually(t, func() error {
+		if c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND doubtful`) == 0 {
+			return fmt.Errorf("the gateway was not asked in vain yet")
+		}
+		return nil
+	})
+	c.cancel()
+	c.until("failed")
+	if n := c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND state = 'releasing'`); n != 1 {
+		t.Fatal("the slots do not count any more, and the gateway may have them")
+	}
+	sut.janus.Thaw()
+	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		if n := c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND state <> 'released'`); n != 0 {
+			return fmt.Errorf("%d reservations still count", n)
+		}
+		return nil
+	})
+	c.holdsNothing()
+}

@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"minigroups/config"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+// roomsOn lists the publishers of the rooms on a gateway, by their description.
+func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
+	t.Helper()
+	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"e2e-secret","request":{"request":"list","admin_key":"e2e-key"}}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.AdminURL(), strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var list struct {
+		Response struct {
+			List []struct {
+				Description   string `json:"description"`
+				MaxPublishers int    `json:"max_publishers"`
+			} `json:"list"`
+		} `json:"response"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
+		t.Fatal(err)
+	}
+	rooms := map[string][]int{}
+	for _, room := range list.Response.List {
+		rooms[room.Description] = append(rooms[room.Description], room.MaxPublishers)
+	}
+	return rooms
+}
+
+// fleet makes the worker reserve in a group of gateways of its own until the test ends. The gateway of the other tests
+// belongs to no group.
+func fleet(t *testing.T, group string, capacities ...int32) []*stack.Janus {
+	t.Helper()
+	cfg := sut.cfg
+	cfg.Janus.Group = group
+	cfg.Janus.Backends = append([]config.Backend{}, sut.cfg.Janus.Backends...)
+	gateways := make([]*stack.Janus, len(capacities))
+	for i, capacity := range capacities {
+		ports, err := freePorts(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprintf("%s-%d", group, i+1)
+		gateways[i], err = stack.StartJanus(t.Context(), stack.JanusOptions{
+			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1], AdminSecret: "e2e-secret", AdminKey: "e2e-key", Log: sut.log(id),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := gateways[i].Kill(); err != nil {
+				t.Error(err)
+			}
+		})
+		cfg.Janus.Backends = append(cfg.Janus.Backends, config.Backend{
+			ID: id, AdminURL: gateways[i].AdminURL(), JanusURL: gateways[i].URL(), Group: group, Capacity: &capacity,
+		})
+	}
+	file := filepath.Join(sut.dir, group+".yaml")
+	if err := config.Save(file, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := sut.workWith(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // before the gateways end
+		if err := sut.workWith(context.Background(), sut.configFile); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return gateways
+}
+
+// TestTwoHundredCreatesNeverOverbookAGateway has room for 70 of 200 classes.
+func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
+	capacities := []int32{80, 60}
+	gateways := fleet(t, "crowded", capacities...)
+	classes := make([]*class, 200)
+	for i := range classes {
+		classes[i] = newClass(t)
+		classes[i].body["reserve"] = 2
+	}
+	posts := make([]any, len(classes))
+	for i, c := range classes {
+		posts[i] = c.body
+	}
+	replies := atOnce(t, len(classes), http.MethodPost, "/api/v1/minigroups", func(i int) any { return posts[i] })
+	var ready []*class
+	for i, r := range replies {
+		switch r.code {
+		case http.StatusCreated, http.StatusAccepted:
+			ready = append(ready, classes[i])
+		default:
+			if r.want(t, http.StatusServiceUnavailable); r.Type != "capacity_exceeded" {
+				t.Fatalf("got %s", r.text)
+			}
+			classes[i].refusedForWant()
+		}
+	}
+	if len(ready) != 70 {
+		t.Fatalf("%d classes got in, 70 fit", len(ready))
+	}
+	for _, c := range ready {
+		c.until("real-time")
+	}
+	shown := map[string][]int{}
+	for i, gateway := range gateways {
+		publishers := 0
+		rooms := roomsOn(t, gateway)
+		for _, of := range rooms {
+			for _, n := range of {
+				publishers += n
+			}
+		}
+		var booked int
+		err := sut.db.QueryRow(t.Context(), `SELECT coalesce(sum(slots), 0) FROM janus_reservation WHERE backend_id = $1 AND state = 'held'`,
+			fmt.Sprintf("crowded-%d", i+1)).Scan(&booked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if booked != int(capacities[i]) || publishers != booked {
+			t.Errorf("gateway %d has %d slots booked and %d publishers in its rooms, want %d", i+1, booked, publishers, capacities[i])
+		}
+		maps.Copy(shown, rooms)
+	}
+	for _, c := range ready {
+		if got := shown["minigroup:"+c.id.String()]; len(got) != 1 || len(c.open(sut.event)) != 1 || len(c.open(sut.conference)) != 1 {
+			t.Fatalf("%s is ready, its gateway has %v", c.id, got)
+		}
+	}
+}
+
+// refusedForWant asserts that a class which got no slots has failed and has nothing.
+func (c *class) refusedForWant() {
+	c.t.Helper()
+	if r := c.get(); r.Status != "failed" || r.Failure.Type != "capacity_exceeded" {
+		c.t.Fatalf("got %s", r.text)
+	}
+	c.holdsNothing()
+}
+
+func TestAGatewayThatIsDownIsPassedOver(t *testing.T) {
+	gateways := fleet(t, "halved", 50, 100) // the first is the fuller one, and would be taken
+	if err := gateways[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		var away bool
+		err := sut.db.QueryRow(t.Context(), `SELECT away_since IS NOT NULL FROM janus_backend WHERE id = 'halved-1'`).Scan(&away)
+		if err != nil || !away {
+			return fmt.Errorf("nobody has noticed: %w", err)
+		}
+		return nil
+	})
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	if got := roomsOn(t, gateways[1])["minigroup:"+c.id.String()]; len(got) != 1 || got[0] != 8 {
+		t.Fatalf("the other gateway has rooms for %v", got)
+	}
+	if got := c.gatewayRooms(); len(got) != 0 {
+		t.Fatalf("a gateway of no group has rooms for %v", got)
+	}
+	t.Run("what fits on none is refused", func(t *testing.T) {
+		big := newClass(t)
+		big.body["reserve"] = 101
+		if r := big.post(); r.want(t, http.StatusServiceUnavailable).Type != "capacity_exceeded" {
+			t.Fatalf("got %s", r.text)
+		}
+		big.refusedForWant()
+	})
+}

@@ -1,0 +1,404 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+// isOpen is what the sweeper asks of Temporal.
+const isOpen operation = "is open"
+
+// runs is what Temporal knows of the runs of one class: at most one is open, and the latest is the current one.
+type runs struct {
+	*stage
+	class  uuid.UUID
+	mu     sync.Mutex
+	open   string
+	healed int
+	// healing are the runs that sweeps have started; each waits for the end of one.
+	healing []func() *played
+}
+
+// start starts a run beside the test, unless one is open.
+func (r *runs) start(run string, do func() *played) (ended func() *played, started bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open != "" {
+		return nil, false
+	}
+	r.open = run
+	r.take(run)
+	return beside(r.stage, func() *played {
+		p := do()
+		r.ends(run)
+		return p
+	}), true
+}
+
+// ends ends a run, as a terminate does or because it has come to its end.
+func (r *runs) ends(run string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == run {
+		r.open = ""
+	}
+}
+
+// quiet waits until no run is open.
+func (r *runs) quiet() {
+	r.Helper()
+	r.eventually("no run is open", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.open == ""
+	})
+}
+
+func (r *runs) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, err error) {
+	err = r.do(isOpen, call{ctx: ctx, take: func(context.Context) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		open = saga.Run == r.open
+		return nil
+	}})
+	return open, err
+}
+
+func (r *runs) Heal(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
+	r.mu.Lock()
+	r.healed++
+	run := fmt.Sprintf("healing-%d", r.healed)
+	r.mu.Unlock()
+	ended, started := r.start(run, func() *played {
+		if saga.UpdateID == uuid.Nil {
+			return r.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: saga.ClassID})
+		}
+		return r.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
+			UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: patience,
+		})
+	})
+	if started {
+		r.mu.Lock()
+		r.healing = append(r.healing, ended)
+		r.mu.Unlock()
+	}
+	return started, nil
+}
+
+// ofOneClass is the ledger without the classes of other cases.
+type ofOneClass struct {
+	ledger
+	class uuid.UUID
+}
+
+func (l ofOneClass) OpenSagas(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.OpenSaga, error) {
+	sagas, err := l.ledger.OpenSagas(ctx, quiet, limit)
+	return slices.DeleteFunc(sagas, func(o minigroup.OpenSaga) bool { return o.ClassID != l.class }), err
+}
+
+func (l ofOneClass) DueComparisons(ctx context.Context, limit int) ([]minigroup.OpenSaga, error) {
+	due, err := l.ledger.DueComparisons(ctx, limit)
+	return slices.DeleteFunc(due, func(o minigroup.OpenSaga) bool { return o.ClassID != l.class }), err
+}
+
+func (l ofOneClass) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error) {
+	rooms, err := l.ledger.ForgottenRooms(ctx, quiet, limit)
+	return slices.DeleteFunc(rooms, func(room minigroup.CondemnedRoom) bool {
+		var its bool
+		scan := l.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM room_attempt WHERE room_id = $1 AND class_id = $2)`, room.ID, l.class).Scan(&its)
+		return scan != nil || !its
+	}), err
+}
+
+// sweep sweeps the classes, of which this one is as old as the sweeper wants it to be.
+func (r *runs) sweep() activities.SweptClasses {
+	r.Helper()
+	for _, sql := range []string{
+		`UPDATE minigroup SET changed_at = now() - interval '1 minute' WHERE id = $1`,
+		`UPDATE room_attempt SET changed_at = now() - interval '1 minute' WHERE class_id = $1`,
+		`UPDATE minigroup_update SET requested_at = now() - interval '1 minute' WHERE class_id = $1`,
+	} {
+		if _, err := r.db.Exec(r.Context(), sql, r.class); err != nil {
+			r.Error(err)
+		}
+	}
+	sweeper := activities.Sweeper{Ledger: ofOneClass{r.ledger, r.class}, Healer: r, Steps: r.acts, Count: func(string, int) {}}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), deadline)
+	defer cancel()
+	swept, err := sweeper.SweepClasses(ctx)
+	if err != nil || swept.Failed > 0 {
+		r.Errorf("the sweep came to %+v, %v", swept, err)
+	}
+	return swept
+}
+
+// expire ends the moment of every request of a class.
+func (s *stage) expire(d minigroup.Draft) {
+	s.Helper()
+	if _, err := s.db.Exec(s.Context(), `UPDATE room_attempt SET expires_at = now() WHERE class_id = $1`, d.ClassID()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func TestALateReplyWhoseRoomTheSweeperCloses(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for _, st := range []step{steps[1], steps[3]} {
+		for _, m := range momentsOfLateReplies() {
+			t.Run(st.name+": "+m.name, func(t *testing.T) {
+				t.Parallel()
+				s, d := db.stage(t), newDraft()
+				s.gatewaysWith(20)
+				r := &runs{stage: s, class: d.ClassID()}
+				answer := s.inTheAir("run-1", d, st)
+				s.deaf.Store(true)
+				made := m.play(s, d, st, answer)
+				s.deaf.Store(false)
+				r.sweep()
+				r.quiet()
+				s.endsWith(made, d)
+			})
+		}
+	}
+}
+
+func TestTwoSweepsAtOnce(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, c := range map[string]struct {
+		// left leaves something for the sweeper to do, and returns the draft that is ready in the end.
+		left func(*stage, minigroup.Draft) *minigroup.Draft
+	}{
+		"undo one create": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
+			s.halfMade("run-1", d)
+			s.expire(d)
+			return nil
+		}},
+		"go on with one undo": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
+			s.halfMade("run-1", d)
+			in := activities.CondemnInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
+			if err := s.act("run-1", s.acts.CondemnMinigroup, in); err != nil {
+				s.Fatal(err)
+			}
+			return nil
+		}},
+		"finish one update": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
+			s.established(d)
+			change, want := longer(d, 10, 9)
+			id := uuid.New()
+			s.tell(conferencePatch, lost)
+			if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: activities.ToChange(change)}); err != nil {
+				s.Fatal(err)
+			}
+			if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}); err == nil {
+				s.Fatal("the PATCH was answered")
+			}
+			return &want
+		}},
+		"have one room closed": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
+			answer := s.inTheAir("run-1", d, steps[1])
+			s.undo("run-2", d)
+			s.deaf.Store(true)
+			answer()
+			s.arrived(d, minigroup.EventRoom, 1)
+			s.deaf.Store(false)
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, d := db.stage(t), newDraft()
+			r := &runs{stage: s, class: d.ClassID()}
+			made := c.left(s, d)
+			one, two := newGate(t), newGate(t)
+			s.tell(openSagas, one.after, two.after) // both know of the same
+			sweeps := []func() activities.SweptClasses{beside(s, r.sweep), beside(s, r.sweep)}
+			one.someone(t)
+			two.someone(t)
+			one.open()
+			two.open()
+			for _, ended := range sweeps {
+				ended()
+			}
+			r.quiet()
+			s.endsWith(made, d)
+		})
+	}
+}
+
+func TestASweepBesideALiveRun(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for _, f := range standstillsOfACreate() {
+		for name, during := range map[string]func(*stage, minigroup.Draft){
+			"": func(*stage, minigroup.Draft) {}, ", and its requests are over their moment": (*stage).expire,
+		} {
+			t.Run("a create "+f.String()+name, func(t *testing.T) {
+				t.Parallel()
+				s, d := db.stage(t), newDraft()
+				r := &runs{stage: s, class: d.ClassID()}
+				g := newGate(t)
+				s.tell(f.at, f.way(g))
+				s.acts.Settings.StepWait = deadline
+				ended, _ := r.start("run-1", func() *played { return s.create("run-1", d) })
+				g.someone(t)
+				during(s, d)
+				if swept := r.sweep(); swept.Healed > 0 {
+					t.Errorf("the sweep came to %+v", swept)
+				}
+				g.open()
+				s.endsAs(ended(), d, step{}, end{})
+			})
+		}
+	}
+	for _, f := range standstillsOfAnUpdate() {
+		t.Run("an update "+f.String(), func(t *testing.T) {
+			t.Parallel()
+			s, d := db.stage(t), newDraft()
+			s.established(d)
+			r := &runs{stage: s, class: d.ClassID()}
+			g := newGate(t)
+			s.tell(f.at, f.way(g))
+			s.acts.Settings.StepWait = deadline
+			change, want := longer(d, 10, 9)
+			ended, _ := r.start("run-2", func() *played { return s.update("run-2", uuid.New(), d, change) })
+			g.someone(t)
+			if swept := r.sweep(); swept.Healed > 0 {
+				t.Errorf("the sweep came to %+v", swept)
+			}
+			g.open()
+			s.became(ended(), want, want.Time, "")
+		})
+	}
+}
+
+// whereASweepStands are the moments between which a sweep decides that a create is gone and starts the run that undoes it.
+var whereASweepStands = map[string]operation{"has listed what is open": openSagas, "knows that its run is gone": isOpen}
+
+// sweptAt leaves a create whose run was terminated, and has a sweep come so far.
+func sweptAt(t *testing.T, db database, at operation) (r *runs, d minigroup.Draft, goOn func() activities.SweptClasses) {
+	t.Helper()
+	s, d := db.stage(t), newDraft()
+	s.gatewaysWith(20)
+	r = &runs{stage: s, class: d.ClassID()}
+	s.halfMade("run-1", d)
+	sweeping := newGate(t)
+	s.tell(at, sweeping.after)
+	ended := beside(s, r.sweep)
+	sweeping.someone(t)
+	return r, d, func() activities.SweptClasses {
+		sweeping.open()
+		return ended()
+	}
+}
+
+// posts starts a create beside the test.
+func (r *runs) posts(run string, d minigroup.Draft) (ready func()) {
+	r.Helper()
+	ended, started := r.start(run, func() *played { return r.create(run, d) })
+	if !started {
+		r.Fatal("another run is open")
+	}
+	return func() {
+		r.Helper()
+		if p := ended(); p.err != nil {
+			r.Error(p.err)
+		}
+		r.quiet()
+	}
+}
+
+func TestASweepBesideAPOSTThatRestartsATerminatedClass(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, next := range drafts() {
+		for where, at := range whereASweepStands {
+			for _, f := range standstillsOfACreate() {
+				if kept := newDraft(); f.at == eventCreate && next(kept).Fingerprint() == kept.Fingerprint() {
+					continue // the event room of the terminated run is kept
+				}
+				t.Run(fmt.Sprintf("the sweep %s, and %s stands %s", where, name, f), func(t *testing.T) {
+					t.Parallel()
+					r, d, goOn := sweptAt(t, db, at)
+					made, creating := next(d), newGate(t)
+					if f.at == beginCreate {
+						r.tell(beginCreate, well)
+					}
+					r.tell(f.at, f.way(creating))
+					ready := r.posts("run-2", made)
+					creating.someone(t)
+					if n := goOn().Healed; n > 0 {
+						t.Errorf("%d runs were started beside an open one", n)
+					}
+					creating.open()
+					ready()
+					r.endsWith(&made, d)
+				})
+			}
+			t.Run(fmt.Sprintf("the sweep %s, and %s is ready", where, name), func(t *testing.T) {
+				t.Parallel()
+				r, d, goOn := sweptAt(t, db, at)
+				made := next(d)
+				r.posts("run-2", made)()
+				goOn()
+				r.quiet()
+				r.endsWith(&made, d)
+			})
+		}
+	}
+}
+
+func TestTheUndoOfASweepIsTerminatedAndItsWorkerGoesOn(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, next := range drafts() {
+		for _, f := range []standstill{{condemn, false}, {condemn, true}, {eventClose, false}, {roomReleased, false}, {fail, false}} {
+			t.Run(f.String()+", when "+name+" is ready", func(t *testing.T) {
+				t.Parallel()
+				r, d, goOn := sweptAt(t, db, isOpen)
+				made, undo := next(d), newGate(t)
+				r.tell(f.at, f.way(undo))
+				goOn()
+				undo.someone(t)
+				r.ends("healing-1")
+				r.posts("run-2", made)()
+				undo.open()
+				r.healing[0]()
+				r.endsWith(&made, d)
+			})
+		}
+	}
+}
+
+func TestASweepClosesOnlyCondemnedRooms(t *testing.T) {
+	t.Parallel()
+	s, d := newDatabase(t).stage(t), newDraft()
+	s.gatewaysWith(30)
+	r := &runs{stage: s, class: d.ClassID()}
+	s.halfMade("run-1", d)
+	s.deaf.Store(true)
+	s.begins("run-2", other(d)) // condemns the room of the first
+	sweeping := newGate(t)
+	s.tell(forgottenRooms, sweeping.after)
+	r.open = "run-2"
+	swept := beside(s, r.sweep)
+	sweeping.someone(t)
+	r.ends("run-2")
+	r.posts("run-3", d)() // the first draft again
+	s.deaf.Store(false)
+	sweeping.open()
+	if n := swept().Closing; n != 1 {
+		t.Errorf("%d rooms are being closed", n)
+	}
+	s.endsWith(&d, d)
+}

@@ -1,0 +1,176 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+)
+
+// unanswered does what was asked for, stands still, and loses the reply.
+func (g *gate) unanswered(c call) error {
+	if err := g.after(c); err != nil {
+		return err
+	}
+	return c.answer(silence)
+}
+
+// twice has one run ask for a room in two processes, of which the second does not know of the request of the first.
+func (s *stage) twice(d minigroup.Draft, st step, first, second func(*gate) way) (answerFirst, answerSecond func()) {
+	s.Helper()
+	replies := []*gate{newGate(s.T), newGate(s.T)}
+	s.begins("run-1", d)
+	in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, st.room)}
+	for i, way := range []func(*gate) way{first, second} {
+		s.tell(st.asks, way(replies[i]))
+		acts := s.acts
+		beside(s, func() error { return s.actIn(acts, "run-1", s.roomStep(acts, st), in) })
+		replies[i].someone(s.T)
+		s.acts = s.process(s.acts.Settings) // the next step, and the rest of the run
+	}
+	return replies[0].open, replies[1].open
+}
+
+func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	answered, lost := func(g *gate) way { return g.after }, func(g *gate) way { return g.unanswered }
+	for _, st := range []step{steps[1], steps[3]} {
+		for name, c := range map[string]struct {
+			first, second func(*gate) way
+			secondIsFirst bool
+		}{
+			"both are answered":                     {first: answered, second: answered},
+			"both are answered, the second first":   {first: answered, second: answered, secondIsFirst: true},
+			"only the second is answered":           {first: lost, second: answered},
+			"only the first is answered":            {first: answered, second: lost},
+			"only the first, and last, is answered": {first: answered, second: lost, secondIsFirst: true},
+			"none is answered":                      {first: lost, second: lost},
+		} {
+			t.Run(st.name+": "+name, func(t *testing.T) {
+				t.Parallel()
+				s := db.stage(t)
+				d := newDraft()
+				one, two := s.twice(d, st, c.first, c.second)
+				if c.secondIsFirst {
+					one, two = two, one
+				}
+				one()
+				s.eventually("it is decided", func() bool { return s.decided(d, st.room) == 1 })
+				two()
+				s.eventually("both are decided", func() bool { return s.decided(d, st.room) == 2 })
+				s.endsAs(s.create("run-1", d), d, step{}, end{})
+			})
+		}
+		t.Run(st.name+": both replies reach the ledger at the very same moment", func(t *testing.T) {
+			t.Parallel()
+			s := newDatabase(t).stage(t)
+			d := newDraft()
+			one, two := s.twice(d, st, answered, answered)
+			// Each finds the place free, and waits for its row before it writes that it takes the place.
+			rows, err := s.db.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = rows.Rollback(context.WithoutCancel(t.Context())) })
+			if _, err := rows.Exec(t.Context(), `SELECT 1 FROM room_attempt WHERE class_id = $1 FOR UPDATE`, d.ClassID()); err != nil {
+				t.Fatal(err)
+			}
+			one()
+			two()
+			s.eventually("both wait", func() bool {
+				var n int
+				err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE room_attempt a SET room_id%'`).Scan(&n)
+				return err == nil && n == 2
+			})
+			if err := rows.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.eventually("both are decided", func() bool { return s.decided(d, st.room) == 2 })
+			s.endsAs(s.create("run-1", d), d, step{}, end{})
+			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 || s.called(answerAttempt) > 3 {
+				t.Errorf("%d rooms were released, the ledger was told %d times of three replies", n, s.called(answerAttempt))
+			}
+		})
+	}
+}
+
+// decided counts the attempts of a kind that are answered or lost.
+func (s *stage) decided(d minigroup.Draft, kind minigroup.RoomKind) int {
+	s.Helper()
+	n := 0
+	for _, a := range s.attempts(d.ClassID()) {
+		if a.Kind == kind && (a.RoomID != nil || a.State == minigroup.AttemptLost) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for _, f := range standstillsOfACreate() {
+		t.Run("one stands "+f.String()+", the other makes the minigroup", func(t *testing.T) {
+			t.Parallel()
+			s, d := db.stage(t), newDraft()
+			old := s.frozen("run-1", d, f)
+			p := s.create("run-1", d)
+			old.wake()
+			s.wokenTooLate(old.ended())
+			s.sweepUntilDone(d)
+			s.endsAs(p, d, step{}, end{})
+		})
+		t.Run("one stands "+f.String()+", the other hears of a cancel", func(t *testing.T) {
+			t.Parallel()
+			s, d := db.stage(t), newDraft()
+			old := s.frozen("run-1", d, f)
+			p := s.create("run-1", d, atOnce)
+			old.wake()
+			old.ended()
+			s.sweepUntilDone(d)
+			if f == (standstill{establish, true}) {
+				s.endsAs(p, d, step{}, end{}) // it was ready before
+			} else {
+				s.endsAs(p, d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
+			}
+		})
+	}
+	for _, at := range []operation{condemn, eventClose, roomReleased, janusRelease, reservationReleased, fail} {
+		for _, f := range []standstill{{at, false}, {at, true}} {
+			t.Run("one stands "+f.String()+", the other undoes everything", func(t *testing.T) {
+				t.Parallel()
+				s, d := db.stage(t), newDraft()
+				s.tell(conferenceCreate, s.refusedLast())
+				old := s.frozen("run-1", d, f)
+				p := s.create("run-1", d, atOnce)
+				old.wake()
+				old.ended()
+				s.sweepUntilDone(d)
+				m := s.holds(d)
+				if m.State != minigroup.Failed || p.err == nil {
+					t.Errorf("the minigroup is %s, the run ended with %v", m.State, p.err)
+				}
+			})
+		}
+	}
+	for _, f := range standstillsOfAnUpdate() {
+		t.Run("one stands "+f.String()+", the other carries the update out", func(t *testing.T) {
+			t.Parallel()
+			s, d, id := db.stage(t), newDraft(), uuid.New()
+			s.established(d)
+			change, want := longer(d, 10, 9)
+			old := s.frozenUpdate("run-2", id, d, change, f)
+			p := s.update("run-2", id, d, change)
+			old.wake()
+			s.wokenTooLate(old.ended())
+			s.compareIfNoted("run-3", d)
+			s.sweepUntilDone(d)
+			s.became(p, want, want.Time, "")
+		})
+	}
+}

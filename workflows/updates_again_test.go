@@ -1,0 +1,346 @@
+package workflows_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+// longer asks for so many more minutes and for other slots, and tells what the draft becomes by that.
+func longer(d minigroup.Draft, minutes int64, slots int32) (minigroup.Change, minigroup.Draft) {
+	want := d
+	want.Time.End, want.Reserve = new(*d.Time.End+60*minutes), new(slots)
+	return minigroup.Change{Time: &want.Time, Reserve: &slots}, want
+}
+
+// tells checks that the row tells of this draft and conference of no other.
+func (s *stage) tells(want minigroup.Draft) {
+	s.Helper()
+	m := s.holds(want)
+	if m.Draft.Fingerprint() != want.Fingerprint() {
+		s.Errorf("the row has %+v, want %+v", m.Draft, want)
+	}
+	room := s.shown(m)
+	if never := s.called(conferencePatch) == 0 || room.Time.End == nil; !never && !room.Time.Equal(want.Time) {
+		s.Errorf("conference shows %+v, want %+v", room.Time, want.Time)
+	}
+}
+
+// comparisonIsNoted reports whether a PATCH of the class went unanswered and is to be looked for once more.
+func (s *stage) comparisonIsNoted(d minigroup.Draft) (noted bool) {
+	s.Helper()
+	err := s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM minigroup_update WHERE class_id = $1 AND compare_at IS NOT NULL)`, d.ClassID()).Scan(&noted)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return noted
+}
+
+// compareIfNoted runs the comparison where one is noted.
+func (s *stage) compareIfNoted(run string, d minigroup.Draft) {
+	s.Helper()
+	if !s.comparisonIsNoted(d) {
+		return
+	}
+	s.take(run)
+	if p := s.compare(run, d); p.err != nil {
+		s.Error(p.err)
+	}
+}
+
+func standstillsOfAnUpdate() []standstill {
+	var out []standstill
+	for _, at := range []operation{takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate} {
+		out = append(out, standstill{at, false}, standstill{at, true})
+	}
+	return out
+}
+
+// frozenUpdate has a process of its own update a minigroup and freezes it.
+func (s *stage) frozenUpdate(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, f standstill) sleeper {
+	s.Helper()
+	g := newGate(s.T)
+	settings := s.acts.Settings
+	settings.StepWait = deadline
+	acts := s.process(settings)
+	s.tell(f.at, f.way(g))
+	ended := beside(s, func() *played {
+		return s.runOn(acts, run, workflows.UpdateMinigroup, workflows.UpdateInput{
+			UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), Patience: patience,
+		})
+	})
+	g.someone(s.T)
+	return sleeper{g.open, ended}
+}
+
+// undecided reports whether the ledger knows of the update as one that has begun.
+func (s *stage) undecided(id uuid.UUID) bool {
+	rec, err := s.ledger.Store.UpdateRecord(s.Context(), id)
+	return err == nil && rec.State == minigroup.UpdateRunning
+}
+
+func TestAWorkerThatWasFrozenDuringAnUpdate(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for _, f := range standstillsOfAnUpdate() {
+		start := func(t *testing.T) (s *stage, d minigroup.Draft, id uuid.UUID, change minigroup.Change, want minigroup.Draft, old sleeper) {
+			t.Helper()
+			s, d, id = db.stage(t), newDraft(), uuid.New()
+			s.established(d)
+			change, want = longer(d, 10, 9)
+			old = s.frozenUpdate("run-2", id, d, change, f)
+			s.take("run-3")
+			return s, d, id, change, want, old
+		}
+		t.Run(f.String()+", goes on when another run has finished the update", func(t *testing.T) {
+			t.Parallel()
+			s, _, id, change, want, old := start(t)
+			if p := s.update("run-3", id, want, change); p.err != nil {
+				t.Fatal(p.err)
+			}
+			old.wake()
+			s.wokenTooLate(old.ended())
+			s.sweepUntilDone(want)
+			s.tells(want)
+		})
+		t.Run(f.String()+", goes on when another update is done", func(t *testing.T) {
+			t.Parallel()
+			s, d, _, _, _, old := start(t)
+			change, want := longer(d, 20, 10)
+			if p := s.update("run-3", uuid.New(), d, change); p.err != nil {
+				t.Fatal(p.err)
+			}
+			old.wake()
+			s.wokenTooLate(old.ended())
+			s.compareIfNoted("run-4", d)
+			s.sweepUntilDone(d)
+			s.tells(want)
+		})
+		t.Run(f.String()+", goes on before another update commits", func(t *testing.T) {
+			t.Parallel()
+			s, d, id, _, _, old := start(t)
+			change, want := longer(d, 20, 10)
+			if s.undecided(id) {
+				s.tell(commitUpdate, well) // of the update that was left
+			}
+			s.tell(commitUpdate, func(c call) error {
+				old.wake()
+				s.wokenTooLate(old.ended())
+				return done(c)
+			})
+			if p := s.update("run-3", uuid.New(), d, change); p.err != nil {
+				t.Fatal(p.err)
+			}
+			s.compareIfNoted("run-4", d)
+			s.sweepUntilDone(d)
+			s.tells(want)
+		})
+		if (f.at == conferencePatch && f.done) || f.at == commitUpdate {
+			continue // conference has agreed: it is not refused any more
+		}
+		t.Run(f.String()+", goes on when conference has refused the update of another run", func(t *testing.T) {
+			t.Parallel()
+			s, d, id, change, _, old := start(t)
+			s.tell(conferencePatch, refused)
+			if p := s.update("run-3", id, d, change); p.kind() != minigroup.UpstreamRefused {
+				t.Fatalf("the run ended with %v", p.err)
+			}
+			old.wake()
+			if p := old.ended(); p.err == nil || (p.kind() != activities.Superseded && p.kind() != minigroup.UpstreamRefused) {
+				t.Errorf("the run that was gone ended with %v", p.err)
+			}
+			s.compareIfNoted("run-4", d)
+			s.sweepUntilDone(d)
+			s.tells(d)
+		})
+	}
+}
+
+func TestAWorkerThatWasFrozenWhenItGaveAnUpdateUp(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	t.Run("which another run has finished", func(t *testing.T) {
+		t.Parallel()
+		s, d, id := db.stage(t), newDraft(), uuid.New()
+		s.established(d)
+		change, want := longer(d, 10, 9)
+		s.tell(conferencePatch, refused)
+		old := s.frozenUpdate("run-2", id, d, change, standstill{failUpdate, false})
+		s.take("run-3")
+		if p := s.update("run-3", id, d, change); p.err != nil {
+			t.Fatal(p.err)
+		}
+		old.wake()
+		s.wokenTooLate(old.ended())
+		s.tells(want)
+	})
+	t.Run("which another run is about to commit", func(t *testing.T) {
+		t.Parallel()
+		s, d, id := db.stage(t), newDraft(), uuid.New()
+		s.established(d)
+		change, want := longer(d, 10, 9)
+		s.tell(conferencePatch, refused)
+		old := s.frozenUpdate("run-2", id, d, change, standstill{failUpdate, false})
+		s.take("run-3")
+		s.tell(commitUpdate, func(c call) error {
+			old.wake()
+			s.wokenTooLate(old.ended())
+			return done(c)
+		})
+		if p := s.update("run-3", id, d, change); p.err != nil {
+			t.Fatal(p.err)
+		}
+		s.tells(want)
+	})
+	t.Run("and another update, that settled it first, is done", func(t *testing.T) {
+		t.Parallel()
+		s, d, id := db.stage(t), newDraft(), uuid.New()
+		s.established(d)
+		first, _ := longer(d, 10, 9)
+		s.tell(conferencePatch, refused)
+		old := s.frozenUpdate("run-2", id, d, first, standstill{failUpdate, false})
+		s.take("run-3")
+		change, want := longer(d, 20, 10)
+		if p := s.update("run-3", uuid.New(), d, change); p.err != nil {
+			t.Fatal(p.err)
+		}
+		old.wake()
+		s.wokenTooLate(old.ended())
+		s.tells(want)
+	})
+	t.Run("which never began, and another update is done: that is the last one", func(t *testing.T) {
+		t.Parallel()
+		s, d, id := db.stage(t), newDraft(), uuid.New()
+		s.established(d)
+		first, _ := longer(d, 10, 9)
+		s.tell(takeForUpdate, refused)
+		old := s.frozenUpdate("run-2", id, d, first, standstill{failUpdate, false})
+		s.take("run-3")
+		change, want := longer(d, 20, 10)
+		p := s.update("run-3", uuid.New(), d, change)
+		old.wake()
+		old.ended()
+		s.became(p, want, want.Time, "")
+	})
+}
+
+// decidedInOrder lists the updates of a class that are decided, the earliest first.
+func (s *stage) decidedInOrder(d minigroup.Draft) []uuid.UUID {
+	s.Helper()
+	rows, err := s.db.Query(s.Context(), `SELECT id FROM minigroup_update WHERE class_id = $1 AND state IN ('done', 'failed') ORDER BY decided_at`, d.ClassID())
+	if err != nil {
+		s.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		s.Fatal(err)
+	}
+	return ids
+}
+
+func TestAPUTAtOnceAfterTheRunOfAnotherWasTerminated(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, c := range map[string]struct {
+		// sent says how the PATCH of the terminated run goes, and then what the second run meets.
+		sent func(s *stage)
+		left minigroup.UpdateState
+	}{
+		"its PATCH arrived":        {func(s *stage) { s.tell(conferencePatch, lost) }, minigroup.UpdateDone},
+		"its PATCH did not arrive": {func(s *stage) { s.tell(conferencePatch, hang) }, minigroup.UpdateDone},
+		"its PATCH is executed just before the room is read": {func(s *stage) {
+			late := new(held)
+			s.tell(conferencePatch, late.way)
+			s.tell(conferenceRead, well, func(c call) error { late.carryOut(s.T); return c.take(c.ctx) })
+		}, minigroup.UpdateDone},
+		"its PATCH is executed just before its repeat, which is refused": {func(s *stage) {
+			late := new(held)
+			s.tell(conferencePatch, late.way, func(c call) error { late.carryOut(s.T); return c.answer(refusal) })
+		}, minigroup.UpdateDone},
+		"its PATCH is executed, and the room cannot be read for a while": {func(s *stage) {
+			s.tell(conferencePatch, lost)
+			s.tell(conferenceRead, well, unavailable, refused)
+		}, minigroup.UpdateDone},
+		"its PATCH did not arrive, and its repeat is refused": {func(s *stage) {
+			s.tell(conferencePatch, hang, refused)
+		}, minigroup.UpdateFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, d := db.stage(t), newDraft()
+			s.established(d)
+			first, second := uuid.New(), uuid.New()
+			left, _ := longer(d, 10, 9)
+			change, want := longer(d, 20, 10)
+			c.sent(s)
+			if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: first, ClassID: d.ClassID(), Change: activities.ToChange(left)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: first}); err == nil {
+				t.Fatal("the PATCH was answered")
+			}
+			s.take("run-3")
+			s.became(s.update("run-3", second, d, change), want, want.Time, "")
+			if rec, err := s.ledger.UpdateRecord(t.Context(), first); err != nil || rec.State != c.left {
+				t.Errorf("the update that was left is %s, %v", rec.State, err)
+			}
+			if order := s.decidedInOrder(d); !slices.Equal(order, []uuid.UUID{first, second}) {
+				t.Errorf("they were decided in the order %v, want %s first", order, first)
+			}
+		})
+	}
+}
+
+func TestAnUpdateWhosePATCHIsAnsweredIsNotCompared(t *testing.T) {
+	t.Parallel()
+	s, d := newDatabase(t).stage(t), newDraft()
+	s.established(d)
+	change, want := longer(d, 10, 9)
+	s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, "")
+	if s.comparisonIsNoted(d) {
+		t.Error("it is to be compared, although its only PATCH was answered")
+	}
+}
+
+func TestTwoProcessesFindThatTheSamePATCHWentUnanswered(t *testing.T) {
+	t.Parallel()
+	s, d, id := newDatabase(t).stage(t), newDraft(), uuid.New()
+	s.established(d)
+	change, want := longer(d, 10, 9)
+	patch := func() error { return s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}) }
+	if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: activities.ToChange(change)}); err != nil {
+		t.Fatal(err)
+	}
+	s.tell(conferencePatch, hang) // for longer than its moment
+	if err := patch(); err == nil {
+		t.Fatal("the PATCH was answered")
+	}
+	s.acts.Settings.StepWait, s.acts.Settings.Flight = deadline, deadline
+	slow, inFlight := newGate(t), newGate(t)
+	s.tell(conferenceRead, slow.after)
+	s.tell(conferencePatch, inFlight.before)
+	first := beside(s, patch) // has read the room and stands still
+	slow.someone(t)
+	second := beside(s, patch) // has read it too, and has sent another
+	inFlight.someone(t)
+	sent := s.called(conferencePatch)
+	slow.open()
+	err := first()
+	if _, final, _ := activities.FailureOf(err); err == nil || final {
+		t.Errorf("the first is not told to come again later but %v", err)
+	}
+	if n := s.called(conferencePatch); n != sent {
+		t.Errorf("%d more PATCHes were sent while one was in flight", n-sent)
+	}
+	inFlight.open()
+	if err := second(); err != nil {
+		t.Error(err)
+	}
+	s.became(s.update("run-2", id, d, change), want, want.Time, "")
+}
