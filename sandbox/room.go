@@ -39,6 +39,7 @@ type Creation struct {
 	// ReplyDelivered: a reply, of whatever status, was handed whole to a connection not known to be closed. A client
 	// that dies before it reads what lies in its socket cannot be told from one that does not.
 	ReplyDelivered bool   `json:"reply_delivered"`
+	RepliedAt      int64  `json:"replied_at"`      // unix milliseconds; 0: not delivered
 	Fault          Effect `json:"fault,omitempty"` // the fault it met, if any
 }
 

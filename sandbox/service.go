@@ -99,7 +99,9 @@ func (s *service[R]) deliver(w http.ResponseWriter, c *call, answer reply) {
 		_ = connection.SetWriteDeadline(time.Time{})
 	}
 	if entry := c.creation; entry != nil && (delivered || entry.Seq == 0) {
-		entry.ReplyDelivered = delivered
+		if entry.ReplyDelivered = delivered; delivered {
+			entry.RepliedAt = s.Clock().UnixMilli()
+		}
 		_ = s.rooms.save(nil, entry) // a broken file is told to the next create
 	}
 	s.delivering.RUnlock()

@@ -254,7 +254,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("the third time: %d %s", a.status, a.raw)
 			}
 			refused := r.log(t)[0]
-			if refused.RoomID != nil || refused.Fault != sandbox.EffectRefuse || !refused.ReplyDelivered || refused.ClassroomID != class || "http://"+refused.Host != r.url {
+			if refused.RoomID != nil || refused.Fault != sandbox.EffectRefuse || !refused.ReplyDelivered || refused.ClassroomID != class || "http://"+refused.Host != r.url || refused.RepliedAt < refused.At {
 				t.Errorf("logged %+v", refused)
 			}
 		})

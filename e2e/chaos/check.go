@@ -51,7 +51,7 @@ func (w *world) underWay(ctx context.Context) (found []string, err error) {
 		`SELECT 'update '||id||' of '||class_id||' is '||state FROM minigroup_update WHERE state IN ('requested', 'running')`,
 		`SELECT 'update '||id||' of '||class_id||' ('||state||') is to be compared in '||(compare_at - now())||'; last failures: '||coalesce((
 			SELECT string_agg(failure::text, ', ') FROM minigroup_update u WHERE u.class_id = minigroup_update.class_id AND u.requested = '{}'), 'none')
-			FROM minigroup_update WHERE compare_at IS NOT NULL`,
+			FROM minigroup_update WHERE compare_at <= now() + interval '1 minute'`, // one that failed is due in an hour
 		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state FROM room_attempt WHERE state IN ('sent', 'releasing')`,
 		`SELECT 'reservation '||id||' of '||class_id||' is '||state FROM janus_reservation WHERE state IN ('pending', 'releasing')`,
 	} {
@@ -414,17 +414,14 @@ func (w *world) unheard(c sandbox.Creation, at time.Time, attempt lostAttempt) r
 	if wire == nil {
 		return heard
 	}
-	answered := at.Add(time.Second) // on a busy machine, and over a wire with latency
-	if c.Fault == sandbox.EffectLate || len(w.faults.during("stand-ins", at, answered)) > 0 {
-		answered = answered.Add(lateness)
-	}
-	for _, f := range w.faults.during(wire.name(), at, answered) {
+	replied := time.UnixMilli(c.RepliedAt)
+	for _, f := range w.faults.during(wire.name(), replied.Add(-100*time.Millisecond), replied.Add(time.Second)) { // over a wire with latency
 		if losesReplies(f.how) {
 			return cut
 		}
 	}
-	for _, f := range w.faults.during(wire.from, at, at.Add(flight+lateness)) {
-		if f.how == "kill" && w.awake(wire.from, at, f.from) < 2*time.Second {
+	for _, f := range w.faults.during(wire.from, replied, replied.Add(flight+lateness)) {
+		if f.how == "kill" && w.awake(wire.from, replied, f.from) < 2*time.Second {
 			return died
 		}
 	}

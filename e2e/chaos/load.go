@@ -129,8 +129,8 @@ func (c *caller) create(ctx context.Context, k *class) {
 			k.promised = max(k.promised, accepted)
 			c.follow(ctx, k)
 			return
-		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft whose request was late
-			k.promised = ready
+		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft goes on, or was late
+			c.follow(ctx, k)
 			return
 		case a.code == http.StatusConflict || a.code == http.StatusUnprocessableEntity || a.Type == "capacity_exceeded":
 			if a.Type == "class_already_established" || a.Type == "minigroup_not_ready" {
@@ -148,6 +148,10 @@ func (c *caller) create(ctx context.Context, k *class) {
 		}
 		if ctx.Err() != nil {
 			return
+		}
+		if a.code == http.StatusServiceUnavailable && c.rnd.IntN(3) == 0 {
+			c.draw(k) // its run may have been terminated: another draft takes its place
+			k.maybe(k.body)
 		}
 		c.other(ctx)
 	}

@@ -65,8 +65,10 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 	case n < 60:
 		on, how := w.wires.any(rnd), disturbances[rnd.IntN(len(disturbances))]
 		return func(ctx context.Context, d time.Duration) error { return w.wires.disturb(ctx, on, how, d) }, length
-	case n < 78:
+	case n < 74:
 		return w.misbehaviour(rnd), length
+	case n < 80:
+		return w.forsake(w.workers[rnd.IntN(2)]), stepWait + time.Duration(rnd.IntN(4000))*time.Millisecond
 	default:
 		return w.lever(rnd), length
 	}
@@ -118,14 +120,40 @@ func (w *world) misbehave(ctx context.Context, d time.Duration, how string, set 
 	return nil
 }
 
+// forsake freezes a worker and terminates all open runs meanwhile: when it is thawed it goes on with runs that are gone, and
+// that others have taken the place of.
+func (w *world) forsake(worker *part) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, d time.Duration) error {
+		terminated := make(chan struct{})
+		go func() {
+			defer close(terminated)
+			pause(ctx, d/4)
+			short, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			listed, err := w.runs.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: openRuns})
+			if err != nil {
+				return // Temporal is away
+			}
+			for _, run := range listed.GetExecutions() {
+				w.faults.begin(run.GetExecution().GetWorkflowId(), "terminate beside a frozen worker")()
+				w.pull(short, "terminate", run, false)
+			}
+		}()
+		worker.freeze(ctx, d)
+		<-terminated
+		return nil
+	}
+}
+
+const openRuns = `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`
+
 // lever does to a run of ours what a person can do in Temporal's UI.
 func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error {
 	pick, later := rnd.Float64(), rnd.IntN(3) == 0
 	open := []string{"cancel", "cancel", "terminate", "reset"}[rnd.IntN(4)]
 	onClosed := rnd.IntN(4) == 0
 	return func(ctx context.Context, _ time.Duration) error {
-		query := `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`
-		how := open
+		query, how := openRuns, open
 		if onClosed {
 			query, how = `ExecutionStatus != "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup")`, "reset"
 		}
