@@ -64,6 +64,20 @@ func (r *runs) quiet() {
 	})
 }
 
+// heals waits until no run is open, and checks that those which the sweeps have started came to a good end.
+func (r *runs) heals() {
+	r.Helper()
+	r.quiet()
+	r.mu.Lock()
+	healing := slices.Clone(r.healing)
+	r.mu.Unlock()
+	for _, ended := range healing {
+		if p := ended(); p.err != nil {
+			r.Errorf("a run that was to heal ended with %v", p.err)
+		}
+	}
+}
+
 func (r *runs) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, err error) {
 	err = r.do(isOpen, call{ctx: ctx, take: func(context.Context) error {
 		r.mu.Lock()
@@ -165,7 +179,7 @@ func TestALateReplyWhoseRoomTheSweeperCloses(t *testing.T) {
 				made := m.play(s, d, st, answer)
 				s.deaf.Store(false)
 				r.sweep()
-				r.quiet()
+				r.heals()
 				s.endsWith(made, d)
 			})
 		}
@@ -230,7 +244,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 			for _, ended := range sweeps {
 				ended()
 			}
-			r.quiet()
+			r.heals()
 			s.endsWith(made, d)
 		})
 	}
@@ -351,7 +365,7 @@ func TestASweepBesideAPOSTThatRestartsATerminatedClass(t *testing.T) {
 				made := next(d)
 				r.posts("run-2", made)()
 				goOn()
-				r.quiet()
+				r.heals()
 				r.endsWith(&made, d)
 			})
 		}
@@ -373,7 +387,7 @@ func TestTheUndoOfASweepIsTerminatedAndItsWorkerGoesOn(t *testing.T) {
 				r.ends("healing-1")
 				r.posts("run-2", made)()
 				undo.open()
-				r.healing[0]()
+				r.wokenTooLate(r.healing[0]())
 				r.endsWith(&made, d)
 			})
 		}
@@ -387,18 +401,19 @@ func TestASweepClosesOnlyCondemnedRooms(t *testing.T) {
 	r := &runs{stage: s, class: d.ClassID()}
 	s.halfMade("run-1", d)
 	s.deaf.Store(true)
-	s.begins("run-2", other(d)) // condemns the room of the first
+	made := other(d)
+	s.halfMade("run-2", made) // condemns the room of the first, and holds one
 	sweeping := newGate(t)
 	s.tell(forgottenRooms, sweeping.after)
 	r.open = "run-2"
 	swept := beside(s, r.sweep)
 	sweeping.someone(t)
 	r.ends("run-2")
-	r.posts("run-3", d)() // the first draft again
+	r.posts("run-3", made)() // keeps it
 	s.deaf.Store(false)
 	sweeping.open()
 	if n := swept().Closing; n != 1 {
 		t.Errorf("%d rooms are being closed", n)
 	}
-	s.endsWith(&d, d)
+	s.endsWith(&made, d)
 }

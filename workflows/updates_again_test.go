@@ -55,11 +55,7 @@ func (s *stage) compareIfNoted(run string, d minigroup.Draft) {
 }
 
 func standstillsOfAnUpdate() []standstill {
-	var out []standstill
-	for _, at := range []operation{takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate} {
-		out = append(out, standstill{at, false}, standstill{at, true})
-	}
-	return out
+	return around(takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate)
 }
 
 // frozenUpdate has a process of its own update a minigroup and freezes it.

@@ -136,6 +136,15 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 			}
 		})
 	}
+	t.Run("it takes the one slot that is left beside its own", func(t *testing.T) {
+		t.Parallel()
+		s, d := db.stage(t), newDraft()
+		s.established(d)
+		s.creates("run-of-another", wanting(&d.Time, 1))
+		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(9))}); p.err != nil {
+			t.Error(p.err)
+		}
+	})
 	t.Run("but more than that is, where the gateway is full", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.stage(t), newDraft()
