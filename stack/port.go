@@ -2,18 +2,30 @@ package stack
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"time"
 )
 
-// FreePort returns a TCP port of 127.0.0.1 that nothing listens on right now.
+// The ports that FreePort gives lie below those that systems give to outgoing connections, so that none of these takes one
+// before the server that it is for listens, or while that server is started again.
+const (
+	lowestPort  = 20000
+	highestPort = 32000
+)
+
+// FreePort returns a port of 127.0.0.1 on which nobody listens at this moment.
 func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range 100 {
+		port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // it only has to be another one
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
 // CheckPort returns an error when addr (host:port) cannot be listened on. It

@@ -13,9 +13,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"minigroups/activities"
 	"minigroups/clients/janus"
 	"minigroups/minigroup"
 	"minigroups/sandbox"
@@ -151,6 +153,9 @@ func (w *world) check(ctx context.Context, d *desk, classes []*class) (verdict, 
 	if err := w.checkUndos(ctx, &v); err != nil {
 		return v, err
 	}
+	if err := w.checkSuperseded(ctx, &v); err != nil {
+		return v, err
+	}
 	for _, p := range w.parts() {
 		if p.ended() {
 			v.violate("%s has ended by itself: %s", p.name, strings.Join(p.process.Tail(), "\n        "))
@@ -193,6 +198,40 @@ func (w *world) checkUndos(ctx context.Context, v *verdict) error {
 		}
 	}
 	return nil
+}
+
+// checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
+// middle has none from its beginning on.
+func (w *world) checkSuperseded(ctx context.Context, v *verdict) error {
+	var next []byte
+	for {
+		listed, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			PageSize: 1000, NextPageToken: next, Query: `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup")`,
+		})
+		if err != nil {
+			return fmt.Errorf("list failed runs: %w", err)
+		}
+		for _, e := range listed.GetExecutions() {
+			id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
+			var first, last *history.HistoryEvent
+			events := w.runs.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+			for events.HasNext() {
+				if last, err = events.Next(); err != nil {
+					return fmt.Errorf("read history of %s: %w", id, err)
+				}
+				if first == nil {
+					first = last
+				}
+			}
+			why := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType()
+			if why == activities.Superseded && first.GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId() == run {
+				v.violate("the run %s of %s was open and lost its say: %s", run, id, last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetMessage())
+			}
+		}
+		if next = listed.GetNextPageToken(); len(next) == 0 {
+			return nil
+		}
+	}
 }
 
 // row is a minigroup as the ledger has it.

@@ -187,19 +187,10 @@ func (c *caller) read(ctx context.Context, k *class) answer {
 	return a
 }
 
-// update changes the end, the slots or the host, or several of them.
+// update changes the end, the slots or the host, or several of them. Where its run may have been terminated it asks, at times,
+// for something else.
 func (c *caller) update(ctx context.Context, k *class) {
-	change := map[string]any{}
-	which := 1 + c.rnd.IntN(7)
-	if which&1 != 0 {
-		change["time"] = []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}
-	}
-	if which&2 != 0 {
-		change["reserve"] = c.rnd.IntN(9)
-	}
-	if which&4 != 0 {
-		change["host"] = fmt.Sprintf("web.host-%d.example.org", c.rnd.IntN(1000))
-	}
+	change := c.change(k)
 	unsure := false
 	for range tries {
 		a := c.desk.send(ctx, c.api, http.MethodPut, k.path(), change, "Prefer", c.waiting())
@@ -220,12 +211,30 @@ func (c *caller) update(ctx context.Context, k *class) {
 			return
 		}
 		unsure = true
+		k.maybe(change)
 		if ctx.Err() != nil {
-			break
+			return
+		}
+		if a.code == http.StatusServiceUnavailable && c.rnd.IntN(2) == 0 {
+			change = c.change(k)
 		}
 		c.other(ctx)
 	}
-	k.maybe(change)
+}
+
+func (c *caller) change(k *class) map[string]any {
+	change := map[string]any{}
+	which := 1 + c.rnd.IntN(7)
+	if which&1 != 0 {
+		change["time"] = []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}
+	}
+	if which&2 != 0 {
+		change["reserve"] = c.rnd.IntN(9)
+	}
+	if which&4 != 0 {
+		change["host"] = fmt.Sprintf("web.host-%d.example.org", c.rnd.IntN(1000))
+	}
+	return change
 }
 
 // decided notes what became of an update that was answered 202.

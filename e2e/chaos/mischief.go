@@ -120,10 +120,13 @@ func (w *world) misbehave(ctx context.Context, d time.Duration, how string, set 
 	return nil
 }
 
-// forsake freezes a worker and terminates all open runs meanwhile: when it is thawed it goes on with runs that are gone, and
-// that others have taken the place of.
+// forsake freezes a worker and terminates all open runs meanwhile: when it is thawed it goes on with runs that are gone, beside
+// those that have taken their place, whose requests are made to last until then. Updates are caught as they begin.
 func (w *world) forsake(worker *part) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
+		begin := sandbox.Fault{Operation: sandbox.OperationRead, Do: sandbox.EffectLate, Times: 10, DelayMS: 1000}
+		w.whileAwake(ctx, begin)
+		pause(ctx, 500*time.Millisecond)
 		terminated := make(chan struct{})
 		go func() {
 			defer close(terminated)
@@ -134,6 +137,8 @@ func (w *world) forsake(worker *part) func(context.Context, time.Duration) error
 			if err != nil {
 				return // Temporal is away
 			}
+			late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 10, DelayMS: int(d.Milliseconds())}
+			w.whileAwake(short, late)
 			for _, run := range listed.GetExecutions() {
 				w.faults.begin(run.GetExecution().GetWorkflowId(), "terminate beside a frozen worker")()
 				w.pull(short, "terminate", run, false)
@@ -142,6 +147,15 @@ func (w *world) forsake(worker *part) func(context.Context, time.Duration) error
 		worker.freeze(ctx, d)
 		<-terminated
 		return nil
+	}
+}
+
+// whileAwake sets a fault of the stand-ins that have such operations, unless they are frozen.
+func (w *world) whileAwake(ctx context.Context, f sandbox.Fault) {
+	if w.sandbox.mu.TryLock() {
+		_ = sandboxclient.SetFaults(ctx, w.event, f) // without it the runs that come next are merely faster
+		_ = sandboxclient.SetFaults(ctx, w.conference, f)
+		w.sandbox.mu.Unlock()
 	}
 }
 

@@ -41,7 +41,11 @@ func newWires(faults *faultLog) *wires {
 
 // lay makes a wire and returns the address at its near end.
 func (w *wires) lay(from, to, upstream string) (string, error) {
-	proxy := toxiproxy.NewProxy(w.server, from+" "+to, "127.0.0.1:0", upstream)
+	address, err := freeAddress()
+	if err != nil {
+		return "", err
+	}
+	proxy := toxiproxy.NewProxy(w.server, from+" "+to, address, upstream)
 	if err := proxy.Start(); err != nil {
 		return "", fmt.Errorf("lay a wire from %s to %s: %w", from, to, err)
 	}
