@@ -68,7 +68,8 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 	case n < 74:
 		return w.misbehaviour(rnd), length
 	case n < 80:
-		return w.forsake(w.workers[rnd.IntN(2)]), stepWait + time.Duration(rnd.IntN(4000))*time.Millisecond
+		// Less than a step waits: one that was frozen for longer gives up when it is thawed, and does nothing more.
+		return w.forsake(w.workers[rnd.IntN(2)]), stepWait/2 + time.Duration(rnd.IntN(600))*time.Millisecond
 	default:
 		return w.lever(rnd), length
 	}
@@ -126,11 +127,11 @@ func (w *world) forsake(worker *part) func(context.Context, time.Duration) error
 	return func(ctx context.Context, d time.Duration) error {
 		begin := sandbox.Fault{Operation: sandbox.OperationRead, Do: sandbox.EffectLate, Times: 10, DelayMS: 1000}
 		w.whileAwake(ctx, begin)
-		pause(ctx, 500*time.Millisecond)
+		pause(ctx, 400*time.Millisecond)
 		terminated := make(chan struct{})
 		go func() {
 			defer close(terminated)
-			pause(ctx, d/4)
+			pause(ctx, d/16)
 			short, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
 			listed, err := w.runs.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: openRuns})
