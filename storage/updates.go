@@ -12,12 +12,11 @@ import (
 	"minigroups/minigroup"
 )
 
-// AnnounceUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when
-// its run has not begun. It changes nothing where the update is known.
-func (s *Store) AnnounceUpdate(ctx context.Context, run string, classID, updateID uuid.UUID, c minigroup.Change) error {
-	return s.exec(ctx, "announce update", `
-		INSERT INTO minigroup_update (id, class_id, state, run, requested) VALUES ($1, $2, 'requested', $3, $4)
-		ON CONFLICT (id) DO NOTHING`, updateID, classID, run, toChangeJSON(c))
+// AnnounceUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when its
+// run has not begun. The run takes the row by it: what an earlier one has not begun must not come after. It changes nothing
+// where the update is known, and returns *minigroup.OwnedError as TakeForUpdate does.
+func (s *Store) AnnounceUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
+	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c) })
 }
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
@@ -48,7 +47,7 @@ func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 		if err := row.allows(claim); err != nil {
 			return err
 		}
-		if err := takeUpdate(ctx, tx, claim.Run, classID, updateID); err != nil || begun.State == minigroup.UpdateRunning {
+		if err := takeUpdate(ctx, tx, row, claim.Run, classID, updateID); err != nil || begun.State == minigroup.UpdateRunning {
 			return err
 		}
 		running, err := readUpdate(ctx, tx, `u.class_id = $1 AND u.state = 'running'`, classID)
@@ -84,7 +83,10 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 
 // takeUpdate makes the run the owner of the row and of its undecided update. An update that was asked for earlier and whose
 // run is gone before it began is over: it must not come after this one.
-func takeUpdate(ctx context.Context, tx pgx.Tx, run string, classID, updateID uuid.UUID) error {
+func takeUpdate(ctx context.Context, tx pgx.Tx, row lockedRow, run string, classID, updateID uuid.UUID) error {
+	if row.owner == run {
+		return nil // it has taken it before
+	}
 	if _, err := tx.Exec(ctx, `UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run); err != nil {
 		return fmt.Errorf("take minigroup: %w", err)
 	}
@@ -350,7 +352,7 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 		return err
 	}
 	if row.state == minigroup.Ready {
-		if err := takeUpdate(ctx, tx, claim.Run, classID, id); err != nil {
+		if err := takeUpdate(ctx, tx, row, claim.Run, classID, id); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -85,15 +86,49 @@ func TestUpdate(t *testing.T) {
 		s, _ := storagetest.New(t)
 		m := ready(t, s, "run-1", draft(0))
 		early := uuid.New()
-		if err := s.AnnounceUpdate(t.Context(), "run-2", m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
+		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := beginUpdate(t, s, "run-3", m, minigroup.UpdatePlan{Time: m.Time, Host: "d.e.f"}); err != nil {
+		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New()); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := s.UpdateRecord(t.Context(), early)
 		if err != nil || rec.State != minigroup.UpdateFailed || rec.Failure.Kind != minigroup.OperationCancelled {
 			t.Fatalf("got %+v, %v", rec, err)
+		}
+	})
+	t.Run("an update whose run is gone does not begin, and ends nothing, once another was asked for", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		m := ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: "overtaken", Host: "h"})
+		gone, later := uuid.New(), uuid.New()
+		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), gone); err != nil {
+			t.Fatal(err)
+		}
+		var owned *minigroup.OwnedError
+		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); !errors.As(err, &owned) || owned.Owner != "run-2" {
+			t.Fatalf("it is announced without asking whether run-2 is gone: %v", err)
+		}
+		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+			t.Fatal(err)
+		}
+		entry := minigroup.UpdateEntry{ID: gone, Run: "run-2", ClassID: m.ClassID(), Change: minigroup.Change{Host: new("a.b.c")}, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"}}
+		_, taken := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), gone)
+		_, failed := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), gone, entry.Change, minigroup.Failure{Kind: minigroup.OperationCancelled}, true)
+		for what, err := range map[string]error{"begun": s.BeginUpdate(t.Context(), entry), "taken again": taken, "failed": failed} {
+			var superseded *minigroup.SupersededError
+			if !errors.As(err, &superseded) && !errors.As(err, &owned) {
+				t.Errorf("it is %s: %v", what, err)
+			}
+		}
+		entry.ID, entry.Run, entry.Plan.Host = later, "run-3", "d.e.f"
+		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later); err != nil || b.State != minigroup.UpdateRequested || b.Unfinished != uuid.Nil {
+			t.Fatalf("got %+v, %v", b, err)
+		}
+		if err := errors.Join(s.BeginUpdate(t.Context(), entry), s.CommitUpdate(t.Context(), "run-3", later)); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := s.ByID(t.Context(), m.ClassID()); err != nil || now.Host != "d.e.f" || now.Update != nil {
+			t.Fatalf("got %+v, %v", now, err)
 		}
 	})
 }

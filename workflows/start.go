@@ -23,7 +23,7 @@ type Rows interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
 	AnnounceCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error
-	AnnounceUpdate(ctx context.Context, run string, classID, updateID uuid.UUID, c minigroup.Change) error
+	AnnounceUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error
 }
 
 // Starter starts the runs of minigroups, and answers requests from what they have come to.
@@ -94,7 +94,9 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	ended, runErr := await(ctx, run, wait)
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
-		announced, err := s.announceCreate(ctx, run, draft)
+		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
+			return s.rows.AnnounceCreate(ctx, claim, draft)
+		})
 		if err != nil {
 			return m, 0, err
 		}
@@ -103,15 +105,13 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	return s.createOutcome(ctx, draft, ended, runErr)
 }
 
-// announceCreate makes sure that the row tells of the run. It reports false where the run is not the open one any more.
-func (s *Starter) announceCreate(ctx context.Context, run client.WorkflowRun, draft minigroup.Draft) (bool, error) {
+// announce makes sure that the row tells of the run. It reports false where the run is not the open one any more.
+func (s *Starter) announce(ctx context.Context, run client.WorkflowRun, write func(context.Context, minigroup.Claim) error) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	err := minigroup.TakeOver(run.GetRunID(), func() (bool, error) {
 		return s.IsCurrent(ctx, run.GetID(), run.GetRunID())
-	}, func(claim minigroup.Claim) error {
-		return s.rows.AnnounceCreate(ctx, claim, draft)
-	})
+	}, func(claim minigroup.Claim) error { return write(ctx, claim) })
 	var superseded *minigroup.SupersededError
 	if errors.As(err, &superseded) {
 		return false, nil
@@ -178,13 +178,17 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 
 // updateOutcome answers an update from its row. One that goes on is announced first.
 func (s *Starter) updateOutcome(ctx context.Context, run client.WorkflowRun, class, id uuid.UUID, change minigroup.Change, ended bool) (minigroup.Minigroup, minigroup.Outcome, error) {
+	if !ended {
+		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
+			return s.rows.AnnounceUpdate(ctx, claim, class, id, change)
+		})
+		if err != nil {
+			return minigroup.Minigroup{}, 0, err
+		}
+		ended = !announced
+	}
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
-	if !ended {
-		if err := s.rows.AnnounceUpdate(ctx, run.GetRunID(), class, id, change); err != nil {
-			return minigroup.Minigroup{}, 0, unavailable("the database", err)
-		}
-	}
 	rec, err := s.rows.UpdateRecord(ctx, id)
 	if err != nil && !isKind(err, minigroup.ClassNotFound) {
 		return minigroup.Minigroup{}, 0, unavailable("the database", err)

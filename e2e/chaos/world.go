@@ -299,12 +299,13 @@ func (w *world) stop(ctx context.Context, keep bool) {
 		}
 	}
 	w.wires.cut()
+	if keep {
+		return
+	}
 	if err := stack.RemovePostgres(filepath.Join(w.dir, "postgres")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	if !keep {
-		_ = os.RemoveAll(w.dir)
-	}
+	_ = os.RemoveAll(w.dir)
 }
 
 func freeAddress() (string, error) {
