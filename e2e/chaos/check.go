@@ -418,7 +418,7 @@ func (w *world) judgeOrphan(kind minigroup.RoomKind, c sandbox.Creation, lost []
 	}
 	var why reason
 	if match != nil {
-		why = w.unheard(c, at, *match)
+		why = w.unheard(c, *match)
 	}
 	if why == heard {
 		v.violate("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
@@ -436,24 +436,27 @@ type reason string
 const (
 	heard       reason = "" // as far as can be shown
 	undelivered reason = "its reply was not delivered"
-	tooLate     reason = "it was made after its request had been given up"
+	tooLate     reason = "its reply was sent after its request had been given up"
 	cut         reason = "its reply met a wire that loses replies"
 	died        reason = "its worker was killed with the reply in hand"
 )
 
-// unheard tells why the reply to a create, which began to be worked on then, reached no living worker.
-func (w *world) unheard(c sandbox.Creation, at time.Time, attempt lostAttempt) reason {
+// afterMoment is how long after its attempt's moment, as Postgres wrote it a little later, a worker hangs up at the earliest.
+const afterMoment = 950 * time.Millisecond
+
+// unheard tells why the reply to a create reached no living worker.
+func (w *world) unheard(c sandbox.Creation, attempt lostAttempt) reason {
 	if !c.ReplyDelivered {
 		return undelivered
 	}
-	if at.After(attempt.to.Add(time.Second)) {
+	replied := time.UnixMilli(c.RepliedAt)
+	if replied.After(attempt.to.Add(afterMoment)) {
 		return tooLate
 	}
 	wire := w.wires.by(c.Host)
 	if wire == nil {
 		return heard
 	}
-	replied := time.UnixMilli(c.RepliedAt)
 	for _, f := range w.faults.during(wire.name(), replied.Add(-100*time.Millisecond), replied.Add(time.Second)) { // over a wire with latency
 		if losesReplies(f.how) {
 			return cut

@@ -164,7 +164,7 @@ const openRuns = `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigr
 
 // lever does to a run of ours what a person can do in Temporal's UI.
 func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error {
-	pick, later := rnd.Float64(), rnd.IntN(3) == 0
+	pick, later, all := rnd.Float64(), rnd.IntN(3) == 0, rnd.IntN(2) == 0
 	open := []string{"cancel", "cancel", "terminate", "reset"}[rnd.IntN(4)]
 	onClosed := rnd.IntN(4) == 0
 	return func(ctx context.Context, _ time.Duration) error {
@@ -178,10 +178,24 @@ func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error
 		if err != nil || len(listed.GetExecutions()) == 0 {
 			return nil // Temporal is away, or nothing is to be had: then nobody does anything to a run
 		}
+		if how == "cancel" && all {
+			w.cancelCreates(short, listed.GetExecutions())
+			return nil
+		}
 		victim := listed.GetExecutions()[int(pick*float64(len(listed.GetExecutions())))]
 		defer w.faults.begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
 		w.pull(short, how, victim, later)
 		return nil
+	}
+}
+
+// cancelCreates cancels all creates that are open: one alone is mostly over before the cancel arrives.
+func (w *world) cancelCreates(ctx context.Context, open []*workflow.WorkflowExecutionInfo) {
+	for _, run := range open {
+		if run.GetType().GetName() == "CreateMinigroup" {
+			w.faults.begin(run.GetExecution().GetWorkflowId(), "cancel of a create")()
+			w.pull(ctx, "cancel", run, false)
+		}
 	}
 }
 
