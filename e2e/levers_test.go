@@ -242,6 +242,7 @@ func TestACancelOfAnUpdateBeforeItsPivotChangesNothing(t *testing.T) {
 	c.waits("BeginUpdate")
 	c.cancel()
 	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	record(t, "update cancelled before its pivot", c.workflowID())
 	after := c.get()
 	if after.Update == nil || after.Update.State != "failed" || after.Update.Failure.Type != "operation_cancelled" || *after.Time[0] != c.start || *after.Reserve != 8 {
 		t.Fatalf("got %s", after.text)

@@ -262,6 +262,7 @@ func TestAResetToTheMiddle(t *testing.T) {
 		if err := sut.runs.GetWorkflow(t.Context(), c.workflowID(), "").Get(t.Context(), nil); !errors.As(err, &refusal) || refusal.Type() != "superseded" {
 			t.Fatalf("the run ended with %v", err)
 		}
+		record(t, "create reset to its middle", c.workflowID())
 		sweepUntil(t, workflows.ScheduleClasses, func() error {
 			if state := c.state(); state != "failed" {
 				return fmt.Errorf("the row is %s", state)
