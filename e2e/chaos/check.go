@@ -164,74 +164,68 @@ func (w *world) check(ctx context.Context, d *desk, classes []*class) (verdict, 
 	return v, w.readLogs(&v)
 }
 
-// checkUndos looks for creates that were cancelled and left their undo to the sweeper, which is there for those that were
-// terminated: everything may be well in the end, and was not for a minute.
-func (w *world) checkUndos(ctx context.Context, v *verdict) error {
-	type run struct {
-		kind   string
-		status enums.WorkflowExecutionStatus
-		start  time.Time
-	}
-	byID := map[string][]run{}
+// eachRun calls do with every run that a query finds.
+func (w *world) eachRun(ctx context.Context, query string, do func(id, run string) error) error {
 	var next []byte
 	for {
-		listed, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			PageSize: 1000, NextPageToken: next, Query: `WorkflowType IN ("CreateMinigroup", "UndoMinigroup")`,
-		})
+		listed, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 1000, NextPageToken: next, Query: query})
 		if err != nil {
 			return fmt.Errorf("list runs: %w", err)
 		}
 		for _, e := range listed.GetExecutions() {
-			id := e.GetExecution().GetWorkflowId()
-			byID[id] = append(byID[id], run{e.GetType().GetName(), e.GetStatus(), e.GetStartTime().AsTime()})
-		}
-		if next = listed.GetNextPageToken(); len(next) == 0 {
-			break
-		}
-	}
-	for id, runs := range byID {
-		slices.SortFunc(runs, func(a, b run) int { return a.start.Compare(b.start) })
-		for i := 1; i < len(runs); i++ {
-			if runs[i].kind == "UndoMinigroup" && runs[i-1].status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED {
-				v.violate("%s was cancelled and did not undo itself", id)
-			}
-		}
-	}
-	return nil
-}
-
-// checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
-// middle has none from its beginning on.
-func (w *world) checkSuperseded(ctx context.Context, v *verdict) error {
-	var next []byte
-	for {
-		listed, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			PageSize: 1000, NextPageToken: next, Query: `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup")`,
-		})
-		if err != nil {
-			return fmt.Errorf("list failed runs: %w", err)
-		}
-		for _, e := range listed.GetExecutions() {
-			id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
-			var first, last *history.HistoryEvent
-			events := w.runs.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-			for events.HasNext() {
-				if last, err = events.Next(); err != nil {
-					return fmt.Errorf("read history of %s: %w", id, err)
-				}
-				if first == nil {
-					first = last
-				}
-			}
-			why := last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType()
-			if why == activities.Superseded && first.GetWorkflowExecutionStartedEventAttributes().GetOriginalExecutionRunId() == run {
-				v.violate("the run %s of %s was open and lost its say: %s", run, id, last.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetMessage())
+			if err := do(e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()); err != nil {
+				return err
 			}
 		}
 		if next = listed.GetNextPageToken(); len(next) == 0 {
 			return nil
 		}
 	}
+}
+
+// history reads all events of a run.
+func (w *world) history(ctx context.Context, id, run string) (all []*history.HistoryEvent, err error) {
+	events := w.runs.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read history of %s: %w", id, err)
+		}
+		all = append(all, event)
+	}
+	return all, nil
+}
+
+// checkUndos looks for creates that were cancelled and did not undo themselves. Everything may be well in the end, for the
+// sweeper undoes what runs leave that are gone, or another create takes over, and was not in between.
+func (w *world) checkUndos(ctx context.Context, v *verdict) error {
+	return w.eachRun(ctx, `ExecutionStatus = "Canceled" AND WorkflowType = "CreateMinigroup"`, func(id, run string) error {
+		events, err := w.history(ctx, id, run)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(events, func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "CondemnMinigroup") }) {
+			v.violate("%s was cancelled and did not undo itself", id)
+		}
+		return nil
+	})
+}
+
+// checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
+// middle has none from its beginning on.
+func (w *world) checkSuperseded(ctx context.Context, v *verdict) error {
+	query := `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup")`
+	return w.eachRun(ctx, query, func(id, run string) error {
+		events, err := w.history(ctx, id, run)
+		if err != nil {
+			return err
+		}
+		first, failure := events[0].GetWorkflowExecutionStartedEventAttributes(), events[len(events)-1].GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		if failure.GetApplicationFailureInfo().GetType() == activities.Superseded && first.GetOriginalExecutionRunId() == run {
+			v.violate("the run %s of %s was open and lost its say: %s", run, id, failure.GetMessage())
+		}
+		return nil
+	})
 }
 
 // row is a minigroup as the ledger has it.
