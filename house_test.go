@@ -52,6 +52,7 @@ var rooms = []room{
 	{path: "storage", may: []string{"minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", may: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", may: []string{"minigroup", "auth"}, never: []string{temporalSDK, pgx}},
+	{path: "announcements", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "auth", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "config", never: []string{temporalSDK, pgx, gin}},
 	{path: "sandbox", never: []string{temporalSDK, pgx, gin}},

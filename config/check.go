@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"os"
@@ -47,6 +48,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkURL("event.url", c.Event.URL)
 	m.checkURL("conference.url", c.Conference.URL)
 	m.checkJanus(c.Janus)
+	m.checkAnnouncements(c.Announcements)
 	m.checkSaga(c.Saga)
 	m.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	m.checkDev(c.Dev)
@@ -125,7 +127,7 @@ func (m *Mistakes) checkJanus(j Janus) {
 }
 
 func (m *Mistakes) checkSaga(s Saga) {
-	for key, d := range map[string]time.Duration{"saga.step_wait": s.StepWait, "saga.patience": s.Patience} {
+	for key, d := range map[string]time.Duration{"saga.step_wait": s.StepWait, "saga.patience": s.Patience, "saga.grace": s.Grace} {
 		if d <= 0 {
 			m.add(key, d.String(), "a duration above 0")
 		}
@@ -135,11 +137,46 @@ func (m *Mistakes) checkSaga(s Saga) {
 	}
 }
 
+func (m *Mistakes) checkAnnouncements(a Announcements) {
+	if a.Broker != "" {
+		u, err := url.Parse(a.Broker)
+		if err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Port() == "" || u.User != nil || u.Path != "" {
+			m.add("announcements.broker", "something else (not shown)", "mqtt://host:port or mqtts://host:port")
+		}
+	}
+	m.checkFile("announcements.ca_file", a.CAFile)
+	m.checkTopicLevel("announcements.event_account", a.EventAccount)
+	m.checkTopicLevel("announcements.conference_account", a.ConferenceAccount)
+	if a.Group != "" {
+		m.checkTopicLevel("announcements.group", a.Group)
+	}
+	for i, audience := range a.Audiences {
+		m.checkTopicLevel(fmt.Sprintf("announcements.audiences[%d]", i), audience)
+	}
+	if a.EventAccount == a.ConferenceAccount {
+		m.add("announcements.conference_account", strconv.Quote(a.ConferenceAccount), "another account than event's")
+	}
+	if a.Session < time.Second || a.Session > math.MaxUint32*time.Second {
+		m.add("announcements.session", a.Session.String(), "a duration of 1s or more")
+	}
+	if a.NeverSeen <= 0 {
+		m.add("announcements.never_seen", a.NeverSeen.String(), "a duration above 0")
+	}
+}
+
+// checkTopicLevel wants what can stand between two slashes of an MQTT topic.
+func (m *Mistakes) checkTopicLevel(key, level string) {
+	if level == "" || strings.ContainsAny(level, "/+#\x00") {
+		m.add(key, strconv.Quote(level), "a text without /, + and #")
+	}
+}
+
 func (m *Mistakes) checkDev(d Dev) {
 	m.checkTarget("dev.temporal_listen", d.TemporalListen)
 	m.checkTarget("dev.temporal_ui", d.TemporalUI)
 	m.checkTarget("dev.event_listen", d.EventListen)
 	m.checkTarget("dev.conference_listen", d.ConferenceListen)
+	m.checkTarget("dev.broker_listen", d.BrokerListen)
 	for key, port := range map[string]int{"dev.postgres_port": d.PostgresPort, "dev.janus_port": d.JanusPort, "dev.janus_admin_port": d.JanusAdminPort} {
 		if port < 1 || port > 65535 {
 			m.add(key, fmt.Sprint(port), "a port from 1 to 65535")

@@ -19,6 +19,7 @@ type Config struct {
 	Event         Upstream            `koanf:"event"`
 	Conference    Upstream            `koanf:"conference"`
 	Janus         Janus               `koanf:"janus"`
+	Announcements Announcements       `koanf:"announcements"`
 	Saga          Saga                `koanf:"saga"`
 	Log           Log                 `koanf:"log"`
 	Dev           Dev                 `koanf:"dev"`
@@ -146,6 +147,42 @@ type Backend struct {
 	BalancerCapacity *int32 `koanf:"balancer_capacity"`
 }
 
+// Announcements is what event and conference tell over MQTT: rooms that were
+// made, and rooms that were closed. Workers listen to it.
+type Announcements struct {
+	// Broker is the address of the MQTT broker that event and conference
+	// announce on: mqtt://host:port, or mqtts://host:port for TLS. Default:
+	// none. Then nobody listens: rooms whose reply was lost are not found, and
+	// a class ends by its time alone.
+	Broker string `koanf:"broker"`
+	// CAFile holds the certificates that the broker's is verified with: PEM.
+	// Default: those of the system.
+	CAFile string `koanf:"ca_file"`
+	// ClientID names the session which the broker keeps for a worker that is
+	// away. Each worker needs its own, the same after a restart. Default: the
+	// name of the host.
+	ClientID string `koanf:"client_id"`
+	// Group makes all workers one shared subscription, so that each announcement
+	// goes to one of them; for brokers that keep such subscriptions when they
+	// are restarted (mosquitto does not). Default "": each worker hears all.
+	Group string `koanf:"group"`
+	// Session is how long the broker keeps announcements for a worker that is
+	// away. Default 1h.
+	Session time.Duration `koanf:"session"`
+	// EventAccount is event's account id, as in the topics it announces on.
+	// Default event.svc.example.org.
+	EventAccount string `koanf:"event_account"`
+	// ConferenceAccount is that of conference. Default
+	// conference.svc.example.org.
+	ConferenceAccount string `koanf:"conference_account"`
+	// Audiences are those whose rooms are listened to. Default: all.
+	Audiences []string `koanf:"audiences"`
+	// NeverSeen is how long after its moment a create without an answer may
+	// still be found by its announcement; then it counts as never seen. Default
+	// 24h.
+	NeverSeen time.Duration `koanf:"never_seen"`
+}
+
 // Saga is how patient the creation or update of a minigroup is.
 type Saga struct {
 	// Flight is how long the request of a create may stay in flight before its
@@ -156,6 +193,9 @@ type Saga struct {
 	// Patience is how long a step that is refused by nobody and answered by
 	// nobody goes on before the saga is undone. Default 6h.
 	Patience time.Duration `koanf:"patience"`
+	// Grace is how long a class may run over its end before it is closed for
+	// good. Default 6h.
+	Grace time.Duration `koanf:"grace"`
 }
 
 // Log is what the processes say about themselves.
@@ -168,7 +208,8 @@ type Log struct {
 // Dev is for cmd/dev alone, which runs everything on one machine. It starts
 // nothing whose address is configured above: a Postgres only without
 // database.url, a Temporal only without temporal.address, the stand-ins only
-// without event.url and conference.url, a Janus only without janus.backends.
+// without event.url and conference.url, a broker only without
+// announcements.broker, a Janus only without janus.backends.
 type Dev struct {
 	// PostgresPort is the port of its Postgres on 127.0.0.1. Default 54329.
 	PostgresPort int `koanf:"postgres_port"`
@@ -181,6 +222,8 @@ type Dev struct {
 	// ConferenceListen is the address of the conference stand-in. Default
 	// 127.0.0.1:8092.
 	ConferenceListen string `koanf:"conference_listen"`
+	// BrokerListen is the address of its MQTT broker. Default 127.0.0.1:1883.
+	BrokerListen string `koanf:"broker_listen"`
 	// JanusPort is the port of its Janus on 127.0.0.1. Default 8088.
 	JanusPort int `koanf:"janus_port"`
 	// JanusAdminPort is the port of its Admin API. Default 7088.
@@ -196,14 +239,20 @@ func Default() Config {
 		Worker:   Worker{MetricsListen: "127.0.0.1:9091"},
 		Account:  Account{Label: "minigroups", Audience: "svc.example.org"},
 		Janus:    Janus{Reservation: ReservedByGateway},
-		Saga:     Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour},
-		Log:      Log{Level: "info"},
+		Announcements: Announcements{
+			Session:      time.Hour,
+			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
+			NeverSeen: 24 * time.Hour,
+		},
+		Saga: Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
+		Log:  Log{Level: "info"},
 		Dev: Dev{
 			PostgresPort:     54329,
 			TemporalListen:   "127.0.0.1:7233",
 			TemporalUI:       "127.0.0.1:8233",
 			EventListen:      "127.0.0.1:8091",
 			ConferenceListen: "127.0.0.1:8092",
+			BrokerListen:     "127.0.0.1:1883",
 			JanusPort:        8088,
 			JanusAdminPort:   7088,
 		},
