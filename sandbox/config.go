@@ -17,6 +17,10 @@ type Config struct {
 	StateFile string
 	// Clock tells the time; nil: time.Now.
 	Clock func() time.Time
+	// Account is the service's own account id, label.audience, which the topics of its announcements begin with.
+	Account string
+	// Announcer gets what the service announces; nil: it announces nothing.
+	Announcer Announcer
 }
 
 // Issuer is one whose ES256 tokens are accepted for the given audiences.
@@ -44,6 +48,9 @@ type Authorization struct {
 
 func (c Config) validate() error {
 	var mistakes []error
+	if c.Announcer != nil && c.Account == "" {
+		mistakes = append(mistakes, errors.New("there is no account to announce as"))
+	}
 	for name, issuer := range c.Issuers {
 		if issuer.PublicKey == nil {
 			mistakes = append(mistakes, fmt.Errorf("issuer %q has no public key", name))

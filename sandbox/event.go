@@ -82,7 +82,11 @@ func (e *Event) updateRoom(c *call) reply {
 			}
 		}
 		room.update(tags, classroom)
-		return e.found(http.StatusOK, *room), true
+		told := []announcement{toAudience(roomUpdated, room)}
+		if time != nil && time.ended(now) {
+			told = append(told, toRoom(roomClosed, room)) // the audience is not told
+		}
+		return e.found(http.StatusOK, *room).telling(told...), true
 	})
 }
 
@@ -114,7 +118,7 @@ func (e *Event) lockTypes(c *call) reply {
 			return *no, false
 		}
 		room.lock(locks)
-		return e.found(http.StatusOK, *room), true
+		return e.found(http.StatusOK, *room).telling(toRoom(roomUpdated, room)), true
 	})
 }
 

@@ -22,9 +22,17 @@ type reply struct {
 	body        []byte
 	// dropped: no answer, the connection is cut.
 	dropped bool
+	// announcements are what everybody is told when the work that this answers is done.
+	announcements []announcement
 }
 
 var dropped = reply{dropped: true}
+
+// telling adds announcements to an answer that is no refusal.
+func (r reply) telling(announcements ...announcement) reply {
+	r.announcements = announcements
+	return r
+}
 
 func empty(status int) reply { return reply{status: status} }
 

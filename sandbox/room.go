@@ -25,6 +25,7 @@ type Room struct {
 	Reserve          *int32  `json:"reserve"`            // conference
 	Host             *string `json:"host"`               // conference
 	ClosedBy         *string `json:"closed_by"`          // conference
+	TimedOut         bool    `json:"timed_out"`          // conference
 }
 
 // Creation is the log entry of one create whose body could be read.
@@ -36,6 +37,8 @@ type Creation struct {
 	ClassroomID uuid.UUID  `json:"classroom_id"`
 	Audience    string     `json:"audience"`
 	RoomID      *uuid.UUID `json:"room_id"` // nil: no room was made
+	// Announced: the room was handed to the announcer, which may still have it while its broker is away.
+	Announced bool `json:"announced"`
 	// ReplyDelivered: a reply, of whatever status, was handed whole to a connection not known to be closed. A client
 	// that dies before it reads what lies in its socket cannot be told from one that does not.
 	ReplyDelivered bool   `json:"reply_delivered"`

@@ -28,6 +28,7 @@ type service[R room] struct {
 type call struct {
 	*http.Request
 	caller   caller
+	began    time.Time
 	creation *Creation // of a create, once its body was read
 }
 
@@ -75,12 +76,13 @@ func (s *service[R]) route(pattern, allow string, handlers methods) {
 			_ = reply{status: http.StatusMethodNotAllowed, allow: allow}.send(w)
 			return
 		}
+		began := s.Clock()
 		who, wrong := s.authenticate(r)
 		if wrong != nil {
 			_ = wrong.send(w)
 			return
 		}
-		c := &call{Request: r, caller: who}
+		c := &call{Request: r, caller: who, began: began}
 		s.deliver(w, c, handle(c))
 	})
 }
@@ -98,7 +100,7 @@ func (s *service[R]) deliver(w http.ResponseWriter, c *call, answer reply) {
 		delivered = answer.send(w) == nil
 		_ = connection.SetWriteDeadline(time.Time{})
 	}
-	if entry := c.creation; entry != nil && (delivered || entry.Seq == 0) {
+	if entry := c.creation; entry != nil && (delivered || entry.Announced || entry.Seq == 0) {
 		if entry.ReplyDelivered = delivered; delivered {
 			entry.RepliedAt = s.Clock().UnixMilli()
 		}
@@ -111,7 +113,7 @@ func (s *service[R]) deliver(w http.ResponseWriter, c *call, answer reply) {
 }
 
 // perform meets the fault, if there is one, and does the work as the real services do: wherever it is when the client
-// hangs up, it ends.
+// hangs up, it ends. What is to be announced is announced last, right before the reply.
 func (s *service[R]) perform(c *call, operation Operation, classroom uuid.UUID, work func() reply) reply {
 	fault, replaced := s.faults.take(operation, func(id uuid.UUID) bool { return id == classroom })
 	if c.creation != nil {
@@ -133,7 +135,14 @@ func (s *service[R]) perform(c *call, operation Operation, classroom uuid.UUID, 
 		return dropped
 	}
 	answer := work()
-	if !wait(c.Context(), after) || fault.Do == EffectLoseReply {
+	if !wait(c.Context(), after) {
+		return dropped
+	}
+	announced := s.announce(answer.announcements, c.began)
+	if c.creation != nil {
+		c.creation.Announced = announced
+	}
+	if fault.Do == EffectLoseReply {
 		return dropped
 	}
 	return answer
@@ -243,7 +252,7 @@ func (s *service[R]) insert(c *call, status int, room R) reply {
 		c.creation.RoomID, c.creation.Seq = nil, 0
 		return s.problem("database_query_failed", err.Error())
 	}
-	return s.found(status, room)
+	return s.found(status, room).telling(toAudience(roomCreated, room))
 }
 
 func (s *service[R]) readRoom(c *call) reply {

@@ -56,13 +56,23 @@ type running struct {
 	standIn
 	url   string
 	token string
+	told  *recorder // what it announced; nil where that goes to a broker
 }
 
 func run(t *testing.T, s standIn, stateFile string) (r running, stop func()) {
 	t.Helper()
+	told := &recorder{}
+	r, stop = runAnnouncing(t, s, stateFile, told)
+	r.told = told
+	return r, stop
+}
+
+func runAnnouncing(t *testing.T, s standIn, stateFile string, announcer sandbox.Announcer) (r running, stop func()) {
+	t.Helper()
 	key := newKey(t)
 	cfg := recordedConfig(key)
 	cfg.StateFile = stateFile
+	cfg.Account, cfg.Announcer = s.account(), announcer
 	handler, closer, err := s.start(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +85,8 @@ func run(t *testing.T, s standIn, stateFile string) (r running, stop func()) {
 		}
 	}
 }
+
+func (s standIn) account() string { return s.name + ".svc.example.org" }
 
 func eachStandIn(t *testing.T, test func(*testing.T, running)) {
 	for _, s := range standIns {
@@ -193,10 +205,12 @@ func TestHangingUpDropsTheWorkHalfWay(t *testing.T) {
 			group.Wait()
 			eventually(t, "every create is logged", func() bool { return len(r.log(t)) == creates })
 			stop() // waits for the requests still at work
+			told := r.told
 
 			r, stop = run(t, s, file)
 			defer stop()
 			checkHungUp(t, r.rooms(t), r.log(t))
+			checkAnnounced(t, r.log(t), told)
 		})
 	}
 }
@@ -233,6 +247,26 @@ func checkHungUp(t *testing.T, rooms []sandbox.Room, log []sandbox.Creation) {
 		if logged[room.ID] != room.ClassroomID {
 			t.Errorf("room %s of class %s is logged for class %s", room.ID, room.ClassroomID, logged[room.ID])
 		}
+	}
+}
+
+// checkAnnounced wants the log to say what was announced: every room that was answered, and not every other one.
+func checkAnnounced(t *testing.T, log []sandbox.Creation, told *recorder) {
+	t.Helper()
+	announced, silent := map[uuid.UUID]bool{}, 0
+	for _, room := range told.rooms(t) {
+		announced[room.ID] = true
+	}
+	for _, c := range log {
+		if has := c.RoomID != nil && announced[*c.RoomID]; has != c.Announced || c.ReplyDelivered && !has {
+			t.Errorf("%+v was announced: %t", c, has)
+		}
+		if c.RoomID != nil && !c.Announced {
+			silent++
+		}
+	}
+	if silent == 0 || len(announced) == 0 {
+		t.Errorf("%d rooms were announced and %d were not, want some of each", len(announced), silent)
 	}
 }
 
@@ -355,8 +389,11 @@ func TestFaults(t *testing.T) {
 			if rooms := r.rooms(t); len(rooms) != 1 || !rooms[0].Open {
 				t.Errorf("rooms %+v, want one that is open", rooms)
 			}
-			if log := r.log(t); len(log) != 1 || log[0].RoomID == nil || log[0].ReplyDelivered {
+			if log := r.log(t); len(log) != 1 || log[0].RoomID == nil || log[0].ReplyDelivered || !log[0].Announced {
 				t.Errorf("log %+v", log)
+			}
+			if told := r.told.rooms(t); len(told) != 1 {
+				t.Errorf("announced %+v", told)
 			}
 		})
 	})
@@ -489,7 +526,7 @@ func testRestart(t *testing.T, s standIn) {
 	if after := r.rooms(t); !reflect.DeepEqual(after, rooms) {
 		t.Errorf("rooms %+v, want %+v", after, rooms)
 	}
-	if after := r.log(t); !reflect.DeepEqual(after, log) {
+	if after := r.log(t); !reflect.DeepEqual(after, log) || !after[0].Announced {
 		t.Errorf("log %+v, want %+v", after, log)
 	}
 	r.create(t, class)
@@ -522,8 +559,9 @@ func TestConfigurationMistakesAreNamed(t *testing.T) {
 	_, err := sandbox.NewConference(sandbox.Config{
 		Issuers:   map[string]sandbox.Issuer{"iam.example.org": {}},
 		Audiences: map[string]sandbox.Authorization{"example.org": {Kind: "ldap"}},
+		Announcer: &recorder{},
 	})
-	for _, mistake := range []string{`"iam.example.org" has no public key`, `kind of authorization "ldap"`} {
+	for _, mistake := range []string{`"iam.example.org" has no public key`, `kind of authorization "ldap"`, "no account"} {
 		if err == nil || !strings.Contains(err.Error(), mistake) {
 			t.Errorf("got %v, want %s", err, mistake)
 		}

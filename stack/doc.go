@@ -1,7 +1,7 @@
 // Package stack starts and stops what a whole system on one machine is made
-// of, as child processes: Postgres, the Temporal dev server, a Janus gateway
-// and our own programs. It is for cmd/dev and for tests; no program of the
-// product links it.
+// of, as child processes: Postgres, the Temporal dev server, a Janus gateway, an
+// MQTT broker and our own programs. It is for cmd/dev and for tests; no program
+// of the product links it.
 //
 // Each child leads a process group of its own, so that a Ctrl-C in the terminal
 // reaches us alone and the order of ending is ours. A child does not outlive

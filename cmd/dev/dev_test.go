@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"minigroups/config"
+	"minigroups/sandbox/sandboxclient"
 	"minigroups/stack"
 )
 
@@ -56,7 +57,7 @@ func machine(t *testing.T) (at place, environ []string) {
 			t.Error(err)
 		}
 	})
-	for _, key := range []string{"api.listen", "api.metrics_listen", "worker.metrics_listen", "dev.temporal_listen", "dev.temporal_ui", "dev.event_listen", "dev.conference_listen"} {
+	for _, key := range []string{"api.listen", "api.metrics_listen", "worker.metrics_listen", "dev.temporal_listen", "dev.temporal_ui", "dev.event_listen", "dev.conference_listen", "dev.broker_listen"} {
 		environ = append(environ, config.Variable(key)+"="+loopback(freePort(t)))
 	}
 	for _, key := range []string{"dev.postgres_port", "dev.janus_port", "dev.janus_admin_port"} {
@@ -141,10 +142,29 @@ func TestRun(t *testing.T) {
 	at, environ := machine(t)
 	out, end := running(t, at, environ)
 
-	t.Run("the printed line creates a minigroup", func(t *testing.T) {
+	t.Run("the printed line creates a minigroup, whose rooms are announced on the broker", func(t *testing.T) {
+		broker := regexp.MustCompile(`MQTT broker +(mqtt://\S+)`).FindStringSubmatch(out.String())
+		if broker == nil {
+			t.Fatalf("no broker is named:\n%s", out)
+		}
+		heard, err := sandboxclient.Listen(t.Context(), broker[1])
+		if err != nil {
+			t.Fatal(err)
+		}
 		if reply := paste(t, out); !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
 			t.Errorf("got %s", reply)
 		}
+		missing := map[string]bool{"event": true, "conference": true}
+		eventually(t, "both rooms are announced", func() bool {
+			select {
+			case a := <-heard:
+				if service, _, _ := strings.Cut(strings.TrimPrefix(a.Topic, "apps/"), "."); a.Label == "room.create" {
+					delete(missing, service)
+				}
+			default:
+			}
+			return len(missing) == 0
+		})
 	})
 
 	t.Run("tokens are for audiences that are configured", func(t *testing.T) {
@@ -226,7 +246,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func TestRunSaysWhichPortsAreTaken(t *testing.T) {
 	at, environ := machine(t)
 	var taken []string
-	for range 2 {
+	for range 3 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -234,10 +254,10 @@ func TestRunSaysWhichPortsAreTaken(t *testing.T) {
 		defer listener.Close()
 		taken = append(taken, listener.Addr().String())
 	}
-	environ = append(environ, "MINIGROUPS_API__LISTEN="+taken[0], "MINIGROUPS_DEV__TEMPORAL_UI="+taken[1])
+	environ = append(environ, "MINIGROUPS_API__LISTEN="+taken[0], "MINIGROUPS_DEV__TEMPORAL_UI="+taken[1], "MINIGROUPS_DEV__BROKER_LISTEN="+taken[2])
 	var out said
 	err := run(t.Context(), t.Context(), at, nil, environ, &out)
-	for _, want := range []string{taken[0], "the API", "api.listen", "MINIGROUPS_API__LISTEN", taken[1], "the UI of Temporal", "dev.temporal_ui"} {
+	for _, want := range []string{taken[0], "the API", "api.listen", "MINIGROUPS_API__LISTEN", taken[1], "the UI of Temporal", "dev.temporal_ui", taken[2], "the MQTT broker", "dev.broker_listen"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
@@ -246,6 +266,9 @@ func TestRunSaysWhichPortsAreTaken(t *testing.T) {
 		t.Errorf("something had started: %s", out.String())
 	}
 }
+
+// announcing is what the stand-ins are told of announcements.
+func announcing(p plan) string { return strings.Join((&system{plan: p}).announcing(), " ") }
 
 func TestSettle(t *testing.T) {
 	settled := func(t *testing.T, environ ...string) (plan, error) {
@@ -263,10 +286,10 @@ func TestSettle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !p.postgres || !p.temporal || !p.event || !p.conference || !p.janus {
+		if !p.postgres || !p.temporal || !p.event || !p.conference || !p.janus || !p.broker {
 			t.Errorf("got %+v", p)
 		}
-		if p.cfg.Event.URL != "http://127.0.0.1:8091" || p.cfg.Janus.Backends[0].AdminURL != "http://127.0.0.1:7088/admin" {
+		if p.cfg.Event.URL != "http://127.0.0.1:8091" || p.cfg.Announcements.Broker != "mqtt://127.0.0.1:1883" || p.cfg.Janus.Backends[0].AdminURL != "http://127.0.0.1:7088/admin" {
 			t.Errorf("got\n%s", p.cfg)
 		}
 		if got := p.cfg.Authorization["example.org"]; got.Kind != "local" || got.Trusted[0] != "dev.example.org" {
@@ -275,18 +298,45 @@ func TestSettle(t *testing.T) {
 	})
 
 	t.Run("what has an address is not ours", func(t *testing.T) {
-		p, err := settled(t, "DATABASE_URL=postgres://elsewhere/x", "TEMPORAL_ADDRESS=elsewhere:7233",
+		p, err := settled(t, "DATABASE_URL=postgres://elsewhere/x", "TEMPORAL_ADDRESS=elsewhere:7233", "MINIGROUPS_ANNOUNCEMENTS__BROKER=mqtt://elsewhere:1883",
 			"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference",
 			"MINIGROUPS_JANUS__ADMIN_KEY=k", "MINIGROUPS_JANUS__ADMIN_SECRET=s",
 			"MINIGROUPS_JANUS__BACKENDS=[{id: theirs, admin_url: 'http://elsewhere/admin', janus_url: 'http://elsewhere/janus'}]")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.postgres || p.temporal || p.event || p.conference || p.janus {
+		if p.postgres || p.temporal || p.event || p.conference || p.janus || p.broker {
 			t.Errorf("got %+v", p)
 		}
-		if p.cfg.Temporal.Address != "elsewhere:7233" || p.cfg.Event.URL != "http://elsewhere/event" || p.cfg.Janus.Backends[0].ID != "theirs" {
+		if got := announcing(p); len(got) > 0 {
+			t.Errorf("stand-ins for %q", got)
+		}
+		if p.cfg.Announcements.Broker != "mqtt://elsewhere:1883" || p.cfg.Temporal.Address != "elsewhere:7233" || p.cfg.Event.URL != "http://elsewhere/event" || p.cfg.Janus.Backends[0].ID != "theirs" {
 			t.Errorf("got\n%s", p.cfg)
+		}
+	})
+
+	t.Run("no broker where event and conference are somebody's", func(t *testing.T) {
+		theirs := []string{"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference"}
+		p, err := settled(t, theirs...)
+		if err != nil || p.broker || p.cfg.Announcements.Broker != "" || len(announcing(p)) > 0 {
+			t.Errorf("got %v, %+v", err, p.cfg.Announcements)
+		}
+		for _, one := range theirs {
+			if p, err := settled(t, one); err != nil || !p.broker || p.cfg.Announcements.Broker == "" {
+				t.Errorf("%s: got %v, %+v", one, err, p.cfg.Announcements)
+			}
+		}
+	})
+
+	t.Run("stand-ins announce on the broker that is configured, as the accounts that are", func(t *testing.T) {
+		p, err := settled(t, "MINIGROUPS_ANNOUNCEMENTS__BROKER=mqtt://elsewhere:1883", "MINIGROUPS_ANNOUNCEMENTS__EVENT_ACCOUNT=e.svc.example.org")
+		if err != nil || p.broker {
+			t.Fatalf("got %v, %+v", err, p)
+		}
+		want := "-announce mqtt://elsewhere:1883 -event-account e.svc.example.org -conference-account conference.svc.example.org"
+		if got := announcing(p); got != want {
+			t.Errorf("got %q", got)
 		}
 	})
 

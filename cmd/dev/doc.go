@@ -1,6 +1,6 @@
 // Command dev runs everything on one machine, in the foreground: Postgres, the
-// Temporal dev server, stand-ins for event and conference, a Janus gateway, the
-// worker and the API. It starts nothing whose address is configured, and keeps
+// Temporal dev server, stand-ins for event and conference, the MQTT broker they
+// announce on, a Janus gateway, the worker and the API. It starts nothing whose address is configured, and keeps
 // what must survive a restart under .dev.
 //
 //	dev          start everything, print where it is, end it with Ctrl-C

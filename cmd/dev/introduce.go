@@ -27,6 +27,9 @@ func (s *system) introduce(now time.Time) error {
 	}
 	row("event", described(cfg.Event.URL, s.plan.event))
 	row("conference", described(cfg.Conference.URL, s.plan.conference))
+	if cfg.Announcements.Broker != "" {
+		row("MQTT broker", cfg.Announcements.Broker)
+	}
 	for _, backend := range cfg.Janus.Backends {
 		row("Janus "+backend.ID, described(backend.JanusURL+", "+backend.AdminURL, s.standIn))
 	}

@@ -26,8 +26,8 @@ const (
 // plan is what is ours to start, and the configuration of the programs, which
 // lacks only the address of a Postgres that is still to start.
 type plan struct {
-	cfg                                          config.Config
-	postgres, temporal, event, conference, janus bool
+	cfg                                                  config.Config
+	postgres, temporal, event, conference, janus, broker bool
 }
 
 // settle makes the plan from the user's configuration: whatever has an address
@@ -47,6 +47,11 @@ func settle(at place, environ []string) (plan, error) {
 		event:      !cfg.Given("event.url"),
 		conference: !cfg.Given("conference.url"),
 		janus:      !cfg.Given("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
+	}
+	// Somebody else's services announce on somebody else's broker, if at all.
+	p.broker = !cfg.Given("announcements.broker") && p.announces()
+	if p.broker {
+		cfg.Announcements.Broker = "mqtt://" + cfg.Dev.BrokerListen
 	}
 	if p.temporal {
 		cfg.Temporal.Address = cfg.Dev.TemporalListen
@@ -68,6 +73,9 @@ func settle(at place, environ []string) (plan, error) {
 	p.cfg = cfg
 	return p, p.check()
 }
+
+// announces reports whether stand-ins of ours have something to announce.
+func (p plan) announces() bool { return p.event || p.conference }
 
 func isConfigVariable(variable string) bool {
 	path, ok := strings.CutPrefix(variable, "MINIGROUPS_CONFIG=")
@@ -162,6 +170,7 @@ func (p plan) ports() error {
 		{p.temporal, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
 		{p.event, dev.EventListen, "the event stand-in", "dev.event_listen"},
 		{p.conference, dev.ConferenceListen, "the conference stand-in", "dev.conference_listen"},
+		{p.broker, dev.BrokerListen, "the MQTT broker", "dev.broker_listen"},
 		{p.janus, loopback(dev.JanusPort), "Janus", "dev.janus_port"},
 		{p.janus, loopback(dev.JanusAdminPort), "the Admin API of Janus", "dev.janus_admin_port"},
 	} {

@@ -78,12 +78,30 @@ func (s *system) startStandIns(ctx context.Context) error {
 	if len(urls) == 0 {
 		return nil
 	}
+	args = append(args, s.announcing()...)
+	if s.plan.broker {
+		names = append(names, "their MQTT broker on "+cfg.Dev.BrokerListen)
+	}
 	s.say("starting stand-ins: %s", strings.Join(names, ", "))
 	args = append(args, "-issuer", cfg.Account.Audience+"="+cfg.Account.Audience+"="+s.at.secret(servicePublicKey))
 	for audience := range cfg.Authorization {
 		args = append(args, "-trust", audience+"="+cfg.Account.Label+"."+cfg.Account.Audience)
 	}
 	return s.startProgram(ctx, "sandbox", args, urls...)
+}
+
+// announcing tells the stand-ins where to announce, and whether the broker there is theirs too.
+func (s *system) announcing() (args []string) {
+	cfg := s.plan.cfg
+	if s.plan.broker {
+		args = append(args, "-broker", cfg.Dev.BrokerListen)
+	}
+	if s.plan.announces() {
+		announcements := cfg.Announcements
+		args = append(args, "-announce", announcements.Broker,
+			"-event-account", announcements.EventAccount, "-conference-account", announcements.ConferenceAccount)
+	}
+	return args
 }
 
 func (s *system) startJanus(ctx context.Context) error {

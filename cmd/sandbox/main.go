@@ -10,8 +10,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
+
+	"minigroups/sandbox"
 )
 
 func main() {
@@ -30,7 +33,17 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	standIns, err := options.standIns()
+	var addresses strings.Builder
+	if options.broker != "" {
+		broker, err := sandbox.StartBroker(options.broker)
+		if err != nil {
+			return fmt.Errorf("listen for broker (flag -broker): %w", err)
+		}
+		// After the stand-ins, for what they have still to announce.
+		defer func() { _ = broker.Close() }()
+		fmt.Fprintf(&addresses, "%-12s %s\n", "broker", broker.URL())
+	}
+	standIns, err := options.standIns() //nolint:contextcheck // what it makes ends when it is closed
 	if err != nil {
 		return err
 	}
@@ -39,9 +52,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	for _, s := range standIns {
-		if _, err := fmt.Fprintf(stdout, "%-12s http://%s\n", s.name, s.listener.Addr()); err != nil {
-			return fmt.Errorf("print addresses: %w", err)
-		}
+		fmt.Fprintf(&addresses, "%-12s http://%s\n", s.name, s.listener.Addr())
+	}
+	if _, err := io.WriteString(stdout, addresses.String()); err != nil {
+		return fmt.Errorf("print addresses: %w", err)
 	}
 	return standIns.serve(ctx)
 }
@@ -51,7 +65,7 @@ type standIn struct {
 	name     string
 	address  string
 	handler  http.Handler
-	state    io.Closer // may be nil
+	closers  []io.Closer
 	listener net.Listener
 }
 
@@ -91,8 +105,8 @@ func (all standIns) close() {
 		if s.listener != nil {
 			_ = s.listener.Close()
 		}
-		if s.state != nil {
-			_ = s.state.Close()
+		for _, c := range s.closers {
+			_ = c.Close()
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +24,21 @@ import (
 
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
+	"minigroups/stack"
 )
 
 func TestServes(t *testing.T) {
 	dir := t.TempDir()
 	key := writeKey(t, filepath.Join(dir, "key.pem"))
 	writeFile(t, filepath.Join(dir, "secret"), "top-secret\n")
+	port, err := stack.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker := fmt.Sprintf("127.0.0.1:%d", port)
 	args := []string{
 		"-event", "127.0.0.1:0", "-conference", "127.0.0.1:0", "-janus", "127.0.0.1:0", "-janus-admin", "127.0.0.1:0",
+		"-broker", broker, "-announce", "mqtt://" + broker, "-conference-account", "meet.svc.example.org",
 		"-issuer", "svc.example.org=svc.example.org=" + filepath.Join(dir, "key.pem"),
 		"-trust", "example.org=minigroups.svc.example.org", "-open", "open.example.org",
 		"-state", filepath.Join(dir, "state"), "-janus-admin-secret-file", filepath.Join(dir, "secret"),
@@ -55,10 +63,35 @@ func TestServes(t *testing.T) {
 			t.Errorf("stopped with %v", err)
 		}
 	})
+	t.Run("what is made is announced on the broker", func(t *testing.T) {
+		addresses, stop := start(t, args)
+		heard, err := sandboxclient.Listen(t.Context(), addresses["broker"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		create(t, addresses["event"], key, "open.example.org", `"kind":"Minigroup"`)
+		create(t, addresses["conference"], key, "open.example.org", `"rtc_sharing_policy":"owned"`)
+		// Ended, it has announced what it had to.
+		if err := stop(); err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+		var topics []string
+		for a := range heard {
+			topics = append(topics, a.Topic+" "+a.Label)
+		}
+		slices.Sort(topics)
+		want := []string{
+			"apps/event.svc.example.org/api/v1/audiences/open.example.org/events room.create",
+			"apps/meet.svc.example.org/api/v1/audiences/open.example.org/events room.create",
+		}
+		if !slices.Equal(topics, want) {
+			t.Errorf("announced %q", topics)
+		}
+	})
 	t.Run("what was made is there after a restart", func(t *testing.T) {
 		addresses, stop := start(t, args)
 		for _, service := range []string{"event", "conference"} {
-			if rooms, err := sandboxclient.Rooms(t.Context(), addresses[service]); err != nil || len(rooms) != 1 {
+			if rooms, err := sandboxclient.Rooms(t.Context(), addresses[service]); err != nil || len(rooms) != 2 {
 				t.Errorf("%s: %+v, %v", service, rooms, err)
 			}
 		}
@@ -107,6 +140,8 @@ func TestMistakes(t *testing.T) {
 	}{
 		"a busy port":          {[]string{"-event", busy.Addr().String(), "-conference", ""}, "event"},
 		"nothing to serve":     {[]string{"-event", "", "-conference", ""}, "nothing to serve"},
+		"a busy broker":        {[]string{"-broker", busy.Addr().String()}, "-broker"},
+		"nowhere to announce":  {[]string{"-announce", "127.0.0.1:1883"}, "-announce"},
 		"an argument too many": {[]string{"now"}, `"now"`},
 		"no key file":          {[]string{"-issuer", "a=b=" + filepath.Join(dir, "none")}, "no such file"},
 		"a key that is none":   {[]string{"-issuer", "a=b=" + filepath.Join(dir, "text")}, "no PEM"},
@@ -123,6 +158,9 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// listeners is how many of them the tests start.
+const listeners = 5
+
 // start runs the command and returns its addresses by name. stop ends it and returns what it returned.
 func start(t *testing.T, args []string) (addresses map[string]string, stop func() error) {
 	t.Helper()
@@ -136,11 +174,11 @@ func start(t *testing.T, args []string) (addresses map[string]string, stop func(
 	}()
 	addresses = map[string]string{}
 	lines := bufio.NewScanner(output)
-	for len(addresses) < 4 && lines.Scan() {
+	for len(addresses) < listeners && lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		addresses[fields[0]] = fields[1]
 	}
-	if len(addresses) < 4 {
+	if len(addresses) < listeners {
 		t.Fatalf("listens at %v; ended with %v", addresses, <-ended)
 	}
 	return addresses, func() error {

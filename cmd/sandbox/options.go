@@ -9,9 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"minigroups/sandbox"
 )
@@ -21,6 +24,8 @@ type options struct {
 	event, conference, janus, janusAdmin    string
 	state                                   string
 	janusAdminSecretFile, janusAdminKeyFile string
+	broker, announce                        string
+	eventAccount, conferenceAccount         string
 	issuers                                 map[string]sandbox.Issuer
 	audiences                               map[string]sandbox.Authorization
 }
@@ -35,6 +40,10 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.janusAdmin, "janus-admin", "", "`address` of Janus's admin port; empty: not served")
 	flags.StringVar(&o.janusAdminSecretFile, "janus-admin-secret-file", "", "`file` with Janus's admin_secret; empty: none is asked")
 	flags.StringVar(&o.janusAdminKeyFile, "janus-admin-key-file", "", "`file` with Janus's admin_key; empty: none is asked")
+	flags.StringVar(&o.broker, "broker", "", "`address` of an MQTT broker; empty: none is served")
+	flags.StringVar(&o.announce, "announce", "", "`URL` of the broker that event and conference announce on, mqtt://host:port; empty: they announce nothing")
+	flags.StringVar(&o.eventAccount, "event-account", "event.svc.example.org", "`account` of event, in the topics that it announces on")
+	flags.StringVar(&o.conferenceAccount, "conference-account", "conference.svc.example.org", "`account` of conference, likewise")
 	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
 	flags.Func("issuer", "who signs tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
 	flags.Func("trust", "accounts that may do everything in an audience, as `AUDIENCE=account1,account2`; repeatable", o.addTrust)
@@ -102,40 +111,64 @@ func readPublicKey(file string) (*ecdsa.PublicKey, error) {
 	return key, nil
 }
 
-// standIns makes what the options ask for. Its state is the caller's to close.
+// standIns makes what the options ask for. It is the caller's to close.
 func (o options) standIns() (standIns, error) {
 	var all standIns
-	if o.event != "" {
-		cfg, err := o.config("event")
+	for _, s := range []struct {
+		name, address, account string
+		start                  func(sandbox.Config) (service, error)
+	}{
+		{"event", o.event, o.eventAccount, func(cfg sandbox.Config) (service, error) { return sandbox.NewEvent(cfg) }},
+		{"conference", o.conference, o.conferenceAccount, func(cfg sandbox.Config) (service, error) { return sandbox.NewConference(cfg) }},
+	} {
+		if s.address == "" {
+			continue
+		}
+		made, err := o.service(s.name, s.account, s.start)
 		if err != nil {
 			return nil, err
 		}
-		event, err := sandbox.NewEvent(cfg)
-		if err != nil {
-			return nil, fmt.Errorf("event: %w", err)
-		}
-		all = append(all, &standIn{name: "event", address: o.event, handler: event, state: event})
-	}
-	if o.conference != "" {
-		cfg, err := o.config("conference")
-		if err != nil {
-			return nil, err
-		}
-		conference, err := sandbox.NewConference(cfg)
-		if err != nil {
-			return nil, fmt.Errorf("conference: %w", err)
-		}
-		all = append(all, &standIn{name: "conference", address: o.conference, handler: conference, state: conference})
+		made.address = s.address
+		all = append(all, made)
 	}
 	gateway, err := o.gateway()
 	if err != nil {
 		return nil, err
 	}
 	all = append(all, gateway...)
-	if len(all) == 0 {
+	if len(all) == 0 && o.broker == "" {
 		return nil, errors.New("nothing to serve: all addresses are empty")
 	}
 	return all, nil
+}
+
+// service is a stand-in that keeps rooms and announces them.
+type service interface {
+	http.Handler
+	io.Closer
+}
+
+func (o options) service(name, account string, start func(sandbox.Config) (service, error)) (*standIn, error) {
+	cfg, err := o.config(name)
+	if err != nil {
+		return nil, err
+	}
+	made := &standIn{name: name}
+	if o.announce != "" {
+		// Others may announce as the same account on the same broker.
+		announcer, err := sandbox.DialAnnouncer(o.announce, "sandbox-"+uuid.NewString()+"."+account)
+		if err != nil {
+			return nil, fmt.Errorf("%s (flag -announce): %w", name, err)
+		}
+		cfg.Account, cfg.Announcer = account, announcer
+		made.closers = append(made.closers, announcer)
+	}
+	handler, err := start(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	made.handler, made.closers = handler, append(made.closers, handler)
+	return made, nil
 }
 
 func (o options) config(service string) (sandbox.Config, error) {

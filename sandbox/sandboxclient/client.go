@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"minigroups/sandbox"
 )
 
@@ -51,6 +53,13 @@ func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) err
 // ClearFaults removes all faults of the stand-in at baseURL. Requests that hang are answered.
 func ClearFaults(ctx context.Context, baseURL string) error {
 	_, err := do(ctx, http.MethodDelete, baseURL, "faults", nil)
+	return err
+}
+
+// CloseRoom has the conference stand-in at baseURL close an open room as conference does by itself: when its host has
+// not come back, timedOut, or for a reason of its own.
+func CloseRoom(ctx context.Context, baseURL string, id uuid.UUID, timedOut bool) error {
+	_, err := do(ctx, http.MethodPost, baseURL, fmt.Sprintf("rooms/%s/close?timed_out=%t", id, timedOut), nil)
 	return err
 }
 
