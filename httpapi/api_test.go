@@ -95,6 +95,7 @@ func newWorld(t *testing.T) *world {
 		Minigroups: w, Sagas: w, Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
+		BrokerState:   func(context.Context) string { return "not configured" },
 		Wait:          15 * time.Second,
 		Log:           zap.New(core),
 	}))

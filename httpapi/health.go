@@ -11,15 +11,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// temporalWait bounds the look at Temporal: it only informs, and must not make a ready process seem hung.
-const temporalWait = time.Second
+// stateWait bounds the look at Temporal and the broker: it only informs, and must not make a ready process seem hung.
+const stateWait = time.Second
 
 // healthz answers as long as the process can answer at all.
 func healthz(c *gin.Context) error {
 	return reply(c, http.StatusOK, healthObject{Status: "alive"})
 }
 
-// readyz answers 200 if reads work. Temporal is told about, but without it reads still work.
+// readyz answers 200 if reads work. Temporal and the broker are told about, but without them reads still work.
 func (s *server) readyz(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
@@ -27,7 +27,10 @@ func (s *server) readyz(c *gin.Context) error {
 		s.Log.Warn("not ready", zap.Error(err))
 		return minigroup.Errorf(minigroup.ServiceUnavailable, "the database is out of reach or its schema is not the one expected")
 	}
-	ctx, cancel = context.WithTimeout(c.Request.Context(), temporalWait)
+	ctx, cancel = context.WithTimeout(c.Request.Context(), stateWait)
 	defer cancel()
-	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: s.TemporalState(ctx)})
+	states := make(chan string, 1)
+	go func() { states <- s.TemporalState(ctx) }()
+	broker := s.BrokerState(ctx)
+	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: <-states, Broker: broker})
 }

@@ -47,7 +47,7 @@ func TestRead(t *testing.T) {
 		want := map[string]any{
 			"id": "math-7b", "class_id": filled().ClassID().String(), "audience": "example.org", "scope": "math-7b", "host": "teacher.example.org",
 			"time": []any{4102444800.0, 4102448400.0}, "tags": map[string]any{"course": "<math>", "n": float64(1 << 63)},
-			"reserve": 8.0, "locked_chat": true, "status": "real-time", "created_at": 1700000000.0,
+			"reserve": 8.0, "locked_chat": true, "status": "real-time", "timed_out": false, "created_at": 1700000000.0,
 			"real_time": map[string]any{
 				"event_room_id": "11111111-1111-4111-8111-111111111111", "conference_room_id": "22222222-2222-4222-8222-222222222222", "host": "teacher.example.org",
 			},
@@ -187,7 +187,7 @@ func TestHealth(t *testing.T) {
 	})
 	t.Run("ready though Temporal is out of reach", func(t *testing.T) {
 		w.temporal = "out of reach"
-		if a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wants(http.StatusOK); a.body["temporal"] != "out of reach" {
+		if a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wants(http.StatusOK); a.body["temporal"] != "out of reach" || a.body["broker"] != "not configured" {
 			t.Error(a.text)
 		}
 	})

@@ -38,6 +38,8 @@ type Deps struct {
 	Ready func(ctx context.Context) error
 	// TemporalState says in a word or two how Temporal is. It is shown by /readyz and decides nothing.
 	TemporalState func(ctx context.Context) string
+	// BrokerState says the same of the broker that event and conference announce on, or that none is configured.
+	BrokerState func(ctx context.Context) string
 	// Wait is how long POST and PUT wait for their saga where the caller asks for nothing else.
 	Wait time.Duration
 	Log  *zap.Logger

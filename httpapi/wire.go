@@ -23,6 +23,7 @@ type minigroupObject struct {
 	Reserve    *int32          `json:"reserve,omitempty"`
 	LockedChat bool            `json:"locked_chat"`
 	Status     string          `json:"status"`
+	TimedOut   bool            `json:"timed_out"`
 	CreatedAt  int64           `json:"created_at"`
 	RealTime   *realTimeObject `json:"real_time,omitempty"`
 	Failure    *failureObject  `json:"failure,omitempty"`
@@ -86,6 +87,7 @@ type fieldErrorObject struct {
 type healthObject struct {
 	Status   string `json:"status"`
 	Temporal string `json:"temporal,omitempty"`
+	Broker   string `json:"broker,omitempty"`
 }
 
 // describe is the minigroup as it stands at the moment now.
@@ -102,6 +104,7 @@ func describe(m minigroup.Minigroup, now time.Time) minigroupObject {
 		Reserve:    m.Reserve,
 		LockedChat: m.LockedChat,
 		Status:     string(status),
+		TimedOut:   m.TimedOut,
 		CreatedAt:  m.CreatedAt.Unix(),
 		Update:     describeUpdate(m.Update),
 	}

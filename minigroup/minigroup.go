@@ -16,6 +16,8 @@ type Minigroup struct {
 	CreatedAt   time.Time
 	// ClosedAt is when the class ended, whatever its window says; zero while it has not.
 	ClosedAt time.Time
+	// TimedOut says that it ended because its host did not come back.
+	TimedOut bool
 	// EventRoomID and ConferenceRoomID are set once the minigroup is ready.
 	EventRoomID      uuid.UUID
 	ConferenceRoomID uuid.UUID

@@ -43,6 +43,8 @@ type ConferenceRoomState struct {
 	Reserve *int32
 	// Host is an agent id, empty where none is set.
 	Host string
+	// TimedOut says that conference has closed the room because its host did not come back.
+	TimedOut bool
 }
 
 // ConferencePatch is what conference is asked to change; what is nil stays as it is.

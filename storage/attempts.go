@@ -51,7 +51,7 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 
 // answerAttempt writes the id that a reply has brought. The room is held where it is wanted and the place is free.
 const answerAttempt = `
-	UPDATE room_attempt a SET room_id = $2, answered_at = now(), changed_at = now(),
+	UPDATE room_attempt a SET room_id = $2, answered_at = now(), changed_at = now(), resolution = NULL, resolved_at = NULL,
 		state = CASE WHEN a.state = 'sent' AND $3 AND NOT EXISTS (
 				SELECT 1 FROM room_attempt h
 				WHERE h.class_id = a.class_id AND h.kind = a.kind AND h.operation = a.operation AND h.state = 'held')
@@ -106,16 +106,35 @@ func (s *Store) ChatLocked(ctx context.Context, roomID uuid.UUID) error {
 	return nil
 }
 
-// RoomReleased notes that a condemned room is closed. Done twice it does the same once.
+// RoomReleased notes that a condemned room is closed. Where it was known by its announcement alone, a lost attempt that may
+// have made it is resolved: the last one sent before. Done twice it does the same once.
 func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 	return s.exec(ctx, "release room", `
-		UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'`, roomID)
+		WITH answered AS (
+			UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
+		), found AS (
+			UPDATE found_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
+			RETURNING class_id, kind, made_at
+		)
+		UPDATE room_attempt SET resolution = 'closed', resolved_at = now() WHERE id = (
+			SELECT a.id FROM room_attempt a JOIN found f ON a.class_id = f.class_id AND a.kind = f.kind
+			WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= f.made_at + $2::interval
+			ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`, roomID, clockSkew)
 }
+
+// condemned are the rooms that are to be closed: those that replies have brought, and those that are known by their
+// announcement alone. However often the latter are looked at, a room that is held is not among them.
+const condemned = `
+	SELECT kind, room_id, answered_at FROM (
+		SELECT kind, room_id, answered_at, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
+		UNION ALL
+		SELECT kind, room_id, announced_at, changed_at FROM found_room f WHERE state = 'releasing'
+			AND NOT EXISTS (SELECT FROM room_attempt a WHERE a.room_id = f.room_id)
+	) condemned`
 
 // CondemnedRoom reads a room that is to be closed; ok is false where the ledger does not condemn it.
 func (s *Store) CondemnedRoom(ctx context.Context, roomID uuid.UUID) (room minigroup.CondemnedRoom, ok bool, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT kind, room_id, answered_at FROM room_attempt WHERE room_id = $1 AND state = 'releasing'`, roomID).
-		Scan(&room.Kind, &room.ID, &room.AnsweredAt)
+	err = s.pool.QueryRow(ctx, condemned+` WHERE room_id = $1`, roomID).Scan(&room.Kind, &room.ID, &room.AnsweredAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return room, false, nil
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -87,9 +88,11 @@ func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d min
 
 // Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
 // the run owns the row, that both rooms are held, the chat locked where asked, and the slots held where reserved.
-// Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more.
+// Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more. Where
+// conference has closed the room already, the class ends.
 func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
-	tag, err := s.pool.Exec(ctx, `
+	var closed bool
+	err := s.pool.QueryRow(ctx, `
 		UPDATE minigroup m SET state = 'ready', changed_at = now(),
 			event_room_id = event.room_id, conference_room_id = conference.room_id
 		FROM room_attempt event, room_attempt conference
@@ -101,13 +104,17 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
 			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
 				SELECT 1 FROM janus_reservation r
-				WHERE r.class_id = m.id AND r.state = 'held' AND r.fingerprint = m.fingerprint))`,
-		id, run, gateways)
-	if err != nil {
-		return fmt.Errorf("establish: %w", err)
-	}
-	if tag.RowsAffected() == 1 {
+				WHERE r.class_id = m.id AND r.state = 'held' AND r.fingerprint = m.fingerprint))
+		RETURNING EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`,
+		id, run, gateways).Scan(&closed)
+	switch {
+	case err == nil && closed:
+		_, err = s.endEach(ctx, []uuid.UUID{id}, hasClosed)
+		return err
+	case err == nil:
 		return nil
+	case !errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("establish: %w", err)
 	}
 	var state minigroup.State
 	var owner string

@@ -15,7 +15,7 @@ import (
 // minigroupColumns are what scanMinigroup reads from `minigroup m`.
 const minigroupColumns = `m.audience, m.scope, m.host,
 	extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
-	m.tags, m.reserve, m.locked_chat, m.fingerprint, m.state, m.created_at, m.closed_at,
+	m.tags, m.reserve, m.locked_chat, m.fingerprint, m.state, m.created_at, m.closed_at, m.timed_out,
 	m.event_room_id, m.conference_room_id, m.failure, m.failed_at`
 
 // minigroupByID tells the last update that somebody asked for; one that asks for nothing is a comparison.
@@ -30,6 +30,15 @@ WHERE m.id = $1`
 
 // ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound where there is none.
 func (s *Store) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+	m, err := s.byID(ctx, id)
+	if !isLost(err) || ctx.Err() != nil {
+		return m, err
+	}
+	s.pool.Reset() // the others are as old: Postgres was restarted, or the network was
+	return s.byID(ctx, id)
+}
+
+func (s *Store) byID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
 	var m minigroup.Minigroup
 	var updateID *uuid.UUID
 	var updateState *minigroup.UpdateState
@@ -57,7 +66,7 @@ func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	var failure *failureJSON
 	err := row.Scan(append([]any{
 		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), &m.Reserve, &m.LockedChat,
-		&m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &event, &conference, &failure, &failedAt,
+		&m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt,
 	}, more...)...)
 	if err != nil {
 		return err

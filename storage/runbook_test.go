@@ -32,7 +32,7 @@ func TestTheQueriesOfTheRunbook(t *testing.T) {
 		t.Fatal(err)
 	}
 	queries := sqlBlock.FindAllSubmatch(text, -1)
-	want := [][]any{{"conference", e.Draft.ClassID(), "example.org", "lost"}, {"janus-1", ""}}
+	want := [][]any{{"conference", e.Draft.ClassID(), "example.org", "lost"}, {int64(0)}, {"janus-1", ""}}
 	if len(queries) != len(want) {
 		t.Fatalf("%d queries, want %d", len(queries), len(want))
 	}

@@ -13,7 +13,8 @@ import (
 
 // Store reads and writes minigroups and their ledger. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool       *pgxpool.Pool
+	broadcasts bool
 }
 
 // Options say how to reach Postgres.
@@ -22,6 +23,8 @@ type Options struct {
 	URL string
 	// MaxConns bounds the pool.
 	MaxConns int32
+	// Broadcasts says that somebody takes from the outbox. Otherwise nothing is put there.
+	Broadcasts bool
 }
 
 // statementTimeout bounds every statement on the server, also those whose client has gone.
@@ -44,7 +47,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &Store{pool: pool}, nil
+	return &Store{pool: pool, broadcasts: o.Broadcasts}, nil
 }
 
 // Close ends the pool after the queries under way have ended.

@@ -34,10 +34,8 @@ func scanOpenSaga(row pgx.CollectableRow) (o minigroup.OpenSaga, err error) {
 // ForgottenRooms lists at most so many condemned rooms with an id that nobody has closed in the last `quiet`. Where there
 // are more, each call picks others.
 func (s *Store) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error) {
-	return list(ctx, s.pool, "list forgotten rooms", scanCondemned, `
-		SELECT kind, room_id, answered_at FROM room_attempt
-		WHERE state = 'releasing' AND room_id IS NOT NULL AND changed_at < now() - $1::interval
-		ORDER BY random() LIMIT $2`, quiet, limit)
+	return list(ctx, s.pool, "list forgotten rooms", scanCondemned,
+		condemned+` WHERE changed_at < now() - $1::interval ORDER BY random() LIMIT $2`, quiet, limit)
 }
 
 // LoseExpired notes as lost every attempt whose moment has passed without an answer, and returns how many that were. The
@@ -72,12 +70,12 @@ func (s *Store) GatewayAnswers(ctx context.Context, backend string, answers bool
 		UPDATE janus_backend SET away_since = CASE WHEN $2 THEN NULL ELSE now() END WHERE id = $1 AND (away_since IS NULL) <> $2`, backend, answers)
 }
 
-// LostAttempts counts the attempts that were never answered, by the kind of their room.
+// LostAttempts counts the attempts that were never answered and of which it is open what became, by the kind of their room.
 func (s *Store) LostAttempts(ctx context.Context) (map[minigroup.RoomKind]int64, error) {
 	lost := map[minigroup.RoomKind]int64{minigroup.EventRoom: 0, minigroup.ConferenceRoom: 0}
 	var kind minigroup.RoomKind
 	var n int64
-	rows, _ := s.pool.Query(ctx, `SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' GROUP BY kind`) // its error is also that of the rows
+	rows, _ := s.pool.Query(ctx, `SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL GROUP BY kind`) // its error is also that of the rows
 	_, err := pgx.ForEachRow(rows, []any{&kind, &n}, func() error {
 		lost[kind] = n
 		return nil

@@ -267,8 +267,9 @@ func (s *Store) onUpdate(ctx context.Context, doing, sql string, args ...any) er
 	return nil
 }
 
-// CommitUpdate writes the new values once conference has agreed. Done twice it does the same once. It returns
-// *minigroup.SupersededError where the update is not the run's to commit.
+// CommitUpdate writes the new values once conference has agreed. The class ends where the update asks for that, or where
+// conference has closed the room meanwhile. Done twice it does the same once. It returns *minigroup.SupersededError where
+// the update is not the run's to commit.
 func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
 	return s.inTx(ctx, "commit update", func(tx pgx.Tx) error {
 		classID, state, err := lockUpdate(ctx, tx, run, id)
@@ -279,24 +280,33 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 			return minigroup.Supersededf("update %s is %s", id, state)
 		}
 		for _, sql := range []string{
-			`UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now(),
-				closed_at = CASE WHEN u.ends_class THEN now() END
+			`UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
 			 FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`,
 			`UPDATE janus_reservation r SET changed_at = now(), slots = coalesce(next_slots, slots), during = coalesce(next_during, during),
 				next_slots = NULL, next_during = NULL, update_id = NULL,
-				state = CASE WHEN u.ends_class OR coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
+				state = CASE WHEN coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
 			 FROM minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`,
-			`UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE class_id = $1 AND id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, sql, classID, id); err != nil {
 				return err
 			}
 		}
-		return nil
+		var ends bool
+		err = tx.QueryRow(ctx, `
+			UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE id = $1 RETURNING ends_class`, id).Scan(&ends)
+		if err != nil {
+			return err
+		}
+		if ends {
+			_, err = s.end(ctx, tx, classID)
+		} else {
+			_, err = s.endWhere(ctx, tx, classID, hasClosed)
+		}
+		return err
 	})
 }
 
-// FailUpdate ends an update with nothing changed. With unlessSent it leaves an update alone of which a PATCH may have
+// FailUpdate ends an update with nothing changed; the class ends where conference has closed its room meanwhile. With unlessSent it leaves an update alone of which a PATCH may have
 // reached conference. It returns the state in which the update is then. Done twice it does the same once. An update that
 // never began is written as failed, so that whoever asked for it finds out. It returns *minigroup.SupersededError where
 // the update is not the run's to end, and *minigroup.OwnedError where it never began and another run owns the minigroup.
@@ -324,17 +334,25 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 			return err
 		}
 		out = minigroup.UpdateFailed
-		if state == minigroup.UpdateRequested {
-			return nil // nothing was written for it yet
+		if state == minigroup.UpdateRunning {
+			if err := dropNext(ctx, tx, classID, id); err != nil {
+				return err
+			}
 		}
-		_, err = tx.Exec(ctx, `
-			UPDATE janus_reservation SET next_slots = NULL, next_during = NULL, changed_at = now(),
-				state = CASE WHEN update_id IS DISTINCT FROM $2 THEN state WHEN state = 'pending' AND NOT doubtful THEN 'released' ELSE 'releasing' END,
-				update_id = NULL
-			WHERE class_id = $1 AND state IN ('pending', 'held')`, classID, id)
+		_, err = s.endWhere(ctx, tx, classID, hasClosed)
 		return err
 	})
 	return out, err
+}
+
+// dropNext gives up the slots and the window that an update has put beside those of its class.
+func dropNext(ctx context.Context, tx pgx.Tx, classID, update uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE janus_reservation SET next_slots = NULL, next_during = NULL, changed_at = now(),
+			state = CASE WHEN update_id IS DISTINCT FROM $2 THEN state WHEN state = 'pending' AND NOT doubtful THEN 'released' ELSE 'releasing' END,
+			update_id = NULL
+		WHERE class_id = $1 AND state IN ('pending', 'held')`, classID, update)
+	return wrap("give up next slots", err)
 }
 
 // claimUnbegun writes an update that was never begun, on behalf of a run that owns the minigroup or may take it. It does

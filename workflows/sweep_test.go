@@ -146,7 +146,7 @@ func (r *runs) sweep() activities.SweptClasses {
 			r.Error(err)
 		}
 	}
-	sweeper := activities.Sweeper{Ledger: ofOneClass{r.ledger, r.class}, Healer: r, Steps: r.acts, Count: func(string, int) {}}
+	sweeper := activities.Sweeper{Ledger: ofOneClass{r.ledger, r.class}, Healer: r, Steps: r.acts, Grace: time.Hour, Count: func(string, int) {}}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), deadline)
 	defer cancel()
 	swept, err := sweeper.SweepClasses(ctx)

@@ -10,10 +10,11 @@ import (
 
 // room is what conference shows of a room.
 type room struct {
-	ID      uuid.UUID `json:"id"`
-	Time    []*int64  `json:"time"`
-	Reserve *int32    `json:"reserve"`
-	Host    string    `json:"host"` // null where there is none
+	ID       uuid.UUID `json:"id"`
+	Time     []*int64  `json:"time"`
+	Reserve  *int32    `json:"reserve"`
+	Host     string    `json:"host"` // null where there is none
+	TimedOut bool      `json:"timed_out"`
 }
 
 func (r room) check(id uuid.UUID) error {
@@ -28,9 +29,10 @@ func (r room) check(id uuid.UUID) error {
 
 func (r room) state() minigroup.ConferenceRoomState {
 	return minigroup.ConferenceRoomState{
-		ID:      r.ID,
-		Time:    minigroup.Window{Start: r.Time[0], End: r.Time[1]},
-		Reserve: r.Reserve,
-		Host:    r.Host,
+		ID:       r.ID,
+		Time:     minigroup.Window{Start: r.Time[0], End: r.Time[1]},
+		Reserve:  r.Reserve,
+		Host:     r.Host,
+		TimedOut: r.TimedOut,
 	}
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"time"
 
@@ -30,7 +32,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("authorization: %w", err)
 	}
-	store, err := process.Database(ctx, cfg.Database, log)
+	store, err := process.Database(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -53,13 +55,34 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 			}
 			return "ok"
 		},
-		Wait: cfg.API.Wait, Log: log,
+		BrokerState: broker(cfg.Announcements.Broker),
+		Wait:        cfg.API.Wait, Log: log,
 	})
 	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, process.MaxWait+5*time.Second) })
 	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen) })
 	return group.Wait()
+}
+
+// broker tells how the broker is that workers listen to.
+func broker(address string) func(context.Context) string {
+	target, err := url.Parse(address) // config has checked it
+	if err != nil || address == "" {
+		return func(context.Context) string {
+			return "not configured: rooms whose reply was lost are not found, and classes end by their time alone"
+		}
+	}
+	return func(ctx context.Context) string {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", target.Host)
+		if err != nil {
+			return "out of reach"
+		}
+		_ = conn.Close() // only whether somebody listens was of interest
+		return "ok"
+	}
 }
 
 func verifier(configured map[string]config.Issuer) (*auth.Verifier, error) {

@@ -28,7 +28,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	log.Info("schema is current", zap.Int64("version", version))
-	store, err := process.Database(ctx, cfg.Database, log)
+	store, err := process.Database(ctx, cfg, log)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/activities"
+	"minigroups/announcements"
 	"minigroups/auth"
 	"minigroups/clients/conference"
 	"minigroups/clients/event"
@@ -27,11 +29,15 @@ import (
 func main() { os.Exit(process.Main("worker", run, config.ForWorker...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	store, err := process.Database(ctx, cfg.Database, log)
+	store, err := process.Database(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	signer, err := signer(cfg.Account)
+	if err != nil {
+		return err
+	}
 	temporal, err := process.ReachTemporal(ctx, cfg.Temporal, log)
 	if err != nil {
 		return err
@@ -40,10 +46,12 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	starter := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
 	swept := process.NewSwept()
 	count := func(what string, n int) { swept.WithLabelValues(what).Add(float64(n)) }
-	steps, sweeper, err := work(cfg, store, starter, count, log)
+	heard := process.NewHeard()
+	listening, err := listenTo(cfg, signer, store, heard, log.Named("announcements"))
 	if err != nil {
 		return err
 	}
+	steps, sweeper := work(cfg, signer, store, starter, count, log)
 	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{WorkerStopTimeout: cfg.Saga.StepWait + time.Second})
 	workflows.Register(w, steps)
 	workflows.RegisterSweeper(w, sweeper)
@@ -51,10 +59,13 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	log.Info("working", zap.String("task_queue", cfg.Temporal.TaskQueue))
+	metrics := []prometheus.Collector{swept, process.LostAttempts{Count: store.LostAttempts}}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return process.Metrics(ctx, cfg.Worker.MetricsListen, swept, process.LostAttempts{Count: store.LostAttempts})
-	})
+	if cfg.Announcements.Broker != "" {
+		metrics = append(metrics, heard)
+		group.Go(func() error { return announcements.Run(ctx, listening) })
+	}
+	group.Go(func() error { return process.Metrics(ctx, cfg.Worker.MetricsListen, metrics...) })
 	group.Go(func() error {
 		<-ctx.Done()
 		w.Stop()
@@ -66,20 +77,28 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	return group.Wait()
 }
 
+func signer(a config.Account) (*auth.Signer, error) {
+	key, err := os.ReadFile(a.PrivateKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("account.private_key_file: %w", err)
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: a.Label, Audience: a.Audience}, key)
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	return signer, nil
+}
+
 // work is what the worker does: the steps of the sagas, and sweeping, of which count is told.
-func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, count func(string, int), log *zap.Logger) (*activities.Activities, *activities.Sweeper, error) {
-	key, err := os.ReadFile(cfg.Account.PrivateKeyFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("account.private_key_file: %w", err)
-	}
-	signer, err := auth.NewSigner(auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}, key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("account: %w", err)
-	}
+func work(cfg config.Config, signer *auth.Signer, store *storage.Store, starter *workflows.Starter, count func(string, int), log *zap.Logger) (*activities.Activities, *activities.Sweeper) {
 	transport := rest.NewTransport()
 	gateways := janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), RoomKey: cfg.Janus.RoomKey.Reveal(),
 	}, transport)
+	neverSeen := cfg.Announcements.NeverSeen
+	if cfg.Announcements.Broker == "" {
+		neverSeen = 0
+	}
 	steps := &activities.Activities{
 		Settings: activities.Settings{
 			StepWait: cfg.Saga.StepWait, Flight: cfg.Saga.Flight,
@@ -92,5 +111,7 @@ func work(cfg config.Config, store *storage.Store, starter *workflows.Starter, c
 		Runs:       starter,
 		Flights:    activities.NewFlights(store, starter, log.Named("flights")),
 	}
-	return steps, &activities.Sweeper{Ledger: store, Healer: starter, Rooms: gateways, Steps: steps, Count: count}, nil
+	return steps, &activities.Sweeper{
+		Ledger: store, Healer: starter, Rooms: gateways, Steps: steps, Grace: cfg.Saga.Grace, NeverSeen: neverSeen, Count: count,
+	}
 }

@@ -49,7 +49,7 @@ func New(t testing.TB) (*storage.Store, *pgx.Conn) {
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16})
+	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, Broadcasts: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,8 +152,10 @@ const startup = time.Minute
 
 // Database opens the database and waits until it can be reached. A schema that is too old is an error at once, which says
 // what to run.
-func Database(ctx context.Context, cfg config.Database, log *zap.Logger) (*storage.Store, error) {
-	store, err := storage.Open(ctx, storage.Options{URL: cfg.URL.Reveal(), MaxConns: cfg.MaxConns})
+func Database(ctx context.Context, cfg config.Config, log *zap.Logger) (*storage.Store, error) {
+	store, err := storage.Open(ctx, storage.Options{
+		URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, Broadcasts: cfg.Announcements.Broker != "",
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,114 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"minigroups/minigroup"
+)
+
+// SweptGateways is what a sweep of the gateways has done.
+type SweptGateways struct {
+	// Made are rooms that a gateway lacked or showed with other slots: after a restart it has none.
+	Made int `json:"made"`
+	// Removed are rooms of reservations that were given up.
+	Removed int `json:"removed"`
+	// Away names the gateways that could not be looked at, and Failed counts the rooms that could not be brought up to date.
+	Away   []string `json:"away,omitempty"`
+	Failed int      `json:"failed"`
+}
+
+// SweepGateways brings every gateway back to what the ledger says, all of them at the same time.
+func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
+	backends, err := s.Ledger.Backends(ctx)
+	if err != nil {
+		return SweptGateways{}, failed(err)
+	}
+	results := make([]SweptGateways, len(backends))
+	var group errgroup.Group
+	for i, backend := range backends {
+		group.Go(func() error {
+			if err := s.sweepGateway(ctx, backend, &results[i]); err != nil {
+				results[i].Away = []string{backend.ID}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what went wrong is in the results
+	var all SweptGateways
+	for _, r := range results {
+		all.Made += r.Made
+		all.Removed += r.Removed
+		all.Failed += r.Failed
+		all.Away = append(all.Away, r.Away...)
+	}
+	s.Count("made", all.Made)
+	s.Count("removed", all.Removed)
+	s.Count("away", len(all.Away))
+	s.Count("failed", all.Failed)
+	return all, nil
+}
+
+func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, swept *SweptGateways) error {
+	rooms, err := s.gatewayRooms(ctx, backend)
+	if noted := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || noted != nil {
+		return errors.Join(err, noted)
+	}
+	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, quiet)
+	if err != nil {
+		return err
+	}
+	for _, r := range wanted {
+		if slots, there := rooms[r.ID]; r.State == minigroup.ReservationHeld && there && slots == r.Slots {
+			continue
+		}
+		s.bring(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.project(ctx, r) })
+	}
+	ids := make([]uuid.UUID, 0, len(rooms))
+	for id := range rooms {
+		ids = append(ids, id)
+	}
+	strays, err := s.Ledger.Strays(ctx, ids, quiet)
+	if err != nil {
+		return err
+	}
+	for _, id := range strays {
+		s.bring(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
+	}
+	return nil
+}
+
+func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (map[uuid.UUID]int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Steps.Settings.StepWait)
+	defer cancel()
+	listed, err := s.Rooms.Rooms(ctx, backend, roomPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("list rooms: %w", err)
+	}
+	rooms := make(map[uuid.UUID]int32, len(listed))
+	for _, room := range listed {
+		rooms[room.ID] = room.Slots
+	}
+	return rooms, nil
+}
+
+// bring brings one room up to date and counts what came of it.
+func (s *Sweeper) bring(ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error) {
+	ctx, cancel := s.Steps.gatewayStep(ctx)
+	defer cancel()
+	err := do(ctx)
+	var superseded *minigroup.SupersededError
+	switch {
+	case errors.As(err, &superseded): // given up just now: its run looks after it
+	case err != nil:
+		swept.Failed++
+	case removes:
+		swept.Removed++
+	default:
+		swept.Made++
+	}
+}
