@@ -41,7 +41,7 @@ build: ## compile the programs into .dev/bin
 # does not see the programs and servers that tests start; e2e last and one package
 # at a time, because it starts whole systems and measures them against deadlines.
 .PHONY: test
-test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
+test: packages $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
 	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \
@@ -49,18 +49,20 @@ test: $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many pass
 	} | .dev/bin/testsummary
 
 .PHONY: histories
-histories: $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
+histories: packages $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
 	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
 
 # How much, for how long at most before it heals, and which: the same seed draws the same operations and faults, though never at the same moments.
 N ?= 300
 SEED ?= 1
 DURATION ?= 10m
+# off: nobody listens to what event and conference announce.
+ANNOUNCEMENTS ?= on
 
 .PHONY: chaos
-chaos: $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=)
+chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=, ANNOUNCEMENTS=off)
 	@go build -o .dev/bin/chaos ./e2e/chaos
-	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION)
+	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
 
 .PHONY: check
 check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of workflows, import rules
@@ -74,6 +76,11 @@ check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of work
 .PHONY: fmt
 fmt: ## format the Go code
 	gofmt -w .
+
+# What is not Go. Where it is missing and may not be installed, this says so.
+.PHONY: packages
+packages:
+	@tools/packages
 
 # The compiler knows best what has changed.
 .PHONY: .dev/bin/dev .dev/bin/testsummary

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -18,13 +19,12 @@ import (
 // sweepUntil has the sweeper run again and again until check succeeds, at most 30 seconds.
 func sweepUntil(t *testing.T, schedule string, check func() error) {
 	t.Helper()
-	eventually(t, func() error {
-		err := sut.runs.ScheduleClient().GetHandle(t.Context(), schedule).Trigger(t.Context(), client.ScheduleTriggerOptions{})
-		if err != nil {
-			return err
-		}
-		return check()
-	})
+	eventually(t, func() error { return errors.Join(sweep(t, schedule), check()) })
+}
+
+// sweep has the sweeper run, unless it does.
+func sweep(t *testing.T, schedule string) error {
+	return sut.runs.ScheduleClient().GetHandle(t.Context(), schedule).Trigger(t.Context(), client.ScheduleTriggerOptions{})
 }
 
 func (c *class) terminate() {

@@ -31,10 +31,12 @@ type system struct {
 	conference string
 
 	janusOptions stack.JanusOptions
+	brokerPort   int
 
 	postgres *stack.Postgres
 	temporal *stack.Temporal
 	janus    *stack.Janus
+	broker   *stack.Mosquitto
 	sandbox  *stack.Process
 	apis     *stack.Process
 	worker   *stack.Process
@@ -106,6 +108,9 @@ func (s *system) start(ctx context.Context) (err error) {
 		return err
 	}
 	if err := config.Save(s.configFile, s.cfg); err != nil {
+		return err
+	}
+	if err := s.startBroker(ctx); err != nil {
 		return err
 	}
 	if err := s.startSandbox(ctx); err != nil {
@@ -191,6 +196,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 	s.sandbox, err = stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), []string{
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
+		"-announce", s.broker.URL(), // the worker listens only where a test wants it to
 	}, nil, s.log("sandbox"))
 	if err != nil {
 		return err
@@ -200,7 +206,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 
 // configure writes keys and settings. Waits are short, so that the tests are.
 func (s *system) configure() error {
-	ports, err := freePorts(6)
+	ports, err := freePorts(7)
 	if err != nil {
 		return err
 	}
@@ -222,6 +228,7 @@ func (s *system) configure() error {
 	s.cfg.API.Listen, s.cfg.API.MetricsListen, s.cfg.Worker.MetricsListen = address(1), address(2), address(3)
 	s.api, s.event, s.conference = "http://"+address(1), "http://"+address(4), "http://"+address(5)
 	s.cfg.Event.URL, s.cfg.Conference.URL = s.event, s.conference
+	s.brokerPort = ports[6]
 	s.cfg.Account.PrivateKeyFile = private
 	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
 	s.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
@@ -245,6 +252,9 @@ func (s *system) stop() {
 		if p != nil {
 			parts = append(parts, p)
 		}
+	}
+	if s.broker != nil {
+		parts = append(parts, s.broker)
 	}
 	if s.janus != nil {
 		parts = append(parts, s.janus)

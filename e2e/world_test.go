@@ -31,6 +31,7 @@ type object struct {
 	Host       string    `json:"host"`
 	Reserve    *int32    `json:"reserve"`
 	LockedChat bool      `json:"locked_chat"`
+	TimedOut   *bool     `json:"timed_out"`
 	RealTime   *struct {
 		EventRoomID      uuid.UUID `json:"event_room_id"`
 		ConferenceRoomID uuid.UUID `json:"conference_room_id"`
@@ -168,7 +169,13 @@ func (c *class) until(status string) reply {
 // eventually tries until check succeeds, at most 30 seconds.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	within(t, 30*time.Second, check)
+}
+
+// within tries until check succeeds, at most so long.
+func within(t testing.TB, limit time.Duration, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -180,7 +187,7 @@ func eventually(t testing.TB, check func() error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("not within 30 seconds: %v", err)
+			t.Fatalf("not within %s: %v", limit, err)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type object struct {
 	Time     json.RawMessage `json:"time"`
 	Host     string          `json:"host"`
 	Reserve  *int32          `json:"reserve"`
+	TimedOut bool            `json:"timed_out"`
 	RealTime *struct {
 		EventRoomID      uuid.UUID `json:"event_room_id"`
 		ConferenceRoomID uuid.UUID `json:"conference_room_id"`

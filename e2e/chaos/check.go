@@ -55,6 +55,8 @@ func (w *world) underWay(ctx context.Context) (found []string, err error) {
 			SELECT string_agg(failure::text, ', ') FROM minigroup_update u WHERE u.class_id = minigroup_update.class_id AND u.requested = '{}'), 'none')
 			FROM minigroup_update WHERE compare_at <= now() + interval '1 minute'`, // one that failed is due in an hour
 		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state FROM room_attempt WHERE state IN ('sent', 'releasing')`,
+		`SELECT 'announced room '||room_id||' of '||class_id||' is '||state FROM found_room WHERE state <> 'released'`,
+		`SELECT 'broadcast '||id||' is to be told: '||label FROM outbox`,
 		`SELECT 'reservation '||id||' of '||class_id||' is '||state FROM janus_reservation WHERE state IN ('pending', 'releasing')`,
 	} {
 		rows, _ := w.db.Query(ctx, q) // its error is also that of the rows
@@ -64,6 +66,12 @@ func (w *world) underWay(ctx context.Context) (found []string, err error) {
 		}
 		found = append(found, lines...)
 	}
+	rows, _ := w.db.Query(ctx, `SELECT 'class '||id||' is to end' FROM minigroup WHERE id = ANY($1) AND closed_at IS NULL`, w.closings.sure()) // its error is also that of the rows
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, lines...)
 	open, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		PageSize: 20, Query: `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`,
 	})
@@ -119,6 +127,7 @@ type verdict struct {
 	ready, failed, closed int
 	lost                  int
 	matched               map[reason]int // rooms that lost attempts account for
+	made                  int            // rooms, in all
 }
 
 func (v *verdict) violate(format string, args ...any) {
@@ -130,7 +139,7 @@ func (w *world) check(ctx context.Context, d *desk, classes []*class) (verdict, 
 	v := verdict{matched: map[reason]int{}}
 	for i, c := range classes {
 		a := d.send(ctx, i%2, http.MethodGet, c.path(), nil)
-		if wrong := c.contradicts(a); wrong != "" {
+		if wrong := c.contradicts(a, w.closings.of(c.id)); wrong != "" {
 			v.violate("class %s (%s): %s", c.id, c.scope, wrong)
 		}
 	}
@@ -263,6 +272,9 @@ func (m row) judge(v *verdict) {
 	switch {
 	case m.state == minigroup.Ready && m.closed:
 		v.closed++
+		if len(m.held) > 0 {
+			v.violate("class %s is closed and holds slots %v", m.id, m.held)
+		}
 	case m.state == minigroup.Ready:
 		v.ready++
 		if m.heldRooms != 2 {
@@ -293,7 +305,7 @@ func (w *world) sums(ctx context.Context, v *verdict) error {
 		return err
 	}
 	v.violations = append(v.violations, over...)
-	return w.db.QueryRow(ctx, `SELECT count(*) FROM room_attempt WHERE state = 'lost'`).Scan(&v.lost)
+	return w.db.QueryRow(ctx, `SELECT count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL`).Scan(&v.lost)
 }
 
 // checkRooms looks at the rooms of a service: those that are held are open and as they should be, no other is open, but
@@ -311,6 +323,7 @@ func (w *world) checkRooms(ctx context.Context, kind minigroup.RoomKind, service
 	if err != nil {
 		return err
 	}
+	v.made += len(creations)
 	wanted := map[uuid.UUID]row{}
 	for _, m := range rows {
 		id := m.event
@@ -389,7 +402,7 @@ type lostAttempt struct {
 }
 
 func (w *world) lostAttempts(ctx context.Context, kind minigroup.RoomKind) ([]*lostAttempt, error) {
-	rows, _ := w.db.Query(ctx, `SELECT class_id, sent_at, expires_at FROM room_attempt WHERE state = 'lost' AND kind = $1 ORDER BY sent_at`, kind) // its error is also that of the rows
+	rows, _ := w.db.Query(ctx, `SELECT class_id, sent_at, expires_at FROM room_attempt WHERE state = 'lost' AND resolution IS NULL AND kind = $1 ORDER BY sent_at`, kind) // its error is also that of the rows
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (*lostAttempt, error) {
 		var l lostAttempt
 		return &l, r.Scan(&l.class, &l.from, &l.to)
@@ -399,8 +412,8 @@ func (w *world) lostAttempts(ctx context.Context, kind minigroup.RoomKind) ([]*l
 // lateness is how much later than its attempt's moment a stand-in that was frozen may make a room.
 const lateness = 10 * time.Second
 
-// judgeOrphan looks at an open room that nobody holds. It is excused where its reply demonstrably reached no living worker,
-// and where one lost attempt of its class and time, and of no other room, stands on the ledger.
+// judgeOrphan looks at an open room that nobody holds. It is excused where it was not announced and its reply demonstrably
+// reached no living worker, and where one lost attempt of its class and time, and of no other room, stands on the ledger.
 func (w *world) judgeOrphan(kind minigroup.RoomKind, c sandbox.Creation, lost []*lostAttempt, v *verdict) {
 	at := time.UnixMilli(c.At)
 	var match *lostAttempt
@@ -415,8 +428,8 @@ func (w *world) judgeOrphan(kind minigroup.RoomKind, c sandbox.Creation, lost []
 		why = w.unheard(c, *match)
 	}
 	if why == heard {
-		v.violate("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
-			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.begun).Seconds(), w.way(c.Host), c.ReplyDelivered, c.Fault, match != nil,
+		v.violate("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, announced: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
+			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.begun).Seconds(), w.way(c.Host), c.ReplyDelivered, c.Announced, c.Fault, match != nil,
 			strings.Join(w.faults.around(at.Add(-3*time.Second), at.Add(flight+3*time.Second)), "\n        "))
 		return
 	}
@@ -429,6 +442,7 @@ type reason string
 
 const (
 	heard       reason = "" // as far as can be shown
+	halfway     reason = "its handler was dropped half-way, so that nothing was announced"
 	undelivered reason = "its reply was not delivered"
 	tooLate     reason = "its reply was sent after its request had been given up"
 	cut         reason = "its reply met a wire that loses replies"
@@ -438,8 +452,14 @@ const (
 // afterMoment is how long after its attempt's moment, as Postgres wrote it a little later, a worker hangs up at the earliest.
 const afterMoment = 950 * time.Millisecond
 
-// unheard tells why the reply to a create reached no living worker.
+// unheard tells why the reply to a create reached no living worker. What was announced does not need it.
 func (w *world) unheard(c sandbox.Creation, attempt lostAttempt) reason {
+	if w.listens {
+		if c.Announced {
+			return heard
+		}
+		return halfway
+	}
 	if !c.ReplyDelivered {
 		return undelivered
 	}

@@ -65,9 +65,18 @@ func (c *class) maybe(asked map[string]any) {
 	}
 }
 
-// contradicts tells what is wrong with the object that is shown in the end; empty where nothing is.
-func (c *class) contradicts(a answer) string {
+// contradicts tells what is wrong with the object that is shown in the end; empty where nothing is. closing is what
+// conference has done to its room.
+func (c *class) contradicts(a answer, closing *closing) string {
+	shown := fields(map[string]any{"time": a.Time, "host": a.Host, "reserve": a.Reserve})
 	switch {
+	case closing != nil && a.code == 200 && a.Status == "closed":
+		if a.TimedOut != closing.timedOut {
+			return "its room was closed otherwise: " + a.text
+		}
+		delete(shown, "time") // its end was the moment
+	case closing != nil && closing.sure:
+		return "its room was closed: " + a.text
 	case a.code == 404 && c.promised == nothing:
 		return ""
 	case a.code != 200:
@@ -81,9 +90,8 @@ func (c *class) contradicts(a answer) string {
 	case a.Update != nil && a.Update.State != "failed":
 		return "its update is not decided: " + a.text
 	}
-	shown := fields(map[string]any{"time": a.Time, "host": a.Host, "reserve": a.Reserve})
 	for field, may := range c.may {
-		if !slices.Contains(may, shown[field]) {
+		if _, told := shown[field]; told && !slices.Contains(may, shown[field]) {
 			return fmt.Sprintf("%s is %s and may be %v only", field, shown[field], may)
 		}
 	}

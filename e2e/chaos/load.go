@@ -181,7 +181,7 @@ func (c *caller) read(ctx context.Context, k *class) answer {
 	switch {
 	case a.code == http.StatusNotFound && k.promised != nothing:
 		c.desk.violate(time.Now(), "%s was acknowledged and is not found", k.scope)
-	case a.code == http.StatusOK && k.promised == ready && a.Status != "real-time":
+	case a.code == http.StatusOK && k.promised == ready && a.Status != "real-time" && (a.Status != "closed" || c.desk.w.closings.of(k.id) == nil):
 		c.desk.violate(time.Now(), "%s was acknowledged as ready and is %v", k.scope, a.Status)
 	}
 	return a

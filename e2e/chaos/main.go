@@ -24,6 +24,7 @@ type options struct {
 	clients    int
 	root       string // of the source
 	calm       bool
+	deaf       bool // nobody listens to what event and conference announce
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -36,10 +37,12 @@ func run(args []string, out io.Writer) int {
 	flags.DurationVar(&o.duration, "duration", 10*time.Minute, "after which no more operations begin")
 	flags.IntVar(&o.clients, "clients", 16, "how many clients there are at once")
 	flags.StringVar(&o.root, "root", ".", "the project's folder")
+	announcements := flags.String("announcements", "on", "on: workers listen to what event and conference announce; off: they do not")
 	flags.BoolVar(&o.calm, "calm", false, "no faults, to see what is measured without")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
+	o.deaf = *announcements == "off"
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ok, err := chaos(ctx, o, out)
@@ -60,7 +63,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, err
 	}
 	log := newFaultLog(out)
-	w, err := newWorld(o.root, log)
+	w, err := newWorld(o.root, log, !o.deaf)
 	if err != nil {
 		return false, err
 	}

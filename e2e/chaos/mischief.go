@@ -62,6 +62,8 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 			victim.freeze(ctx, d)
 			return nil
 		}, length
+	case n < 42 && w.listens:
+		return w.hostGone(rnd), length
 	case n < 60:
 		on, how := w.wires.any(rnd), disturbances[rnd.IntN(len(disturbances))]
 		return func(ctx context.Context, d time.Duration) error { return w.wires.disturb(ctx, on, how, d) }, length

@@ -23,6 +23,8 @@ type part struct {
 	name   string
 	faults *faultLog
 	launch func(context.Context) (process, error)
+	// gentle says that it is told to end rather than killed.
+	gentle bool
 
 	mu      sync.Mutex // held while something happens to the part
 	process process
@@ -39,12 +41,16 @@ func (p *part) start(ctx context.Context) (err error) {
 	return err
 }
 
-// kill ends the process with SIGKILL and starts it again after a while.
+// kill ends the process, with SIGKILL unless it is gentle, and starts it again after a while.
 func (p *part) kill(ctx context.Context, away time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	defer p.faults.begin(p.name, "kill")()
-	if err := p.process.Kill(); err != nil {
+	how, end := "kill", p.process.Kill
+	if p.gentle {
+		how, end = "restart", func() error { return p.process.Stop(context.WithoutCancel(ctx)) }
+	}
+	defer p.faults.begin(p.name, how)()
+	if err := end(); err != nil {
 		return err
 	}
 	pause(ctx, away)

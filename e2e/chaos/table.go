@@ -21,9 +21,14 @@ func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Durat
 	section("Requests, by answer", d.answers)
 	section("Faults", d.w.faults.counts())
 	section("Minigroups", map[string]int{"real-time": v.ready, "failed": v.failed, "closed": v.closed})
-	fmt.Fprintf(t, "\nLost attempts\t%d\n", v.lost)
-	for _, why := range []reason{undelivered, tooLate, cut, died} {
-		fmt.Fprintf(t, "  left a room; %s\t%d\n", why, v.matched[why])
+	fmt.Fprintf(t, "\nRooms made\t%d\n", v.made)
+	fmt.Fprintf(t, "Lost attempts\t%d\n", v.lost)
+	reasons := []reason{halfway}
+	if o.deaf {
+		reasons = []reason{undelivered, tooLate, cut, died}
+	}
+	for _, why := range reasons {
+		fmt.Fprintf(t, "  left a room; %s\t%d (%.2f %%)\n", why, v.matched[why], 100*float64(v.matched[why])/float64(max(v.made, 1)))
 	}
 	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.violations))
 	fmt.Fprintf(t, "Longest time without a read\t%.1fs\n", d.longestBlind.Seconds())
@@ -33,5 +38,5 @@ func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Durat
 	for _, violation := range v.violations {
 		fmt.Fprintf(out, "\nVIOLATION %s\n", violation)
 	}
-	fmt.Fprintf(out, "\nOnce more: make chaos N=%d SEED=%d DURATION=%s\n", o.operations, o.seed, o.duration)
+	fmt.Fprintf(out, "\nOnce more: make chaos N=%d SEED=%d DURATION=%s ANNOUNCEMENTS=%s\n", o.operations, o.seed, o.duration, map[bool]string{false: "on", true: "off"}[o.deaf])
 }

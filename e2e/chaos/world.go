@@ -39,8 +39,10 @@ type world struct {
 	event          string // the address of the stand-in, not by a wire
 	conference     string
 	temporalBinary string
+	listens        bool // workers listen to what event and conference announce
 
 	postgres, temporal, sandbox *part
+	broker                      *part // nil where nobody listens
 	janus                       [2]*part
 	workers, apis               [2]*part
 	apiURLs                     [2]string
@@ -49,17 +51,23 @@ type world struct {
 
 	db   *pgxpool.Pool
 	runs client.Client
+
+	closings closings
 }
 
 // parts are the processes that faults happen to.
 func (w *world) parts() []*part {
-	return []*part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
+	parts := []*part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
+	if w.listens {
+		parts = append(parts, w.broker)
+	}
+	return parts
 }
 
 // newWorld makes a world of which nothing is started.
-func newWorld(root string, log *faultLog) (*world, error) {
+func newWorld(root string, log *faultLog, listens bool) (*world, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
-	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log)}, err
+	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log), listens: listens}, err
 }
 
 // start starts everything. stop must be called whatever it returns.
@@ -138,10 +146,17 @@ func (w *world) startServers(ctx context.Context) error {
 			return err
 		}
 	}
+	servers := []*part{w.postgres, w.temporal, w.janus[0], w.janus[1]}
+	if w.listens {
+		if err := w.prepareBroker(); err != nil {
+			return err
+		}
+		servers = append(servers, w.broker)
+	}
 	if err := w.prepareSandbox(); err != nil {
 		return err
 	}
-	for _, p := range []*part{w.postgres, w.temporal, w.janus[0], w.janus[1], w.sandbox} {
+	for _, p := range append(servers, w.sandbox) {
 		if err := p.start(ctx); err != nil {
 			return err
 		}
@@ -172,6 +187,17 @@ func (w *world) prepareJanus(i int) error {
 	return err
 }
 
+// prepareBroker: a broker that is killed loses some of what it has confirmed, which nobody can find again. It is told to end.
+func (w *world) prepareBroker() error {
+	port, err := stack.FreePort()
+	w.cfg.Announcements.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
+	w.broker = newPart("broker", w.faults, func(ctx context.Context) (process, error) {
+		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(w.dir, "mosquitto"), Port: port, Log: w.log("mosquitto")})
+	})
+	w.broker.gentle = true
+	return err
+}
+
 func (w *world) prepareSandbox() error {
 	event, err := freeAddress()
 	if err != nil {
@@ -184,6 +210,7 @@ func (w *world) prepareSandbox() error {
 		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), []string{
 			"-event", event, "-conference", conference,
 			"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
+			"-announce", w.cfg.Announcements.Broker,
 		}, nil, w.log("sandbox"))
 		if err != nil {
 			return nil, err
@@ -264,6 +291,9 @@ func (w *world) wired(name string) (file string, cfg config.Config, err error) {
 	}
 	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgresPort())) + "/postgres")
 	cfg.Temporal.Address = lay("temporal", w.cfg.Temporal.Address)
+	if strings.HasPrefix(name, "worker") && w.listens {
+		cfg.Announcements.Broker, cfg.Announcements.ClientID = "mqtt://"+lay("broker", w.cfg.Announcements.Broker[len("mqtt://"):]), name
+	}
 	if strings.HasPrefix(name, "worker") {
 		cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
 		cfg.Conference.URL = "http://" + lay("conference", w.conference[len("http://"):])
@@ -293,7 +323,7 @@ func (w *world) stop(ctx context.Context, keep bool) {
 	if w.db != nil {
 		w.db.Close()
 	}
-	for _, p := range []*part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.janus[0], w.janus[1], w.temporal, w.postgres} {
+	for _, p := range []*part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.broker, w.janus[0], w.janus[1], w.temporal, w.postgres} {
 		if p != nil {
 			p.stop(ctx)
 		}
