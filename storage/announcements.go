@@ -60,7 +60,7 @@ func (s *Store) noteFound(ctx context.Context, rooms []minigroup.AnnouncedRoom) 
 		ON CONFLICT (room_id) DO NOTHING`, ids, classes, kinds, audiences, made, clockSkew)
 }
 
-// noteClosed remembers rooms that conference has closed, but not those that an undo of ours has.
+// noteClosed remembers rooms that conference has closed, but not those that we have condemned.
 func (s *Store) noteClosed(ctx context.Context, rooms []minigroup.ClosedRoom) error {
 	n := len(rooms)
 	ids, classes, audiences, timedOut := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]string, n), make([]bool, n)
@@ -73,6 +73,7 @@ func (s *Store) noteClosed(ctx context.Context, rooms []minigroup.ClosedRoom) er
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) AS a (room_id, class_id, audience, timed_out)
 		JOIN minigroup m ON m.id = a.class_id AND m.audience = a.audience
 		WHERE NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = a.room_id AND t.state IN ('releasing', 'released'))
+			AND NOT EXISTS (SELECT FROM found_room f WHERE f.room_id = a.room_id AND f.state IN ('releasing', 'released'))
 		ON CONFLICT (room_id) DO NOTHING`, ids, classes, audiences, timedOut)
 }
 

@@ -150,6 +150,18 @@ func TestEnd(t *testing.T) {
 			t.Fatalf("%d are remembered", n)
 		}
 	})
+	t.Run("nor is one that was found and condemned", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		d := draft(0)
+		unanswered(t, s, d)
+		room := made(d)
+		announce(t, s, room)
+		condemned(t, s)
+		take(t, s, minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: d.ClassID(), Audience: d.Audience}}})
+		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
+			t.Fatalf("%d are remembered", n)
+		}
+	})
 	t.Run("while an update is undecided nothing ends; whoever decides it ends the class", func(t *testing.T) {
 		for name, decide := range map[string]func(*storage.Store, minigroup.Minigroup, uuid.UUID) error{
 			"committed": func(s *storage.Store, _ minigroup.Minigroup, id uuid.UUID) error {
