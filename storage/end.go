@@ -42,11 +42,8 @@ func (s *Store) end(ctx context.Context, tx pgx.Tx, id uuid.UUID) (bool, error) 
 	return true, wrap("tell of the end", err)
 }
 
-// endWhere ends a class if the condition holds once its row is locked.
+// endWhere ends a class, whose row the transaction has locked, if the condition holds and nothing is undecided.
 func (s *Store) endWhere(ctx context.Context, tx pgx.Tx, id uuid.UUID, condition string) (bool, error) {
-	if _, err := lockRow(ctx, tx, id); err != nil {
-		return false, err
-	}
 	var holds bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM minigroup m WHERE m.id = $1 AND NOT `+undecided+` AND `+condition+`)`, id).Scan(&holds)
 	if err != nil || !holds {
@@ -64,6 +61,9 @@ func (s *Store) endEach(ctx context.Context, ids []uuid.UUID, condition string) 
 	for _, id := range ids {
 		var did bool
 		err := s.inTx(ctx, "end class", func(tx pgx.Tx) (err error) {
+			if _, err := lockRow(ctx, tx, id); err != nil {
+				return err
+			}
 			did, err = s.endWhere(ctx, tx, id, condition)
 			return err
 		})
