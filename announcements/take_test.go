@@ -52,7 +52,7 @@ func TestGather(t *testing.T) {
 			}()
 			began := time.Now()
 			batch := gather(ctx, queue)
-			if waited := time.Since(began); len(batch) < 20 || waited != gatherFor {
+			if waited := time.Since(began); len(batch) < int(2*gatherFor/quietFor) || waited != gatherFor {
 				t.Errorf("%d after %v", len(batch), waited)
 			}
 		})

@@ -169,6 +169,13 @@ func TestCreatesWhoseRepliesAreLostWhileTheBrokerIsAwayLeaveNoRoom(t *testing.T)
 // the class among them.
 func stopsOf(t *testing.T, heard <-chan sandboxclient.Announcement, c *class) (stops int) {
 	t.Helper()
+	eventually(t, func() error { // all is told that there is to tell
+		var waiting int
+		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM outbox`).Scan(&waiting); err != nil || waiting > 0 {
+			return fmt.Errorf("%d broadcasts wait: %w", waiting, err)
+		}
+		return nil
+	})
 	last := newClass(t)
 	last.post().want(t, http.StatusCreated)
 	for a := range heard {
@@ -208,13 +215,6 @@ func TestAClassEndsWhenConferenceClosesItsRoom(t *testing.T) {
 	if r.TimedOut == nil || !*r.TimedOut || *r.Time[0] != c.start || *r.Time[1] >= c.start+36000 {
 		t.Fatalf("got %s", r.text)
 	}
-	eventually(t, func() error { // it has been told
-		var waiting int
-		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM outbox`).Scan(&waiting); err != nil || waiting > 0 {
-			return fmt.Errorf("%d broadcasts wait: %w", waiting, err)
-		}
-		return nil
-	})
 	if n := stopsOf(t, heard, c); n != 1 {
 		t.Fatalf("minigroup.stop was told %d times", n)
 	}
