@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -15,11 +16,17 @@ const (
 	highestPort = 32000
 )
 
-// FreePort returns a port of 127.0.0.1 on which nobody listens at this moment.
+// given are the ports that this process was given: whoever one is for may not listen there yet.
+var given sync.Map
+
+// FreePort returns a port of 127.0.0.1 on which nobody listens at this moment, and never the same twice.
 func FreePort() (int, error) {
 	var err error
 	for range 100 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // it only has to be another one
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
 		var l net.Listener
 		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			return port, l.Close()

@@ -1,0 +1,17 @@
+package stack
+
+import "testing"
+
+func TestFreePortGivesNoneTwice(t *testing.T) {
+	seen := map[int]bool{}
+	for range 500 {
+		port, err := FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[port] {
+			t.Fatalf("%d is given twice", port)
+		}
+		seen[port] = true
+	}
+}
