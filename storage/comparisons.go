@@ -18,7 +18,7 @@ func (s *Store) DueComparisons(ctx context.Context, limit int) ([]minigroup.Open
 		FROM (SELECT DISTINCT class_id FROM minigroup_update WHERE compare_at <= now() AND state IN ('done', 'failed')) due
 		JOIN minigroup m ON m.id = due.class_id
 		WHERE m.state = 'ready' AND m.closed_at IS NULL
-			AND NOT EXISTS (SELECT 1 FROM minigroup_update u WHERE u.class_id = m.id AND u.state IN ('requested', 'running'))
+			AND NOT `+undecided+`
 		ORDER BY random() LIMIT $1`, limit)
 }
 

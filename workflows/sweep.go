@@ -6,7 +6,8 @@ import (
 	"minigroups/activities"
 )
 
-// SweepClasses heals what runs that are gone have left behind. It is started by a schedule and waits for no other service.
+// SweepClasses heals what runs that are gone have left behind, and ends classes that are over. It is started by a schedule and
+// waits for another service for seconds at most.
 func SweepClasses(ctx workflow.Context) (activities.SweptClasses, error) {
 	var s *activities.Sweeper
 	var swept activities.SweptClasses

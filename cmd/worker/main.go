@@ -47,9 +47,11 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	swept := process.NewSwept()
 	count := func(what string, n int) { swept.WithLabelValues(what).Add(float64(n)) }
 	heard := process.NewHeard()
-	listening, err := listenTo(cfg, signer, store, heard, log.Named("announcements"))
-	if err != nil {
-		return err
+	var listening announcements.Options
+	if cfg.Announcements.Broker != "" {
+		if listening, err = listenTo(cfg, signer, store, heard, log.Named("announcements")); err != nil {
+			return err
+		}
 	}
 	steps, sweeper := work(cfg, signer, store, starter, count, log)
 	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{WorkerStopTimeout: cfg.Saga.StepWait + time.Second})
