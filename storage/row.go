@@ -62,12 +62,13 @@ func list[T any](ctx context.Context, q interface {
 	return out, nil
 }
 
-// insertRow makes the row of a draft; it reports false where there is one.
+// insertRow makes the row of a draft; it reports false where there is one. No index is named for the conflict: the id
+// follows from audience and scope, and of two rows made at once Postgres may notice the second by either.
 func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, tags, fingerprint, failure)
 		VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11, $12, $13)
-		ON CONFLICT (id) DO NOTHING`,
+		ON CONFLICT DO NOTHING`,
 		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat,
 		jsonText(d.Tags), d.Fingerprint(), failure)
 	if err != nil {

@@ -1,0 +1,39 @@
+package storage_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"minigroups/minigroup"
+	"minigroups/storage/storagetest"
+)
+
+// The API announces a create that it does not wait for while the worker begins the same one.
+func TestACreateIsAnnouncedWhileItBegins(t *testing.T) {
+	s, _ := storagetest.New(t)
+	for i := range 100 {
+		d := draft(0)
+		d.Scope = fmt.Sprint("class ", i)
+		start := make(chan struct{})
+		errs := make([]error, 8)
+		var all sync.WaitGroup
+		for n := range errs {
+			all.Go(func() {
+				<-start
+				if n%2 == 0 {
+					errs[n] = s.AnnounceCreate(t.Context(), minigroup.Claim{Run: "run-1"}, d)
+				} else {
+					_, errs[n] = s.BeginCreate(t.Context(), entry("run-1", d))
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		for _, err := range errs {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
