@@ -24,7 +24,7 @@ type Ledger interface {
 	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
 	RefuseAttempt(ctx context.Context, id uuid.UUID) error
 	LoseAttempt(ctx context.Context, id uuid.UUID) error
-	ChatLocked(ctx context.Context, roomID uuid.UUID) error
+	RoomLocked(ctx context.Context, roomID uuid.UUID) error
 	CondemnedRoom(ctx context.Context, roomID uuid.UUID) (minigroup.CondemnedRoom, bool, error)
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
 
@@ -51,7 +51,7 @@ type Ledger interface {
 // Event is the service of event rooms. Its errors are *minigroup.UpstreamError, as are those of the other services.
 type Event interface {
 	CreateRoom(ctx context.Context, r minigroup.NewEventRoom) (uuid.UUID, error)
-	LockChat(ctx context.Context, room uuid.UUID) error
+	LockRoom(ctx context.Context, room uuid.UUID, locks minigroup.Locks) error
 	CloseRoom(ctx context.Context, room uuid.UUID) error
 }
 

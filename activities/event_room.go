@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,12 +20,29 @@ func (a *Activities) CreateEventRoom(ctx context.Context, in RoomInput) (uuid.UU
 	})
 }
 
-// LockChat locks messages and reactions in a held event room and notes it.
-func (a *Activities) LockChat(ctx context.Context, room uuid.UUID) error {
+// LockInput names an event room and what is to be locked in it.
+type LockInput struct {
+	Room      uuid.UUID `json:"room"`
+	Chat      bool      `json:"chat,omitempty"`
+	Questions bool      `json:"questions,omitempty"`
+}
+
+// UnmarshalJSON takes the bare id of a room, too: that was the input when there was only the chat to lock.
+func (in *LockInput) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		in.Chat = true
+		return json.Unmarshal(text, &in.Room)
+	}
+	type plain LockInput
+	return json.Unmarshal(text, (*plain)(in))
+}
+
+// LockChat locks what was asked for in a held event room and notes it. It keeps the name that it has in histories.
+func (a *Activities) LockChat(ctx context.Context, in LockInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	if err := a.Event.LockChat(ctx, room); err != nil {
+	if err := a.Event.LockRoom(ctx, in.Room, minigroup.Locks{Chat: in.Chat, Questions: in.Questions}); err != nil {
 		return failed(err)
 	}
-	return failed(a.Ledger.ChatLocked(ctx, room))
+	return failed(a.Ledger.RoomLocked(ctx, in.Room))
 }

@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 
 	"minigroups/minigroup"
@@ -132,10 +134,26 @@ func TestFailed(t *testing.T) {
 	})
 }
 
+func TestALockInAHistoryOfOldIsOfTheChat(t *testing.T) {
+	room := uuid.New()
+	var in LockInput
+	if err := json.Unmarshal([]byte(`"`+room.String()+`"`), &in); err != nil || in != (LockInput{Room: room, Chat: true}) {
+		t.Errorf("got %+v, %v", in, err)
+	}
+	text, err := json.Marshal(LockInput{Room: room, Questions: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = LockInput{}
+	if err := json.Unmarshal(text, &in); err != nil || in != (LockInput{Room: room, Questions: true}) {
+		t.Errorf("got %+v, %v", in, err)
+	}
+}
+
 func TestInputsComeBackAsTheyWere(t *testing.T) {
 	draft := minigroup.Draft{
 		Audience: "example.org", Scope: "math/7b", Host: "host", Time: minigroup.Window{Start: new(int64(1)), End: new(int64(2))},
-		Tags: []byte(`{"a":1}`), Reserve: new(int32(3)), LockedChat: true,
+		Tags: []byte(`{"a":1}`), Reserve: new(int32(3)), LockedChat: true, LockedQuestions: true, Properties: []byte(`{"b":2}`),
 	}
 	if got := ToDraft(draft).Minigroup(); got.Fingerprint() != draft.Fingerprint() {
 		t.Errorf("got %+v, want %+v", got, draft)

@@ -12,26 +12,30 @@ import (
 
 // Draft is minigroup.Draft on its way through a history.
 type Draft struct {
-	Audience   string          `json:"audience"`
-	Scope      string          `json:"scope"`
-	Host       string          `json:"host"`
-	Start      *int64          `json:"start,omitempty"`
-	End        *int64          `json:"end,omitempty"`
-	Tags       json.RawMessage `json:"tags,omitempty"`
-	Reserve    *int32          `json:"reserve,omitempty"`
-	LockedChat bool            `json:"locked_chat,omitempty"`
+	Audience        string          `json:"audience"`
+	Scope           string          `json:"scope"`
+	Host            string          `json:"host"`
+	Start           *int64          `json:"start,omitempty"`
+	End             *int64          `json:"end,omitempty"`
+	Tags            json.RawMessage `json:"tags,omitempty"`
+	Reserve         *int32          `json:"reserve,omitempty"`
+	LockedChat      bool            `json:"locked_chat,omitempty"`
+	LockedQuestions bool            `json:"locked_questions,omitempty"`
+	Properties      json.RawMessage `json:"properties,omitempty"`
 }
 
 // ToDraft writes a draft for a history.
 func ToDraft(d minigroup.Draft) Draft {
-	return Draft{d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Tags, d.Reserve, d.LockedChat}
+	return Draft{
+		d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Tags, d.Reserve, d.LockedChat, d.LockedQuestions, d.Properties,
+	}
 }
 
 // Minigroup reads the draft back.
 func (d Draft) Minigroup() minigroup.Draft {
 	return minigroup.Draft{
 		Audience: d.Audience, Scope: d.Scope, Host: d.Host, Time: minigroup.Window{Start: d.Start, End: d.End},
-		Tags: d.Tags, Reserve: d.Reserve, LockedChat: d.LockedChat,
+		Tags: d.Tags, Reserve: d.Reserve, LockedChat: d.LockedChat, LockedQuestions: d.LockedQuestions, Properties: d.Properties,
 	}
 }
 

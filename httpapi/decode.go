@@ -50,12 +50,14 @@ func decodeDraft(body []byte, now int64) (minigroup.Draft, error) {
 		return minigroup.Draft{}, err
 	}
 	draft := minigroup.Draft{
-		Scope:      d.required("scope"),
-		Audience:   d.required("audience"),
-		Host:       d.required("host"),
-		Tags:       d.tags(),
-		Reserve:    d.reserve(),
-		LockedChat: d.flag("locked_chat"),
+		Scope:           d.required("scope"),
+		Audience:        d.required("audience"),
+		Host:            d.required("host"),
+		Tags:            d.object("tags"),
+		Reserve:         d.reserve(),
+		LockedChat:      d.flag("locked_chat"),
+		LockedQuestions: d.flag("locked_questions"),
+		Properties:      d.object("properties"),
 	}
 	if window := d.window("time"); window != nil {
 		draft.Time = *window

@@ -23,7 +23,7 @@ func (c Change) Validate() []FieldError {
 	}
 	errs = append(errs, checkReserve(c.Reserve)...)
 	if c.Host != nil {
-		if bad := checkName("host", *c.Host); bad != nil {
+		if bad := CheckName("host", *c.Host); bad != nil {
 			errs = append(errs, bad...)
 		} else if !isAgentID(*c.Host) {
 			errs = append(errs, FieldError{"host", "must be an agent id: label.account.audience, with two dots or more"})

@@ -34,11 +34,15 @@ type Draft struct {
 	Scope    string
 	Host     string
 	Time     Window
-	// Tags is a JSON object as CanonicalTags writes it, or nil where none was given.
+	// Tags is a JSON object as CanonicalJSON writes it, or nil where none was given.
 	Tags json.RawMessage
 	// Reserve is the number of slots on a Janus gateway; nil and 0 reserve nothing.
-	Reserve    *int32
-	LockedChat bool
+	Reserve *int32
+	// LockedChat and LockedQuestions say what is locked in the event room when it is made.
+	LockedChat      bool
+	LockedQuestions bool
+	// Properties is a JSON object as CanonicalJSON writes it; nil and {} are none.
+	Properties json.RawMessage
 }
 
 // ClassID is the id of the minigroup that this draft describes.
@@ -52,12 +56,15 @@ func (d Draft) Slots() int32 {
 	return *d.Reserve
 }
 
+// Locks is what is to be locked in the event room.
+func (d Draft) Locks() Locks { return Locks{Chat: d.LockedChat, Questions: d.LockedQuestions} }
+
 // Validate lists every mistake in the draft, each with the field it is in; now is in unix seconds.
 // An empty list means the draft can be created.
 func (d Draft) Validate(now int64) []FieldError {
-	errs := checkName("scope", d.Scope)
-	errs = append(errs, checkName("audience", d.Audience)...)
-	errs = append(errs, checkName("host", d.Host)...)
+	errs := CheckName("scope", d.Scope)
+	errs = append(errs, CheckName("audience", d.Audience)...)
+	errs = append(errs, CheckName("host", d.Host)...)
 	errs = append(errs, d.Time.problems("time")...)
 	if d.Time.Ended(now) {
 		errs = append(errs, FieldError{"time[1]", "must be in the future (unix seconds)"})
@@ -66,11 +73,12 @@ func (d Draft) Validate(now int64) []FieldError {
 }
 
 // Fingerprint tells whether two drafts ask for the same: equal drafts have equal fingerprints.
-// No reserve and a reserve of 0 are the same request.
+// No reserve and a reserve of 0 are the same request, and so are no properties and none in an object.
+// Fingerprints are stored: what is added here has to be absent where it is not asked for.
 func (d Draft) Fingerprint() string {
-	var tags bytes.Buffer
-	if d.Tags != nil && json.Compact(&tags, d.Tags) != nil {
-		tags.Write(d.Tags) // not JSON: cannot come from the API, and differs from all that can
+	properties := compact(d.Properties)
+	if properties == "{}" {
+		properties = ""
 	}
 	return fingerprint(struct {
 		Audience, Scope, Host string
@@ -78,7 +86,18 @@ func (d Draft) Fingerprint() string {
 		Tags                  string
 		Slots                 int32
 		LockedChat            bool
-	}{d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, tags.String(), d.Slots(), d.LockedChat})
+		LockedQuestions       bool   `json:",omitempty"`
+		Properties            string `json:",omitempty"`
+	}{d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, compact(d.Tags), d.Slots(), d.LockedChat, d.LockedQuestions, properties})
+}
+
+// compact writes a document without spaces. What is no JSON cannot come from the API, and stays different from all that can.
+func compact(document json.RawMessage) string {
+	var out bytes.Buffer
+	if json.Compact(&out, document) != nil {
+		return string(document)
+	}
+	return out.String()
 }
 
 func fingerprint(v any) string {
@@ -90,8 +109,9 @@ func fingerprint(v any) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// checkName holds the rule for scope, audience and host: 1 to 255 characters, none of them a control character.
-func checkName(field, s string) []FieldError {
+// CheckName holds the rule for scope, audience, host and the key of a property: 1 to 255 characters, none of them a control
+// character.
+func CheckName(field, s string) []FieldError {
 	switch n := utf8.RuneCountInString(s); {
 	case n == 0:
 		return []FieldError{{field, "must not be empty"}}

@@ -130,7 +130,9 @@ func TestFingerprint(t *testing.T) {
 			"no end": func(d *minigroup.Draft) { d.Time.End = nil }, "tags": func(d *minigroup.Draft) { d.Tags = json.RawMessage(`{"a":2}`) },
 			"no tags": func(d *minigroup.Draft) { d.Tags = nil }, "empty tags": func(d *minigroup.Draft) { d.Tags = json.RawMessage(`{}`) },
 			"reserve": func(d *minigroup.Draft) { d.Reserve = new(int32(2)) }, "no reserve": func(d *minigroup.Draft) { d.Reserve = nil },
-			"chat": func(d *minigroup.Draft) { d.LockedChat = false },
+			"chat": func(d *minigroup.Draft) { d.LockedChat = false }, "questions": func(d *minigroup.Draft) { d.LockedQuestions = true },
+			"properties": func(d *minigroup.Draft) { d.Properties = json.RawMessage(`{"a":1}`) },
+			"a property": func(d *minigroup.Draft) { d.Properties = json.RawMessage(`{"a":2}`) },
 		} {
 			d := full()
 			change(&d)
@@ -145,6 +147,18 @@ func TestFingerprint(t *testing.T) {
 		none.Reserve, zero.Reserve = nil, new(int32(0))
 		if none.Fingerprint() != zero.Fingerprint() {
 			t.Error("they differ")
+		}
+	})
+	t.Run("no properties and none in an object are the same request", func(t *testing.T) {
+		none := full()
+		none.Properties = json.RawMessage(`{}`)
+		if none.Fingerprint() != full().Fingerprint() {
+			t.Error("they differ")
+		}
+	})
+	t.Run("a draft of today has the fingerprint that it had when rows and histories were written", func(t *testing.T) {
+		if got := full().Fingerprint(); got != "00a026d12f7db8a665b5323ff03fd4cf" {
+			t.Errorf("it is %s", got)
 		}
 	})
 	t.Run("the same tags written with spaces are the same request", func(t *testing.T) {

@@ -17,6 +17,8 @@ const (
 	AccessDenied            Kind = "access_denied"
 	AuthorizationFailed     Kind = "authorization_failed"
 	ClassNotFound           Kind = "class_not_found"
+	ClassPropertyNotFound   Kind = "class_property_not_found"
+	AccountPropertyNotFound Kind = "account_property_not_found"
 	RouteNotFound           Kind = "route_not_found"
 	MethodNotAllowed        Kind = "method_not_allowed"
 	NotAcceptable           Kind = "not_acceptable"

@@ -25,6 +25,30 @@ type NewEventRoom struct {
 	Tags     json.RawMessage
 }
 
+// Locks is what is locked in an event room: pupils may not write then.
+type Locks struct {
+	// Chat is messages and reactions to them, Questions is questions and reactions to those.
+	Chat      bool
+	Questions bool
+}
+
+// Any reports whether anything is locked.
+func (l Locks) Any() bool { return l.Chat || l.Questions }
+
+// String names what is locked.
+func (l Locks) String() string {
+	switch l {
+	case Locks{Chat: true, Questions: true}:
+		return "the chat and the questions"
+	case Locks{Chat: true}:
+		return "the chat"
+	case Locks{Questions: true}:
+		return "the questions"
+	default:
+		return "nothing"
+	}
+}
+
 // NewConferenceRoom is what conference is asked to create: a room open from Start on, without end.
 // It stays unbounded because a bounded room that has not opened can neither be moved nor closed.
 type NewConferenceRoom struct {

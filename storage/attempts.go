@@ -91,14 +91,14 @@ func (s *Store) LoseAttempt(ctx context.Context, id uuid.UUID) error {
 		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`, id)
 }
 
-// ChatLocked notes that the chat of a held event room is locked. It returns *minigroup.SupersededError where the room
-// is not held any more.
-func (s *Store) ChatLocked(ctx context.Context, roomID uuid.UUID) error {
+// RoomLocked notes that in a held event room all is locked that its draft asks for. It returns *minigroup.SupersededError
+// where the room is not held any more.
+func (s *Store) RoomLocked(ctx context.Context, roomID uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE room_attempt SET chat_locked = true, changed_at = now()
 		WHERE room_id = $1 AND kind = 'event' AND state = 'held'`, roomID)
 	if err != nil {
-		return fmt.Errorf("note chat lock: %w", err)
+		return fmt.Errorf("note locks: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
 		return minigroup.Supersededf("event room %s is not held any more", roomID)

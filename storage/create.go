@@ -87,7 +87,7 @@ func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d min
 }
 
 // Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
-// the run owns the row, that both rooms are held, the chat locked where asked, and the slots held where reserved.
+// the run owns the row, that both rooms are held, what was to be locked locked, and the slots held where reserved.
 // Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more. Where
 // conference has closed the room already, the class ends.
 func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
@@ -99,7 +99,7 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 		WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
 			AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
 			AND event.state = 'held' AND event.fingerprint = m.fingerprint
-			AND (event.chat_locked OR NOT m.locked_chat)
+			AND (event.chat_locked OR NOT (m.locked_chat OR m.locked_questions))
 			AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'create'
 			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
 			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
@@ -127,7 +127,7 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	case owner != run || state != minigroup.Creating:
 		return minigroup.Supersededf("the minigroup is %s and belongs to run %s", state, owner)
 	default:
-		return minigroup.Supersededf("a room, the chat lock or the slots are not held any more")
+		return minigroup.Supersededf("a room, its locks or the slots are not held any more")
 	}
 }
 

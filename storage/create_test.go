@@ -3,6 +3,7 @@ package storage_test
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ func draft(reserve int32) minigroup.Draft {
 	d := minigroup.Draft{
 		Audience: "example.org", Scope: "math/7b Ж%", Host: "host.example.org",
 		Time: minigroup.Window{Start: new(start), End: new(start + 3600)},
-		Tags: json.RawMessage(`{"a":[1,2.5,{"b":null}]}`), LockedChat: true,
+		Tags: json.RawMessage(`{"a":[1,2.5,{"b":null}]}`), LockedChat: true, LockedQuestions: true,
+		Properties: json.RawMessage(`{"p":{"q":[true]}}`),
 	}
 	if reserve > 0 {
 		d.Reserve = new(reserve)
@@ -70,8 +72,8 @@ func ready(t *testing.T, s *storage.Store, run string, d minigroup.Draft) minigr
 	event := uuid.New()
 	answer(t, s, b.EventAttempt, event)
 	answer(t, s, b.ConferenceAttempt, uuid.New())
-	if d.LockedChat {
-		if err := s.ChatLocked(t.Context(), event); err != nil {
+	if d.Locks().Any() {
+		if err := s.RoomLocked(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,6 +92,17 @@ func ready(t *testing.T, s *storage.Store, run string, d minigroup.Draft) minigr
 	return m
 }
 
+// emptyFields names the fields of a struct that hold nothing.
+func emptyFields(of any, name string) (empty []string) {
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			empty = append(empty, name+"."+v.Type().Field(i).Name)
+		}
+	}
+	return empty
+}
+
 func TestCreate(t *testing.T) {
 	t.Run("a minigroup is ready with all its values once everything is held", func(t *testing.T) {
 		s, _ := storagetest.New(t)
@@ -102,6 +115,9 @@ func TestCreate(t *testing.T) {
 		if m.Draft.Fingerprint() != d.Fingerprint() || m.Fingerprint != d.Fingerprint() {
 			t.Fatalf("the draft changed on its way: %+v, was %+v", m.Draft, d)
 		}
+		if empty := emptyFields(d, "Draft"); len(empty) > 0 {
+			t.Errorf("this draft does not try %v", empty)
+		}
 	})
 	t.Run("establish demands both rooms, the lock and the slots", func(t *testing.T) {
 		s, _ := storagetest.New(t)
@@ -112,7 +128,7 @@ func TestCreate(t *testing.T) {
 		for _, step := range []func() error{
 			func() error { answer(t, s, b.EventAttempt, event); return nil },
 			func() error { answer(t, s, b.ConferenceAttempt, uuid.New()); return nil },
-			func() error { return s.ChatLocked(t.Context(), event) },
+			func() error { return s.RoomLocked(t.Context(), event) },
 			func() error { return s.ReservationHeld(t.Context(), b.Reservation) },
 		} {
 			var superseded *minigroup.SupersededError

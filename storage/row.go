@@ -66,25 +66,30 @@ func list[T any](ctx context.Context, q interface {
 // follows from audience and scope, and of two rows made at once Postgres may notice the second by either.
 func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, tags, fingerprint, failure)
-		VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11, $12, $13)
+		INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, locked_questions,
+			tags, properties, fingerprint, failure)
+		VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11,
+			$12, coalesce($13, '{}'::jsonb), $14, $15)
 		ON CONFLICT DO NOTHING`,
-		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat,
-		jsonText(d.Tags), d.Fingerprint(), failure)
+		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
+		jsonText(d.Tags), jsonText(d.Properties), d.Fingerprint(), failure)
 	if err != nil {
 		return false, fmt.Errorf("insert minigroup: %w", err)
 	}
 	return tag.RowsAffected() == 1, nil
 }
 
-// takeForCreate gives the locked row to the run, to be created from the draft.
+// takeForCreate gives the locked row to the run, to be created from the draft. A run that has the row already keeps its
+// properties: single ones may have been written since.
 func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE minigroup SET state = 'creating', owner = $2, failure = NULL, failed_at = NULL, changed_at = now(),
 			during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), host = $5, reserve = $6, locked_chat = $7,
-			tags = $8, fingerprint = $9
+			locked_questions = $8, tags = $9, fingerprint = $10,
+			properties = CASE WHEN owner = $2 THEN properties ELSE coalesce($11, '{}'::jsonb) END
 		WHERE id = $1`,
-		d.ClassID(), run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, jsonText(d.Tags), d.Fingerprint())
+		d.ClassID(), run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
+		jsonText(d.Tags), d.Fingerprint(), jsonText(d.Properties))
 	if err != nil {
 		return fmt.Errorf("take minigroup: %w", err)
 	}

@@ -98,10 +98,12 @@ func eventRoom(ctx workflow.Context, p *progress, in CreateInput, attempt uuid.U
 	var a *activities.Activities
 	room, err := call(ctx, p, "Create the event room", forward(in.Patience), a.CreateEventRoom,
 		activities.RoomInput{Draft: in.Draft, Attempt: attempt})
-	if err != nil || !in.Draft.LockedChat {
+	locks := in.Draft.Minigroup().Locks()
+	if err != nil || !locks.Any() {
 		return err
 	}
-	return do(ctx, p, "Lock the chat", forward(in.Patience), a.LockChat, room)
+	return do(ctx, p, "Lock "+locks.String(), forward(in.Patience), a.LockChat,
+		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
 }
 
 // slots has the reservation shown by its gateway. A gateway that does not answer for long is given up for another one,

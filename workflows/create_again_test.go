@@ -185,7 +185,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		condemned(s, "run-1", d)
 		for _, a := range s.attempts(d.ClassID()) {
 			if a.RoomID != nil {
-				supersedes(t, s.act("run-1", s.acts.LockChat, *a.RoomID))
+				supersedes(t, s.act("run-1", s.acts.LockChat, activities.LockInput{Room: *a.RoomID, Chat: true}))
 			}
 		}
 	})

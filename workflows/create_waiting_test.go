@@ -136,6 +136,20 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			t.Errorf("%d requests for slots or a lock were sent", n)
 		}
 	})
+	for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}, {Chat: true, Questions: true}} {
+		t.Run("a class is locked in one request: "+locks.String(), func(t *testing.T) {
+			t.Parallel()
+			s := db.stage(t)
+			d := newDraft()
+			d.LockedChat, d.LockedQuestions = locks.Chat, locks.Questions
+			s.endsAs(s.create("run-1", d), d, step{}, end{})
+			for _, room := range s.look().event {
+				if room.locked != locks || s.called(eventLock) != 1 {
+					t.Errorf("the room has %s locked after %d requests", room.locked, s.called(eventLock))
+				}
+			}
+		})
+	}
 	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)

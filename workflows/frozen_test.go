@@ -29,7 +29,7 @@ func (f standstill) way(g *gate) way {
 }
 
 func standstillsOfACreate() []standstill {
-	return around(beginCreate, eventCreate, conferenceCreate, answerAttempt, eventLock, chatLocked, janusReserve, reservationHeld, establish)
+	return around(beginCreate, eventCreate, conferenceCreate, answerAttempt, eventLock, roomLocked, janusReserve, reservationHeld, establish)
 }
 
 func standstillsOfAnUndo() []standstill {
@@ -202,7 +202,7 @@ func TestAWorkerOfATerminatedRunBesideANewPOST(t *testing.T) {
 // refusedLast refuses when all else is made, so that there is something to undo.
 func (s *stage) refusedLast() way {
 	return func(c call) error {
-		s.eventually("the rest is made", func() bool { return s.called(chatLocked) > 0 && s.called(reservationHeld) > 0 })
+		s.eventually("the rest is made", func() bool { return s.called(roomLocked) > 0 && s.called(reservationHeld) > 0 })
 		return refused(c)
 	}
 }

@@ -90,8 +90,8 @@ func (s *stage) holds(d minigroup.Draft) minigroup.Minigroup {
 	switch m.State {
 	case minigroup.Ready:
 		room, ok := is.event[m.EventRoomID]
-		if !ok || (m.LockedChat && !room.locked) {
-			s.Errorf("the event room %s is not open, or its chat is not locked: %s", m.EventRoomID, is)
+		if !ok || room.locked != m.Locks() {
+			s.Errorf("the event room %s is not open, or not locked as asked: %s", m.EventRoomID, is)
 		}
 		if _, ok := is.conference[m.ConferenceRoomID]; !ok && m.ClosedAt.IsZero() {
 			s.Errorf("the conference room %s is not open: %s", m.ConferenceRoomID, is)

@@ -29,7 +29,7 @@ const (
 	fail                operation = "fail"
 	openAttempt         operation = "open attempt"
 	answerAttempt       operation = "answer attempt"
-	chatLocked          operation = "chat locked"
+	roomLocked          operation = "room locked"
 	roomReleased        operation = "room released"
 	moveReservation     operation = "move reservation"
 	reservationHeld     operation = "reservation held"
@@ -92,8 +92,8 @@ func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (out mini
 	return out, err
 }
 
-func (l ledger) ChatLocked(ctx context.Context, room uuid.UUID) error {
-	return l.do(ctx, chatLocked, func(ctx context.Context) error { return l.Store.ChatLocked(ctx, room) })
+func (l ledger) RoomLocked(ctx context.Context, room uuid.UUID) error {
+	return l.do(ctx, roomLocked, func(ctx context.Context) error { return l.Store.RoomLocked(ctx, room) })
 }
 
 func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {

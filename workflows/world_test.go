@@ -29,7 +29,7 @@ type world struct {
 type eventRoom struct {
 	classID uuid.UUID
 	open    bool
-	locked  bool
+	locked  minigroup.Locks
 	// unheard says that the reply which told of the room was lost.
 	unheard bool
 }
@@ -219,13 +219,13 @@ func (s eventService) CreateRoom(ctx context.Context, r minigroup.NewEventRoom) 
 	return id, err
 }
 
-func (s eventService) LockChat(ctx context.Context, id uuid.UUID) error {
+func (s eventService) LockRoom(ctx context.Context, id uuid.UUID, locks minigroup.Locks) error {
 	_, err := s.upstream(ctx, "event", eventLock, func() error {
 		room, ok := s.event[id]
 		if !ok {
 			return unknownRoom("event", eventLock)
 		}
-		room.locked = true
+		room.locked = locks
 		return nil
 	})
 	return err

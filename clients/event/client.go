@@ -84,12 +84,19 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid
 	return made.ID, nil
 }
 
-// LockChat locks messages and reactions in the room. Called twice it changes nothing.
+type lockedTypes struct {
+	Message          bool `json:"message,omitempty"`
+	Reaction         bool `json:"reaction,omitempty"`
+	Question         bool `json:"question,omitempty"`
+	QuestionReaction bool `json:"question_reaction,omitempty"`
+}
+
+// LockRoom locks types of events in the room; what was locked before stays so. Called twice it changes nothing.
 // An error of Type room_not_found is not refused: a new room may not be visible yet.
-func (c *Client) LockChat(ctx context.Context, id uuid.UUID) error {
-	return c.change(ctx, "lock event chat", id, http.MethodPost, "/locked_types", struct {
-		LockedTypes map[string]bool `json:"locked_types"`
-	}{map[string]bool{"message": true, "reaction": true}})
+func (c *Client) LockRoom(ctx context.Context, id uuid.UUID, locks minigroup.Locks) error {
+	return c.change(ctx, "lock "+locks.String()+" in event room", id, http.MethodPost, "/locked_types", struct {
+		LockedTypes lockedTypes `json:"locked_types"`
+	}{lockedTypes{locks.Chat, locks.Chat, locks.Questions, locks.Questions}})
 }
 
 // CloseRoom closes the room, whether it has opened or not. A closed room is closed: no error.

@@ -3,6 +3,7 @@ package event_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/google/uuid"
@@ -55,6 +56,9 @@ func TestRequests(t *testing.T) {
 			return err
 		}
 	}
+	lock := func(locks minigroup.Locks) func(*event.Client, context.Context) error {
+		return func(c *event.Client, ctx context.Context) error { return c.LockRoom(ctx, id, locks) }
+	}
 	room := "/api/v1/rooms/" + id.String()
 	created := `POST /api/v1/rooms {"audience":"example.org","classroom_id":"` + class + `","kind":"Minigroup","time":[5,null],`
 	for _, test := range []struct {
@@ -64,7 +68,12 @@ func TestRequests(t *testing.T) {
 	}{
 		{"a create", create(nil), created + `"preserve_history":true}`},
 		{"a create with tags", create(json.RawMessage(`{"a":1}`)), created + `"tags":{"a":1},"preserve_history":true}`},
-		{"a lock", func(c *event.Client, ctx context.Context) error { return c.LockChat(ctx, id) }, "POST " + room + `/locked_types {"locked_types":{"message":true,"reaction":true}}`},
+		{"a lock of the chat", lock(minigroup.Locks{Chat: true}), "POST " + room + `/locked_types {"locked_types":{"message":true,"reaction":true}}`},
+		{"a lock of the questions", lock(minigroup.Locks{Questions: true}), "POST " + room + `/locked_types {"locked_types":{"question":true,"question_reaction":true}}`},
+		{
+			"a lock of both", lock(minigroup.Locks{Chat: true, Questions: true}),
+			"POST " + room + `/locked_types {"locked_types":{"message":true,"reaction":true,"question":true,"question_reaction":true}}`,
+		},
 		{"a close", func(c *event.Client, ctx context.Context) error { return c.CloseRoom(ctx, id) }, "PATCH " + room + ` {"time":[0,1]}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -88,17 +97,38 @@ func TestFaults(t *testing.T) {
 
 func TestUnseenRoom(t *testing.T) { service.TestUnseenRoom(t) }
 
-func TestLockChat(t *testing.T) {
-	t.Run("locks messages and reactions, and again", func(t *testing.T) {
+func TestLockRoom(t *testing.T) {
+	chat := map[string]bool{"message": true, "reaction": true}
+	questions := map[string]bool{"question": true, "question_reaction": true}
+	both := maps.Clone(chat)
+	maps.Copy(both, questions)
+
+	t.Run("locks what is asked for, and again", func(t *testing.T) {
+		for locks, want := range map[minigroup.Locks]map[string]bool{
+			{Chat: true}: chat, {Questions: true}: questions, {Chat: true, Questions: true}: both,
+		} {
+			s := service.Start(t)
+			id := s.Make(s.At(-10), nil)
+			for range 2 {
+				if err := s.Client.LockRoom(s.Context(), id, locks); err != nil {
+					t.Fatal(err)
+				}
+				if room := s.Room(id); !maps.Equal(room.LockedTypes, want) || !room.Open {
+					t.Errorf("%s: %+v", locks, room)
+				}
+			}
+		}
+	})
+	t.Run("leaves locked what was locked before", func(t *testing.T) {
 		s := service.Start(t)
 		id := s.Make(s.At(-10), nil)
-		for range 2 {
-			if err := s.Client.LockChat(s.Context(), id); err != nil {
+		for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}} {
+			if err := s.Client.LockRoom(s.Context(), id, locks); err != nil {
 				t.Fatal(err)
 			}
-			if room := s.Room(id); len(room.LockedTypes) != 2 || !room.LockedTypes["message"] || !room.LockedTypes["reaction"] || !room.Open {
-				t.Errorf("%+v", room)
-			}
+		}
+		if room := s.Room(id); !maps.Equal(room.LockedTypes, both) {
+			t.Errorf("%+v", room)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -21,7 +22,10 @@ var service = clientstest.Service[*event.Client, minigroup.NewEventRoom]{
 	},
 	Operations: []clientstest.Operation[*event.Client]{
 		{
-			Name: sandbox.OperationLock, Call: (*event.Client).LockChat,
+			Name: sandbox.OperationLock,
+			Call: func(c *event.Client, ctx context.Context, id uuid.UUID) error {
+				return c.LockRoom(ctx, id, minigroup.Locks{Chat: true})
+			},
 			IsDone: func(room sandbox.Room) bool { return room.LockedTypes["message"] },
 		},
 		{

@@ -18,7 +18,7 @@ func canonical(t *testing.T, text string) (string, []string) {
 	if err := d.Decode(&tags); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	out, errs := minigroup.CanonicalTags("tags", tags)
+	out, errs := minigroup.CanonicalJSON("tags", tags)
 	return string(out), fields(errs)
 }
 
@@ -27,7 +27,7 @@ func nested(levels int, open, shut string) string {
 	return `{"a":` + strings.Repeat(open, levels-1) + "1" + strings.Repeat(shut, levels-1) + "}"
 }
 
-func TestCanonicalTags(t *testing.T) {
+func TestCanonicalJSON(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"keys are sorted at every level and spaces go", ` { "b" : [ {"d":1, "c":2} ], "a" : null } `, `{"a":null,"b":[{"c":2,"d":1}]}`},
 		{"the order of a list stays", `{"a":[3,1,2]}`, `{"a":[3,1,2]}`},
@@ -75,7 +75,7 @@ func TestCanonicalTags(t *testing.T) {
 		})
 	}
 	t.Run("what is not UTF-8 cannot be kept, in keys and in values", func(t *testing.T) {
-		text, errs := minigroup.CanonicalTags("tags", map[string]any{"a": "\xff", "\xfe": 1})
+		text, errs := minigroup.CanonicalJSON("tags", map[string]any{"a": "\xff", "\xfe": 1})
 		if got := fields(errs); text != nil || !slices.Equal(got, []string{"tags.a", "tags.\uFFFD"}) {
 			t.Errorf("got %q, mistakes in %v", text, got)
 		}

@@ -11,49 +11,53 @@ import (
 	"minigroups/minigroup"
 )
 
-// tags reads the tags in the form in which they are kept.
-func (d *decoder) tags() json.RawMessage {
-	raw := d.value("tags")
+// object reads a field that holds any object, in the form in which it is kept.
+func (d *decoder) object(field string) json.RawMessage {
+	raw := d.value(field)
 	if raw == nil {
 		return nil
 	}
 	if raw[0] != '{' {
-		d.fail("tags", "must be an object")
+		d.fail(field, "must be an object")
 		return nil
 	}
-	r := tagReader{raw: raw, json: json.NewDecoder(bytes.NewReader(raw)), path: []string{"tags"}, into: d}
+	return d.document(field, raw)
+}
+
+// document reads any JSON in the form in which it is kept; raw is valid JSON without spaces before it.
+func (d *decoder) document(field string, raw []byte) json.RawMessage {
+	r := documentReader{raw: raw, json: json.NewDecoder(bytes.NewReader(raw)), path: []string{field}, into: d}
 	r.json.UseNumber()
 	value, err := r.next()
-	object, ok := value.(map[string]any)
-	if err != nil || !ok {
-		d.fail("tags", "must be an object")
+	if err != nil {
+		d.fail(field, "must be JSON")
 		return nil
 	}
-	canonical, mistakes := minigroup.CanonicalTags("tags", object)
+	canonical, mistakes := minigroup.CanonicalJSON(field, value)
 	for _, mistake := range mistakes {
 		d.fail(mistake.Field, mistake.Detail)
 	}
 	return canonical
 }
 
-// tagReader reads tags as encoding/json does, and tells of what encoding/json would silently replace or what is nested
-// too deeply. Such a value reads as harmless, so that nothing is told of it twice.
-type tagReader struct {
+// documentReader reads a document as encoding/json does, and tells of what encoding/json would silently replace or what
+// is nested too deeply. Such a value reads as harmless, so that nothing is told of it twice.
+type documentReader struct {
 	raw  []byte // valid JSON
 	json *json.Decoder
 	path []string
 	into *decoder
 }
 
-func (r *tagReader) next() (any, error) {
+func (r *documentReader) next() (any, error) {
 	token, raw, err := r.token()
 	if err != nil {
 		return nil, err
 	}
 	switch token := token.(type) {
 	case json.Delim:
-		if len(r.path) > minigroup.MaxTagDepth {
-			r.mistake(fmt.Sprintf("must not be nested deeper than %d levels", minigroup.MaxTagDepth))
+		if len(r.path) > minigroup.MaxDepth {
+			r.mistake(fmt.Sprintf("must not be nested deeper than %d levels", minigroup.MaxDepth))
 			return nil, r.skip()
 		}
 		if token == '{' {
@@ -66,7 +70,7 @@ func (r *tagReader) next() (any, error) {
 	return token, nil
 }
 
-func (r *tagReader) object() (map[string]any, error) {
+func (r *documentReader) object() (map[string]any, error) {
 	object := map[string]any{}
 	for r.json.More() {
 		token, raw, err := r.token()
@@ -88,7 +92,7 @@ func (r *tagReader) object() (map[string]any, error) {
 	return object, err
 }
 
-func (r *tagReader) array() ([]any, error) {
+func (r *documentReader) array() ([]any, error) {
 	array := []any{}
 	for r.json.More() {
 		r.path = append(r.path, "["+strconv.Itoa(len(array))+"]")
@@ -104,7 +108,7 @@ func (r *tagReader) array() ([]any, error) {
 }
 
 // skip reads on to the end of the object or array that has just begun.
-func (r *tagReader) skip() error {
+func (r *documentReader) skip() error {
 	for open := 1; open > 0; {
 		token, err := r.json.Token()
 		if err != nil {
@@ -121,22 +125,22 @@ func (r *tagReader) skip() error {
 }
 
 // token returns the next token, and how it was written (with what parts it from the one before).
-func (r *tagReader) token() (json.Token, []byte, error) {
+func (r *documentReader) token() (json.Token, []byte, error) {
 	from := r.json.InputOffset()
 	token, err := r.json.Token()
 	if err != nil {
-		return nil, nil, fmt.Errorf("read tags: %w", err)
+		return nil, nil, fmt.Errorf("read document: %w", err)
 	}
 	return token, r.raw[from:r.json.InputOffset()], nil
 }
 
-func (r *tagReader) check(raw []byte) {
+func (r *documentReader) check(raw []byte) {
 	if mistake := textMistake(raw); mistake != "" {
 		r.mistake(mistake)
 	}
 }
 
-func (r *tagReader) mistake(detail string) {
+func (r *documentReader) mistake(detail string) {
 	if !r.into.full() { // the path of a mistake may be as long as the body
 		r.into.fail(strings.Join(r.path, ""), detail)
 	}

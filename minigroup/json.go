@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// MaxTagDepth is how many levels of objects and arrays tags may have, the tags object itself included.
-const MaxTagDepth = 32
+// MaxDepth is how many levels of objects and arrays a document may have, the outermost included.
+const MaxDepth = 32
 
-// CanonicalTags writes decoded tags (json.Decoder with UseNumber) in the one form that is stored, sent and
-// compared: keys sorted, whole numbers within int64 as they are, every other number as the nearest float64.
-// It lists every value that cannot be kept, by its path below field: numbers beyond float64, NUL characters,
-// invalid UTF-8 and nesting deeper than MaxTagDepth.
-func CanonicalTags(field string, tags map[string]any) (json.RawMessage, []FieldError) {
+// CanonicalJSON writes a decoded document (json.Decoder with UseNumber), such as tags or a property, in the one form
+// that is stored, sent and compared: keys sorted, whole numbers within int64 as they are, every other number as the
+// nearest float64. It lists every value that cannot be kept, by its path below field: numbers beyond float64, NUL
+// characters, invalid UTF-8 and nesting deeper than MaxDepth.
+func CanonicalJSON(field string, document any) (json.RawMessage, []FieldError) {
 	c := canonicaliser{}
-	value := c.value(&place{key: field}, tags, 1)
+	value := c.value(&place{key: field}, document, 1)
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
@@ -31,12 +31,12 @@ func CanonicalTags(field string, tags map[string]any) (json.RawMessage, []FieldE
 	return text, nil
 }
 
-// maxTagMistakes bounds the list of mistakes, whatever the tags.
-const maxTagMistakes = 100
+// maxMistakes bounds the list of mistakes, whatever the document.
+const maxMistakes = 100
 
 type canonicaliser struct{ errs []FieldError }
 
-// place is where a value stands. It is written out only for a mistake: keys may be as long as the tags.
+// place is where a value stands. It is written out only for a mistake: keys may be as long as the document.
 type place struct {
 	parent *place
 	key    string
@@ -57,7 +57,7 @@ func (p *place) String() string {
 }
 
 func (c *canonicaliser) fail(at *place, detail string) any {
-	if len(c.errs) < maxTagMistakes {
+	if len(c.errs) < maxMistakes {
 		c.errs = append(c.errs, FieldError{at.String(), detail})
 	}
 	return nil
@@ -68,8 +68,8 @@ func (c *canonicaliser) value(at *place, v any, depth int) any {
 	case map[string]any:
 		return c.object(at, v, depth)
 	case []any:
-		if depth > MaxTagDepth {
-			return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
+		if depth > MaxDepth {
+			return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxDepth))
 		}
 		out := make([]any, len(v))
 		for i, item := range v {
@@ -87,8 +87,8 @@ func (c *canonicaliser) value(at *place, v any, depth int) any {
 }
 
 func (c *canonicaliser) object(at *place, v map[string]any, depth int) any {
-	if depth > MaxTagDepth {
-		return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxTagDepth))
+	if depth > MaxDepth {
+		return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxDepth))
 	}
 	out := make(map[string]any, len(v))
 	for _, key := range slices.Sorted(maps.Keys(v)) { // mistakes are listed in the same order every time
