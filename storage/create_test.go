@@ -146,6 +146,22 @@ func TestCreate(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("establish demands the lock of the questions alone, too", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		d := draft(0)
+		d.LockedChat = false
+		b := begun(t, s, entry("run-1", d))
+		event := uuid.New()
+		answer(t, s, b.EventAttempt, event)
+		answer(t, s, b.ConferenceAttempt, uuid.New())
+		var superseded *minigroup.SupersededError
+		if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+			t.Fatalf("established too early: %v", err)
+		}
+		if err := errors.Join(s.RoomLocked(t.Context(), event), s.Establish(t.Context(), "run-1", d.ClassID(), true)); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("another run takes the row only from the owner it names", func(t *testing.T) {
 		s, _ := storagetest.New(t)
 		d := draft(0)

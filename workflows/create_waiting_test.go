@@ -136,6 +136,24 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			t.Errorf("%d requests for slots or a lock were sent", n)
 		}
 	})
+	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		s.acts.Settings.Gateways = false
+		d := newDraft()
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		for _, room := range s.look().conference {
+			if room.Reserve == nil || *room.Reserve != 8 {
+				t.Errorf("the room has %v slots", room.Reserve)
+			}
+		}
+	})
+}
+
+func TestCreateLocks(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
 	for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}, {Chat: true, Questions: true}} {
 		t.Run("a class is locked in one request: "+locks.String(), func(t *testing.T) {
 			t.Parallel()
@@ -150,17 +168,4 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			}
 		})
 	}
-	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
-		t.Parallel()
-		s := db.stage(t)
-		s.acts.Settings.Gateways = false
-		d := newDraft()
-		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
-		for _, room := range s.look().conference {
-			if room.Reserve == nil || *room.Reserve != 8 {
-				t.Errorf("the room has %v slots", room.Reserve)
-			}
-		}
-	})
 }
