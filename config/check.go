@@ -14,7 +14,7 @@ import (
 
 // What each program needs to be told: the required keys of Load and Check.
 var (
-	ForAPI     = []string{"database.url", "authentication", "authorization"}
+	ForAPI     = []string{"database.url", "account.private_key_file", "event.url", "authentication", "authorization"}
 	ForWorker  = []string{"database.url", "account.private_key_file", "event.url", "conference.url", "janus.admin_key", "janus.admin_secret", "janus.room_key"}
 	ForMigrate = []string{"database.url"}
 )
@@ -35,6 +35,9 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkListen("api.listen", c.API.Listen)
 	m.checkListen("api.metrics_listen", c.API.MetricsListen)
 	m.checkWait(c.API.Wait)
+	if slices.Contains(c.API.TurnHosts, "") {
+		m.add("api.turn_hosts", fmt.Sprintf("%q", c.API.TurnHosts), "a list of hosts")
+	}
 	m.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
 	m.checkText("account.label", c.Account.Label)
 	m.checkText("account.audience", c.Account.Audience)

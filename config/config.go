@@ -57,6 +57,9 @@ type API struct {
 	// Wait is how long POST and PUT wait for their saga before they answer 202.
 	// A duration up to 60s. Default 15s.
 	Wait time.Duration `koanf:"wait"`
+	// TurnHosts are TURN servers; each class is told one of them, always the
+	// same while the list stays. Default: none, none is told.
+	TurnHosts []string `koanf:"turn_hosts"`
 }
 
 // Worker is the process that works on the sagas.

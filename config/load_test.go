@@ -164,6 +164,7 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a duration without a unit", "api: {wait: 15}", "", "api.wait", "15", "a duration such as"},
 		{"a duration that is none", "", "MINIGROUPS_API__WAIT=soon", "api.wait (MINIGROUPS_API__WAIT)", `"soon"`, "a duration such as"},
 		{"a wait of nothing", "api: {wait: 0s}", "", "api.wait", "0s", "above 0"},
+		{"a TURN host without a name", "api: {turn_hosts: [a.example.org, '']}", "", "api.turn_hosts", `""`, "a list of hosts"},
 		{"a wait beyond a minute", "api: {wait: 61s}", "", "api.wait", "1m1s", "up to 1m0s"},
 		{"a fraction of a connection", "database: {max_conns: 1.5}", "", "database.max_conns", "1.5", "whole number"},
 		{"more connections than fit", "database: {max_conns: 4294967297}", "", "database.max_conns", "4294967297", "32 bits"},

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,14 +43,20 @@ type world struct {
 	create   func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	update   func(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 
+	events func(ctx context.Context, room uuid.UUID, what string) error
+
 	mu         sync.Mutex
 	minigroups map[uuid.UUID]minigroup.Minigroup
+	accounts   map[minigroup.Account]json.RawMessage
 	started    int
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{minigroups: map[uuid.UUID]minigroup.Minigroup{}, temporal: "reachable"}
+	w := &world{
+		minigroups: map[uuid.UUID]minigroup.Minigroup{}, accounts: map[minigroup.Account]json.RawMessage{}, temporal: "reachable",
+		events: func(context.Context, uuid.UUID, string) error { return errors.New("nobody said what event does") },
+	}
 	w.create = func(_ context.Context, draft minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		m := minigroup.Minigroup{Draft: draft, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}
 		w.put(m)
@@ -92,11 +99,12 @@ func newWorld(t *testing.T) *world {
 	core, logs := observer.New(zapcore.DebugLevel)
 	w.logs = logs
 	server := httptest.NewServer(New(Deps{
-		Minigroups: w, Sagas: w, Verifier: verifier, Authorizer: authorizer,
+		Minigroups: w, Sagas: w, Properties: w, Events: w, Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
 		BrokerState:   func(context.Context) string { return "not configured" },
 		Wait:          15 * time.Second,
+		TurnHosts:     []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
 		Log:           zap.New(core),
 	}))
 	t.Cleanup(server.Close)
@@ -124,7 +132,7 @@ func (w *world) put(m minigroup.Minigroup) {
 	w.minigroups[m.ClassID()] = m
 }
 
-// ByID makes the world a Minigroups.
+// ByID makes the world a Minigroups, with ByIDForAccount.
 func (w *world) ByID(_ context.Context, classID uuid.UUID) (minigroup.Minigroup, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -159,6 +167,68 @@ func (w *world) sagas() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.started
+}
+
+// ByIDForAccount reads both from memory.
+func (w *world) ByIDForAccount(ctx context.Context, classID uuid.UUID, account minigroup.Account) (minigroup.Minigroup, json.RawMessage, error) {
+	m, err := w.ByID(ctx, classID)
+	properties, _ := w.AccountProperties(ctx, account)
+	return m, properties, err
+}
+
+// SetProperty, AccountProperties and SetAccountProperty make the world Properties. What is "too large" is too large.
+func (w *world) SetProperty(ctx context.Context, classID uuid.UUID, key string, value json.RawMessage) (json.RawMessage, error) {
+	m, err := w.ByID(ctx, classID)
+	if err != nil {
+		return nil, err
+	}
+	if m.Properties, err = merge(m.Properties, key, value); err == nil {
+		w.put(m)
+	}
+	return m.Properties, err
+}
+
+func (w *world) AccountProperties(_ context.Context, account minigroup.Account) (json.RawMessage, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.accounts[account], w.readErr
+}
+
+func (w *world) SetAccountProperty(ctx context.Context, account minigroup.Account, key string, value json.RawMessage) (json.RawMessage, error) {
+	properties, err := w.AccountProperties(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if properties, err = merge(properties, key, value); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accounts[account] = properties
+	return properties, nil
+}
+
+func merge(properties json.RawMessage, key string, value json.RawMessage) (json.RawMessage, error) {
+	if string(value) == `"too large"` {
+		return nil, minigroup.Errorf(minigroup.PayloadTooLarge, "together they are too large")
+	}
+	all := map[string]json.RawMessage{}
+	if properties != nil {
+		if err := json.Unmarshal(properties, &all); err != nil {
+			return nil, err
+		}
+	}
+	all[key] = value
+	return json.Marshal(all)
+}
+
+// CreateEvent and CreateWhiteboard make the world Events.
+func (w *world) CreateEvent(ctx context.Context, room uuid.UUID, event json.RawMessage) error {
+	return w.events(ctx, room, string(event))
+}
+
+func (w *world) CreateWhiteboard(ctx context.Context, room, classID uuid.UUID) error {
+	return w.events(ctx, room, "whiteboard of "+classID.String())
 }
 
 // answer is what came back.
@@ -197,9 +267,11 @@ func (w *world) call(t *testing.T, method, path, body string, headers ...string)
 
 	a := answer{t: t, status: resp.StatusCode, header: resp.Header, text: string(text)}
 	if len(text) > 0 && path != "/openapi.yaml" {
-		if err := json.Unmarshal(text, &a.body); err != nil {
+		var body any
+		if err := json.Unmarshal(text, &body); err != nil {
 			t.Fatalf("the body is not JSON: %v\n%s", err, text)
 		}
+		a.body, _ = body.(map[string]any)
 	}
 	return a
 }

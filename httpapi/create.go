@@ -28,13 +28,13 @@ func (s *server) create(c *gin.Context) error {
 	}
 	switch outcome {
 	case minigroup.OutcomeExisting:
-		return reply(c, http.StatusOK, describe(m, time.Now()))
+		return reply(c, http.StatusOK, s.describe(m, time.Now()))
 	case minigroup.OutcomeAccepted:
 		locate(c, m)
-		return accept(c, m)
+		return s.accept(c, m)
 	default:
 		locate(c, m)
-		return reply(c, http.StatusCreated, describe(m, time.Now()))
+		return reply(c, http.StatusCreated, s.describe(m, time.Now()))
 	}
 }
 
@@ -43,7 +43,7 @@ func locate(c *gin.Context, m minigroup.Minigroup) {
 }
 
 // accept answers with a minigroup that is not finished yet, and says when to look again.
-func accept(c *gin.Context, m minigroup.Minigroup) error {
+func (s *server) accept(c *gin.Context, m minigroup.Minigroup) error {
 	c.Header("Retry-After", "2")
-	return reply(c, http.StatusAccepted, describe(m, time.Now()))
+	return reply(c, http.StatusAccepted, s.describe(m, time.Now()))
 }

@@ -57,7 +57,7 @@ func decodeDraft(body []byte, now int64) (minigroup.Draft, error) {
 		Reserve:         d.reserve(),
 		LockedChat:      d.flag("locked_chat"),
 		LockedQuestions: d.flag("locked_questions"),
-		Properties:      d.object("properties"),
+		Properties:      d.properties(),
 	}
 	if window := d.window("time"); window != nil {
 		draft.Time = *window
@@ -75,6 +75,31 @@ func decodeChange(body []byte) (minigroup.Change, error) {
 	return change, d.finish(change.Validate())
 }
 
+// decodeDocument reads a body that is any JSON, in the form in which it is kept. Its error lists every mistake, those that
+// were made before included.
+func decodeDocument(body []byte, mistakes []minigroup.FieldError) (json.RawMessage, error) {
+	d := &decoder{mistakes: mistakes}
+	var raw, document json.RawMessage
+	if !d.isNoJSON(json.Unmarshal(body, &raw)) {
+		document = d.document("body", raw)
+	}
+	return document, d.finish(nil)
+}
+
+// decodeEvent reads a body that is an event for the event room of a minigroup: any object, without a room_id of its own.
+func decodeEvent(body []byte) (json.RawMessage, error) {
+	document, err := decodeDocument(body, nil)
+	if err != nil {
+		return nil, err
+	}
+	var event map[string]json.RawMessage
+	if json.Unmarshal(document, &event) != nil || event == nil {
+		return nil, minigroup.Invalid([]minigroup.FieldError{{Field: "body", Detail: "must be a JSON object"}})
+	}
+	delete(event, "room_id")
+	return json.Marshal(event)
+}
+
 // decoder reads the fields of a body one by one and collects what is wrong with them. Unknown fields are ignored; of a
 // field that is there twice the last counts, as everywhere in JSON; null is the same as absent. encoding/json would
 // take 1.0 for a whole number and put U+FFFD for what is no text, so the fields are read as they were written.
@@ -86,14 +111,20 @@ type decoder struct {
 func newDecoder(body []byte) (*decoder, error) {
 	d := &decoder{}
 	err := json.Unmarshal(body, &d.fields)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		d.fail("body", fmt.Sprintf("must be JSON: %v, at byte %d", syntax, syntax.Offset))
-	case err != nil || d.fields == nil:
+	if !d.isNoJSON(err) && (err != nil || d.fields == nil) {
 		d.fail("body", "must be a JSON object")
 	}
 	return d, d.finish(nil)
+}
+
+// isNoJSON reports whether that is what err says, and takes it for a mistake then.
+func (d *decoder) isNoJSON(err error) bool {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return false
+	}
+	d.fail("body", fmt.Sprintf("must be JSON: %v, at byte %d", syntax, syntax.Offset))
+	return true
 }
 
 func (d *decoder) fail(field, detail string) {

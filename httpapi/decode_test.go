@@ -40,12 +40,14 @@ func with(fields string) string {
 func TestDecodeDraft(t *testing.T) {
 	t.Run("reads every field", func(t *testing.T) {
 		got, err := decodeDraft([]byte(` { "scope" : "a/б\ud83d\ude00" , "audience":"example.org","host":"teacher","time": [ 1 , 4102444800 ] ,
-			"tags": { "b" : [1, 2.50, 1e2, true, null, {"x":"\u00e9\\ud800\n"}] , "a": 9223372036854775807 } , "reserve": 8 , "locked_chat": true, "unknown": [[[{}]]] } `), now)
+			"tags": { "b" : [1, 2.50, 1e2, true, null, {"x":"\u00e9\\ud800\n"}] , "a": 9223372036854775807 } , "reserve": 8 , "locked_chat": true, "unknown": [[[{}]]],
+			"locked_questions":true, "properties": {"q":null, "p" : [1.0] } } `), now)
 		want := minigroup.Draft{
 			Scope: "a/б😀", Audience: "example.org", Host: "teacher",
 			Time:    minigroup.Window{Start: new(int64(1)), End: new(int64(4102444800))},
 			Tags:    []byte(`{"a":9223372036854775807,"b":[1,2.5,100,true,null,{"x":"é\\ud800\n"}]}`),
-			Reserve: new(int32(8)), LockedChat: true,
+			Reserve: new(int32(8)), LockedChat: true, LockedQuestions: true,
+			Properties: []byte(`{"p":[1],"q":null}`),
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("got  %+v (%s), %v\nwant %+v", got, got.Tags, err, want)
@@ -56,7 +58,7 @@ func TestDecodeDraft(t *testing.T) {
 		want func(*minigroup.Draft)
 	}{
 		"optional fields may be absent":                      {`{"scope":"s","audience":"a","host":"h"}`, func(*minigroup.Draft) {}},
-		"null stands for an absent optional field":           {with(`"time":null,"tags":null,"reserve":null,"locked_chat":null`), func(*minigroup.Draft) {}},
+		"null stands for an absent optional field":           {with(`"time":null,"tags":null,"reserve":null,"locked_chat":null,"locked_questions":null,"properties":null`), func(*minigroup.Draft) {}},
 		"a side of the time may be null":                     {with(`"time":[5,null]`), func(d *minigroup.Draft) { d.Time.Start = new(int64(5)) }},
 		"both sides of the time may be null":                 {with(`"time":[null,null]`), func(*minigroup.Draft) {}},
 		"a reserve of 0 is kept":                             {with(`"reserve":0`), func(d *minigroup.Draft) { d.Reserve = new(int32(0)) }},
@@ -148,6 +150,12 @@ func TestDecodeDraftTellsEveryMistake(t *testing.T) {
 		"locked_chat 1":      {with(`"locked_chat":1`), []string{"locked_chat"}},
 		"locked_chat a word": {with(`"locked_chat":"true"`), []string{"locked_chat"}},
 
+		"locked_questions 0":                 {with(`"locked_questions":0`), []string{"locked_questions"}},
+		"properties a string":                {with(`"properties":"{}"`), []string{"properties"}},
+		"a lone surrogate in properties":     {with(`"properties":{"a":["\ud800"]}`), []string{"properties.a[0]"}},
+		"a property without a key":           {with(`"properties":{"":1}`), []string{"properties."}},
+		"a property with a long key":         {with(`"properties":{"` + strings.Repeat("x", 256) + `":1}`), []string{"properties." + strings.Repeat("x", 189) + "…"}},
+		"a property with a line break":       {with(`"properties":{"a\n":1}`), []string{"properties.a\n"}},
 		"tags an array":                      {with(`"tags":[]`), []string{"tags"}},
 		"tags a string":                      {with(`"tags":"x"`), []string{"tags"}},
 		"NUL deep in tags":                   {with(`"tags":{"a":[0,0,{"b":"\u0000"}]}`), []string{"tags.a[2].b"}},

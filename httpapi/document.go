@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +24,20 @@ func (d *decoder) object(field string) json.RawMessage {
 		return nil
 	}
 	return d.document(field, raw)
+}
+
+// properties reads an object whose keys can be asked for one by one.
+func (d *decoder) properties() json.RawMessage {
+	const field = "properties"
+	properties := d.object(field)
+	var byKey map[string]json.RawMessage
+	_ = json.Unmarshal(properties, &byKey) // of what is no object the mistake is listed
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		for _, mistake := range minigroup.CheckName(field+"."+key, key) {
+			d.fail(mistake.Field, mistake.Detail)
+		}
+	}
+	return properties
 }
 
 // document reads any JSON in the form in which it is kept; raw is valid JSON without spaces before it.

@@ -20,6 +20,8 @@ import (
 type description struct {
 	model     *v3.Document
 	validator validator.Validator
+	// anything is for bodies that hold whatever callers keep, of which no member can be named.
+	anything validator.Validator
 }
 
 // described reads openapi.yaml once for all tests.
@@ -34,9 +36,9 @@ var described = sync.OnceValues(func() (description, error) {
 	}
 	// Strict: a member or header that the document does not name is a mistake, or nobody would notice its absence there.
 	v := validator.NewValidatorFromV3Model(&model.Model,
-		config.WithFormatAssertions(), config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.tags.**"),
+		config.WithFormatAssertions(), config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.tags.**", "$.body.properties.**", "$.body.account_properties.**"),
 		config.WithStrictIgnoredHeadersExtra("Access-Control-Allow-Origin", "Access-Control-Expose-Headers"))
-	return description{&model.Model, v}, nil
+	return description{&model.Model, v, validator.NewValidatorFromV3Model(&model.Model, config.WithFormatAssertions())}, nil
 })
 
 // matchesDocument fails the test where openapi.yaml does not allow this answer. What is answered outside of its paths
@@ -56,7 +58,11 @@ func matchesDocument(t *testing.T, req *http.Request, resp *http.Response, body 
 		}
 		return
 	}
-	_, errs := d.validator.ValidateHttpResponse(req, resp)
+	v := d.validator
+	if resp.StatusCode == http.StatusOK && strings.Contains(req.URL.Path, "/properties/") {
+		v = d.anything
+	}
+	_, errs := v.ValidateHttpResponse(req, resp)
 	for _, e := range errs {
 		t.Errorf("openapi.yaml does not allow this answer to %s %s: %v\n%s", req.Method, req.URL, e, body)
 	}

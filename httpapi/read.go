@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -38,26 +39,50 @@ func byScope(c *gin.Context) (uuid.UUID, bool) {
 	return minigroup.ClassID(audience, scope), true
 }
 
-// read answers GET of one minigroup.
+// read answers GET of one minigroup, with those properties of it and of the caller's account that the query asks for.
 func (s *server) read(key classKey) endpoint {
 	return func(c *gin.Context) error {
-		m, err := s.find(c, key, "read")
+		keys, err := decodePropertyKeys(c.Request.URL.RawQuery)
 		if err != nil {
 			return err
 		}
-		return reply(c, http.StatusOK, describe(m, time.Now()))
+		read, own := s.Minigroups.ByID, json.RawMessage(nil)
+		if len(keys.account) > 0 {
+			read = func(ctx context.Context, classID uuid.UUID) (m minigroup.Minigroup, err error) {
+				m, own, err = s.Minigroups.ByIDForAccount(ctx, classID, minigroup.Account(accountOf(c)))
+				return m, err
+			}
+		}
+		m, err := s.findBy(c, key, "read", read)
+		if err != nil {
+			return err
+		}
+		object := s.describe(m, time.Now())
+		if object.Properties, err = pick(m.Properties, keys.class); err != nil {
+			return err
+		}
+		if object.AccountProperties, err = pick(own, keys.account); err != nil {
+			return err
+		}
+		return reply(c, http.StatusOK, object)
 	}
 }
 
 // find returns the minigroup that the path names if the account may do action to it.
 func (s *server) find(c *gin.Context, key classKey, action string) (minigroup.Minigroup, error) {
+	return s.findBy(c, key, action, s.Minigroups.ByID)
+}
+
+func (s *server) findBy(
+	c *gin.Context, key classKey, action string, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
+) (minigroup.Minigroup, error) {
 	classID, ok := key(c)
 	if !ok {
 		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "no minigroup can have this name")
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
-	m, err := s.Minigroups.ByID(ctx, classID)
+	m, err := read(ctx, classID)
 	if err != nil {
 		return m, fmt.Errorf("find minigroup %s: %w", classID, err)
 	}

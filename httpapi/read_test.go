@@ -20,7 +20,8 @@ func filled() minigroup.Minigroup {
 		Draft: minigroup.Draft{
 			Audience: "example.org", Scope: "math-7b", Host: "teacher.example.org",
 			Time: minigroup.Window{Start: new(int64(4102444800)), End: new(int64(4102448400))},
-			Tags: []byte(`{"course":"<math>","n":9223372036854775807}`), Reserve: new(int32(8)), LockedChat: true,
+			Tags: []byte(`{"course":"<math>","n":9223372036854775807}`), Reserve: new(int32(8)), LockedChat: true, LockedQuestions: true,
+			Properties: []byte(`{"p":{"q":"<b>"},"n":1,"z":null}`),
 		},
 		State:            minigroup.Ready,
 		CreatedAt:        time.Unix(1_700_000_000, 999),
@@ -47,7 +48,9 @@ func TestRead(t *testing.T) {
 		want := map[string]any{
 			"id": "math-7b", "class_id": filled().ClassID().String(), "audience": "example.org", "scope": "math-7b", "host": "teacher.example.org",
 			"time": []any{4102444800.0, 4102448400.0}, "tags": map[string]any{"course": "<math>", "n": float64(1 << 63)},
-			"reserve": 8.0, "locked_chat": true, "status": "real-time", "timed_out": false, "created_at": 1700000000.0,
+			"reserve": 8.0, "locked_chat": true, "locked_questions": true, "status": "real-time", "timed_out": false, "created_at": 1700000000.0,
+			"content_id": filled().ClassID().String(), "turn_host": "turn2.example.org",
+			"properties": map[string]any{}, "account_properties": map[string]any{},
 			"real_time": map[string]any{
 				"event_room_id": "11111111-1111-4111-8111-111111111111", "conference_room_id": "22222222-2222-4222-8222-222222222222", "host": "teacher.example.org",
 			},

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -18,6 +19,8 @@ type Minigroups interface {
 	// ByID returns a *minigroup.Error of kind ClassNotFound where there is no such minigroup. Any other error means that
 	// the database is out of reach.
 	ByID(ctx context.Context, classID uuid.UUID) (minigroup.Minigroup, error)
+	// ByIDForAccount reads the properties of an account as well, nil where it has none.
+	ByIDForAccount(ctx context.Context, classID uuid.UUID, account minigroup.Account) (minigroup.Minigroup, json.RawMessage, error)
 }
 
 // Sagas starts the sagas and waits for them, at most wait. An equal request joins the run that is under way. Errors are
@@ -31,6 +34,8 @@ type Sagas interface {
 type Deps struct {
 	Minigroups Minigroups
 	Sagas      Sagas
+	Properties Properties
+	Events     Events
 	Verifier   *auth.Verifier
 	Authorizer *auth.Authorizer
 	// Ready returns an error where the database is out of reach or its schema is not the one expected. The error is
@@ -42,7 +47,9 @@ type Deps struct {
 	BrokerState func(ctx context.Context) string
 	// Wait is how long POST and PUT wait for their saga where the caller asks for nothing else.
 	Wait time.Duration
-	Log  *zap.Logger
+	// TurnHosts are those that a class is told one of; none are told where there are none.
+	TurnHosts []string
+	Log       *zap.Logger
 }
 
 // databaseWait bounds a look into the database, so that a read is answered within 5 s even without one.
@@ -76,8 +83,14 @@ func newEngine(d Deps) *gin.Engine {
 	api.POST("/minigroups", s.answer(s.create))
 	api.Match(reading, "/minigroups/:minigroup_id", s.answer(s.read(byID)))
 	api.PUT("/minigroups/:minigroup_id", s.answer(s.update(byID)))
+	api.Match(reading, "/minigroups/:minigroup_id/properties/:property_id", s.answer(s.readProperty))
+	api.PUT("/minigroups/:minigroup_id/properties/:property_id", s.answer(s.writeProperty))
+	api.POST("/minigroups/:minigroup_id/events", s.answer(s.createEvent))
+	api.POST("/minigroups/:minigroup_id/whiteboard", s.answer(s.createWhiteboard))
 	api.Match(reading, "/audiences/:audience/minigroups/:scope", s.answer(s.read(byScope)))
 	api.PUT("/audiences/:audience/minigroups/:scope", s.answer(s.update(byScope)))
+	api.Match(reading, "/account/properties/:property_id", s.answer(s.readAccountProperty))
+	api.PUT("/account/properties/:property_id", s.answer(s.writeAccountProperty))
 	return r
 }
 

@@ -25,15 +25,15 @@ func (s *server) update(key classKey) endpoint {
 			return err
 		}
 		if change.Empty() {
-			return reply(c, http.StatusOK, describe(m, time.Now()))
+			return reply(c, http.StatusOK, s.describe(m, time.Now()))
 		}
 		m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
 		if err != nil {
 			return err
 		}
 		if outcome == minigroup.OutcomeAccepted {
-			return accept(c, m)
+			return s.accept(c, m)
 		}
-		return reply(c, http.StatusOK, describe(m, time.Now()))
+		return reply(c, http.StatusOK, s.describe(m, time.Now()))
 	}
 }

@@ -2,32 +2,40 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"minigroups/minigroup"
 )
 
 // minigroupObject is a minigroup as callers see it.
 type minigroupObject struct {
-	ID         string          `json:"id"`
-	ClassID    string          `json:"class_id"`
-	Audience   string          `json:"audience"`
-	Scope      string          `json:"scope"`
-	Host       string          `json:"host"`
-	Time       windowTuple     `json:"time"`
-	Tags       json.RawMessage `json:"tags,omitempty"`
-	Reserve    *int32          `json:"reserve,omitempty"`
-	LockedChat bool            `json:"locked_chat"`
-	Status     string          `json:"status"`
-	TimedOut   bool            `json:"timed_out"`
-	CreatedAt  int64           `json:"created_at"`
-	RealTime   *realTimeObject `json:"real_time,omitempty"`
-	Failure    *failureObject  `json:"failure,omitempty"`
-	Update     *updateObject   `json:"update,omitempty"`
+	ID              string          `json:"id"`
+	ClassID         string          `json:"class_id"`
+	ContentID       string          `json:"content_id"`
+	Audience        string          `json:"audience"`
+	Scope           string          `json:"scope"`
+	Host            string          `json:"host"`
+	Time            windowTuple     `json:"time"`
+	Tags            json.RawMessage `json:"tags,omitempty"`
+	Reserve         *int32          `json:"reserve,omitempty"`
+	LockedChat      bool            `json:"locked_chat"`
+	LockedQuestions bool            `json:"locked_questions"`
+	Status          string          `json:"status"`
+	TimedOut        bool            `json:"timed_out"`
+	CreatedAt       int64           `json:"created_at"`
+	RealTime        *realTimeObject `json:"real_time,omitempty"`
+	TurnHost        string          `json:"turn_host,omitempty"`
+	// Properties are those that a read asked for, of the class and of the account; never null.
+	Properties        map[string]json.RawMessage `json:"properties"`
+	AccountProperties map[string]json.RawMessage `json:"account_properties"`
+	Failure           *failureObject             `json:"failure,omitempty"`
+	Update            *updateObject              `json:"update,omitempty"`
 }
 
 // windowTuple is [start, end) in unix seconds; null is unbounded.
@@ -90,23 +98,28 @@ type healthObject struct {
 	Broker   string `json:"broker,omitempty"`
 }
 
-// describe is the minigroup as it stands at the moment now.
-func describe(m minigroup.Minigroup, now time.Time) minigroupObject {
-	status := m.Status(now.Unix())
+// describe is the minigroup as it stands at the moment now, without any of its properties.
+func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject {
+	status, classID := m.Status(now.Unix()), m.ClassID()
 	o := minigroupObject{
-		ID:         m.Scope,
-		ClassID:    m.ClassID().String(),
-		Audience:   m.Audience,
-		Scope:      m.Scope,
-		Host:       m.Host,
-		Time:       windowTuple{m.Time.Start, m.Time.End},
-		Tags:       m.Tags,
-		Reserve:    m.Reserve,
-		LockedChat: m.LockedChat,
-		Status:     string(status),
-		TimedOut:   m.TimedOut,
-		CreatedAt:  m.CreatedAt.Unix(),
-		Update:     describeUpdate(m.Update),
+		ID:                m.Scope,
+		ClassID:           classID.String(),
+		ContentID:         classID.String(),
+		Audience:          m.Audience,
+		Scope:             m.Scope,
+		Host:              m.Host,
+		Time:              windowTuple{m.Time.Start, m.Time.End},
+		Tags:              m.Tags,
+		Reserve:           m.Reserve,
+		LockedChat:        m.LockedChat,
+		LockedQuestions:   m.LockedQuestions,
+		Status:            string(status),
+		TimedOut:          m.TimedOut,
+		CreatedAt:         m.CreatedAt.Unix(),
+		TurnHost:          turnHost(s.TurnHosts, classID),
+		Properties:        map[string]json.RawMessage{},
+		AccountProperties: map[string]json.RawMessage{},
+		Update:            describeUpdate(m.Update),
 	}
 	if m.State == minigroup.Ready {
 		o.RealTime = &realTimeObject{m.EventRoomID.String(), m.ConferenceRoomID.String(), m.Host}
@@ -115,6 +128,14 @@ func describe(m minigroup.Minigroup, now time.Time) minigroupObject {
 		o.Failure = describeFailure(m.Failure)
 	}
 	return o
+}
+
+// turnHost is always the same for a class; the classes spread evenly, for their ids are hashes.
+func turnHost(hosts []string, classID uuid.UUID) string {
+	if len(hosts) == 0 {
+		return ""
+	}
+	return hosts[binary.BigEndian.Uint32(classID[:4])%uint32(len(hosts))] //nolint:gosec // a list from a file
 }
 
 func describeUpdate(u *minigroup.Update) *updateObject {

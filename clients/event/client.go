@@ -24,6 +24,9 @@ var verdicts = rest.Verdicts{
 	"invalid_payload":   rest.Refused,
 	"invalid_room_time": rest.Refused,
 	roomClosed:          rest.Refused,
+	// Of an event alone.
+	"invalid_event":         rest.Refused,
+	"payload_size_exceeded": rest.Refused,
 
 	"authorization_failed":                   rest.NotDone,
 	"database_connection_acquisition_failed": rest.NotDone,
@@ -97,6 +100,66 @@ func (c *Client) LockRoom(ctx context.Context, id uuid.UUID, locks minigroup.Loc
 	return c.change(ctx, "lock "+locks.String()+" in event room", id, http.MethodPost, "/locked_types", struct {
 		LockedTypes lockedTypes `json:"locked_types"`
 	}{lockedTypes{locks.Chat, locks.Chat, locks.Questions, locks.Questions}})
+}
+
+// CreateEvent makes an event in the room, as this service. Called twice it makes two. A room that is not open refuses: its
+// error is of Type room_closed.
+func (c *Client) CreateEvent(ctx context.Context, id uuid.UUID, event json.RawMessage) error {
+	return c.createEvent(ctx, "create event", id, event)
+}
+
+// CreateWhiteboard makes a whiteboard with one empty page in the room. Made twice for one class it is the same one, as new.
+func (c *Client) CreateWhiteboard(ctx context.Context, id, classID uuid.UUID) error {
+	document := uuid.NewSHA1(classID, []byte("whiteboard")).String()
+	pages := "document_page_" + document
+	for _, event := range []newEvent{
+		{Type: "document", Set: "document", Label: document, Data: whiteboard{Title: "whiteboard", Page: 1, Published: true, URL: "about:whiteboard"}},
+		{Type: "document_page", Set: pages, Label: pages + "_1", Data: whiteboardPage{Page: 1}},
+	} {
+		if err := c.createEvent(ctx, "create whiteboard", id, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newEvent replaces the event of the same Set and Label in the state of its room.
+type newEvent struct {
+	Type  string `json:"type"`
+	Set   string `json:"set"`
+	Label string `json:"label"`
+	Data  any    `json:"data"`
+}
+
+type whiteboard struct {
+	Title     string `json:"title"`
+	Page      int    `json:"page"`
+	Published bool   `json:"published"`
+	URL       string `json:"url"`
+}
+
+type whiteboardPage struct {
+	Page  int    `json:"page"`
+	Title string `json:"title"`
+}
+
+func (c *Client) createEvent(ctx context.Context, doing string, id uuid.UUID, event any) error {
+	var made struct {
+		RoomID uuid.UUID `json:"room_id"`
+	}
+	return c.rest.Do(ctx, rest.Call{
+		Doing:  doing,
+		Method: http.MethodPost,
+		Path:   rooms + "/" + id.String() + "/events",
+		Body:   event,
+		Reply:  &made,
+		Check: func() error {
+			if made.RoomID != id {
+				return fmt.Errorf("it is about room %s", made.RoomID)
+			}
+			return nil
+		},
+	})
 }
 
 // CloseRoom closes the room, whether it has opened or not. A closed room is closed: no error.

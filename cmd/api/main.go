@@ -1,5 +1,5 @@
-// Command api answers the REST API: it reads minigroups from Postgres and has sagas started in Temporal. Any number of
-// them may run.
+// Command api answers the REST API: it reads minigroups from Postgres, has sagas started in Temporal, and hands events on to
+// event. Any number of them may run.
 package main
 
 import (
@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/auth"
+	"minigroups/clients/event"
+	"minigroups/clients/rest"
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
 	"minigroups/httpapi"
@@ -32,6 +34,10 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return fmt.Errorf("authorization: %w", err)
 	}
+	signer, err := process.Signer(cfg.Account)
+	if err != nil {
+		return err
+	}
 	store, err := process.Database(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -45,6 +51,8 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
 		Minigroups: store,
 		Sagas:      workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience),
+		Properties: store,
+		Events:     event.New(cfg.Event.URL, rest.NewTransport(), signer.Token),
 		Verifier:   verifier, Authorizer: authorizer,
 		Ready: store.Ready,
 		TemporalState: func(ctx context.Context) string {
@@ -56,7 +64,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 			return "ok"
 		},
 		BrokerState: broker(cfg.Announcements.Broker),
-		Wait:        cfg.API.Wait, Log: log,
+		Wait:        cfg.API.Wait, TurnHosts: cfg.API.TurnHosts, Log: log,
 	})
 	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)

@@ -34,7 +34,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	defer store.Close()
-	signer, err := signer(cfg.Account)
+	signer, err := process.Signer(cfg.Account)
 	if err != nil {
 		return err
 	}
@@ -77,18 +77,6 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return nil
 	})
 	return group.Wait()
-}
-
-func signer(a config.Account) (*auth.Signer, error) {
-	key, err := os.ReadFile(a.PrivateKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("account.private_key_file: %w", err)
-	}
-	signer, err := auth.NewSigner(auth.Account{Label: a.Label, Audience: a.Audience}, key)
-	if err != nil {
-		return nil, fmt.Errorf("account: %w", err)
-	}
-	return signer, nil
 }
 
 // work is what the worker does: the steps of the sagas, and sweeping, of which count is told.

@@ -1,0 +1,48 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"minigroups/minigroup"
+)
+
+// maxKeys is how many properties of a kind one read may ask for.
+const maxKeys = 100
+
+// propertyKeys are the keys of the properties that a read asks for: of the class, and of the caller's account.
+type propertyKeys struct{ class, account []string }
+
+// decodePropertyKeys reads class_keys[]=a&class_keys[]=b and the same of account_keys; the brackets may be percent-encoded.
+// Its error lists every mistake. Other parameters are ignored.
+func decodePropertyKeys(query string) (propertyKeys, error) {
+	d := &decoder{}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		d.fail("query", "must be name=value pairs with & between, percent-encoded")
+		return propertyKeys{}, d.finish(nil)
+	}
+	keys := propertyKeys{d.keys(values, "class_keys"), d.keys(values, "account_keys")}
+	return keys, d.finish(nil)
+}
+
+func (d *decoder) keys(values url.Values, parameter string) []string {
+	for name := range values {
+		if name != parameter+"[]" && (name == parameter || strings.HasPrefix(name, parameter+"[")) {
+			d.fail(parameter, fmt.Sprintf("must be written %s[]=key, once for each key", parameter))
+			return nil
+		}
+	}
+	keys := values[parameter+"[]"]
+	if len(keys) > maxKeys {
+		d.fail(parameter, fmt.Sprintf("may be given at most %d times", maxKeys))
+		return nil
+	}
+	for i, key := range keys {
+		for _, mistake := range minigroup.CheckName(fmt.Sprintf("%s[%d]", parameter, i), key) {
+			d.fail(mistake.Field, mistake.Detail)
+		}
+	}
+	return keys
+}
