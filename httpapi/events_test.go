@@ -129,7 +129,6 @@ func TestEvents(t *testing.T) {
 			ended <- ctx.Err()
 			return nil
 		})
-		_ = w
 		t.Cleanup(func() {
 			if err := <-ended; err != nil {
 				t.Errorf("it was cut short: %v", err)

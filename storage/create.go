@@ -87,7 +87,7 @@ func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d min
 }
 
 // Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
-// the run owns the row, that both rooms are held, what was to be locked locked, and the slots held where reserved.
+// the run owns the row, that both rooms are held, all locked that was asked for, and the slots held where reserved.
 // Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more. Where
 // conference has closed the room already, the class ends.
 func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
