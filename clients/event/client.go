@@ -113,7 +113,9 @@ func (c *Client) CreateWhiteboard(ctx context.Context, id, classID uuid.UUID) er
 	document := uuid.NewSHA1(classID, []byte("whiteboard")).String()
 	pages := "document_page_" + document
 	for _, event := range []newEvent{
-		{Type: "document", Set: "document", Label: document, Data: whiteboard{Title: "whiteboard", Page: 1, Published: true, URL: "about:whiteboard"}},
+		{Type: "document", Set: "document", Label: document, Data: whiteboard{
+			Title: "whiteboard", Page: 1, Published: true, URL: "about:whiteboard",
+		}},
 		{Type: "document_page", Set: pages, Label: pages + "_1", Data: whiteboardPage{Page: 1}},
 	} {
 		if err := c.createEvent(ctx, "create whiteboard", id, event); err != nil {

@@ -239,13 +239,13 @@ func (w *world) checkSuperseded(ctx context.Context, v *verdict) error {
 
 // row is a minigroup as the ledger has it.
 type row struct {
-	id                 uuid.UUID
-	state              minigroup.State
-	closed, lockedChat bool
-	event, conference  *uuid.UUID
-	reserve            int32
-	held               []int32 // slots
-	heldRooms          int
+	id                                  uuid.UUID
+	state                               minigroup.State
+	closed, lockedChat, lockedQuestions bool
+	event, conference                   *uuid.UUID
+	reserve                             int32
+	held                                []int32 // slots
+	heldRooms                           int
 	// start, end and host are what conference was asked for last; nil where it never was.
 	patched    bool
 	start, end *int64
@@ -254,7 +254,7 @@ type row struct {
 
 func (w *world) readRows(ctx context.Context) ([]row, error) {
 	rows, _ := w.db.Query(ctx, `
-		SELECT m.id, m.state, m.closed_at IS NOT NULL, m.locked_chat, m.event_room_id, m.conference_room_id, coalesce(m.reserve, 0),
+		SELECT m.id, m.state, m.closed_at IS NOT NULL, m.locked_chat, m.locked_questions, m.event_room_id, m.conference_room_id, coalesce(m.reserve, 0),
 			ARRAY(SELECT slots FROM janus_reservation r WHERE r.class_id = m.id AND r.state = 'held'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held'),
 			t.patch IS NOT NULL, (t.patch->'time'->>0)::bigint, (t.patch->'time'->>1)::bigint,
@@ -263,7 +263,7 @@ func (w *world) readRows(ctx context.Context) ([]row, error) {
 			SELECT patch FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'time' ORDER BY number DESC LIMIT 1
 		) t ON true`) // its error is also that of the rows
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (m row, err error) {
-		return m, r.Scan(&m.id, &m.state, &m.closed, &m.lockedChat, &m.event, &m.conference, &m.reserve, &m.held, &m.heldRooms, &m.patched, &m.start, &m.end, &m.host)
+		return m, r.Scan(&m.id, &m.state, &m.closed, &m.lockedChat, &m.lockedQuestions, &m.event, &m.conference, &m.reserve, &m.held, &m.heldRooms, &m.patched, &m.start, &m.end, &m.host)
 	})
 }
 
@@ -357,6 +357,9 @@ func (m row) judgeRoom(kind minigroup.RoomKind, room sandbox.Room, v *verdict) {
 	if kind == minigroup.EventRoom {
 		if m.lockedChat && (!room.LockedTypes["message"] || !room.LockedTypes["reaction"]) {
 			v.violate("the chat of class %s is not locked", m.id)
+		}
+		if m.lockedQuestions && (!room.LockedTypes["question"] || !room.LockedTypes["question_reaction"]) {
+			v.violate("the questions of class %s are not locked", m.id)
 		}
 		return
 	}

@@ -87,7 +87,8 @@ func (c *caller) draw(k *class) {
 	}
 	k.body = map[string]any{
 		"scope": k.scope, "audience": "example.org", "host": fmt.Sprintf("teacher-%d.example.org", c.rnd.IntN(1000)),
-		"time": []int64{k.start, k.start + 7200}, "locked_chat": c.rnd.IntN(3) == 0, "tags": map[string]any{"client": c.number},
+		"time": []int64{k.start, k.start + 7200}, "locked_chat": c.rnd.IntN(3) == 0, "locked_questions": c.rnd.IntN(3) == 0,
+		"tags":    map[string]any{"client": c.number},
 		"reserve": nil, // as good as absent
 	}
 	if c.rnd.IntN(4) > 0 {
