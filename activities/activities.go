@@ -25,6 +25,7 @@ type Ledger interface {
 	RefuseAttempt(ctx context.Context, id uuid.UUID) error
 	LoseAttempt(ctx context.Context, id uuid.UUID) error
 	RoomLocked(ctx context.Context, roomID uuid.UUID) error
+	CondemnedRooms(ctx context.Context, classID uuid.UUID) ([]minigroup.CondemnedRoom, error)
 	CondemnedRoom(ctx context.Context, roomID uuid.UUID) (minigroup.CondemnedRoom, bool, error)
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
 
@@ -38,6 +39,8 @@ type Ledger interface {
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
 	TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (minigroup.BegunUpdate, error)
 	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
+	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error
+	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
 	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error
 	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
 	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error

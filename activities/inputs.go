@@ -44,6 +44,14 @@ type Change struct {
 	Time    *[2]*int64 `json:"time,omitempty"`
 	Reserve *int32     `json:"reserve,omitempty"`
 	Host    *string    `json:"host,omitempty"`
+	// Recreate is there, if only as {}, where the class is given new rooms.
+	Recreate *Recreation `json:"recreate,omitempty"`
+}
+
+// Recreation is minigroup.Recreation on its way through a history.
+type Recreation struct {
+	LockedChat      *bool `json:"locked_chat,omitempty"`
+	LockedQuestions *bool `json:"locked_questions,omitempty"`
 }
 
 // ToChange writes a change for a history.
@@ -51,6 +59,9 @@ func ToChange(c minigroup.Change) Change {
 	out := Change{Reserve: c.Reserve, Host: c.Host}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
+	}
+	if c.Recreate != nil {
+		out.Recreate = (*Recreation)(c.Recreate)
 	}
 	return out
 }
@@ -60,6 +71,9 @@ func (c Change) Minigroup() minigroup.Change {
 	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host}
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}
+	}
+	if c.Recreate != nil {
+		out.Recreate = (*minigroup.Recreation)(c.Recreate)
 	}
 	return out
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/activity"
 
 	"minigroups/minigroup"
 )
@@ -50,11 +49,7 @@ func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begu
 	if begun.ConferenceAttempt != uuid.Nil {
 		a.Flights.expect(begun.ConferenceAttempt, classID, minigroup.ConferenceRoom, deadline)
 	}
-	for _, room := range begun.Condemned {
-		if err := a.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {
-			activity.GetLogger(ctx).Warn("a condemned room is left for the sweeper", "kind", room.Kind, "room_id", room.ID, "error", err)
-		}
-	}
+	a.closeRooms(ctx, begun.Condemned)
 	return Begun{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil
 }
 

@@ -15,6 +15,8 @@ type RoomInput struct {
 	Draft Draft `json:"draft"`
 	// Attempt is the attempt that begin has written; the zero uuid where there is none.
 	Attempt uuid.UUID `json:"attempt"`
+	// Recreate is the id of the update that recreates the class; zero where the class is created.
+	Recreate uuid.UUID `json:"recreate,omitzero"`
 }
 
 // createRoom brings the class to a held room: it joins a request in flight, or sends one, and waits for the answer a
@@ -50,10 +52,14 @@ func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, i
 	draft := in.Draft.Minigroup()
 	id := uuid.New()
 	deadline := time.Now().Add(a.Settings.Flight)
-	attempt, err := a.Ledger.OpenAttempt(ctx, minigroup.AttemptEntry{
-		ID: id, Run: runID(ctx), ClassID: draft.ClassID(), Kind: kind, Fingerprint: draft.Fingerprint(),
+	entry := minigroup.AttemptEntry{
+		ID: id, Run: runID(ctx), ClassID: draft.ClassID(), Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
 		Flying: a.Flights.of(draft.ClassID(), kind), Flight: a.Settings.Flight,
-	})
+	}
+	if in.Recreate != uuid.Nil {
+		entry.Operation, entry.Fingerprint = minigroup.ForRecreate, in.Recreate.String()
+	}
+	attempt, err := a.Ledger.OpenAttempt(ctx, entry)
 	if err == nil && attempt.ID == id {
 		a.Flights.expect(id, draft.ClassID(), kind, deadline)
 	}

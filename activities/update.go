@@ -21,6 +21,12 @@ type BegunUpdate struct {
 	State      minigroup.UpdateState `json:"state"`
 	Failure    *Failure              `json:"failure,omitempty"`
 	Unfinished uuid.UUID             `json:"unfinished"`
+	// UnfinishedRecreate says that the other is a recreate.
+	UnfinishedRecreate bool `json:"unfinished_recreate,omitempty"`
+}
+
+func toBegunUpdate(b minigroup.BegunUpdate) BegunUpdate {
+	return BegunUpdate{b.State, ToFailure(b.Failure), b.Unfinished, b.UnfinishedRecreate}
 }
 
 // BeginUpdate works out what the update comes to, refuses what conference would refuse or bend, and writes the old and new
@@ -29,11 +35,7 @@ type BegunUpdate struct {
 func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	var begun minigroup.BegunUpdate
-	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
-		begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
-		return err
-	})
+	begun, err := a.take(ctx, in)
 	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
 		if in.Change.Minigroup().Empty() {
 			begun.State, err = a.compare(ctx, in)
@@ -41,7 +43,16 @@ func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpda
 			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in)
 		}
 	}
-	return BegunUpdate{begun.State, ToFailure(begun.Failure), begun.Unfinished}, failed(err)
+	return toBegunUpdate(begun), failed(err)
+}
+
+// take takes the row for this run.
+func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.BegunUpdate, err error) {
+	err = a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+		begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
+		return err
+	})
+	return begun, err
 }
 
 // planUpdate works out what the update comes to, from the row that this run owns and the room as it is, and writes it.
@@ -96,10 +107,14 @@ func (a *Activities) readBoth(ctx context.Context, class uuid.UUID) (m minigroup
 }
 
 func (a *Activities) writePlan(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) error {
-	return a.Ledger.BeginUpdate(ctx, minigroup.UpdateEntry{
+	return a.Ledger.BeginUpdate(ctx, a.updateEntry(ctx, in, plan))
+}
+
+func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) minigroup.UpdateEntry {
+	return minigroup.UpdateEntry{
 		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: in.Change.Minigroup(), Plan: plan,
 		Reservation: uuid.New(), Gateways: a.Settings.Gateways, Group: a.Settings.Group,
-	})
+	}
 }
 
 // CommitUpdate writes the new values once conference has agreed.
@@ -117,7 +132,8 @@ type FailUpdateInput struct {
 	Refused bool `json:"refused,omitempty"`
 }
 
-// FailUpdate ends an update with nothing changed, if that is still possible, and returns the state it is in then.
+// FailUpdate ends an update with nothing changed, if that is still possible, and returns the state it is in then. Rooms that
+// it has made are handed to runs of their own.
 func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigroup.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -126,5 +142,8 @@ func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigr
 		state, err = a.Ledger.FailUpdate(ctx, claim, in.ClassID, in.ID, in.Change.Minigroup(), in.Reason.minigroup(), !in.Refused)
 		return err
 	})
+	if err == nil && state != minigroup.UpdateRunning {
+		a.closeCondemned(ctx, in.ClassID)
+	}
 	return state, insisted(err)
 }

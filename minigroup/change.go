@@ -10,10 +10,14 @@ type Change struct {
 	Reserve *int32
 	// Host is an agent id: label.account.audience.
 	Host *string
+	// Recreate asks for new rooms in place of those that the class has.
+	Recreate *Recreation
 }
 
 // Empty reports whether the change asks for nothing.
-func (c Change) Empty() bool { return c.Time == nil && c.Reserve == nil && c.Host == nil }
+func (c Change) Empty() bool {
+	return c.Time == nil && c.Reserve == nil && c.Host == nil && c.Recreate == nil
+}
 
 // Validate lists every mistake in the change, each with its field. An end in the past is none: it ends the class.
 func (c Change) Validate() []FieldError {
@@ -43,7 +47,8 @@ func (c Change) Fingerprint() string {
 		Start, End *int64
 		Reserve    *int32
 		Host       *string
-	}{c.Time != nil, start, end, c.Reserve, c.Host})
+		Recreate   *Recreation `json:",omitempty"` // absent as long as it was unknown
+	}{c.Time != nil, start, end, c.Reserve, c.Host, c.Recreate})
 }
 
 // isAgentID holds for label.account.audience with no part empty; the audience may have dots of its own.

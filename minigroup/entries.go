@@ -27,10 +27,21 @@ type AttemptEntry struct {
 	Run     string
 	ClassID uuid.UUID
 	Kind    RoomKind
-	// Fingerprint is that of the draft the room is for.
+	// Operation is what the room is for, and Fingerprint that of its draft, or the id of the update, in text.
+	Operation   AttemptOperation
 	Fingerprint string
 	// Flying are attempts whose requests this process has in flight: one of them is joined rather than repeated.
 	Flying []uuid.UUID
+	Flight time.Duration
+}
+
+// RecreateEntry is what a run brings along when it begins to recreate a class.
+type RecreateEntry struct {
+	UpdateEntry
+	// EventAttempt and ConferenceAttempt are fresh ids for the attempts to be written.
+	EventAttempt      uuid.UUID
+	ConferenceAttempt uuid.UUID
+	// Flight is how long a request to create a room may be in flight.
 	Flight time.Duration
 }
 

@@ -59,6 +59,15 @@ func TakeOver(run string, current func() (bool, error), do func(Claim) error) er
 	return fmt.Errorf("the owner of the minigroup keeps changing")
 }
 
+// AttemptOperation says for which operation on a minigroup a room is made.
+type AttemptOperation string
+
+// The operations that make rooms. A room of ForRecreate becomes one of ForCreate when it takes the place of the one before.
+const (
+	ForCreate   AttemptOperation = "create"
+	ForRecreate AttemptOperation = "recreate"
+)
+
 // AttemptState is where an attempt to create a room stands.
 type AttemptState string
 
@@ -172,6 +181,8 @@ type BegunUpdate struct {
 	Failure *Failure
 	// Unfinished is the id of another update of the minigroup whose outcome is open and must be settled first; uuid.Nil where there is none.
 	Unfinished uuid.UUID
+	// UnfinishedRecreate says that the other is a recreate: its outcome is ours to decide.
+	UnfinishedRecreate bool
 }
 
 // UnansweredPatch is a PATCH of a decided update that conference may have executed unseen.

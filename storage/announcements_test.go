@@ -130,7 +130,7 @@ func TestFoundRooms(t *testing.T) {
 		orphan := made(d)
 		announce(t, s, orphan)
 		another := minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Hour,
+			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Hour,
 		}
 		if a, err := s.OpenAttempt(t.Context(), another); err != nil || a.ID != another.ID {
 			t.Fatalf("got %+v, %v", a, err)
@@ -213,7 +213,7 @@ func TestFoundRooms(t *testing.T) {
 		d := draft(0)
 		first := unanswered(t, s, d).ConferenceAttempt
 		second := minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{},
+			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{},
 		}
 		if _, err := s.OpenAttempt(t.Context(), second); err != nil {
 			t.Fatal(err)

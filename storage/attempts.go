@@ -12,24 +12,20 @@ import (
 )
 
 // OpenAttempt gives the run an attempt at a room: the one whose room is held, one of those in flight in this process, or
-// a new one. It demands that the run owns the row and that the row is creating, and returns *minigroup.SupersededError
-// otherwise.
+// a new one. It demands that the run owns the row and that the row is creating, or that the run is recreating it, and returns
+// *minigroup.SupersededError otherwise.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
 	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
 	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
-		row, err := lockRow(ctx, tx, n.ClassID)
-		if err != nil {
-			return err
-		}
-		if err := row.demand(n.Run, minigroup.Creating); err != nil {
+		if err := demandOperation(ctx, tx, n); err != nil {
 			return err
 		}
 		var roomID *uuid.UUID
-		err = tx.QueryRow(ctx, `
+		err := tx.QueryRow(ctx, `
 			SELECT id, state, room_id FROM room_attempt
-			WHERE class_id = $1 AND kind = $2 AND operation = 'create' AND fingerprint = $3
+			WHERE class_id = $1 AND kind = $2 AND operation = $5 AND fingerprint = $3
 				AND (state = 'held' OR (state = 'sent' AND expires_at > now() AND id = ANY($4)))
-			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Flying).
+			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Flying, n.Operation).
 			Scan(&out.ID, &out.State, &roomID)
 		if err == nil {
 			if roomID != nil {
@@ -42,11 +38,33 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		}
 		_, err = tx.Exec(ctx, `
 			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
-			VALUES ($1, $2, $3, 'create', 'sent', $4, $5, now() + $6)`,
-			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight)
+			VALUES ($1, $2, $3, $7, 'sent', $4, $5, now() + $6)`,
+			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight, n.Operation)
 		return err
 	})
 	return out, err
+}
+
+// demandOperation locks the row and demands that the run is at work on the operation that the attempt is for.
+func demandOperation(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry) error {
+	row, err := lockRow(ctx, tx, n.ClassID)
+	if err != nil {
+		return err
+	}
+	if n.Operation == minigroup.ForCreate {
+		return row.demand(n.Run, minigroup.Creating)
+	}
+	if err := row.demand(n.Run, minigroup.Ready); err != nil {
+		return err
+	}
+	var running bool
+	err = tx.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM minigroup_update WHERE id = $1::uuid AND class_id = $2 AND run = $3 AND state = 'running')`,
+		n.Fingerprint, n.ClassID, n.Run).Scan(&running)
+	if err == nil && !running {
+		err = minigroup.Supersededf("recreate %s is not under way any more", n.Fingerprint)
+	}
+	return err
 }
 
 // answerAttempt writes the id that a reply has brought. The room is held where it is wanted and the place is free.

@@ -27,7 +27,7 @@ func (s *Store) UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]min
 	return list(ctx, s.pool, "list unanswered patches", func(row pgx.CollectableRow) (u minigroup.UnansweredPatch, err error) {
 		var patch changeJSON
 		err = row.Scan(&u.UpdateID, &patch)
-		u.Patch = minigroup.ConferencePatch(patch.change())
+		u.Patch = patch.patch()
 		return u, err
 	}, `SELECT id, patch FROM minigroup_update
 		WHERE class_id = $1 AND compare_at <= now() AND state IN ('done', 'failed') AND patch IS NOT NULL ORDER BY number`, classID)

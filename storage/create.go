@@ -46,10 +46,13 @@ func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minig
 				return err
 			}
 		}
-		if begun.EventAttempt, err = firstAttempt(ctx, tx, c, minigroup.EventRoom, c.EventAttempt); err != nil {
+		first := minigroup.AttemptEntry{
+			Run: c.Run, ClassID: c.Draft.ClassID(), Operation: minigroup.ForCreate, Fingerprint: c.Draft.Fingerprint(), Flight: c.Flight,
+		}
+		if begun.EventAttempt, err = firstAttempt(ctx, tx, first, minigroup.EventRoom, c.EventAttempt); err != nil {
 			return err
 		}
-		if begun.ConferenceAttempt, err = firstAttempt(ctx, tx, c, minigroup.ConferenceRoom, c.ConferenceAttempt); err != nil {
+		if begun.ConferenceAttempt, err = firstAttempt(ctx, tx, first, minigroup.ConferenceRoom, c.ConferenceAttempt); err != nil {
 			return err
 		}
 		if c.Gateways && c.Draft.Slots() > 0 {
@@ -132,14 +135,14 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 }
 
 // firstAttempt writes the first attempt of a kind, unless a room is held or a request may still bring one.
-func firstAttempt(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry, kind minigroup.RoomKind, id uuid.UUID) (uuid.UUID, error) {
+func firstAttempt(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry, kind minigroup.RoomKind, id uuid.UUID) (uuid.UUID, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
-		SELECT $1, $2, $3, 'create', 'sent', $4, $5, now() + $6
+		SELECT $1, $2, $3, $7, 'sent', $4, $5, now() + $6
 		WHERE NOT EXISTS (
-			SELECT 1 FROM room_attempt WHERE class_id = $2 AND kind = $3 AND operation = 'create' AND fingerprint = $5
+			SELECT 1 FROM room_attempt WHERE class_id = $2 AND kind = $3 AND operation = $7 AND fingerprint = $5
 				AND (state = 'held' OR (state = 'sent' AND expires_at > now())))`,
-		id, c.Draft.ClassID(), kind, c.Run, c.Draft.Fingerprint(), c.Flight)
+		id, n.ClassID, kind, n.Run, n.Fingerprint, n.Flight, n.Operation)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("write %s attempt: %w", kind, err)
 	}

@@ -210,7 +210,7 @@ func TestCreate(t *testing.T) {
 		d := draft(0)
 		b := begun(t, s, entry("run-1", d))
 		second, err := s.OpenAttempt(t.Context(), minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Minute,
+			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Minute,
 		})
 		if err != nil || second.State != minigroup.AttemptSent || second.ID == b.EventAttempt {
 			t.Fatalf("got %+v, %v", second, err)

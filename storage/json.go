@@ -35,12 +35,22 @@ type changeJSON struct {
 	Time    *[2]*int64 `json:"time,omitempty"`
 	Reserve *int32     `json:"reserve,omitempty"`
 	Host    *string    `json:"host,omitempty"`
+	// Recreate is there, if only as {}, where the update gives the class new rooms.
+	Recreate *recreationJSON `json:"recreate,omitempty"`
+}
+
+type recreationJSON struct {
+	LockedChat      *bool `json:"locked_chat,omitempty"`
+	LockedQuestions *bool `json:"locked_questions,omitempty"`
 }
 
 func toChangeJSON(c minigroup.Change) changeJSON {
 	out := changeJSON{Reserve: c.Reserve, Host: c.Host}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
+	}
+	if c.Recreate != nil {
+		out.Recreate = (*recreationJSON)(c.Recreate)
 	}
 	return out
 }
@@ -53,5 +63,17 @@ func (c *changeJSON) change() minigroup.Change {
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}
 	}
+	if c.Recreate != nil {
+		out.Recreate = (*minigroup.Recreation)(c.Recreate)
+	}
 	return out
+}
+
+func toPatchJSON(p minigroup.ConferencePatch) changeJSON {
+	return toChangeJSON(minigroup.Change{Time: p.Time, Reserve: p.Reserve, Host: p.Host})
+}
+
+func (c *changeJSON) patch() minigroup.ConferencePatch {
+	change := c.change()
+	return minigroup.ConferencePatch{Time: change.Time, Reserve: change.Reserve, Host: change.Host}
 }

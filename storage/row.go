@@ -50,10 +50,13 @@ func (r lockedRow) demand(run string, states ...minigroup.State) error {
 	return minigroup.Supersededf("the minigroup is %s and belongs to run %s", r.state, r.owner)
 }
 
-// list runs a query and collects its rows, none of them as an empty list.
-func list[T any](ctx context.Context, q interface {
+// lister is a pool or a transaction.
+type lister interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+}
+
+// list runs a query and collects its rows, none of them as an empty list.
+func list[T any](ctx context.Context, q lister, doing string, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	rows, _ := q.Query(ctx, sql, args...) // its error is also that of the rows
 	out, err := pgx.CollectRows(rows, scan)
 	if err != nil {
@@ -114,10 +117,15 @@ func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
 }
 
 // releasingRooms lists the condemned rooms of a class whose ids are known.
-func releasingRooms(ctx context.Context, tx pgx.Tx, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
-	return list(ctx, tx, "list condemned rooms", scanCondemned, `
+func releasingRooms(ctx context.Context, q lister, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
+	return list(ctx, q, "list condemned rooms", scanCondemned, `
 		SELECT kind, room_id, answered_at FROM room_attempt
 		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
+}
+
+// CondemnedRooms lists the condemned rooms of a class whose ids are known.
+func (s *Store) CondemnedRooms(ctx context.Context, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
+	return releasingRooms(ctx, s.pool, id)
 }
 
 func scanCondemned(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {

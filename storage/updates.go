@@ -52,7 +52,7 @@ func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 		}
 		running, err := readUpdate(ctx, tx, `u.class_id = $1 AND u.state = 'running'`, classID)
 		if err == nil && running != nil {
-			begun.Unfinished = running.ID
+			begun.Unfinished, begun.UnfinishedRecreate = running.ID, running.Requested.Recreate != nil
 		}
 		return err
 	})
@@ -114,7 +114,7 @@ func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error 
 		ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run, old_during = excluded.old_during, old_reserve = excluded.old_reserve,
 			old_host = excluded.old_host, new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
 			ends_class = excluded.ends_class, patch = excluded.patch`,
-		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toChangeJSON(minigroup.Change(p.Patch)))
+		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toPatchJSON(p.Patch))
 	if err != nil {
 		return fmt.Errorf("write update: %w", err)
 	}
@@ -196,7 +196,7 @@ func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigro
 		return nil, fmt.Errorf("read update: %w", err)
 	}
 	r.Requested, r.Failure = requested.change(), failure.failure(decided)
-	r.Plan.Patch = minigroup.ConferencePatch(patch.change())
+	r.Plan.Patch = patch.patch()
 	if host != nil {
 		r.Plan.Host = *host
 	}
@@ -267,6 +267,13 @@ func (s *Store) onUpdate(ctx context.Context, doing, sql string, args ...any) er
 	return nil
 }
 
+// commitSlots makes the slots and the window that the update $2 has put beside those of the class $1 its only ones.
+const commitSlots = `
+	UPDATE janus_reservation r SET changed_at = now(), slots = coalesce(next_slots, slots), during = coalesce(next_during, during),
+		next_slots = NULL, next_during = NULL, update_id = NULL,
+		state = CASE WHEN coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
+	FROM minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`
+
 // CommitUpdate writes the new values once conference has agreed. The class ends where the update asks for that, or where
 // conference has closed the room meanwhile. Done twice it does the same once. It returns *minigroup.SupersededError where
 // the update is not the run's to commit.
@@ -282,10 +289,7 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 		for _, sql := range []string{
 			`UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
 			 FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`,
-			`UPDATE janus_reservation r SET changed_at = now(), slots = coalesce(next_slots, slots), during = coalesce(next_during, during),
-				next_slots = NULL, next_during = NULL, update_id = NULL,
-				state = CASE WHEN coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
-			 FROM minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`,
+			commitSlots,
 		} {
 			if _, err := tx.Exec(ctx, sql, classID, id); err != nil {
 				return err
@@ -306,7 +310,8 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 	})
 }
 
-// FailUpdate ends an update with nothing changed; the class ends where conference has closed its room meanwhile. With unlessSent it leaves an update alone of which a PATCH may have
+// FailUpdate ends an update with nothing changed; rooms that it has made are condemned, and the class ends where conference has
+// closed its room meanwhile. With unlessSent it leaves an update alone of which a PATCH may have
 // reached conference. It returns the state in which the update is then. Done twice it does the same once. An update that
 // never began is written as failed, so that whoever asked for it finds out. It returns *minigroup.SupersededError where
 // the update is not the run's to end, and *minigroup.OwnedError where it never began and another run owns the minigroup.
@@ -336,6 +341,9 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 		out = minigroup.UpdateFailed
 		if state == minigroup.UpdateRunning {
 			if err := dropNext(ctx, tx, classID, id); err != nil {
+				return err
+			}
+			if err := condemnRecreated(ctx, tx, classID); err != nil {
 				return err
 			}
 		}

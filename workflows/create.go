@@ -60,11 +60,11 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 		return temporal.NewNonRetryableApplicationError(begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
 	}
 	err = together(ctx,
-		func(ctx workflow.Context) error { return eventRoom(ctx, p, in, begun.EventAttempt) },
 		func(ctx workflow.Context) error {
-			_, err := call(ctx, p, "Create the conference room", forward(in.Patience), a.CreateConferenceRoom,
-				activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
-			return err
+			return eventRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
+		},
+		func(ctx workflow.Context) error {
+			return conferenceRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
 		},
 		func(ctx workflow.Context) error { return slots(ctx, p, in, begun.Reservation) },
 	)
@@ -94,16 +94,22 @@ func together(ctx workflow.Context, branches ...func(workflow.Context) error) er
 	return first
 }
 
-func eventRoom(ctx workflow.Context, p *progress, in CreateInput, attempt uuid.UUID) error {
+// eventRoom makes an event room in which that is locked that was asked for.
+func eventRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) error {
 	var a *activities.Activities
-	room, err := call(ctx, p, "Create the event room", forward(in.Patience), a.CreateEventRoom,
-		activities.RoomInput{Draft: in.Draft, Attempt: attempt})
+	room, err := call(ctx, p, "Create the event room", forward(patience), a.CreateEventRoom, in)
 	locks := in.Draft.Minigroup().Locks()
 	if err != nil || !locks.Any() {
 		return err
 	}
-	return do(ctx, p, "Lock "+locks.String(), forward(in.Patience), a.LockChat,
+	return do(ctx, p, "Lock "+locks.String(), forward(patience), a.LockChat,
 		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
+}
+
+func conferenceRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) error {
+	var a *activities.Activities
+	_, err := call(ctx, p, "Create the conference room", forward(patience), a.CreateConferenceRoom, in)
+	return err
 }
 
 // slots has the reservation shown by its gateway. A gateway that does not answer for long is given up for another one,

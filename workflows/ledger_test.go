@@ -36,6 +36,8 @@ const (
 	reservationReleased operation = "reservation released"
 	takeForUpdate       operation = "take for update"
 	beginUpdate         operation = "begin update"
+	beginRecreate       operation = "begin recreate"
+	swapRooms           operation = "swap rooms"
 	sendPatch           operation = "send patch"
 	patchUndone         operation = "patch undone"
 	commitUpdate        operation = "commit update"
@@ -122,6 +124,18 @@ func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 
 func (l ledger) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
 	return l.do(ctx, beginUpdate, func(ctx context.Context) error { return l.Store.BeginUpdate(ctx, u) })
+}
+
+func (l ledger) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
+	err := l.do(ctx, beginRecreate, func(ctx context.Context) error { return l.Store.BeginRecreate(ctx, r) })
+	if err != nil {
+		l.forgotten.Store(true)
+	}
+	return err
+}
+
+func (l ledger) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
+	return l.do(ctx, swapRooms, func(ctx context.Context) error { return l.Store.SwapRooms(ctx, run, id) })
 }
 
 func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {

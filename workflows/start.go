@@ -43,6 +43,7 @@ func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Dura
 func Register(w worker.Registry, a *activities.Activities) {
 	w.RegisterWorkflow(CreateMinigroup)
 	w.RegisterWorkflow(UpdateMinigroup)
+	w.RegisterWorkflow(RecreateMinigroup)
 	w.RegisterWorkflow(UndoMinigroup)
 	w.RegisterWorkflow(CloseRoom)
 	w.RegisterActivity(a)
@@ -61,10 +62,11 @@ const (
 	memoFingerprint = "fingerprint"
 	memoUpdate      = "update_id"
 
-	operationCreate = "create"
-	operationUpdate = "update"
-	operationUndo   = "undo"
-	operationClose  = "close room"
+	operationCreate   = "create"
+	operationUpdate   = "update"
+	operationRecreate = "recreate"
+	operationUndo     = "undo"
+	operationClose    = "close room"
 )
 
 // reachable is how long Temporal and Postgres may take, apart from the wait for a saga.
@@ -149,25 +151,32 @@ func (s *Starter) createOutcome(ctx context.Context, draft minigroup.Draft, ende
 }
 
 // Update brings about a change of a minigroup and waits for it, as Create does. Errors besides those of Create are NotReady
-// and Closed.
+// and, unless the change recreates the minigroup, Closed.
 func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	switch {
 	case current.State != minigroup.Ready:
 		return current, 0, minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", current.Status(time.Now().Unix()))
-	case !current.ClosedAt.IsZero():
+	case !current.ClosedAt.IsZero() && change.Recreate == nil:
 		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
 	}
 	short, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	id, class := uuid.New(), current.ClassID()
-	run, joined, err := s.startOrJoin(short, s.updateOptions(current, change, id), UpdateMinigroup, UpdateInput{
-		UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience,
-	})
+	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience}
+	o, operation := s.updateOptions(current, change, id), operationOf(change)
+	var run client.WorkflowRun
+	var joined *openRun
+	var err error
+	if operation == operationRecreate {
+		run, joined, err = s.startOrJoin(short, o, RecreateMinigroup, RecreateInput{UpdateInput: in})
+	} else {
+		run, joined, err = s.startOrJoin(short, o, UpdateMinigroup, in)
+	}
 	if err != nil {
 		return current, 0, err
 	}
 	if joined != nil {
-		if joined.operation != operationUpdate || joined.fingerprint != change.Fingerprint() {
+		if joined.operation != operation || joined.fingerprint != change.Fingerprint() {
 			return current, 0, inProgress(joined.operation)
 		}
 		id = joined.update
@@ -244,7 +253,7 @@ func (s *Starter) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, er
 	return isOpen(d.GetWorkflowExecutionInfo().GetStatus()), nil
 }
 
-// Heal starts the run that undoes a create, or finishes an update, whose run is gone; an update that asks for nothing
+// Heal starts the run that undoes a create or a recreate, or finishes an update, whose run is gone; an update that asks for nothing
 // compares the minigroup with conference. It reports false where another run of the minigroup is open.
 func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
 	draft := minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}
@@ -255,9 +264,12 @@ func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, erro
 		_, err = s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: saga.ClassID})
 	} else {
 		o := s.updateOptions(minigroup.Minigroup{Draft: draft}, saga.Change, saga.UpdateID)
-		_, err = s.client.ExecuteWorkflow(ctx, o, UpdateMinigroup, UpdateInput{
-			UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: s.patience,
-		})
+		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: s.patience}
+		if saga.Change.Recreate != nil {
+			_, err = s.client.ExecuteWorkflow(ctx, o, RecreateMinigroup, RecreateInput{UpdateInput: in, Abandoned: true})
+		} else {
+			_, err = s.client.ExecuteWorkflow(ctx, o, UpdateMinigroup, in)
+		}
 	}
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &running) {
@@ -331,10 +343,20 @@ func (s *Starter) createOptions(d minigroup.Draft) client.StartWorkflowOptions {
 	return o
 }
 
+func operationOf(c minigroup.Change) string {
+	if c.Recreate != nil {
+		return operationRecreate
+	}
+	return operationUpdate
+}
+
 func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uuid.UUID) client.StartWorkflowOptions {
-	o := s.minigroupOptions(m.Draft, operationUpdate, c.Fingerprint(), stageUpdating)
+	o := s.minigroupOptions(m.Draft, operationOf(c), c.Fingerprint(), stageUpdating)
 	o.StaticSummary = summary("Update %s for %s", m.Scope, m.Audience)
-	if c.Empty() {
+	switch {
+	case c.Recreate != nil:
+		o.StaticSummary = summary("Recreate %s for %s", m.Scope, m.Audience)
+	case c.Empty():
 		o.StaticSummary = summary("Compare %s for %s with conference", m.Scope, m.Audience)
 	}
 	o.Memo[memoUpdate] = id

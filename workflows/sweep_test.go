@@ -97,9 +97,11 @@ func (r *runs) Heal(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
 		if saga.UpdateID == uuid.Nil {
 			return r.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: saga.ClassID})
 		}
-		return r.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
-			UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: patience,
-		})
+		in := workflows.UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: patience}
+		if saga.Change.Recreate != nil {
+			return r.run(run, workflows.RecreateMinigroup, workflows.RecreateInput{UpdateInput: in, Abandoned: true})
+		}
+		return r.run(run, workflows.UpdateMinigroup, in)
 	})
 	if started {
 		r.mu.Lock()

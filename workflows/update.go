@@ -24,6 +24,11 @@ type UpdateInput struct {
 func UpdateMinigroup(ctx workflow.Context, in UpdateInput) error {
 	p := newProgress(ctx)
 	decided, err := update(ctx, p, in)
+	return ended(ctx, p, decided, err)
+}
+
+// ended closes the run of an update as it was decided.
+func ended(ctx workflow.Context, p *progress, decided *activities.Failure, err error) error {
 	if err != nil {
 		return err
 	}
@@ -59,9 +64,7 @@ func update(ctx workflow.Context, p *progress, in UpdateInput) (*activities.Fail
 		case begun.Unfinished == uuid.Nil:
 			return settle(ctx, p, ref, in.Patience)
 		}
-		// Another update was left undecided by a run that is gone: only conference knows whether it happened.
-		other := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
-		if _, err := settle(ctx, p, other, in.Patience); err != nil {
+		if err := settleOther(ctx, p, begun, in); err != nil {
 			return nil, err
 		}
 	}
@@ -112,11 +115,16 @@ func commit(ctx workflow.Context, p *progress, ref activities.UpdateInput) error
 // giveUp ends the update with nothing changed and returns the reason, or goOn where conference may have taken it. An update
 // that was decided before keeps its decision.
 func giveUp(ctx workflow.Context, p *progress, ref activities.UpdateInput, cause error, refused bool) (reason *activities.Failure, goOn bool, err error) {
-	var a *activities.Activities
 	why, _, superseded := reasonOf(ctx, cause)
 	if superseded {
 		return nil, false, cause
 	}
+	return concede(ctx, p, ref, why, refused)
+}
+
+// concede is giveUp for a reason that is known.
+func concede(ctx workflow.Context, p *progress, ref activities.UpdateInput, why activities.Failure, refused bool) (reason *activities.Failure, goOn bool, err error) {
+	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	state, err := call(ctx, p, "Give up", persistent, a.FailUpdate,

@@ -1,0 +1,103 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+
+	"minigroups/minigroup"
+)
+
+// BegunRecreate is what a recreate finds when it begins.
+type BegunRecreate struct {
+	BegunUpdate
+	// Draft is what the new rooms are for.
+	Draft Draft `json:"draft"`
+	// EventAttempt and ConferenceAttempt are attempts written for this run and not sent yet; the zero uuid where the recreate
+	// had begun before.
+	EventAttempt      uuid.UUID `json:"event_attempt"`
+	ConferenceAttempt uuid.UUID `json:"conference_attempt"`
+}
+
+// BeginRecreate takes the row for this run and writes what the recreate comes to and what it is about to ask for.
+func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRecreate, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	begun, err := a.take(ctx, in)
+	if err != nil {
+		return BegunRecreate{}, failed(err)
+	}
+	out := BegunRecreate{BegunUpdate: toBegunUpdate(begun)}
+	decided := begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed
+	if decided || begun.Unfinished != uuid.Nil {
+		return out, nil
+	}
+	return out, failed(a.planRecreate(ctx, in, &out))
+}
+
+func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, out *BegunRecreate) error {
+	m, err := a.Ledger.ByID(ctx, in.ClassID)
+	if err != nil {
+		return err
+	}
+	change := in.Change.Minigroup()
+	if out.State == minigroup.UpdateRunning { // it goes on as it has begun
+		rec, err := a.Ledger.UpdateRecord(ctx, in.ID)
+		out.Draft = ToDraft(m.Recreated(rec.Plan, *change.Recreate))
+		return err
+	}
+	plan := minigroup.PlanRecreation(m, change, time.Now().Unix())
+	deadline := time.Now().Add(a.Settings.Flight)
+	entry := minigroup.RecreateEntry{
+		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Flight: a.Settings.Flight,
+	}
+	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
+		return err
+	}
+	a.Flights.expect(entry.EventAttempt, in.ClassID, minigroup.EventRoom, deadline)
+	a.Flights.expect(entry.ConferenceAttempt, in.ClassID, minigroup.ConferenceRoom, deadline)
+	out.State, out.Draft = minigroup.UpdateRunning, ToDraft(m.Recreated(plan, *change.Recreate))
+	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
+	return nil
+}
+
+// TakeRecreate takes the row for a run that is to give the recreate of another up, and tells how far that had come.
+func (a *Activities) TakeRecreate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	begun, err := a.take(ctx, in)
+	return toBegunUpdate(begun), failed(err)
+}
+
+// SwapRooms is the commit point of a recreate. The rooms before are handed to runs of their own.
+func (a *Activities) SwapRooms(ctx context.Context, in UpdateInput) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	if err := a.Ledger.SwapRooms(ctx, runID(ctx), in.ID); err != nil {
+		return failed(err)
+	}
+	a.closeCondemned(ctx, in.ClassID)
+	return nil
+}
+
+// closeCondemned hands what is condemned of a class to runs of their own, also where nobody waits for that any more. What it
+// does not reach is left for the sweeper.
+func (a *Activities) closeCondemned(ctx context.Context, class uuid.UUID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
+	defer cancel()
+	rooms, err := a.Ledger.CondemnedRooms(ctx, class)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("condemned rooms are left for the sweeper", "class_id", class, "error", err)
+	}
+	a.closeRooms(ctx, rooms)
+}
+
+func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.CondemnedRoom) {
+	for _, room := range rooms {
+		if err := a.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {
+			activity.GetLogger(ctx).Warn("a condemned room is left for the sweeper", "kind", room.Kind, "room_id", room.ID, "error", err)
+		}
+	}
+}
