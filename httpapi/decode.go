@@ -100,6 +100,18 @@ func decodeEvent(body []byte) (json.RawMessage, error) {
 	return json.Marshal(event)
 }
 
+// decodeRecreation reads the body of a recreate; now is in unix seconds. Its error lists every mistake.
+func decodeRecreation(body []byte, now int64) (minigroup.Change, error) {
+	d, err := newDecoder(body)
+	if err != nil {
+		return minigroup.Change{}, err
+	}
+	change := minigroup.Change{Time: d.window("time"), Recreate: &minigroup.Recreation{
+		LockedChat: d.choice("locked_chat"), LockedQuestions: d.choice("locked_questions"),
+	}}
+	return change, d.finish(change.ValidateRecreation(now))
+}
+
 // decoder reads the fields of a body one by one and collects what is wrong with them. Unknown fields are ignored; of a
 // field that is there twice the last counts, as everywhere in JSON; null is the same as absent. encoding/json would
 // take 1.0 for a whole number and put U+FFFD for what is no text, so the fields are read as they were written.
@@ -193,14 +205,22 @@ func (d *decoder) text(field string) *string {
 }
 
 func (d *decoder) flag(field string) bool {
+	choice := d.choice(field)
+	return choice != nil && *choice
+}
+
+// choice is a flag that may be absent.
+func (d *decoder) choice(field string) *bool {
 	switch raw := d.value(field); string(raw) {
 	case "true":
-		return true
-	case "false", "":
-		return false
+		return new(true)
+	case "false":
+		return new(false)
+	case "":
+		return nil
 	default:
 		d.fail(field, "must be true or false")
-		return false
+		return nil
 	}
 }
 

@@ -83,6 +83,7 @@ func newEngine(d Deps) *gin.Engine {
 	api.POST("/minigroups", s.answer(s.create))
 	api.Match(reading, "/minigroups/:minigroup_id", s.answer(s.read(byID)))
 	api.PUT("/minigroups/:minigroup_id", s.answer(s.update(byID)))
+	api.POST("/minigroups/:minigroup_id/recreate", s.answer(s.recreate))
 	api.Match(reading, "/minigroups/:minigroup_id/properties/:property_id", s.answer(s.readProperty))
 	api.PUT("/minigroups/:minigroup_id/properties/:property_id", s.answer(s.writeProperty))
 	api.POST("/minigroups/:minigroup_id/events", s.answer(s.createEvent))

@@ -71,6 +71,13 @@ type changeObject struct {
 	Time    *windowTuple `json:"time,omitempty"`
 	Reserve *int32       `json:"reserve,omitempty"`
 	Host    *string      `json:"host,omitempty"`
+	// Recreate is there, if only as {}, where the minigroup is given new rooms.
+	Recreate *recreationObject `json:"recreate,omitempty"`
+}
+
+type recreationObject struct {
+	LockedChat      *bool `json:"locked_chat,omitempty"`
+	LockedQuestions *bool `json:"locked_questions,omitempty"`
 }
 
 // problemObject is a failed request as callers see it (RFC 9457).
@@ -145,6 +152,9 @@ func describeUpdate(u *minigroup.Update) *updateObject {
 	o := &updateObject{State: "running", Requested: changeObject{Reserve: u.Requested.Reserve, Host: u.Requested.Host}}
 	if w := u.Requested.Time; w != nil {
 		o.Requested.Time = &windowTuple{w.Start, w.End}
+	}
+	if r := u.Requested.Recreate; r != nil {
+		o.Requested.Recreate = (*recreationObject)(r)
 	}
 	if u.State == minigroup.UpdateFailed {
 		o.State, o.Failure = "failed", describeFailure(u.Failure)

@@ -173,6 +173,7 @@ func TestTheOrderOfChecks(t *testing.T) {
 	for _, route := range []struct{ method, path string }{
 		{http.MethodPost, minigroups},
 		{http.MethodPut, minigroups + "/no-uuid"},
+		{http.MethodPost, minigroups + "/no-uuid/recreate"},
 		{http.MethodPut, "/api/v1/audiences/a/minigroups/s"},
 	} {
 		w.call(t, route.method, route.path, huge, "Authorization", "", "Content-Type", "").wantsProblem(http.StatusUnauthorized, minigroup.NoAuthenticationToken)

@@ -45,7 +45,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	}
 	replayer := worker.NewWorkflowReplayer()
 	for _, workflow := range []any{
-		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
+		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
 		workflows.SweepClasses, workflows.SweepGateways,
 	} {
 		replayer.RegisterWorkflow(workflow)

@@ -73,7 +73,7 @@ func (w *world) underWay(ctx context.Context) (found []string, err error) {
 	}
 	found = append(found, lines...)
 	open, err := w.runs.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 20, Query: `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`,
+		PageSize: 20, Query: `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`,
 	})
 	if err != nil {
 		return nil, err
@@ -223,7 +223,7 @@ func (w *world) checkUndos(ctx context.Context, v *verdict) error {
 // checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
 // middle has none from its beginning on.
 func (w *world) checkSuperseded(ctx context.Context, v *verdict) error {
-	query := `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup")`
+	query := `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup")`
 	return w.eachRun(ctx, query, func(id, run string) error {
 		events, err := w.history(ctx, id, run)
 		if err != nil {
@@ -258,9 +258,11 @@ func (w *world) readRows(ctx context.Context) ([]row, error) {
 			ARRAY(SELECT slots FROM janus_reservation r WHERE r.class_id = m.id AND r.state = 'held'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held'),
 			t.patch IS NOT NULL, (t.patch->'time'->>0)::bigint, (t.patch->'time'->>1)::bigint,
-			(SELECT patch->>'host' FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'host' ORDER BY number DESC LIMIT 1)
-		FROM minigroup m LEFT JOIN LATERAL (
-			SELECT patch FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'time' ORDER BY number DESC LIMIT 1
+			(SELECT patch->>'host' FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.decided_at > renewed.at AND patch ? 'host' ORDER BY number DESC LIMIT 1)
+		FROM minigroup m CROSS JOIN LATERAL (
+			SELECT coalesce(max(decided_at), '-infinity') AS at FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.requested ? 'recreate'
+		) renewed LEFT JOIN LATERAL (
+			SELECT patch FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.decided_at > renewed.at AND patch ? 'time' ORDER BY number DESC LIMIT 1
 		) t ON true`) // its error is also that of the rows
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (m row, err error) {
 		return m, r.Scan(&m.id, &m.state, &m.closed, &m.lockedChat, &m.lockedQuestions, &m.event, &m.conference, &m.reserve, &m.held, &m.heldRooms, &m.patched, &m.start, &m.end, &m.host)

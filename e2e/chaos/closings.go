@@ -11,10 +11,12 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// closings are the classes whose rooms conference has closed by itself.
+// closings are the classes whose rooms conference has closed by itself. Those that are given new rooms are left alone: whether
+// the room that was closed was theirs by then, nobody could tell.
 type closings struct {
-	mu  sync.Mutex
-	all map[uuid.UUID]*closing
+	mu      sync.Mutex
+	all     map[uuid.UUID]*closing
+	renewed map[uuid.UUID]bool
 }
 
 // closing is what is known of it: that it was tried, and then that it is so.
@@ -30,10 +32,29 @@ func (c *closings) of(class uuid.UUID) *closing {
 func (c *closings) note(class uuid.UUID, how closing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all == nil {
-		c.all = map[uuid.UUID]*closing{}
+	c.all[class] = &how
+}
+
+// close reports whether the room of a class may be closed, and notes that this is tried.
+func (c *closings) close(class uuid.UUID, how closing) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[class] != nil || c.renewed[class] {
+		return false
 	}
 	c.all[class] = &how
+	return true
+}
+
+// renew reports whether a class may be given new rooms, and notes that this is tried.
+func (c *closings) renew(class uuid.UUID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[class] != nil {
+		return false
+	}
+	c.renewed[class] = true
+	return true
 }
 
 // sure lists the classes that are to be ended.
@@ -63,10 +84,9 @@ func (w *world) hostGone(rnd *rand.Rand) func(context.Context, time.Duration) er
 		err := w.db.QueryRow(ctx, `
 			SELECT id, conference_room_id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND lower(during) < now()
 			ORDER BY random() LIMIT 1`).Scan(&class, &room)
-		if err != nil || w.closings.of(class) != nil {
+		if err != nil || !w.closings.close(class, closing{timedOut: timedOut}) {
 			return nil // there is none, or Postgres is away
 		}
-		w.closings.note(class, closing{timedOut: timedOut})
 		if sandboxclient.CloseRoom(ctx, w.conference, room, timedOut) == nil {
 			w.closings.note(class, closing{true, timedOut})
 			w.faults.begin("class "+class.String(), "conference closes a room")()

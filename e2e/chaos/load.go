@@ -45,8 +45,8 @@ type caller struct {
 	api     int
 }
 
-// work does operations of a mix: two in five make a class or start a failed one over, one in four changes one, the rest
-// are reads.
+// work does operations of a mix: two in five make a class or start a failed one over, one in four changes one or gives it new
+// rooms, the rest are reads.
 func (c *caller) work(ctx context.Context) {
 	for ctx.Err() == nil && c.left.Add(-1) >= 0 {
 		n := c.rnd.IntN(100)
@@ -55,8 +55,10 @@ func (c *caller) work(ctx context.Context) {
 			c.create(ctx, c.fresh())
 		case k.promised != ready:
 			c.create(ctx, k)
-		case n < 65:
-			c.update(ctx, k)
+		case n < 60:
+			c.update(ctx, k, http.MethodPut, k.path(), c.change)
+		case n < 67 && c.desk.w.closings.renew(k.id):
+			c.update(ctx, k, http.MethodPost, k.path()+"/recreate", c.recreation)
 		default:
 			c.read(ctx, k)
 		}
@@ -188,13 +190,12 @@ func (c *caller) read(ctx context.Context, k *class) answer {
 	return a
 }
 
-// update changes the end, the slots or the host, or several of them. Where its run may have been terminated it asks, at times,
-// for something else.
-func (c *caller) update(ctx context.Context, k *class) {
-	change := c.change(k)
+// update changes what draw draws. Where its run may have been terminated it asks, at times, for something else.
+func (c *caller) update(ctx context.Context, k *class, method, path string, draw func(*class) map[string]any) {
+	change := draw(k)
 	unsure := false
 	for range tries {
-		a := c.desk.send(ctx, c.api, http.MethodPut, k.path(), change, "Prefer", c.waiting())
+		a := c.desk.send(ctx, c.api, method, path, change, "Prefer", c.waiting())
 		switch {
 		case a.code == http.StatusOK:
 			k.is(change)
@@ -204,7 +205,7 @@ func (c *caller) update(ctx context.Context, k *class) {
 			return
 		case !a.unsure():
 			if a.Type == "minigroup_not_ready" || a.code == http.StatusNotFound || a.code == http.StatusBadRequest {
-				c.desk.violate(time.Now(), "PUT of %s was answered %s", k.scope, a.text)
+				c.desk.violate(time.Now(), "%s of %s was answered %s", method, k.scope, a.text)
 			}
 			if unsure {
 				k.maybe(change)
@@ -217,12 +218,13 @@ func (c *caller) update(ctx context.Context, k *class) {
 			return
 		}
 		if a.code == http.StatusServiceUnavailable && c.rnd.IntN(2) == 0 {
-			change = c.change(k)
+			change = draw(k)
 		}
 		c.other(ctx)
 	}
 }
 
+// change draws an end, slots, a host, or several of them.
 func (c *caller) change(k *class) map[string]any {
 	change := map[string]any{}
 	which := 1 + c.rnd.IntN(7)
@@ -236,6 +238,14 @@ func (c *caller) change(k *class) map[string]any {
 		change["host"] = fmt.Sprintf("web.host-%d.example.org", c.rnd.IntN(1000))
 	}
 	return change
+}
+
+// recreation asks for new rooms, at times with another end.
+func (c *caller) recreation(k *class) map[string]any {
+	if c.rnd.IntN(2) == 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"time": []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}}
 }
 
 // decided notes what became of an update that was answered 202.

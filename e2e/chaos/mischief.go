@@ -162,7 +162,7 @@ func (w *world) whileAwake(ctx context.Context, f sandbox.Fault) {
 	}
 }
 
-const openRuns = `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "UndoMinigroup", "CloseRoom")`
+const openRuns = `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`
 
 // lever does to a run of ours what a person can do in Temporal's UI.
 func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error {
@@ -172,7 +172,7 @@ func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error
 	return func(ctx context.Context, _ time.Duration) error {
 		query, how := openRuns, open
 		if onClosed {
-			query, how = `ExecutionStatus != "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup")`, "reset"
+			query, how = `ExecutionStatus != "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup")`, "reset"
 		}
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()

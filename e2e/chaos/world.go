@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
@@ -67,7 +68,8 @@ func (w *world) parts() []*part {
 // newWorld makes a world of which nothing is started.
 func newWorld(root string, log *faultLog, listens bool) (*world, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
-	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log), listens: listens}, err
+	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log), listens: listens,
+		closings: closings{all: map[uuid.UUID]*closing{}, renewed: map[uuid.UUID]bool{}}}, err
 }
 
 // start starts everything. stop must be called whatever it returns.
