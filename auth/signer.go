@@ -52,11 +52,16 @@ func (s *Signer) Token() (string, error) {
 	return s.Issue(s.account.Audience, s.account.Audience, s.account.Label, time.Time{})
 }
 
+// TokenFor signs a token by which this service shows itself to the authorization service of a tenant. It never expires.
+func (s *Signer) TokenFor(audience string) (string, error) {
+	return s.Issue(s.account.Audience, s.account.Audience+":"+audience, s.account.Label, time.Time{})
+}
+
 // Issue signs a token for the account subject.audience in the name of issuer; with a zero expires it never expires.
 func (s *Signer) Issue(issuer, audience, subject string, expires time.Time) (string, error) {
-	c := claims{RegisteredClaims: jwt.RegisteredClaims{Issuer: issuer, Subject: subject}, Audience: audience}
+	c := jwt.MapClaims{"iss": issuer, "aud": audience, "sub": subject}
 	if !expires.IsZero() {
-		c.ExpiresAt = jwt.NewNumericDate(expires)
+		c["exp"] = expires.Unix()
 	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodES256, c).SignedString(s.key)
 	if err != nil {

@@ -48,6 +48,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	for name, audience := range c.Authorization {
 		m.checkAudience("authorization["+name+"]", audience)
 	}
+	m.checkAccess(c.Access)
 	m.checkURL("event.url", c.Event.URL)
 	m.checkURL("conference.url", c.Conference.URL)
 	m.checkJanus(c.Janus)
@@ -74,32 +75,6 @@ func (m *Mistakes) checkDatabase(d Database) {
 func (m *Mistakes) checkWait(wait time.Duration) {
 	if wait <= 0 || wait > maxWait {
 		m.add("api.wait", wait.String(), "a duration above 0 and up to "+maxWait.String())
-	}
-}
-
-func (m *Mistakes) checkIssuer(key string, issuer Issuer) {
-	if len(issuer.Audiences) == 0 || slices.Contains(issuer.Audiences, "") {
-		m.add(key+".audiences", fmt.Sprintf("%q", issuer.Audiences), "a list of audiences")
-	}
-	m.checkOneOf(key+".algorithm", issuer.Algorithm, "ES256")
-	if issuer.PublicKeyFile == "" {
-		m.add(key+".public_key_file", "nothing", "the path of a PEM file")
-	}
-	m.checkFile(key+".public_key_file", issuer.PublicKeyFile)
-}
-
-func (m *Mistakes) checkAudience(key string, audience Audience) {
-	m.checkOneOf(key+".kind", audience.Kind, "none", "local")
-	if audience.Kind == "none" && len(audience.Trusted) > 0 {
-		m.add(key+".trusted", fmt.Sprintf("%q", audience.Trusted), "nothing, as kind none asks nobody")
-	}
-	if audience.Kind == "local" && len(audience.Trusted) == 0 {
-		m.add(key+".trusted", "nothing", "a list of account ids, label.audience")
-	}
-	for i, id := range audience.Trusted {
-		if label, rest, ok := strings.Cut(id, "."); !ok || label == "" || rest == "" {
-			m.add(fmt.Sprintf("%s.trusted[%d]", key, i), strconv.Quote(id), "an account id, label.audience")
-		}
 	}
 }
 
@@ -241,9 +216,17 @@ func (m *Mistakes) checkTarget(key, address string) {
 	}
 }
 
+// checkURL wants the address of an upstream, to which paths are added.
 func (m *Mistakes) checkURL(key, value string) {
+	if m.checkAddress(key, value) && strings.HasSuffix(strings.TrimRight(value, "/"), "/api/v1") {
+		m.add(key, strconv.Quote(value), "the URL without /api/v1")
+	}
+}
+
+// checkAddress reports whether value, unless empty, is a URL without anything that may be secret.
+func (m *Mistakes) checkAddress(key, value string) bool {
 	if value == "" {
-		return
+		return true
 	}
 	u, err := url.Parse(value)
 	switch {
@@ -251,9 +234,10 @@ func (m *Mistakes) checkURL(key, value string) {
 		m.add(key, "something else (not shown)", "an http or https URL")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		m.add(key, "a URL with user, query or fragment", "a plain http or https URL")
-	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1"):
-		m.add(key, strconv.Quote(value), "the URL without /api/v1")
+	default:
+		return true
 	}
+	return false
 }
 
 func (m *Mistakes) checkFile(key, path string) {

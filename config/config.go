@@ -16,6 +16,7 @@ type Config struct {
 	// Authorization says per audience of a minigroup who may do something
 	// there. Default: none, every request is 403.
 	Authorization map[string]Audience `koanf:"authorization"`
+	Access        Access              `koanf:"access"`
 	Event         Upstream            `koanf:"event"`
 	Conference    Upstream            `koanf:"conference"`
 	Janus         Janus               `koanf:"janus"`
@@ -79,24 +80,82 @@ type Account struct {
 	PrivateKeyFile string `koanf:"private_key_file"`
 }
 
-// Issuer is somebody whose tokens are taken.
+// Issuer is somebody whose tokens are taken. Its key is in exactly one of a
+// public key file, a secret file and behind a JWKS URL.
 type Issuer struct {
 	// Audiences are the aud claims it may speak for. No default.
 	Audiences []string `koanf:"audiences"`
-	// Algorithm is the only one its tokens may be signed with: ES256. No
-	// default.
+	// Algorithm is the only one its tokens may be signed with: ES256, HS256,
+	// RS256 or EdDSA. No default.
 	Algorithm string `koanf:"algorithm"`
-	// PublicKeyFile verifies them: a PEM file with a public key. No default.
+	// PublicKeyFile verifies them, not for HS256: a PEM file with a public key
+	// or, for ES256, one with the bare point of 65 bytes. No default.
 	PublicKeyFile string `koanf:"public_key_file"`
+	// SecretFile verifies those of HS256: its bytes as they are, at least 32,
+	// a line break at its end included. No default.
+	SecretFile string `koanf:"secret_file"`
+	// JWKSURL is the http or https address of its public keys (JSON Web Key
+	// Set), not for HS256: read every 10 minutes, and when a token names a new
+	// key. No default.
+	JWKSURL string `koanf:"jwks_url"`
+	// AllowMissingExp takes tokens that never expire, too. Default false.
+	AllowMissingExp bool `koanf:"allow_missing_exp"`
 }
 
 // Audience says who may do something with the minigroups of one audience.
 type Audience struct {
-	// Kind is none (every account may do everything) or local (the trusted ones
-	// may). No default.
+	// Kind is none (every account may do everything), local (the trusted ones
+	// may), localwhitelist (what the records say) or http (the trusted ones may,
+	// about others a service of the tenant is asked). No default.
 	Kind string `koanf:"kind"`
-	// Trusted are account ids, label.audience. Only for kind local.
+	// Trusted are account ids, label.audience. Only for kinds local and http.
 	Trusted []string `koanf:"trusted"`
+	// Records each allow one thing. Only for kind localwhitelist.
+	Records []Record `koanf:"records"`
+	// URI is the http or https address that questions are posted to. Only for
+	// kind http. No default.
+	URI string `koanf:"uri"`
+	// Timeout is how long an answer is waited for. Only for kind http. Default
+	// 5s.
+	Timeout time.Duration `koanf:"timeout"`
+	// MaxAttempts is how often a question is asked until it is answered. Only
+	// for kind http. Default 1.
+	MaxAttempts int `koanf:"max_attempts"`
+}
+
+// Record lets one account do one thing, word for word.
+type Record struct {
+	// SubjectAccountID is the account's id, label.audience.
+	SubjectAccountID string `koanf:"subject_account_id"`
+	// Object is to what: [classrooms], or [classrooms, id].
+	Object []string `koanf:"object"`
+	// Action is create, read or update.
+	Action string `koanf:"action"`
+}
+
+// What an audience of kind http gets where it says nothing.
+const (
+	DefaultTimeout     = 5 * time.Second
+	DefaultMaxAttempts = 1
+)
+
+// Access is how tenants are asked who may do something, for all audiences of
+// kind http.
+type Access struct {
+	// Namespace is the account id under which they know this service, and its
+	// objects. Default "", account.label.account.audience.
+	Namespace string `koanf:"namespace"`
+	// Objects is the first word of every object. Default classrooms.
+	Objects string `koanf:"objects"`
+	// RememberAllowed is how long it counts that something was allowed; 0s asks
+	// each time. Default 5m.
+	RememberAllowed time.Duration `koanf:"remember_allowed"`
+	// RememberDenied is the same for what was denied: short, as people try again
+	// once somebody has given them the right. Default 10s.
+	RememberDenied time.Duration `koanf:"remember_denied"`
+	// Concurrency is how many questions each tenant is asked at a time, by each
+	// process. Default 64.
+	Concurrency int `koanf:"concurrency"`
 }
 
 // Upstream is a service whose rooms we create.
@@ -241,6 +300,7 @@ func Default() Config {
 		API:      API{Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second},
 		Worker:   Worker{MetricsListen: "127.0.0.1:9091"},
 		Account:  Account{Label: "minigroups", Audience: "svc.example.org"},
+		Access:   Access{Objects: "classrooms", RememberAllowed: 5 * time.Minute, RememberDenied: 10 * time.Second, Concurrency: 64},
 		Janus:    Janus{Reservation: ReservedByGateway},
 		Announcements: Announcements{
 			Session:      time.Hour,

@@ -38,6 +38,8 @@ func convert(from, to reflect.Value) (any, error) {
 			return nil, &unfitError{show(from), "a text (in quotes, if it looks like a number)"}
 		}
 		return text, nil
+	case reflect.Bool:
+		return yesOrNo(from)
 	case reflect.Int, reflect.Int32:
 		return wholeNumber(from, to.Type().Bits())
 	case reflect.Slice, reflect.Map, reflect.Struct:
@@ -45,6 +47,16 @@ func convert(from, to reflect.Value) (any, error) {
 	default:
 		return from.Interface(), nil
 	}
+}
+
+func yesOrNo(from reflect.Value) (any, error) {
+	switch from.Interface() {
+	case true, "true":
+		return true, nil
+	case false, "false":
+		return false, nil
+	}
+	return nil, &unfitError{show(from), "true or false"}
 }
 
 func wholeNumber(from reflect.Value, bits int) (any, error) {

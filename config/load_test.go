@@ -96,6 +96,41 @@ authorization:
 		}
 	})
 
+	t.Run("whom to ask and what their keys are", func(t *testing.T) {
+		file := write(t, "key", "")
+		cfg := load(t, `
+authentication:
+  iam: {audiences: [a], algorithm: RS256, jwks_url: https://iam.example.org/keys, allow_missing_exp: true}
+  old: {audiences: [a], algorithm: HS256, secret_file: `+file+`}
+authorization:
+  a: {kind: http, uri: https://iam.example.org/authz, trusted: [x.y], timeout: 2s, max_attempts: 3}
+  b: {kind: localwhitelist, records: [{subject_account_id: x.y, object: [classrooms], action: create}]}
+`, "MINIGROUPS_AUTHENTICATION__IAM__ALLOW_MISSING_EXP=false", "MINIGROUPS_AUTHENTICATION__OLD__ALLOW_MISSING_EXP=true",
+			"MINIGROUPS_ACCESS__NAMESPACE=dispatcher.svc.example.org", "MINIGROUPS_ACCESS__REMEMBER_DENIED=0s")
+		if want := map[string]config.Issuer{
+			"iam": {Audiences: []string{"a"}, Algorithm: "RS256", JWKSURL: "https://iam.example.org/keys"},
+			"old": {Audiences: []string{"a"}, Algorithm: "HS256", SecretFile: file, AllowMissingExp: true},
+		}; !reflect.DeepEqual(cfg.Authentication, want) {
+			t.Errorf("got %+v", cfg.Authentication)
+		}
+		if want := map[string]config.Audience{
+			"a": {Kind: "http", URI: "https://iam.example.org/authz", Trusted: []string{"x.y"}, Timeout: 2 * time.Second, MaxAttempts: 3},
+			"b": {Kind: "localwhitelist", Records: []config.Record{{SubjectAccountID: "x.y", Object: []string{"classrooms"}, Action: "create"}}},
+		}; !reflect.DeepEqual(cfg.Authorization, want) {
+			t.Errorf("got %+v", cfg.Authorization)
+		}
+		if want := (config.Access{Namespace: "dispatcher.svc.example.org", Objects: "classrooms", RememberAllowed: 5 * time.Minute, Concurrency: 64}); cfg.Access != want {
+			t.Errorf("got %+v", cfg.Access)
+		}
+		path := filepath.Join(t.TempDir(), "saved.yaml")
+		if err := config.Save(path, cfg); err != nil {
+			t.Fatal(err)
+		}
+		if saved, err := config.Load(path, nil); err != nil || !reflect.DeepEqual(saved.Authentication, cfg.Authentication) || saved.String() != cfg.String() {
+			t.Errorf("saved and loaded again it is %+v, %v", saved, err)
+		}
+	})
+
 	t.Run("lists and maps in the environment are YAML and replace the file's", func(t *testing.T) {
 		cfg := load(t, "authorization: {old.org: {kind: none}}\n",
 			"MINIGROUPS_AUTHORIZATION={example.org: {kind: none}}",
@@ -185,7 +220,34 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a key file that is not there", "account: {private_key_file: /no/such.pem}", "", "account.private_key_file", "/no/such.pem", "can be read"},
 		{"an issuer without anything", "authentication: {a.b: {}}", "", "authentication[a.b].public_key_file", "nothing", "PEM"},
 		{"an algorithm we do not take", "authentication: {a.b: {algorithm: none}}", "", "authentication[a.b].algorithm", `"none"`, "ES256"},
+		{"a secret for a public algorithm", "authentication: {a.b: {algorithm: ES256, secret_file: x}}", "", "authentication[a.b].secret_file", "something", "only HS256"},
+		{"a public key for HS256", "authentication: {a.b: {algorithm: HS256, public_key_file: x}}", "", "authentication[a.b].public_key_file", "something", "secret_file"},
+		{"a set of keys for HS256", "authentication: {a.b: {algorithm: HS256, jwks_url: 'http://a/'}}", "", "authentication[a.b].jwks_url", "something", "secret_file"},
+		{"no secret for HS256", "authentication: {a.b: {algorithm: HS256}}", "", "authentication[a.b].secret_file", "nothing", "32 bytes"},
+		{"a secret that is not there", "authentication: {a.b: {algorithm: HS256, secret_file: /no/such}}", "", "authentication[a.b].secret_file", "/no/such", "can be read"},
+		{"two sources of keys", "authentication: {a.b: {algorithm: RS256, public_key_file: x, jwks_url: 'http://a/'}}", "", "authentication[a.b].jwks_url", "second", "nothing"},
+		{"a set of keys behind a password", "authentication: {a.b: {jwks_url: 'http://u:hunter2@a/'}}", "", "authentication[a.b].jwks_url", "user", "plain"},
+		{"a set of keys in a file", "authentication: {a.b: {jwks_url: 'file:///a'}}", "", "authentication[a.b].jwks_url", "not shown", "http or https"},
+		{"a flag that is neither", "authentication: {a.b: {allow_missing_exp: 1}}", "", "authentication[a.b].allow_missing_exp", "1", "true or false"},
 		{"an unknown kind", "authorization: {a.b: {kind: all}}", "", "authorization[a.b].kind", `"all"`, "none or local"},
+		{"somebody trusted by kind none", "authorization: {a.b: {kind: none, trusted: [x.y]}}", "", "authorization[a.b].trusted", "x.y", "no trusted"},
+		{"somebody trusted beside records", "authorization: {a.b: {kind: localwhitelist, trusted: [x.y]}}", "", "authorization[a.b].trusted", "x.y", "no trusted"},
+		{"no records", "authorization: {a.b: {kind: localwhitelist}}", "", "authorization[a.b].records", "nothing", "a list"},
+		{"records of another kind", "authorization: {a.b: {kind: local, records: [{}]}}", "", "authorization[a.b].records", "a list", "localwhitelist"},
+		{"a record for no account", "authorization: {a.b: {kind: localwhitelist, records: [{subject_account_id: x}]}}", "", "authorization[a.b].records[0].subject_account_id", `"x"`, "label.audience"},
+		{"a record for no object", "authorization: {a.b: {kind: localwhitelist, records: [{object: ['']}]}}", "", "authorization[a.b].records[0].object", "", "classrooms"},
+		{"a record for no action", "authorization: {a.b: {kind: localwhitelist, records: [{}]}}", "", "authorization[a.b].records[0].action", "nothing", "a text"},
+		{"nobody to ask", "authorization: {a.b: {kind: http}}", "", "authorization[a.b].uri", "nothing", "URL"},
+		{"somebody to ask by another way", "authorization: {a.b: {kind: http, uri: 'ldap://a'}}", "", "authorization[a.b].uri", "not shown", "http or https"},
+		{"somebody to ask for no reason", "authorization: {a.b: {kind: none, uri: 'http://a'}}", "", "authorization[a.b].uri", "something", "kind http"},
+		{"time to answer for nobody", "authorization: {a.b: {kind: none, timeout: 1s}}", "", "authorization[a.b].timeout", "1s", "kind http"},
+		{"attempts to ask nobody", "authorization: {a.b: {kind: none, max_attempts: 2}}", "", "authorization[a.b].max_attempts", "2", "kind http"},
+		{"too much time to answer", "authorization: {a.b: {kind: http, timeout: 31s}}", "", "authorization[a.b].timeout", "31s", "up to 30s"},
+		{"attempts below nothing", "authorization: {a.b: {kind: http, max_attempts: -1}}", "", "authorization[a.b].max_attempts", "-1", "1 to 5"},
+		{"a namespace that is no account", "access: {namespace: dispatcher}", "", "access.namespace", `"dispatcher"`, "label.audience"},
+		{"objects without a name", "access: {objects: ''}", "", "access.objects", "nothing", "a text"},
+		{"a memory below nothing", "access: {remember_denied: -1s}", "", "access.remember_denied", "-1s", "0s or more"},
+		{"no question at a time", "access: {concurrency: 0}", "", "access.concurrency", "0", "above 0"},
 		{"nobody trusted", "authorization: {a.b: {kind: local}}", "", "authorization[a.b].trusted", "nothing", "account ids"},
 		{"a trusted account without an audience", "authorization: {a.b: {kind: local, trusted: [x.y, dev]}}", "", "authorization[a.b].trusted[1]", `"dev"`, "label.audience"},
 		{"another way of reserving", "janus: {reservation: both}", "", "janus.reservation", `"both"`, "gateway or conference"},

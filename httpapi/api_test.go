@@ -86,13 +86,14 @@ func newWorld(t *testing.T) *world {
 	mustNot(t, err)
 	verifier, err := auth.NewVerifier([]auth.Issuer{{
 		Name: "iam.example.org", Audiences: []string{"example.org"}, Algorithm: auth.ES256,
-		PublicKeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
-	}})
+		PublicKey: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}),
+	}, {Name: "away.example.org", Audiences: []string{"example.org"}, Algorithm: auth.ES256, Keys: away{}}})
 	mustNot(t, err)
 	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
 		"example.org":  {Kind: auth.PolicyLocal, Trusted: []string{"teacher.example.org"}},
 		"open.example": {Kind: auth.PolicyNone},
-	})
+		"away.example": {Kind: auth.PolicyHTTP, Tenant: away{}, Timeout: time.Minute, Attempts: 1},
+	}, auth.Options{Objects: "classrooms", Concurrency: 1})
 	mustNot(t, err)
 	w.token = w.tokenOf(t, "teacher", time.Now().Add(time.Hour))
 

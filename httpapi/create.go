@@ -19,7 +19,7 @@ func (s *server) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.authorize(c, draft.Audience, []string{"classrooms"}, "create"); err != nil {
+	if err := s.authorize(c, draft.Audience, "create"); err != nil {
 		return err
 	}
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), draft, s.waitFor(c))

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"minigroups/auth"
-	"minigroups/minigroup"
 )
 
 // What the middlewares leave in a request's context.
@@ -94,31 +93,4 @@ func (s *server) recoverPanics(c *gin.Context) {
 		}
 	}()
 	c.Next()
-}
-
-// authenticate finds out whose token the request bears.
-func (s *server) authenticate(c *gin.Context) {
-	account, err := s.accountFrom(c.GetHeader("Authorization"))
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	c.Set(accountKey, account)
-}
-
-func (s *server) accountFrom(header string) (auth.Account, error) {
-	if header == "" {
-		return auth.Account{}, minigroup.Errorf(minigroup.NoAuthenticationToken, "the header Authorization: Bearer <token> is missing")
-	}
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return auth.Account{}, minigroup.Errorf(minigroup.InvalidAuthentication, "the header must be Authorization: Bearer <token>")
-	}
-	return s.Verifier.Verify(strings.TrimSpace(token), time.Now())
-}
-
-// accountOf is the account of an authenticated request.
-func accountOf(c *gin.Context) auth.Account {
-	account, _ := c.Value(accountKey).(auth.Account)
-	return account
 }

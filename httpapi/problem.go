@@ -81,7 +81,7 @@ func outOfOrder() *minigroup.Error {
 func writeProblem(c *gin.Context, e *minigroup.Error) {
 	kind := problems[e.Kind]
 	if kind.status == http.StatusUnauthorized {
-		c.Header("WWW-Authenticate", "Bearer")
+		c.Header("WWW-Authenticate", challenge(e.Kind))
 	}
 	if wait := cmp.Or(e.RetryAfter, kind.retryAfter); wait > 0 {
 		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))

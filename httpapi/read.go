@@ -86,5 +86,5 @@ func (s *server) findBy(
 	if err != nil {
 		return m, fmt.Errorf("find minigroup %s: %w", classID, err)
 	}
-	return m, s.authorize(c, m.Audience, []string{"classrooms", classID.String()}, action)
+	return m, s.authorize(c, m.Audience, action, classID.String())
 }

@@ -106,9 +106,10 @@ func (s *server) answer(e endpoint) gin.HandlerFunc {
 	}
 }
 
-// authorize looks up whether the account of this request may do action to object.
-func (s *server) authorize(c *gin.Context, audience string, object []string, action string) error {
-	return s.Authorizer.Authorize(accountOf(c), audience, object, action)
+// authorize looks up whether the account of this request may do action in this audience: to its minigroups in general, or to
+// the one of this id.
+func (s *server) authorize(c *gin.Context, audience, action string, id ...string) error {
+	return s.Authorizer.Authorize(c.Request.Context(), accountOf(c), audience, action, id...)
 }
 
 func routeNotFound(_ *gin.Context) error {

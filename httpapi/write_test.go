@@ -185,34 +185,6 @@ func TestTheOrderOfChecks(t *testing.T) {
 	w.call(t, http.MethodPost, minigroups, `{"scope":"s","audience":"unknown","host":""}`).wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
 }
 
-func TestTokens(t *testing.T) {
-	w := newWorld(t)
-	path := minigroups + "/" + filled().ClassID().String()
-	for name, c := range map[string]struct {
-		header string
-		kind   minigroup.Kind
-	}{
-		"none":              {"", minigroup.NoAuthenticationToken},
-		"another scheme":    {"Basic dTpw", minigroup.InvalidAuthentication},
-		"the token alone":   {w.token, minigroup.InvalidAuthentication},
-		"an empty token":    {"Bearer ", minigroup.InvalidAuthentication},
-		"a truncated token": {"Bearer " + w.token[:len(w.token)-8], minigroup.InvalidAuthentication},
-		"an expired token":  {"Bearer " + w.tokenOf(t, "teacher", time.Now().Add(-time.Second)), minigroup.InvalidAuthentication},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w.call(t, http.MethodGet, path, "", "Authorization", c.header).wantsProblem(http.StatusUnauthorized, c.kind).wantsHeader("WWW-Authenticate", "Bearer")
-		})
-	}
-	t.Run("the scheme is taken in any case", func(t *testing.T) {
-		w.call(t, http.MethodGet, path, "", "Authorization", "bearer "+w.token).wantsProblem(http.StatusNotFound, minigroup.ClassNotFound)
-	})
-	for _, entry := range w.logs.All() {
-		if line := fmt.Sprint(entry.Message, entry.ContextMap()); strings.Contains(line, w.token[:20]) || strings.Contains(line, path) {
-			t.Errorf("the log shows too much: %s", line)
-		}
-	}
-}
-
 func TestHowLongARequestWaits(t *testing.T) {
 	for name, c := range map[string]struct {
 		prefer  []string

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"minigroups/auth"
 	"minigroups/clients/event"
 	"minigroups/clients/rest"
 	"minigroups/cmd/internal/process"
@@ -26,15 +24,15 @@ import (
 func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	verifier, err := verifier(cfg.Authentication)
+	verifier, err := verifier(ctx, cfg.Authentication, log)
 	if err != nil {
 		return err
 	}
-	authorizer, err := auth.NewAuthorizer(policies(cfg.Authorization))
-	if err != nil {
-		return fmt.Errorf("authorization: %w", err)
-	}
 	signer, err := process.Signer(cfg.Account)
+	if err != nil {
+		return err
+	}
+	authorizer, err := authorizer(cfg, signer, log)
 	if err != nil {
 		return err
 	}
@@ -91,28 +89,4 @@ func broker(address string) func(context.Context) string {
 		_ = conn.Close() // only whether somebody listens was of interest
 		return "ok"
 	}
-}
-
-func verifier(configured map[string]config.Issuer) (*auth.Verifier, error) {
-	var issuers []auth.Issuer
-	for name, i := range configured {
-		key, err := os.ReadFile(i.PublicKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("authentication.%s: %w", name, err)
-		}
-		issuers = append(issuers, auth.Issuer{Name: name, Audiences: i.Audiences, Algorithm: i.Algorithm, PublicKeyPEM: key})
-	}
-	v, err := auth.NewVerifier(issuers)
-	if err != nil {
-		return nil, fmt.Errorf("authentication: %w", err)
-	}
-	return v, nil
-}
-
-func policies(configured map[string]config.Audience) map[string]auth.Policy {
-	out := make(map[string]auth.Policy, len(configured))
-	for audience, a := range configured {
-		out[audience] = auth.Policy{Kind: auth.PolicyKind(a.Kind), Trusted: a.Trusted}
-	}
-	return out
 }

@@ -1,0 +1,270 @@
+package jwks_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/MicahParks/jwkset"
+
+	"minigroups/clients/jwks"
+	"minigroups/clients/rest"
+)
+
+// issuer serves what it is told to serve.
+type issuer struct {
+	url string
+
+	mu      sync.Mutex
+	handler http.HandlerFunc
+	fetched int
+	failed  []error
+}
+
+func newIssuer(t *testing.T, handler http.HandlerFunc) *issuer {
+	t.Helper()
+	i := &issuer{handler: handler}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.mu.Lock()
+		i.fetched++
+		handler := i.handler
+		i.mu.Unlock()
+		handler(w, r)
+	}))
+	t.Cleanup(server.Close)
+	i.url = server.URL
+	return i
+}
+
+func (i *issuer) now(handler http.HandlerFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.handler = handler
+}
+
+func (i *issuer) counts() (fetched, failed int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.fetched, len(i.failed)
+}
+
+func (i *issuer) set(t *testing.T) *jwks.Set {
+	t.Helper()
+	transport := rest.NewTransport()
+	t.Cleanup(transport.CloseIdleConnections)
+	set, err := jwks.New(t.Context(), i.url, transport, func(err error) {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.failed = append(i.failed, err)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// serving is a set of these keys: a public key, its name, and what it is for.
+func serving(t *testing.T, keys ...map[string]any) http.HandlerFunc {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"keys": keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
+}
+
+func jwk(t *testing.T, key any, kid string, more ...string) map[string]any {
+	t.Helper()
+	made, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(made.Marshal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatal(err)
+	}
+	delete(members, "alg")
+	for i := 0; i < len(more); i += 2 {
+		members[more[i]] = more[i+1]
+	}
+	return members
+}
+
+func newKey(t *testing.T) *ecdsa.PublicKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &key.PublicKey
+}
+
+func refuse(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", http.StatusBadGateway) }
+
+func TestLookup(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edKey, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := newKey(t)
+	set := newIssuer(t, serving(t,
+		jwk(t, ec, "ec", "alg", "ES256", "use", "sig"), jwk(t, &rsaKey.PublicKey, "rsa", "alg", "RS256"), jwk(t, edKey, "ed", "alg", "EdDSA"),
+		jwk(t, newKey(t), "encrypts", "use", "enc"), map[string]any{"kty": "future", "kid": "future"},
+	)).set(t)
+	for _, c := range []struct {
+		kid, algorithm string
+		want           interface{ Equal(crypto.PublicKey) bool }
+	}{
+		{"ec", "ES256", ec},
+		{"rsa", "RS256", &rsaKey.PublicKey},
+		{"ed", "EdDSA", edKey},
+		{"", "ES256", ec},
+		{"ec", "RS256", nil},
+		{"encrypts", "ES256", nil},
+		{"future", "ES256", nil},
+		{"unknown", "ES256", nil},
+	} {
+		got, err := set.Lookup(t.Context(), c.kid, c.algorithm)
+		if none := len(got) == 0; err != nil || none != (c.want == nil) || !none && (len(got) != 1 || !c.want.Equal(got[0])) {
+			t.Errorf("%q for %s: %v, %v", c.kid, c.algorithm, got, err)
+		}
+	}
+}
+
+func TestANewKeyIsFetchedAtOnceAndAnUnknownOneNotAgain(t *testing.T) {
+	first, second := newKey(t), newKey(t)
+	i := newIssuer(t, serving(t, jwk(t, first, "first")))
+	set := i.set(t)
+	i.now(serving(t, jwk(t, second, "second")))
+	results := make(chan error, 50)
+	for range cap(results) {
+		go func() {
+			keys, err := set.Lookup(t.Context(), "second", "ES256")
+			if err == nil && len(keys) != 1 {
+				err = fmt.Errorf("got %v", keys)
+			}
+			results <- err
+		}()
+	}
+	for range cap(results) {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if keys, err := set.Lookup(t.Context(), "first", "ES256"); len(keys) > 0 || err != nil {
+		t.Errorf("a key that was withdrawn: %v, %v", keys, err)
+	}
+	for n := range 100 {
+		if keys, err := set.Lookup(t.Context(), fmt.Sprint("made up ", n), "ES256"); len(keys) > 0 || err != nil {
+			t.Errorf("got %v, %v", keys, err)
+		}
+	}
+	if fetched, _ := i.counts(); fetched != 2 {
+		t.Errorf("fetched %d times", fetched)
+	}
+}
+
+func TestAnIssuerThatCannotBeReachedAtFirst(t *testing.T) {
+	i := newIssuer(t, refuse)
+	set := i.set(t)
+	if _, failed := i.counts(); failed != 1 {
+		t.Errorf("told of %d failures", failed)
+	}
+	key := newKey(t)
+	i.now(serving(t, jwk(t, key, "k")))
+	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
+		t.Errorf("got %v, %v", keys, err)
+	}
+}
+
+func TestKeysStayWhileTheIssuerIsAway(t *testing.T) {
+	i := newIssuer(t, serving(t, jwk(t, newKey(t), "k")))
+	set := i.set(t)
+	i.now(refuse)
+	for range 3 {
+		if keys, err := set.Lookup(t.Context(), "new", "ES256"); err == nil {
+			t.Errorf("nobody can know, yet got %v", keys)
+		}
+	}
+	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
+		t.Errorf("got %v, %v", keys, err)
+	}
+	if fetched, failed := i.counts(); fetched != 2 || failed != 1 {
+		t.Errorf("fetched %d times, told of %d failures", fetched, failed)
+	}
+}
+
+func TestWhatIsNoSet(t *testing.T) {
+	good := jwk(t, newKey(t), "k")
+	padded := jwk(t, newKey(t), "k", "x-padding", strings.Repeat("x", 300<<10))
+	for name, handler := range map[string]http.HandlerFunc{
+		"no JSON":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"far too large": serving(t, padded),
+		"another status": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusAccepted)
+			serving(t, good)(w, r)
+		},
+		"a broken key":      serving(t, map[string]any{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AA", "y": "!"}),
+		"a connection lost": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/elsewhere" {
+				serving(t, good)(w, r)
+				return
+			}
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if keys, err := newIssuer(t, handler).set(t).Lookup(t.Context(), "k", "ES256"); err == nil {
+				t.Errorf("got %v", keys)
+			}
+		})
+	}
+	t.Run("a URL that is none", func(t *testing.T) {
+		if _, err := jwks.New(t.Context(), "::", http.DefaultTransport, func(error) {}); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestOneWhoLeavesDoesNotEndTheFetch(t *testing.T) {
+	i := newIssuer(t, serving(t))
+	set := i.set(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	i.now(func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-release
+		serving(t, jwk(t, newKey(t), "k"))(w, r)
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() { _, err := set.Lookup(ctx, "k", "ES256"); left <- err }()
+	<-asked
+	leave()
+	if err := <-left; err == nil {
+		t.Error("no error")
+	}
+	close(release)
+	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
+		t.Errorf("got %v, %v", keys, err)
+	}
+}

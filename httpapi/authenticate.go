@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"minigroups/auth"
+	"minigroups/minigroup"
+)
+
+// authenticate finds out whose token the request bears.
+func (s *server) authenticate(c *gin.Context) {
+	account, err := s.account(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Set(accountKey, account)
+}
+
+func (s *server) account(c *gin.Context) (auth.Account, error) {
+	token, err := tokenOf(c)
+	if err != nil {
+		return auth.Account{}, err
+	}
+	return s.Verifier.Verify(c.Request.Context(), token, time.Now())
+}
+
+// tokenOf reads the token from the header or, where there is none, from the query: pages cannot set headers everywhere.
+func tokenOf(c *gin.Context) (string, error) {
+	header := c.GetHeader("Authorization")
+	if header == "" {
+		if token := c.Query("access_token"); token != "" {
+			return token, nil
+		}
+		return "", minigroup.Errorf(minigroup.NoAuthenticationToken, "the header Authorization: Bearer <token> is missing")
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", minigroup.Errorf(minigroup.InvalidAuthentication, "the header must be Authorization: Bearer <token>")
+	}
+	return strings.TrimSpace(token), nil
+}
+
+// accountOf is the account of an authenticated request.
+func accountOf(c *gin.Context) auth.Account {
+	account, _ := c.Value(accountKey).(auth.Account)
+	return account
+}
+
+// challenge says in the header WWW-Authenticate (RFC 6750) how to authenticate, and that a token was no good where one was
+// sent.
+func challenge(kind minigroup.Kind) string {
+	if kind == minigroup.InvalidAuthentication {
+		return `Bearer realm="minigroups", error="invalid_token"`
+	}
+	return `Bearer realm="minigroups"`
+}
