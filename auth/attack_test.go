@@ -140,10 +140,10 @@ func TestEveryAlgorithm(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	all := tenants(f)
 	verifier := verifierOf(f, all)
-	real := map[string]bool{}
+	genuine := map[string]bool{}
 	for _, issuer := range all {
 		token := issuer.raw(f, issuer.header(), issuer.claims(""))
-		real[token] = true
+		genuine[token] = true
 		f.Add(token)
 		f.Add(issuer.raw(f, issuer.header(), issuer.claims(`"exp":1`)))
 		f.Add(issuer.raw(f, `{"alg":"none"}`, issuer.claims("")))
@@ -151,7 +151,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		account, err := verifier.Verify(t.Context(), token, now)
-		if (err == nil) != real[token] {
+		if (err == nil) != genuine[token] {
 			t.Errorf("%q is taken for %v, %v", token, account, err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -91,7 +92,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 		"a private key":                   func(i *auth.Issuer) { i.PublicKey = p256.private },
 		"a key on another curve":          func(i *auth.Issuer) { i.PublicKey = p384.public },
 		"a short RSA key":                 func(i *auth.Issuer) { i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &weak.PublicKey) },
-		"a point beside the curve":        func(i *auth.Issuer) { i.PublicKey = append(point[:64:64], point[64]^1) },
+		"a point beside the curve":        func(i *auth.Issuer) { i.PublicKey = slices.Concat(point[:64], []byte{point[64] ^ 1}) },
 		"a point for another algorithm":   func(i *auth.Issuer) { i.Algorithm, i.PublicKey = auth.RS256, point },
 		"a compressed or truncated point": func(i *auth.Issuer) { i.PublicKey = point[:64] },
 		"a broken key": func(i *auth.Issuer) {

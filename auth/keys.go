@@ -78,4 +78,5 @@ func parsePublicKey(data []byte, algorithm string) (any, error) {
 // fixedKey is the one key of an issuer. Which name its tokens give it does not matter.
 type fixedKey struct{ key any }
 
+// Lookup makes it Keys.
 func (f fixedKey) Lookup(context.Context, string, string) ([]any, error) { return []any{f.key}, nil }

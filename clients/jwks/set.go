@@ -132,6 +132,7 @@ func (s *Set) fetch(ctx context.Context, kid string) error {
 // limited cuts replies that are too large, as the library reads them whole.
 type limited struct{ http.RoundTripper }
 
+// RoundTrip makes it an http.RoundTripper.
 func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err != nil {

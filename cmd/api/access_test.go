@@ -1,0 +1,147 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/zap"
+
+	"minigroups/auth"
+	"minigroups/cmd/internal/process"
+	"minigroups/config"
+	"minigroups/minigroup"
+)
+
+// configured is what an API without anything but access to look after is told.
+func configured(t *testing.T, text string) config.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "minigroups.yaml")
+	must(t, os.WriteFile(path, []byte(text), 0o600))
+	cfg, err := config.Load(path, nil, "authentication", "authorization")
+	must(t, err)
+	return cfg
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTenantsAreAskedInTheNameOfTheService(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "service.pem")
+	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+
+	var claims jwt.MapClaims
+	iam := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if _, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return &key.PublicKey, nil }, jwt.WithValidMethods([]string{"ES256"})); err != nil {
+			t.Errorf("token %q: %v", token, err)
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, `["create"]`)
+	}))
+	t.Cleanup(iam.Close)
+	cfg := configured(t, `
+account: {label: dispatcher, audience: svc.example.org, private_key_file: `+file+`}
+authentication: {iam: {audiences: [example.org], algorithm: RS256, jwks_url: 'http://127.0.0.1:1/'}}
+authorization:
+  tenant.example: {kind: http, uri: '`+iam.URL+`'}
+  listed.example: {kind: localwhitelist, records: [{subject_account_id: alice.example.org, object: [classrooms], action: create}]}
+`)
+	signer, err := process.Signer(cfg.Account)
+	must(t, err)
+	authorizer, err := authorizer(cfg, signer, zap.NewNop())
+	must(t, err)
+	alice := auth.Account{Label: "alice", Audience: "example.org"}
+	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
+	want := jwt.MapClaims{"iss": "svc.example.org", "aud": "svc.example.org:tenant.example", "sub": "dispatcher"}
+	if fmt.Sprint(claims) != fmt.Sprint(want) {
+		t.Errorf("the token says %v, want %v", claims, want)
+	}
+	must(t, authorizer.Authorize(t.Context(), alice, "listed.example", "create"))
+	var problem *minigroup.Error
+	if err := authorizer.Authorize(t.Context(), alice, "tenant.example", "update", "some-id"); !errors.As(err, &problem) || problem.Kind != minigroup.AccessDenied {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestIssuersByFileAndByURL(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	published := jwkset.NewMemoryStorage()
+	jwk, err := jwkset.NewJWKFromKey(&key.PublicKey, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "k"}})
+	must(t, err)
+	must(t, published.KeyWrite(t.Context(), jwk))
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := published.JSONPublic(r.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(text)
+	}))
+	t.Cleanup(keys.Close)
+	point, err := key.PublicKey.Bytes()
+	must(t, err)
+	files := t.TempDir()
+	secret := []byte(rand.Text() + rand.Text() + "\n")
+	must(t, os.WriteFile(filepath.Join(files, "point.der"), point, 0o600))
+	must(t, os.WriteFile(filepath.Join(files, "secret"), secret, 0o600))
+	cfg := configured(t, `
+authentication:
+  point: {audiences: [a], algorithm: ES256, public_key_file: `+files+`/point.der}
+  secret: {audiences: [a], algorithm: HS256, secret_file: `+files+`/secret, allow_missing_exp: true}
+  set: {audiences: [a], algorithm: ES256, jwks_url: `+keys.URL+`}
+  away: {audiences: [a], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}
+authorization: {a: {kind: none}}
+`)
+	verifier, err := verifier(t.Context(), cfg.Authentication, zap.NewNop())
+	must(t, err)
+	for _, c := range []struct {
+		issuer  string
+		method  jwt.SigningMethod
+		key     any
+		expires bool
+		kind    minigroup.Kind
+	}{
+		{"point", jwt.SigningMethodES256, key, true, ""},
+		{"point", jwt.SigningMethodES256, key, false, minigroup.InvalidAuthentication},
+		{"secret", jwt.SigningMethodHS256, secret, false, ""},
+		{"set", jwt.SigningMethodES256, key, true, ""},
+		{"set", jwt.SigningMethodHS256, secret, true, minigroup.InvalidAuthentication},
+		{"away", jwt.SigningMethodES256, key, true, minigroup.ServiceUnavailable},
+	} {
+		claims := jwt.MapClaims{"iss": c.issuer, "aud": "a", "sub": "s"}
+		if c.expires {
+			claims["exp"] = time.Now().Add(time.Hour).Unix()
+		}
+		token := jwt.NewWithClaims(c.method, claims)
+		token.Header["kid"] = "k"
+		text, err := token.SignedString(c.key)
+		must(t, err)
+		_, err = verifier.Verify(t.Context(), text, time.Now())
+		var problem *minigroup.Error
+		if c.kind == "" && err != nil || c.kind != "" && (!errors.As(err, &problem) || problem.Kind != c.kind) {
+			t.Errorf("%s with %s: %v", c.issuer, c.method.Alg(), err)
+		}
+	}
+}
