@@ -148,6 +148,8 @@ func TestAnswersAreRemembered(t *testing.T) {
 		}{
 			{auth.Account{Label: "a", Audience: "b.c"}, "read", nil},
 			{auth.Account{Label: "a.b", Audience: "c"}, "read", nil},
+			{auth.Account{Label: "a b", Audience: "c"}, "read", nil},
+			{auth.Account{Label: "a", Audience: "b c"}, "read", nil},
 			{auth.Account{Label: `a" "b`, Audience: "c"}, "read", nil},
 			{auth.Account{Label: "a", Audience: `b" "c`}, "read", nil},
 			{auth.Account{Label: "a", Audience: "b.c"}, "update", nil},
@@ -167,7 +169,14 @@ func TestAnswersAreRemembered(t *testing.T) {
 func TestTheSameQuestionIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		service := &iam{answer: func(context.Context, string) (bool, error) { <-release; return true, nil }}
+		service := &iam{answer: func(ctx context.Context, _ string) (bool, error) {
+			select {
+			case <-release:
+				return true, nil
+			case <-ctx.Done():
+				return false, ctx.Err()
+			}
+		}}
 		authorizer := asking(t, service, nil)
 		first, hangUp := context.WithCancel(t.Context())
 		left := make(chan error, 1)

@@ -83,6 +83,7 @@ func TestTheReply(t *testing.T) {
 		{"two arrays", none, says(200, `["create"]["create"]`)},
 		{"half an array", none, says(200, `["create"`)},
 		{"far too many actions", none, says(200, `["create"`+strings.Repeat(`,"x"`, 20_000)+`]`)},
+		{"the action, and spaces without end", none, says(200, `["create"]`+strings.Repeat(" ", 100_000))},
 		{"a redirect", none, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/authz" {
 				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
@@ -156,10 +157,10 @@ func TestNoReply(t *testing.T) {
 func TestErrorsDoNotShowTheToken(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"in a body": func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "[%q", r.Header.Get("Authorization")) },
-		"in a broken header": func(w http.ResponseWriter, r *http.Request) {
+		"in what should be a status": func(w http.ResponseWriter, r *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err == nil {
-				fmt.Fprintf(conn, "HTTP/1.1 %s\r\n\r\n", r.Header.Get("Authorization"))
+				fmt.Fprintf(conn, "%s\r\n\r\n", r.Header.Get("Authorization"))
 				_ = conn.Close()
 			}
 		},

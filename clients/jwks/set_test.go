@@ -194,6 +194,9 @@ func TestAnIssuerThatCannotBeReachedAtFirst(t *testing.T) {
 	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
 		t.Errorf("got %v, %v", keys, err)
 	}
+	if keys, err := set.Lookup(t.Context(), "unknown", "ES256"); len(keys) > 0 || err != nil {
+		t.Errorf("got %v, %v", keys, err)
+	}
 }
 
 func TestKeysStayWhileTheIssuerIsAway(t *testing.T) {
