@@ -46,6 +46,7 @@ type Change struct {
 	Host    *string    `json:"host,omitempty"`
 	// Recreate is there, if only as {}, where the class is given new rooms.
 	Recreate *Recreation `json:"recreate,omitempty"`
+	Revision *int64      `json:"revision,omitempty"`
 }
 
 // Recreation is minigroup.Recreation on its way through a history.
@@ -56,7 +57,7 @@ type Recreation struct {
 
 // ToChange writes a change for a history.
 func ToChange(c minigroup.Change) Change {
-	out := Change{Reserve: c.Reserve, Host: c.Host}
+	out := Change{Reserve: c.Reserve, Host: c.Host, Revision: c.Revision}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
 	}
@@ -68,7 +69,7 @@ func ToChange(c minigroup.Change) Change {
 
 // Minigroup reads the change back.
 func (c Change) Minigroup() minigroup.Change {
-	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host}
+	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host, Revision: c.Revision}
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}
 	}

@@ -12,6 +12,8 @@ type Change struct {
 	Host *string
 	// Recreate asks for new rooms in place of those that the class has.
 	Recreate *Recreation
+	// Revision is the one that the minigroup must still be at when the update begins; nil where any will do.
+	Revision *int64
 }
 
 // Empty reports whether the change asks for nothing.
@@ -36,7 +38,7 @@ func (c Change) Validate() []FieldError {
 	return errs
 }
 
-// Fingerprint tells whether two changes ask for the same.
+// Fingerprint tells whether two changes ask for the same, on the same condition.
 func (c Change) Fingerprint() string {
 	var start, end *int64
 	if c.Time != nil {
@@ -48,7 +50,8 @@ func (c Change) Fingerprint() string {
 		Reserve    *int32
 		Host       *string
 		Recreate   *Recreation `json:",omitempty"` // absent as long as it was unknown
-	}{c.Time != nil, start, end, c.Reserve, c.Host, c.Recreate})
+		Revision   *int64      `json:",omitempty"` // as well
+	}{c.Time != nil, start, end, c.Reserve, c.Host, c.Recreate, c.Revision})
 }
 
 // isAgentID holds for label.account.audience with no part empty; the audience may have dots of its own.

@@ -23,7 +23,9 @@ const (
 	MethodNotAllowed        Kind = "method_not_allowed"
 	NotAcceptable           Kind = "not_acceptable"
 	AlreadyEstablished      Kind = "class_already_established"
+	IdempotencyKeyReused    Kind = "idempotency_key_reused"
 	OperationInProgress     Kind = "operation_in_progress"
+	PreconditionFailed      Kind = "precondition_failed"
 	NotReady                Kind = "minigroup_not_ready"
 	Closed                  Kind = "minigroup_closed"
 	PayloadTooLarge         Kind = "payload_too_large"
@@ -33,6 +35,7 @@ const (
 	RoomTimeChangeForbidden Kind = "room_time_changing_forbidden"
 	CapacityExceeded        Kind = "capacity_exceeded"
 	OperationCancelled      Kind = "operation_cancelled"
+	TooManyRequests         Kind = "too_many_requests"
 	ServiceUnavailable      Kind = "service_unavailable"
 )
 

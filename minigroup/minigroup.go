@@ -25,6 +25,8 @@ type Minigroup struct {
 	Failure *Failure
 	// Update is the last update, unless it has succeeded.
 	Update *Update
+	// Revision counts the changes of all this but the update.
+	Revision int64
 }
 
 // State is where the saga of a minigroup stands.

@@ -37,6 +37,7 @@ type changeJSON struct {
 	Host    *string    `json:"host,omitempty"`
 	// Recreate is there, if only as {}, where the update gives the class new rooms.
 	Recreate *recreationJSON `json:"recreate,omitempty"`
+	Revision *int64          `json:"revision,omitempty"`
 }
 
 type recreationJSON struct {
@@ -45,7 +46,7 @@ type recreationJSON struct {
 }
 
 func toChangeJSON(c minigroup.Change) changeJSON {
-	out := changeJSON{Reserve: c.Reserve, Host: c.Host}
+	out := changeJSON{Reserve: c.Reserve, Host: c.Host, Revision: c.Revision}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
 	}
@@ -59,7 +60,7 @@ func (c *changeJSON) change() minigroup.Change {
 	if c == nil {
 		return minigroup.Change{}
 	}
-	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host}
+	out := minigroup.Change{Reserve: c.Reserve, Host: c.Host, Revision: c.Revision}
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}
 	}

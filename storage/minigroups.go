@@ -17,9 +17,10 @@ import (
 const minigroupColumns = `m.audience, m.scope, m.host,
 	extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
 	m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.created_at, m.closed_at, m.timed_out,
-	m.event_room_id, m.conference_room_id, m.failure, m.failed_at`
+	m.event_room_id, m.conference_room_id, m.failure, m.failed_at, m.revision`
 
-// The columns and tables of a read tell the last update that somebody asked for; one that asks for nothing is a comparison.
+// The columns and tables of a read tell the last update that somebody asked for; one that asks for nothing is a comparison. An
+// update whose caller was told at once that its condition did not hold is as if it had never been.
 const (
 	readColumns = `SELECT ` + minigroupColumns + `,
 	u.id, u.state, u.requested, u.failure, u.decided_at`
@@ -27,7 +28,8 @@ const (
 FROM minigroup m
 LEFT JOIN LATERAL (
 	SELECT id, state, requested, failure, decided_at FROM minigroup_update
-	WHERE class_id = m.id AND requested <> '{}' ORDER BY number DESC LIMIT 1
+	WHERE class_id = m.id AND requested <> '{}' AND (announced OR state <> 'failed' OR failure->>'kind' <> 'precondition_failed')
+	ORDER BY number DESC LIMIT 1
 ) u ON u.state <> 'done'
 WHERE m.id = $1`
 
@@ -86,7 +88,7 @@ func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	var failure *failureJSON
 	err := row.Scan(append([]any{
 		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties),
-		&m.Reserve, &m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt,
+		&m.Reserve, &m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt, &m.Revision,
 	}, more...)...)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type lockedRow struct {
 	owner    string
 	failure  *minigroup.Failure
 	closedAt *time.Time
+	revision int64
 }
 
 // lockRow returns pgx.ErrNoRows where there is no such minigroup.
@@ -25,8 +26,8 @@ func lockRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (lockedRow, error) {
 	var row lockedRow
 	var failure *failureJSON
 	var failedAt *time.Time
-	err := tx.QueryRow(ctx, `SELECT state, owner, failure, failed_at, closed_at FROM minigroup WHERE id = $1 FOR UPDATE`, id).
-		Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt)
+	err := tx.QueryRow(ctx, `SELECT state, owner, failure, failed_at, closed_at, revision FROM minigroup WHERE id = $1 FOR UPDATE`, id).
+		Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision)
 	if err != nil {
 		return row, fmt.Errorf("lock minigroup: %w", err)
 	}

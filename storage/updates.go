@@ -16,7 +16,7 @@ import (
 // run has not begun. The run takes the row by it: what an earlier one has not begun must not come after. It changes nothing
 // where the update is known, and returns *minigroup.OwnedError as TakeForUpdate does.
 func (s *Store) AnnounceUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
-	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c) })
+	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, true) })
 }
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
@@ -61,7 +61,8 @@ func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 
 // BeginUpdate writes the update with its old and new values; the new slots are admitted and stand beside the old until
 // the update is decided. It demands that the run owns the row and returns *minigroup.SupersededError otherwise. It
-// returns Closed where the class has ended, and CapacityExceeded where the slots do not fit.
+// returns Closed where the class has ended, PreconditionFailed where it is not at the revision that the update demands, and
+// CapacityExceeded where the slots do not fit.
 func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
 	return s.inTx(ctx, "begin update", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, u.ClassID)
@@ -73,6 +74,9 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 		}
 		if row.closedAt != nil {
 			return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
+		}
+		if demanded := u.Change.Revision; demanded != nil && *demanded != row.revision {
+			return minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup was changed before the update began")
 		}
 		if err := writeUpdate(ctx, tx, u); err != nil || !u.Gateways || u.Plan.Ends {
 			return err
@@ -318,7 +322,7 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
 	var out minigroup.UpdateState
 	err := s.inTx(ctx, "fail update", func(tx pgx.Tx) error {
-		if err := claimUnbegun(ctx, tx, claim, classID, id, c); err != nil {
+		if err := claimUnbegun(ctx, tx, claim, classID, id, c, false); err != nil {
 			return err
 		}
 		_, state, err := lockUpdate(ctx, tx, claim.Run, id)
@@ -363,9 +367,9 @@ func dropNext(ctx context.Context, tx pgx.Tx, classID, update uuid.UUID) error {
 	return wrap("give up next slots", err)
 }
 
-// claimUnbegun writes an update that was never begun, on behalf of a run that owns the minigroup or may take it. It does
-// nothing where the update has begun.
-func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change) error {
+// claimUnbegun writes an update that was never begun, on behalf of a run that owns the minigroup or may take it, and whether
+// it is announced. It does nothing where the update has begun.
+func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, announced bool) error {
 	row, err := lockRow(ctx, tx, classID)
 	if err != nil {
 		return err
@@ -383,8 +387,8 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 		}
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO minigroup_update (id, class_id, state, run, requested) VALUES ($1, $2, 'requested', $3, $4)
-		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, toChangeJSON(c))
+		INSERT INTO minigroup_update (id, class_id, state, run, requested, announced) VALUES ($1, $2, 'requested', $3, $4, $5)
+		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, toChangeJSON(c), announced)
 	if err != nil {
 		return fmt.Errorf("write update: %w", err)
 	}

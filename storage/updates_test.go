@@ -132,3 +132,113 @@ func TestUpdate(t *testing.T) {
 		}
 	})
 }
+
+func revisionOf(t *testing.T, s *storage.Store, id uuid.UUID) int64 {
+	t.Helper()
+	m, err := s.ByID(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Revision
+}
+
+func TestRevisions(t *testing.T) {
+	s, db := storagetest.New(t)
+	m := ready(t, s, "run-1", draft(0))
+	for name, c := range map[string]struct {
+		sql     string
+		changes bool
+	}{
+		"another owner":        {`UPDATE minigroup SET owner = 'run-x' WHERE id = $1`, false},
+		"a touch":              {`UPDATE minigroup SET changed_at = now() + interval '1 s', looked_up_at = now() + interval '1 s' WHERE id = $1`, false},
+		"the same values":      {`UPDATE minigroup SET host = host, tags = tags WHERE id = $1`, false},
+		"another host":         {`UPDATE minigroup SET host = host || 'x', owner = 'run-y' WHERE id = $1`, true},
+		"another end":          {`UPDATE minigroup SET during = tstzrange(lower(during), upper(during) + interval '1 s') WHERE id = $1`, true},
+		"no reserve any more":  {`UPDATE minigroup SET reserve = CASE WHEN reserve IS NULL THEN 1 END WHERE id = $1`, true},
+		"a revision by itself": {`UPDATE minigroup SET revision = revision WHERE id = $1`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := revisionOf(t, s, m.ClassID())
+			if _, err := db.Exec(t.Context(), c.sql, m.ClassID()); err != nil {
+				t.Fatal(err)
+			}
+			if after := revisionOf(t, s, m.ClassID()); (after == before+1) != c.changes || (after == before) == c.changes {
+				t.Errorf("it was %d and is %d", before, after)
+			}
+		})
+	}
+}
+
+func TestUpdateOnARevision(t *testing.T) {
+	// conditional asks for another host on condition of a revision, announced or not, and begins.
+	conditional := func(t *testing.T, s *storage.Store, m minigroup.Minigroup, revision int64, announced bool) (minigroup.UpdateEntry, error) {
+		t.Helper()
+		e := minigroup.UpdateEntry{
+			ID: uuid.New(), Run: "run-2", ClassID: m.ClassID(), Change: minigroup.Change{Host: new("a.b.c"), Revision: &revision},
+			Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
+		}
+		claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
+		if announced {
+			if err := s.AnnounceUpdate(t.Context(), claim, e.ClassID, e.ID, e.Change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.TakeForUpdate(t.Context(), claim, e.ClassID, e.ID); err != nil {
+			t.Fatal(err)
+		}
+		return e, s.BeginUpdate(t.Context(), e)
+	}
+	t.Run("the one it is at lets it begin, and it goes on whatever is asked then", func(t *testing.T) {
+		s, _ := storagetest.New(t)
+		m := ready(t, s, "run-1", draft(0))
+		e, err := conditional(t, s, m, revisionOf(t, s, m.ClassID()), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, e.ClassID, e.ID); err != nil || b.State != minigroup.UpdateRunning {
+			t.Fatalf("got %+v, %v", b, err)
+		}
+		if err := s.CommitUpdate(t.Context(), "run-3", e.ID); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := s.ByID(t.Context(), e.ClassID); err != nil || now.Host != "a.b.c" || now.Revision != m.Revision+1 {
+			t.Fatalf("got %+v, %v", now, err)
+		}
+	})
+	for name, announced := range map[string]bool{"a caller who waits is told, and nobody else": false, "a caller who was told to come back finds the failure": true} {
+		t.Run("another one refuses it: "+name, func(t *testing.T) {
+			s, _ := storagetest.New(t)
+			m := ready(t, s, "run-1", draft(0))
+			e, err := conditional(t, s, m, m.Revision-1, announced)
+			var refused *minigroup.Error
+			if !errors.As(err, &refused) || refused.Kind != minigroup.PreconditionFailed {
+				t.Fatalf("got %v", err)
+			}
+			state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, e.ClassID, e.ID, e.Change, minigroup.Failure{Kind: refused.Kind}, false)
+			if err != nil || state != minigroup.UpdateFailed {
+				t.Fatalf("got %s, %v", state, err)
+			}
+			if rec, err := s.UpdateRecord(t.Context(), e.ID); err != nil || rec.Failure.Kind != minigroup.PreconditionFailed {
+				t.Fatalf("got %+v, %v", rec, err)
+			}
+			now, err := s.ByID(t.Context(), e.ClassID)
+			if err != nil || now.Host != m.Host || now.Revision != m.Revision || (now.Update != nil) != announced {
+				t.Fatalf("got %+v, %v", now, err)
+			}
+		})
+	}
+	t.Run("whoever takes it up later finds what it demands", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		m := ready(t, s, "run-1", draft(0))
+		if _, err := conditional(t, s, m, m.Revision-1, true); err == nil {
+			t.Fatal("it began")
+		}
+		if _, err := db.Exec(t.Context(), `UPDATE minigroup_update SET requested_at = now() - interval '1 hour'`); err != nil {
+			t.Fatal(err)
+		}
+		open, err := s.OpenSagas(t.Context(), time.Minute, 10)
+		if err != nil || len(open) != 1 || open[0].Change.Revision == nil || *open[0].Change.Revision != m.Revision-1 {
+			t.Fatalf("got %+v, %v", open, err)
+		}
+	})
+}
