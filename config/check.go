@@ -19,8 +19,6 @@ var (
 	ForMigrate = []string{"database.url"}
 )
 
-const maxWait = 60 * time.Second
-
 // Check reports everything that is wrong with c, as Mistakes: values out of
 // range, files that cannot be read, and the keys of required that have no
 // value. The keys of Janus are never missed when conference reserves.
@@ -34,10 +32,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkText("temporal.task_queue", c.Temporal.TaskQueue)
 	m.checkListen("api.listen", c.API.Listen)
 	m.checkListen("api.metrics_listen", c.API.MetricsListen)
-	m.checkWait(c.API.Wait)
-	if slices.Contains(c.API.TurnHosts, "") {
-		m.add("api.turn_hosts", fmt.Sprintf("%q", c.API.TurnHosts), "a list of hosts")
-	}
+	m.checkAPI(c.API)
 	m.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
 	m.checkText("account.label", c.Account.Label)
 	m.checkText("account.audience", c.Account.Audience)
@@ -72,9 +67,27 @@ func (m *Mistakes) checkDatabase(d Database) {
 	}
 }
 
-func (m *Mistakes) checkWait(wait time.Duration) {
-	if wait <= 0 || wait > maxWait {
-		m.add("api.wait", wait.String(), "a duration above 0 and up to "+maxWait.String())
+func (m *Mistakes) checkAPI(a API) {
+	if a.Wait <= 0 || a.Wait > MaxWait {
+		m.add("api.wait", a.Wait.String(), "a duration above 0 and up to "+MaxWait.String())
+	}
+	if slices.Contains(a.TurnHosts, "") {
+		m.add("api.turn_hosts", fmt.Sprintf("%q", a.TurnHosts), "a list of hosts")
+	}
+	for i, origin := range a.AllowedOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Host == "" || origin != strings.ToLower(u.Scheme+"://"+u.Host)) {
+			m.add(fmt.Sprintf("api.allowed_origins[%d]", i), strconv.Quote(origin), "an origin in small letters, https://host or https://host:port, or *")
+		}
+	}
+	if a.WritesPerMinute < 0 || a.WritesPerMinute > 1_000_000 {
+		m.add("api.writes_per_minute", fmt.Sprint(a.WritesPerMinute), "a number from 0 to 1000000")
+	}
+	if a.IdempotencyKeys <= 0 {
+		m.add("api.idempotency_keys", a.IdempotencyKeys.String(), "a duration above 0")
+	}
+	if a.DrainDelay < 0 || a.DrainDelay > MaxWait {
+		m.add("api.drain_delay", a.DrainDelay.String(), "a duration up to "+MaxWait.String())
 	}
 }
 

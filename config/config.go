@@ -61,7 +61,24 @@ type API struct {
 	// TurnHosts are TURN servers; each class is told one of them, always the
 	// same while the list stays. Default: none, none is told.
 	TurnHosts []string `koanf:"turn_hosts"`
+	// AllowedOrigins are those of the web pages that may call it, such as
+	// https://app.example.org; "*" is every page. Default "*".
+	AllowedOrigins []string `koanf:"allowed_origins"`
+	// WritesPerMinute is how many POSTs and PUTs each account may send to one
+	// process, all at once or spread; beyond it they are answered 429. Default
+	// 0, no limit.
+	WritesPerMinute int `koanf:"writes_per_minute"`
+	// IdempotencyKeys is how long an Idempotency-Key and the answer to it are
+	// remembered. Default 24h.
+	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
+	// DrainDelay is how long it goes on taking requests once it was told to
+	// end, while /readyz says that it is ending: as long as a load balancer
+	// needs to notice. Default 0s.
+	DrainDelay time.Duration `koanf:"drain_delay"`
 }
+
+// MaxWait is the longest that a request may wait for its saga.
+const MaxWait = time.Minute
 
 // Worker is the process that works on the sagas.
 type Worker struct {
@@ -297,11 +314,14 @@ func Default() Config {
 	return Config{
 		Database: Database{MaxConns: 16},
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default", TaskQueue: "minigroups"},
-		API:      API{Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second},
-		Worker:   Worker{MetricsListen: "127.0.0.1:9091"},
-		Account:  Account{Label: "minigroups", Audience: "svc.example.org"},
-		Access:   Access{Objects: "classrooms", RememberAllowed: 5 * time.Minute, RememberDenied: 10 * time.Second, Concurrency: 64},
-		Janus:    Janus{Reservation: ReservedByGateway},
+		API: API{
+			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
+			AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
+		},
+		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
+		Account: Account{Label: "minigroups", Audience: "svc.example.org"},
+		Access:  Access{Objects: "classrooms", RememberAllowed: 5 * time.Minute, RememberDenied: 10 * time.Second, Concurrency: 64},
+		Janus:   Janus{Reservation: ReservedByGateway},
 		Announcements: Announcements{
 			Session:      time.Hour,
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",

@@ -49,13 +49,23 @@ type world struct {
 	minigroups map[uuid.UUID]minigroup.Minigroup
 	accounts   map[minigroup.Account]json.RawMessage
 	started    int
+	keys       map[string]rememberedKey
+	keysErr    error
+	draining   chan struct{}
 }
 
-func newWorld(t *testing.T) *world {
+// rememberedKey is a key with what came with it and what was answered.
+type rememberedKey struct {
+	fingerprint string
+	answer      *minigroup.Answer
+}
+
+func newWorld(t *testing.T, settings ...func(*Deps)) *world {
 	t.Helper()
 	w := &world{
 		minigroups: map[uuid.UUID]minigroup.Minigroup{}, accounts: map[minigroup.Account]json.RawMessage{}, temporal: "reachable",
 		events: func(context.Context, uuid.UUID, string) error { return errors.New("nobody said what event does") },
+		keys:   map[string]rememberedKey{}, draining: make(chan struct{}),
 	}
 	w.create = func(_ context.Context, draft minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		m := minigroup.Minigroup{Draft: draft, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}
@@ -99,15 +109,21 @@ func newWorld(t *testing.T) *world {
 
 	core, logs := observer.New(zapcore.DebugLevel)
 	w.logs = logs
-	server := httptest.NewServer(New(Deps{
-		Minigroups: w, Sagas: w, Properties: w, Events: w, Verifier: verifier, Authorizer: authorizer,
+	deps := Deps{
+		Minigroups: w, Sagas: w, Keys: w, Properties: w, Events: w, Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
 		BrokerState:   func(context.Context) string { return "not configured" },
-		Wait:          15 * time.Second,
-		TurnHosts:     []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
-		Log:           zap.New(core),
-	}))
+		Draining:      w.draining,
+		Wait:          15 * time.Second, MaxWait: time.Minute, BodyWait: time.Minute, KeepKeys: 24 * time.Hour,
+		AllowedOrigins: []string{"*"},
+		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
+		Log:            zap.New(core),
+	}
+	for _, set := range settings {
+		set(&deps)
+	}
+	server := httptest.NewServer(New(deps))
 	t.Cleanup(server.Close)
 	w.url, w.server = server.URL, server
 	return w
@@ -145,6 +161,37 @@ func (w *world) ByID(_ context.Context, classID uuid.UUID) (minigroup.Minigroup,
 		return m, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup %s", classID)
 	}
 	return m, nil
+}
+
+// ClaimKey and RecordAnswer make the world Keys.
+func (w *world) ClaimKey(_ context.Context, k minigroup.RequestKey, _ time.Duration) (*minigroup.Answer, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keysErr != nil {
+		return nil, w.keysErr
+	}
+	known, ok := w.keys[k.ID]
+	if !ok {
+		known = rememberedKey{fingerprint: k.Fingerprint}
+		w.keys[k.ID] = known
+	}
+	if known.fingerprint != k.Fingerprint {
+		return nil, minigroup.Errorf(minigroup.IdempotencyKeyReused, "it came with another request")
+	}
+	return known.answer, nil
+}
+
+// RecordAnswer keeps the first answer.
+func (w *world) RecordAnswer(_ context.Context, k minigroup.RequestKey, a minigroup.Answer) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keysErr != nil {
+		return w.keysErr
+	}
+	if w.keys[k.ID].answer == nil {
+		w.keys[k.ID] = rememberedKey{k.Fingerprint, &a}
+	}
+	return nil
 }
 
 // Create and Update make the world Sagas.

@@ -11,6 +11,10 @@ import (
 
 // create answers POST /api/v1/minigroups.
 func (s *server) create(c *gin.Context) error {
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
 	body, err := readBody(c)
 	if err != nil {
 		return err
@@ -22,19 +26,29 @@ func (s *server) create(c *gin.Context) error {
 	if err := s.authorize(c, draft.Audience, "create"); err != nil {
 		return err
 	}
+	work := func(c *gin.Context) error { return s.createFrom(c, draft) }
+	if key == "" {
+		return work(c)
+	}
+	account := accountOf(c)
+	return s.once(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), draft.Fingerprint()), work)
+}
+
+// createFrom has the minigroup of a draft created, and answers with what has become of it.
+func (s *server) createFrom(c *gin.Context, draft minigroup.Draft) error {
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), draft, s.waitFor(c))
 	if err != nil {
 		return err
 	}
 	switch outcome {
 	case minigroup.OutcomeExisting:
-		return reply(c, http.StatusOK, s.describe(m, time.Now()))
+		return s.show(c, http.StatusOK, m)
 	case minigroup.OutcomeAccepted:
 		locate(c, m)
 		return s.accept(c, m)
 	default:
 		locate(c, m)
-		return reply(c, http.StatusCreated, s.describe(m, time.Now()))
+		return s.show(c, http.StatusCreated, m)
 	}
 }
 

@@ -9,8 +9,11 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -26,21 +29,50 @@ const (
 	maxFieldRunes = 200
 )
 
-// readBody returns the body of a request that says it is JSON and is no larger than allowed.
+// readBody returns the body of a request that says it is JSON, is no larger than allowed, and arrives in time.
 func readBody(c *gin.Context) ([]byte, error) {
-	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if err != nil || mediaType != "application/json" {
-		return nil, minigroup.Errorf(minigroup.UnsupportedMediaType, "the header must be Content-Type: application/json")
+	if err := checkBodyType(c); err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes))
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):
 		return nil, minigroup.Errorf(minigroup.PayloadTooLarge, "the body may have at most %d bytes", maxBodyBytes)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, minigroup.Invalid([]minigroup.FieldError{{Field: "body", Detail: "took too long to arrive"}})
 	case err != nil:
 		return nil, minigroup.Invalid([]minigroup.FieldError{{Field: "body", Detail: "ended early"}})
 	}
+	setReadDeadline(c, time.Time{}) // the connection is read while the saga is waited for: whether the caller hangs up
 	return body, nil
+}
+
+// boundBody gives a body so long to arrive, whoever reads it: also what is refused is read to its end by net/http.
+func (s *server) boundBody(c *gin.Context) {
+	if c.Request.ContentLength != 0 {
+		setReadDeadline(c, time.Now().Add(s.BodyWait))
+	}
+}
+
+func setReadDeadline(c *gin.Context, at time.Time) {
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(at) // a connection can; a recorder of tests need not
+}
+
+// checkBodyType wants the headers to say that the body is plain JSON, which is always in UTF-8.
+func checkBodyType(c *gin.Context) error {
+	mediaType, parameters, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return minigroup.Errorf(minigroup.UnsupportedMediaType, "the header must be Content-Type: application/json")
+	}
+	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return minigroup.Errorf(minigroup.UnsupportedMediaType, "JSON is written in UTF-8")
+	}
+	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		c.Header("Accept-Encoding", "identity")
+		return minigroup.Errorf(minigroup.UnsupportedMediaType, "the body must be sent without a Content-Encoding")
+	}
+	return nil
 }
 
 // decodeDraft reads the body of a create; now is in unix seconds. Its error lists every mistake.

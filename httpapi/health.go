@@ -19,8 +19,13 @@ func healthz(c *gin.Context) error {
 	return reply(c, http.StatusOK, healthObject{Status: "alive"})
 }
 
-// readyz answers 200 if reads work. Temporal and the broker are told about, but without them reads still work.
+// readyz answers 200 if reads work and the process is not about to end. Temporal and the broker are told about, but without them reads still work.
 func (s *server) readyz(c *gin.Context) error {
+	select {
+	case <-s.Draining:
+		return minigroup.Errorf(minigroup.ServiceUnavailable, "the process is ending")
+	default:
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
 	if err := s.Ready(ctx); err != nil {

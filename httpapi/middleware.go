@@ -18,12 +18,13 @@ const (
 	requestIDKey = "request_id"
 	accountKey   = "account"
 	problemKey   = "problem"
+	bodyKey      = "body"
 )
 
 // requestID gives every request a name: the caller's own, if it is fit for a log line, or a new one.
 func requestID(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
-	if !isPlain(id) {
+	if !isVisible(id, 128) {
 		id = uuid.NewString()
 	}
 	c.Set(requestIDKey, id)
@@ -32,10 +33,10 @@ func requestID(c *gin.Context) {
 
 func requestIDOf(c *gin.Context) string { return c.GetString(requestIDKey) }
 
-// isPlain holds for 1 to 128 visible ASCII characters.
-func isPlain(id string) bool {
+// isVisible holds for 1 to limit visible ASCII characters.
+func isVisible(text string, limit int) bool {
 	invisible := func(r rune) bool { return r <= ' ' || r > '~' }
-	return id != "" && len(id) <= 128 && !strings.ContainsFunc(id, invisible)
+	return text != "" && len(text) <= limit && !strings.ContainsFunc(text, invisible)
 }
 
 // accessLog writes one line per request. The path is told as its template and the query not at all: they may name
@@ -59,21 +60,20 @@ func (s *server) accessLog(c *gin.Context) {
 	s.Log.Info("request", fields...)
 }
 
-// cors lets pages of every origin call every route, and answers their preflights, even for routes that do not exist: the
-// page could not read the 404 otherwise.
-func cors(c *gin.Context) {
+// protect tells browsers not to guess, frame, run or keep what is answered. A route may say otherwise.
+func protect(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "etag, location, retry-after, preference-applied, x-request-id")
-	if c.Request.Method != http.MethodOptions {
-		return
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+// allowOptions completes the methods that Gin has found for a path which does not take the one of the request.
+func allowOptions(c *gin.Context) {
+	if allowed := c.Writer.Header().Get("Allow"); allowed != "" {
+		c.Header("Allow", allowed+", "+http.MethodOptions)
 	}
-	h.Set("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
-	h.Set("Access-Control-Allow-Headers", "authorization, content-type, ulms-app-audience, ulms-scope, ulms-app-version, ulms-app-label, x-agent-label, "+
-		"prefer, idempotency-key, if-match, if-none-match, x-request-id")
-	h.Set("Access-Control-Max-Age", "3600")
-	h.Set("Vary", "origin, access-control-request-method, access-control-request-headers")
-	c.AbortWithStatus(http.StatusOK)
 }
 
 // recoverPanics answers a request whose handler panicked, and keeps the stack for the log.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"regexp"
@@ -37,7 +38,8 @@ var described = sync.OnceValues(func() (description, error) {
 	// Strict: a member or header that the document does not name is a mistake, or nobody would notice its absence there.
 	v := validator.NewValidatorFromV3Model(&model.Model,
 		config.WithFormatAssertions(), config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.tags.**", "$.body.properties.**", "$.body.account_properties.**"),
-		config.WithStrictIgnoredHeadersExtra("Access-Control-Allow-Origin", "Access-Control-Expose-Headers"))
+		config.WithStrictIgnoredHeadersExtra("Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+			"X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy"))
 	return description{&model.Model, v, validator.NewValidatorFromV3Model(&model.Model, config.WithFormatAssertions())}, nil
 })
 
@@ -82,6 +84,41 @@ func TestTheDocumentIsValid(t *testing.T) {
 		for _, e := range errs {
 			t.Error(e)
 		}
+	}
+}
+
+func TestEveryJSONAnswerHasAnExampleThatItsSchemaAllows(t *testing.T) {
+	d, err := described()
+	mustNot(t, err)
+	seen := 0
+	for path, item := range d.model.Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			for code, response := range operation.Responses.Codes.FromOldest() {
+				for mediaType, content := range response.Content.FromOldest() {
+					if !strings.Contains(mediaType, "json") {
+						continue
+					}
+					seen++
+					name := method + " " + path + " " + code
+					if content.Example == nil {
+						t.Errorf("%s has no example", name)
+						continue
+					}
+					var example any
+					mustNot(t, content.Example.Decode(&example))
+					_, errs := schema_validation.NewSchemaValidator(config.WithFormatAssertions()).ValidateSchemaObjectWithVersion(content.Schema.Schema(), example, 3.1)
+					for _, e := range errs {
+						t.Errorf("%s: %v", name, e)
+					}
+					if problem, ok := example.(map[string]any); ok && strings.HasPrefix(mediaType, "application/problem") && fmt.Sprint(problem["status"]) != code {
+						t.Errorf("%s: its example has status %v", name, problem["status"])
+					}
+				}
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d answers were seen", seen)
 	}
 }
 

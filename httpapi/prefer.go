@@ -8,9 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// maxWait is the longest that a caller may have us wait for a saga.
-const maxWait = 60 * time.Second
-
 // waitFor is how long this request waits for its saga: what its Prefer header asks for (RFC 7240: wait=N in seconds, or
 // respond-async for not at all), else the configured time. What was honoured is told in Preference-Applied.
 func (s *server) waitFor(c *gin.Context) time.Duration {
@@ -21,7 +18,7 @@ func (s *server) waitFor(c *gin.Context) time.Duration {
 	}
 	// Both together mean: answer at once after that wait.
 	if n, err := strconv.ParseUint(preferences["wait"], 10, 31); err == nil {
-		wait = min(time.Duration(n)*time.Second, maxWait)
+		wait = min(time.Duration(n)*time.Second, s.MaxWait)
 		applied = append(applied, "wait="+strconv.Itoa(int(wait/time.Second)))
 	}
 	if len(applied) > 0 {
@@ -33,9 +30,8 @@ func (s *server) waitFor(c *gin.Context) time.Duration {
 // parsePrefer reads the headers' preferences; the first of a name counts, parameters are left out.
 func parsePrefer(headers []string) map[string]string {
 	preferences := map[string]string{}
-	for preference := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		preference, _, _ = strings.Cut(preference, ";")
-		name, value, _ := strings.Cut(preference, "=")
+	for _, preference := range elements(headers) {
+		name, value, _ := strings.Cut(splitOutsideQuotes(preference, ';')[0], "=")
 		name = strings.ToLower(strings.TrimSpace(name))
 		if _, twice := preferences[name]; !twice {
 			preferences[name] = strings.Trim(strings.TrimSpace(value), `"`)

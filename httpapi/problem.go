@@ -38,16 +38,19 @@ var problems = map[minigroup.Kind]problemKind{
 	minigroup.MethodNotAllowed:        {http.StatusMethodNotAllowed, "The route does not take this method", false, 0},
 	minigroup.NotAcceptable:           {http.StatusNotAcceptable, "There is no answer in an accepted format", false, 0},
 	minigroup.AlreadyEstablished:      {http.StatusConflict, "There is another minigroup of this scope", false, 0},
+	minigroup.IdempotencyKeyReused:    {http.StatusUnprocessableEntity, "The idempotency key belongs to another request", false, 0},
 	minigroup.OperationInProgress:     {http.StatusConflict, "Another operation on the minigroup is under way", true, 2 * time.Second},
 	minigroup.NotReady:                {http.StatusConflict, "The minigroup is not ready", false, 0},
 	minigroup.Closed:                  {http.StatusConflict, "The minigroup is closed", false, 0},
 	minigroup.OperationCancelled:      {http.StatusConflict, "The operation was cancelled", false, 0},
+	minigroup.PreconditionFailed:      {http.StatusPreconditionFailed, "The minigroup is not in the state that was demanded", false, 0},
 	minigroup.PayloadTooLarge:         {http.StatusRequestEntityTooLarge, "The body or what it adds to is too large", false, 0},
 	minigroup.UnsupportedMediaType:    {http.StatusUnsupportedMediaType, "The body is not of a supported type", false, 0},
 	minigroup.UpstreamRefused:         {http.StatusUnprocessableEntity, "Another service refused", false, 0},
 	minigroup.RoomTimeChangeForbidden: {http.StatusUnprocessableEntity, "The room can no longer be moved that way", false, 0},
 	minigroup.UpstreamUnavailable:     {http.StatusServiceUnavailable, "Another service was out of reach for too long", true, 30 * time.Second},
 	minigroup.CapacityExceeded:        {http.StatusServiceUnavailable, "There are not enough free slots", false, 0},
+	minigroup.TooManyRequests:         {http.StatusTooManyRequests, "The account sends too many requests", true, time.Second},
 	minigroup.ServiceUnavailable:      {http.StatusServiceUnavailable, "The service is out of order", true, 5 * time.Second},
 }
 
@@ -101,5 +104,5 @@ func writeProblem(c *gin.Context, e *minigroup.Error) {
 	}
 	c.Set(problemKey, string(e.Kind))
 	c.Abort()
-	_ = replyAs(c, kind.status, "application/problem+json", problem) // strings and numbers always have a JSON form
+	_ = replyAs(c, kind.status, problemType, problem) // strings and numbers always have a JSON form
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -57,14 +56,22 @@ func (s *server) read(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
-		object := s.describe(m, time.Now())
-		if object.Properties, err = pick(m.Properties, keys.class); err != nil {
+		current, err := s.represent(m, keys, own)
+		if err != nil {
 			return err
 		}
-		if object.AccountProperties, err = pick(own, keys.account); err != nil {
+		c.Header("Cache-Control", "private, no-cache") // kept by whoever may see it, and asked for again by its ETag
+		unmodified, err := current.holds(c)
+		switch {
+		case err != nil:
 			return err
+		case unmodified:
+			c.Header("ETag", current.tag)
+			c.Status(http.StatusNotModified)
+		default:
+			current.send(c, http.StatusOK)
 		}
-		return reply(c, http.StatusOK, object)
+		return nil
 	}
 }
 

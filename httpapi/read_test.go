@@ -194,6 +194,12 @@ func TestHealth(t *testing.T) {
 			t.Error(a.text)
 		}
 	})
+	t.Run("not ready when the process is ending, though all is well", func(t *testing.T) {
+		w := newWorld(t)
+		close(w.draining)
+		w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+		w.call(t, http.MethodGet, "/healthz", "", "Authorization", "").wants(http.StatusOK)
+	})
 	t.Run("not ready without a database, whose address stays in the log", func(t *testing.T) {
 		w.ready = errors.New("postgres://user:password@db")
 		a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)

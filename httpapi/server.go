@@ -36,6 +36,7 @@ type Deps struct {
 	Sagas      Sagas
 	Properties Properties
 	Events     Events
+	Keys       Keys
 	Verifier   *auth.Verifier
 	Authorizer *auth.Authorizer
 	// Ready returns an error where the database is out of reach or its schema is not the one expected. The error is
@@ -45,8 +46,19 @@ type Deps struct {
 	TemporalState func(ctx context.Context) string
 	// BrokerState says the same of the broker that event and conference announce on, or that none is configured.
 	BrokerState func(ctx context.Context) string
-	// Wait is how long POST and PUT wait for their saga where the caller asks for nothing else.
-	Wait time.Duration
+	// Draining is closed when the process has been told to end.
+	Draining <-chan struct{}
+	// Wait is how long POST and PUT wait for their saga where the caller asks for nothing else, and MaxWait the longest that
+	// one may ask for.
+	Wait, MaxWait time.Duration
+	// BodyWait is how long the body of a request may take to arrive.
+	BodyWait time.Duration
+	// KeepKeys is how long an Idempotency-Key is remembered.
+	KeepKeys time.Duration
+	// AllowedOrigins are those of the pages that may call the API from a browser; "*" is every origin.
+	AllowedOrigins []string
+	// WritesPerMinute is how much each account may write, as this process counts it; 0 is no limit.
+	WritesPerMinute int
 	// TurnHosts are those that a class is told one of; none are told where there are none.
 	TurnHosts []string
 	Log       *zap.Logger
@@ -70,7 +82,7 @@ func newEngine(d Deps) *gin.Engine {
 	r.UseEscapedPath, r.UnescapePathValues = true, false
 	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
 	r.HandleMethodNotAllowed = true
-	r.Use(requestID, s.accessLog, cors, s.recoverPanics)
+	r.Use(requestID, s.accessLog, protect, allowOptions, s.boundBody, s.cors, s.recoverPanics)
 	r.NoRoute(s.answer(routeNotFound))
 	r.NoMethod(s.answer(methodNotAllowed))
 
@@ -79,7 +91,7 @@ func newEngine(d Deps) *gin.Engine {
 	r.Match(reading, "/readyz", s.answer(s.readyz))
 	r.Match(reading, "/openapi.yaml", openAPI)
 
-	api := r.Group("/api/v1", s.authenticate)
+	api := r.Group("/api/v1", s.authenticate, s.acceptable, s.limitWrites(d.WritesPerMinute))
 	api.POST("/minigroups", s.answer(s.create))
 	api.Match(reading, "/minigroups/:minigroup_id", s.answer(s.read(byID)))
 	api.PUT("/minigroups/:minigroup_id", s.answer(s.update(byID)))
@@ -117,7 +129,5 @@ func routeNotFound(_ *gin.Context) error {
 }
 
 func methodNotAllowed(c *gin.Context) error {
-	allowed := c.Writer.Header().Get("Allow") + ", " + http.MethodOptions
-	c.Header("Allow", allowed)
-	return minigroup.Errorf(minigroup.MethodNotAllowed, "this path takes %s", allowed)
+	return minigroup.Errorf(minigroup.MethodNotAllowed, "this path takes %s", c.Writer.Header().Get("Allow"))
 }

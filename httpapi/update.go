@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,8 +23,19 @@ func (s *server) update(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
+		current, err := s.represent(m, propertyKeys{}, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := current.holds(c); err != nil {
+			return err
+		}
 		if change.Empty() {
-			return reply(c, http.StatusOK, s.describe(m, time.Now()))
+			current.send(c, http.StatusOK)
+			return nil
+		}
+		if demandsTag(c) {
+			change.Revision = &m.Revision // and it is looked at again when the update begins
 		}
 		m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
 		if err != nil {
@@ -34,6 +44,6 @@ func (s *server) update(key classKey) endpoint {
 		if outcome == minigroup.OutcomeAccepted {
 			return s.accept(c, m)
 		}
-		return reply(c, http.StatusOK, s.describe(m, time.Now()))
+		return s.show(c, http.StatusOK, m)
 	}
 }

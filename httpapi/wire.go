@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -182,18 +183,39 @@ func describeUpstream(name, word string) *upstreamObject {
 	return &upstreamObject{Name: name, Type: word}
 }
 
+// The types of what is answered.
+const (
+	objectType  = "application/json; charset=utf-8"
+	problemType = "application/problem+json"
+)
+
 // reply answers with an object.
 func reply(c *gin.Context, status int, object any) error {
-	return replyAs(c, status, "application/json; charset=utf-8", object)
+	return replyAs(c, status, objectType, object)
 }
 
 func replyAs(c *gin.Context, status int, contentType string, object any) error {
+	body, err := encode(object)
+	if err != nil {
+		return err
+	}
+	send(c, status, contentType, body)
+	return nil
+}
+
+// send writes the answer. Its length is told to HEAD as well.
+func send(c *gin.Context, status int, contentType string, body []byte) {
+	c.Set(bodyKey, body)
+	c.Header("Content-Length", strconv.Itoa(len(body)))
+	c.Data(status, contentType, body)
+}
+
+func encode(object any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // names and tags read as they were written
 	if err := encoder.Encode(object); err != nil {
-		return fmt.Errorf("write the answer as JSON: %w", err)
+		return nil, fmt.Errorf("write the answer as JSON: %w", err)
 	}
-	c.Data(status, contentType, body.Bytes())
-	return nil
+	return body.Bytes(), nil
 }

@@ -155,15 +155,21 @@ func TestBadInputIsAProblemAndStartsNothing(t *testing.T) {
 		w.call(t, http.MethodPost, minigroups, body).wants(http.StatusCreated)
 	})
 	t.Run("a body that does not say that it is JSON", func(t *testing.T) {
-		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/problem+json", "application/json; =", "json"} {
+		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/problem+json", "application/json; =", "json", "application/json; charset=utf-16"} {
 			w.call(t, http.MethodPost, minigroups, lesson, "Content-Type", contentType).wantsProblem(http.StatusUnsupportedMediaType, minigroup.UnsupportedMediaType)
+		}
+	})
+	t.Run("a body that is encoded", func(t *testing.T) {
+		for _, coding := range []string{"gzip", "br", "identity, gzip"} {
+			w.call(t, http.MethodPost, minigroups, lesson, "Content-Encoding", coding).
+				wantsProblem(http.StatusUnsupportedMediaType, minigroup.UnsupportedMediaType).wantsHeader("Accept-Encoding", "identity")
 		}
 	})
 	if w.sagas() != 0 {
 		t.Errorf("%d sagas were started", w.sagas())
 	}
 	t.Run("parameters of the content type are fine", func(t *testing.T) {
-		w.call(t, http.MethodPost, minigroups, lesson, "Content-Type", "Application/JSON; charset=utf-8").wants(http.StatusCreated)
+		w.call(t, http.MethodPost, minigroups, lesson, "Content-Type", "Application/JSON; charset=UTF-8", "Content-Encoding", "identity").wants(http.StatusCreated)
 	})
 }
 
@@ -205,6 +211,8 @@ func TestHowLongARequestWaits(t *testing.T) {
 		"no value is ignored":              {[]string{"wait"}, 15 * time.Second, ""},
 		"too large a number is ignored":    {[]string{"wait=99999999999999999999"}, 15 * time.Second, ""},
 		"other preferences are ignored":    {[]string{"return=minimal, handling=strict"}, 15 * time.Second, ""},
+		"commas and semicolons in quotes":  {[]string{`foo="a,wait=3;b", wait="4"; x=";", y="\",wait=9"`}, 4 * time.Second, "wait=4"},
+		"the first of two, if no number":   {[]string{"wait=x, wait=8"}, 15 * time.Second, ""},
 		"an empty preference changes none": {[]string{", ,"}, 15 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

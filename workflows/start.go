@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,12 +33,22 @@ type Starter struct {
 	rows     Rows
 	queue    string
 	patience int32
+
+	drain    func()
+	draining <-chan struct{}
 }
 
 // NewStarter makes a Starter. patience is how long a saga waits for another service before it gives up.
 func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Duration) *Starter {
-	return &Starter{client: c, rows: rows, queue: taskQueue, patience: patienceTries(patience)}
+	draining := make(chan struct{})
+	return &Starter{
+		client: c, rows: rows, queue: taskQueue, patience: patienceTries(patience),
+		drain: sync.OnceFunc(func() { close(draining) }), draining: draining,
+	}
 }
+
+// Drain ends all waits for sagas, now and from here on: the process is about to end, and the sagas go on without it.
+func (s *Starter) Drain() { s.drain() }
 
 // Register makes a worker carry out the sagas.
 func Register(w worker.Registry, a *activities.Activities) {
@@ -93,7 +104,7 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()) {
 		return m, 0, conflict(*joined)
 	}
-	ended, runErr := await(ctx, run, wait)
+	ended, runErr := s.await(ctx, run, wait)
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
 		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
@@ -181,7 +192,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		}
 		id = joined.update
 	}
-	ended, _ := await(ctx, run, wait)
+	ended, _ := s.await(ctx, run, wait)
 	return s.updateOutcome(context.WithoutCancel(ctx), run, class, id, change, ended)
 }
 
@@ -383,13 +394,20 @@ func (s *Starter) options(id, operation, fingerprint string) client.StartWorkflo
 	}
 }
 
-// await waits for a run, at most so long, and reports whether it has ended, and how.
-func await(ctx context.Context, run client.WorkflowRun, wait time.Duration) (ended bool, err error) {
+// await waits for a run, at most so long and not while draining, and reports whether it has ended, and how.
+func (s *Starter) await(ctx context.Context, run client.WorkflowRun, wait time.Duration) (ended bool, err error) {
 	if wait <= 0 {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	go func() {
+		select {
+		case <-s.draining:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	err = run.Get(ctx, nil)
 	var failed *temporal.WorkflowExecutionError
 	return err == nil || errors.As(err, &failed), err

@@ -21,6 +21,14 @@ import (
 	"minigroups/workflows"
 )
 
+const (
+	// bodyWait is how long the body of a request may take to arrive: 64 KiB over a bad line.
+	bodyWait = 10 * time.Second
+	// lastAnswers is how long the requests under way are waited for in the end. They do not wait for sagas any more, but for
+	// Postgres and Temporal.
+	lastAnswers = 20 * time.Second
+)
+
 func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
 
 func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
@@ -46,9 +54,12 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	defer temporal.Close()
+	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
+	defer context.AfterFunc(ctx, sagas.Drain)()
 	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
 		Minigroups: store,
-		Sagas:      workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience),
+		Sagas:      sagas,
+		Keys:       store,
 		Properties: store,
 		Events:     event.New(cfg.Event.URL, rest.NewTransport(), signer.Token),
 		Verifier:   verifier, Authorizer: authorizer,
@@ -62,11 +73,14 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 			return "ok"
 		},
 		BrokerState: broker(cfg.Announcements.Broker),
-		Wait:        cfg.API.Wait, TurnHosts: cfg.API.TurnHosts, Log: log,
+		Draining:    ctx.Done(),
+		Wait:        cfg.API.Wait, MaxWait: config.MaxWait, BodyWait: bodyWait, KeepKeys: cfg.API.IdempotencyKeys,
+		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute,
+		TurnHosts: cfg.API.TurnHosts, Log: log,
 	})
 	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, process.MaxWait+5*time.Second) })
+	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, cfg.API.DrainDelay, lastAnswers) })
 	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen) })
 	return group.Wait()
 }

@@ -19,7 +19,7 @@ func Metrics(ctx context.Context, address string, more ...prometheus.Collector) 
 	registry.MustRegister(more...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
-	return Serve(ctx, address, mux, time.Second)
+	return Serve(ctx, address, mux, 0, time.Second)
 }
 
 // NewSwept counts what this process's sweeps have done.

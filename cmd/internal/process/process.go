@@ -69,28 +69,38 @@ func logger(name, level string) (*zap.Logger, error) {
 	return log.Named(name), nil
 }
 
-// MaxWait is the longest that a request may be answered in.
-const MaxWait = time.Minute
+// answerTimeout outlasts every answer: net/http ends the context of a request when ReadTimeout passes, also of one that was
+// read.
+const answerTimeout = config.MaxWait + 15*time.Second
 
-// readTimeout outlasts every answer: net/http ends the context of a request when it passes, also of one that was read.
-const readTimeout = MaxWait + 15*time.Second
+// newServer makes a server that no caller can hold up for long, however slowly it sends or reads.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout + 15*time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+}
 
-// Serve answers HTTP requests on the address until ctx ends; then it waits for those under way, at most for drain.
-func Serve(ctx context.Context, address string, handler http.Handler, drain time.Duration) error {
+// Serve answers HTTP requests on the address until ctx ends. Then it goes on for delay, but keeps no connection, and waits for
+// the requests under way, at most for drain.
+func Serve(ctx context.Context, address string, handler http.Handler, delay, drain time.Duration) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: readTimeout, WriteTimeout: readTimeout + 15*time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-	}
+	server := newServer(handler)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve %s: %w", address, err)
 	case <-ctx.Done():
+	}
+	server.SetKeepAlivesEnabled(false)
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve %s: %w", address, err)
+	case <-time.After(delay):
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
