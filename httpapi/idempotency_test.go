@@ -68,8 +68,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		w := newWorld(t)
 		create := w.create
 		var meanwhile answer
+		ask := func() { meanwhile = w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k") }
 		w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-			meanwhile = w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k")
+			ask()
 			return create(ctx, draft, wait)
 		}
 		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)

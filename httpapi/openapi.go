@@ -12,5 +12,5 @@ var openAPIDocument []byte
 
 // openAPI answers with the description of this API.
 func openAPI(c *gin.Context) {
-	c.Data(http.StatusOK, "application/yaml", openAPIDocument)
+	send(c, http.StatusOK, "application/yaml", openAPIDocument)
 }

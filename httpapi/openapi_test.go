@@ -131,10 +131,18 @@ func TestEveryRouteHasAPathAndTheReverse(t *testing.T) {
 			documented[strings.ToUpper(method)+" "+path] = true
 		}
 	}
-	served := map[string]bool{}
+	served, heads := map[string]bool{}, map[string]bool{}
 	for _, route := range newEngine(Deps{Log: zap.NewNop()}).Routes() {
-		if route.Method != http.MethodHead { // every GET takes HEAD as well
-			served[route.Method+" "+regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")] = true
+		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")
+		if route.Method == http.MethodHead {
+			heads["GET "+path] = true
+		} else {
+			served[route.Method+" "+path] = true
+		}
+	}
+	for route := range served {
+		if strings.HasPrefix(route, "GET ") != heads[route] {
+			t.Errorf("%s takes HEAD: %v", route, heads[route])
 		}
 	}
 	if len(served) == 0 || !maps.Equal(served, documented) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -168,6 +169,20 @@ func TestBadInputIsAProblemAndStartsNothing(t *testing.T) {
 	if w.sagas() != 0 {
 		t.Errorf("%d sagas were started", w.sagas())
 	}
+	t.Run("a body whose length is not told beforehand", func(t *testing.T) {
+		for body, status := range map[string]int{lesson: http.StatusCreated, strings.Repeat(" ", maxBodyBytes+1): http.StatusRequestEntityTooLarge} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+minigroups, io.MultiReader(strings.NewReader(body)))
+			mustNot(t, err)
+			req.Header.Set("Authorization", "Bearer "+w.token)
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := http.DefaultClient.Do(req)
+			mustNot(t, err)
+			_ = resp.Body.Close()
+			if resp.StatusCode != status {
+				t.Errorf("got %d, want %d", resp.StatusCode, status)
+			}
+		}
+	})
 	t.Run("parameters of the content type are fine", func(t *testing.T) {
 		w.call(t, http.MethodPost, minigroups, lesson, "Content-Type", "Application/JSON; charset=UTF-8", "Content-Encoding", "identity").wants(http.StatusCreated)
 	})
