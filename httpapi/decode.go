@@ -44,19 +44,15 @@ func readBody(c *gin.Context) ([]byte, error) {
 	case err != nil:
 		return nil, minigroup.Invalid([]minigroup.FieldError{{Field: "body", Detail: "ended early"}})
 	}
-	setReadDeadline(c, time.Time{}) // the connection is read while the saga is waited for: whether the caller hangs up
 	return body, nil
 }
 
-// boundBody gives a body so long to arrive, whoever reads it: also what is refused is read to its end by net/http.
+// boundBody gives a body so long to arrive, whoever reads it: also that of a refused request is read by net/http, before it
+// answers. Once a body is read, net/http lifts the bound.
 func (s *server) boundBody(c *gin.Context) {
 	if c.Request.ContentLength != 0 {
-		setReadDeadline(c, time.Now().Add(s.BodyWait))
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(s.BodyWait)) // every connection can
 	}
-}
-
-func setReadDeadline(c *gin.Context, at time.Time) {
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(at) // a connection can; a recorder of tests need not
 }
 
 // checkBodyType wants the headers to say that the body is plain JSON, which is always in UTF-8.

@@ -226,7 +226,7 @@ func TestHowLongARequestWaits(t *testing.T) {
 		"no value is ignored":              {[]string{"wait"}, 15 * time.Second, ""},
 		"too large a number is ignored":    {[]string{"wait=99999999999999999999"}, 15 * time.Second, ""},
 		"other preferences are ignored":    {[]string{"return=minimal, handling=strict"}, 15 * time.Second, ""},
-		"commas and semicolons in quotes":  {[]string{`foo="a,wait=3;b", wait="4"; x=";", y="\",wait=9"`}, 4 * time.Second, "wait=4"},
+		"commas and semicolons in quotes":  {[]string{`foo="a,wait=3;b\",wait=2", wait="4"; x=";"`}, 4 * time.Second, "wait=4"},
 		"the first of two, if no number":   {[]string{"wait=x, wait=8"}, 15 * time.Second, ""},
 		"an empty preference changes none": {[]string{", ,"}, 15 * time.Second, ""},
 	} {

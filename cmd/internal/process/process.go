@@ -69,14 +69,11 @@ func logger(name, level string) (*zap.Logger, error) {
 	return log.Named(name), nil
 }
 
-// answerTimeout outlasts every answer: net/http ends the context of a request when ReadTimeout passes, also of one that was
-// read.
-const answerTimeout = config.MaxWait + 15*time.Second
-
-// newServer makes a server that no caller can hold up for long, however slowly it sends or reads.
+// newServer makes a server that no caller can hold up for long, however slowly it sends or reads. A request may be worked on
+// for longer than it may take to arrive.
 func newServer(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout + 15*time.Second,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: config.MaxWait + 30*time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,9 +15,38 @@ import (
 	"minigroups/config"
 )
 
+func TestARequestMayBeWorkedOnForLongerThanItMayTakeToArrive(t *testing.T) {
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(4 * 50 * time.Millisecond): // that it is not cut until then is what is tested
+			fmt.Fprint(w, "whole")
+		}
+	}))
+	server.ReadHeaderTimeout, server.ReadTimeout = 50*time.Millisecond, 50*time.Millisecond
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	for name, text := range map[string]string{"without a body": get, "with a body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"} {
+		resp, err := http.ReadResponse(bufio.NewReader(dial(t, listener.Addr().String(), text)), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "whole" {
+			t.Errorf("%s: got %q, %v", name, body, err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
 func TestNobodyHoldsAServerUp(t *testing.T) {
 	server := newServer(http.NotFoundHandler())
-	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 || server.ReadTimeout <= config.MaxWait || server.WriteTimeout <= server.ReadTimeout {
+	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 || server.ReadTimeout <= 0 || server.WriteTimeout <= config.MaxWait {
 		t.Fatalf("its limits are %+v", server)
 	}
 	t.Run("with half a head", func(t *testing.T) {
@@ -127,10 +157,16 @@ func TestServeEnds(t *testing.T) {
 	t.Run("when nobody comes any more, as long as it was given for that", func(t *testing.T) {
 		address, stop, ended := served(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "still here") }, time.Minute, time.Minute)
 		stop()
-		conn := dial(t, address, get) // whether it knows of its end yet or not
-		one := make([]byte, 12)
-		if _, err := io.ReadFull(conn, one); err != nil || string(one) != "HTTP/1.1 200" {
-			t.Errorf("got %q, %v", one, err)
+		var resp *http.Response
+		for deadline := time.Now().Add(10 * time.Second); resp == nil || (!resp.Close && time.Now().Before(deadline)); {
+			var err error
+			if resp, err = http.ReadResponse(bufio.NewReader(dial(t, address, get)), nil); err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+		}
+		if resp.StatusCode != http.StatusOK || !resp.Close {
+			t.Errorf("got %d, closing %v", resp.StatusCode, resp.Close)
 		}
 		select {
 		case err := <-ended:
