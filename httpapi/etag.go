@@ -73,11 +73,11 @@ func (r representation) send(c *gin.Context, status int) {
 // not hold, and unmodified where a reader already has what would be sent. Tags are compared strongly for If-Match, and weakly
 // for If-None-Match.
 func (r representation) holds(c *gin.Context) (unmodified bool, err error) {
-	if given := c.Request.Header.Values("If-Match"); len(given) > 0 && !isAmong(r.tag, given, "") {
+	if given := c.Request.Header.Values("If-Match"); len(given) > 0 && !isAmong(given, r.isOf) {
 		return false, minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup has another ETag than those of If-Match")
 	}
 	given := c.Request.Header.Values("If-None-Match")
-	if len(given) == 0 || !isAmong(r.tag, given, "W/") {
+	if len(given) == 0 || !isAmong(given, func(tag string) bool { return strings.TrimPrefix(tag, "W/") == r.tag }) {
 		return false, nil
 	}
 	if c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
@@ -89,13 +89,20 @@ func (r representation) holds(c *gin.Context) (unmodified bool, err error) {
 // entityTag finds the tags of a list. Unlike a quoted string a tag knows no escapes.
 var entityTag = regexp.MustCompile(`(?:W/)?"[^"]*"`)
 
-// isAmong reports whether the tag is in the headers, be it marked with ignored, or whether they allow any.
-func isAmong(tag string, headers []string, ignored string) bool {
+// isAmong reports whether a tag that fits is in the headers, or whether they allow any.
+func isAmong(headers []string, fits func(tag string) bool) bool {
 	return slices.ContainsFunc(headers, func(header string) bool {
-		return isAny(header) || slices.ContainsFunc(entityTag.FindAllString(header, -1), func(given string) bool {
-			return strings.TrimPrefix(given, ignored) == tag
-		})
+		return isAny(header) || slices.ContainsFunc(entityTag.FindAllString(header, -1), fits)
 	})
+}
+
+// isOf reports whether the tag is one of this minigroup as it is, whatever was read of the account's own.
+func (r representation) isOf(tag string) bool {
+	first := func(tag string) string {
+		part, _, _ := strings.Cut(tag, "-")
+		return strings.TrimSuffix(part, `"`)
+	}
+	return first(tag) == first(r.tag)
 }
 
 func isAny(header string) bool { return strings.TrimSpace(header) == "*" }

@@ -72,6 +72,32 @@ func TestETags(t *testing.T) {
 			tags[r.tag] = name
 		}
 	})
+	t.Run("whichever properties of the class are asked for, it is that of all", func(t *testing.T) {
+		w := newWorld(t)
+		w.put(m)
+		w.call(t, http.MethodGet, path+"?class_keys[]=p", "").wants(http.StatusOK).wantsHeader("ETag", tag)
+		w.call(t, http.MethodPut, path+"/properties/other", `1`).wants(http.StatusOK)
+		if w.call(t, http.MethodGet, path, "").header.Get("ETag") == tag {
+			t.Error("a property was set and it is the same")
+		}
+	})
+	t.Run("with properties of the account it changes when they do, and is as good for an update", func(t *testing.T) {
+		w := newWorld(t)
+		w.put(m)
+		read := func() string {
+			t.Helper()
+			return w.call(t, http.MethodGet, path+"?account_keys[]=lang", "").wants(http.StatusOK).header.Get("ETag")
+		}
+		before := read()
+		w.call(t, http.MethodGet, path+"?account_keys[]=lang", "", "If-None-Match", before).wantsHeader("ETag", before).wantsHeader("Content-Type", "")
+		w.call(t, http.MethodPut, "/api/v1/account/properties/lang", `"ru"`).wants(http.StatusOK)
+		w.call(t, http.MethodGet, path+"?account_keys[]=lang", "", "If-None-Match", before).wants(http.StatusOK)
+		if after := read(); after == before || after == tag {
+			t.Errorf("it was %s and is %s", before, after)
+		}
+		w.call(t, http.MethodPut, path, `{"reserve":1}`, "If-Match", "W/"+before).wantsProblem(http.StatusPreconditionFailed, minigroup.PreconditionFailed)
+		w.call(t, http.MethodPut, path, `{"reserve":1}`, "If-Match", before).wants(http.StatusOK)
+	})
 	t.Run("POST and PUT tell it", func(t *testing.T) {
 		w := newWorld(t)
 		created := w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusCreated).header.Get("ETag")
