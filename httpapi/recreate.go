@@ -1,12 +1,9 @@
 package httpapi
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"minigroups/minigroup"
 )
 
 // recreate answers POST of new rooms for a minigroup.
@@ -23,12 +20,5 @@ func (s *server) recreate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
-	if err != nil {
-		return err
-	}
-	if outcome == minigroup.OutcomeAccepted {
-		return s.accept(c, m)
-	}
-	return reply(c, http.StatusOK, s.describe(m, time.Now()))
+	return s.change(c, m, change)
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,23 @@ func TestRecreate(t *testing.T) {
 			}
 		})
 	}
+	t.Run("on a condition, which is looked at again", func(t *testing.T) {
+		w := newWorld(t)
+		m := filled()
+		m.Revision = 7
+		w.put(m)
+		var got minigroup.Change
+		w.update = func(_ context.Context, m minigroup.Minigroup, c minigroup.Change, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			got = c
+			return m, minigroup.OutcomeDone, nil
+		}
+		w.call(t, http.MethodPost, path, `{}`, "If-Match", `"x"`).wantsProblem(http.StatusPreconditionFailed, minigroup.PreconditionFailed)
+		tag := w.call(t, http.MethodGet, strings.TrimSuffix(path, "/recreate"), "").header.Get("ETag")
+		w.call(t, http.MethodPost, path, `{}`, "If-Match", tag).wants(http.StatusOK)
+		if w.sagas() != 1 || got.Revision == nil || *got.Revision != 7 {
+			t.Errorf("%d sagas, the last for %+v", w.sagas(), got)
+		}
+	})
 	t.Run("one that goes on is told", func(t *testing.T) {
 		w := newWorld(t)
 		m := filled()

@@ -23,27 +23,32 @@ func (s *server) update(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
-		current, err := s.represent(m, propertyKeys{}, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := current.holds(c); err != nil {
-			return err
-		}
-		if change.Empty() {
-			current.send(c, http.StatusOK)
-			return nil
-		}
-		if demandsTag(c) {
-			change.Revision = &m.Revision // and it is looked at again when the update begins
-		}
-		m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
-		if err != nil {
-			return err
-		}
-		if outcome == minigroup.OutcomeAccepted {
-			return s.accept(c, m)
-		}
-		return s.show(c, http.StatusOK, m)
+		return s.change(c, m, change)
 	}
+}
+
+// change has a minigroup changed, if the conditions of the request hold, and answers with what has become of it.
+func (s *server) change(c *gin.Context, m minigroup.Minigroup, change minigroup.Change) error {
+	current, err := s.represent(m, propertyKeys{}, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := current.holds(c); err != nil {
+		return err
+	}
+	if change.Empty() {
+		current.send(c, http.StatusOK)
+		return nil
+	}
+	if demandsTag(c) {
+		change.Revision = &m.Revision // and it is looked at again when the update begins
+	}
+	m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
+	if err != nil {
+		return err
+	}
+	if outcome == minigroup.OutcomeAccepted {
+		return s.accept(c, m)
+	}
+	return s.show(c, http.StatusOK, m)
 }

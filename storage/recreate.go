@@ -11,7 +11,8 @@ import (
 
 // BeginRecreate writes the recreate as an update with its old and new values, and the first attempts at its rooms; slots are
 // admitted as for an update. Unlike one, it may begin when the class has ended. It demands that the run owns the row and
-// returns *minigroup.SupersededError otherwise, and CapacityExceeded where the slots do not fit.
+// returns *minigroup.SupersededError otherwise, PreconditionFailed where it is not at the revision that is demanded, and
+// CapacityExceeded where the slots do not fit.
 func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
 	return s.inTx(ctx, "begin recreate", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, r.ClassID)
@@ -19,6 +20,9 @@ func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) er
 			return err
 		}
 		if err := row.demand(r.Run, minigroup.Ready); err != nil {
+			return err
+		}
+		if err := row.demandRevision(r.Change); err != nil {
 			return err
 		}
 		if err := writeUpdate(ctx, tx, r.UpdateEntry); err != nil {

@@ -51,6 +51,14 @@ func (r lockedRow) demand(run string, states ...minigroup.State) error {
 	return minigroup.Supersededf("the minigroup is %s and belongs to run %s", r.state, r.owner)
 }
 
+// demandRevision returns PreconditionFailed where the change is meant for another revision of the minigroup.
+func (r lockedRow) demandRevision(c minigroup.Change) error {
+	if c.Revision == nil || *c.Revision == r.revision {
+		return nil
+	}
+	return minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup was changed before the update began")
+}
+
 // lister is a pool or a transaction.
 type lister interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)

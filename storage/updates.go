@@ -75,8 +75,8 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 		if row.closedAt != nil {
 			return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
 		}
-		if demanded := u.Change.Revision; demanded != nil && *demanded != row.revision {
-			return minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup was changed before the update began")
+		if err := row.demandRevision(u.Change); err != nil {
+			return err
 		}
 		if err := writeUpdate(ctx, tx, u); err != nil || !u.Gateways || u.Plan.Ends {
 			return err
