@@ -90,6 +90,8 @@ func newEngine(d Deps) *gin.Engine {
 	r.Match(reading, "/healthz", s.answer(healthz))
 	r.Match(reading, "/readyz", s.answer(s.readyz))
 	r.Match(reading, "/openapi.yaml", openAPI)
+	r.Match(reading, "/docs", s.answer(docs))
+	r.Match(reading, "/docs/:file", s.answer(docsFile))
 
 	api := r.Group("/api/v1", s.authenticate, s.acceptable, s.limitWrites(d.WritesPerMinute))
 	api.POST("/minigroups", s.answer(s.create))

@@ -1,0 +1,47 @@
+package httpapi
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"minigroups/minigroup"
+)
+
+func TestDocs(t *testing.T) {
+	w := newWorld(t)
+	page := w.call(t, http.MethodGet, "/docs", "", "Authorization", "")
+	if page.status != http.StatusOK || page.header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("status %d, %v", page.status, page.header)
+	}
+
+	t.Run("it may load and call nothing but this service", func(t *testing.T) {
+		for directive := range strings.SplitSeq(page.header.Get("Content-Security-Policy"), ";") {
+			for _, source := range strings.Fields(directive)[1:] {
+				if source != "'self'" && source != "'none'" && source != "data:" {
+					t.Errorf("allowed: %s", directive)
+				}
+			}
+		}
+	})
+
+	t.Run("what it loads is there", func(t *testing.T) {
+		loaded := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page.text, -1)
+		if len(loaded) != 4 {
+			t.Fatalf("it loads %v", loaded)
+		}
+		for _, match := range loaded {
+			file := w.call(t, http.MethodGet, "/"+match[1], "", "Authorization", "")
+			if file.status != http.StatusOK || file.text == "" || file.header.Get("Content-Type") == "" {
+				t.Errorf("%s: status %d, %d bytes, %v", match[1], file.status, len(file.text), file.header)
+			}
+		}
+	})
+
+	t.Run("what it does not load is not there", func(t *testing.T) {
+		for _, file := range []string{"oauth2-redirect.html", "swagger-ui.css.gz", "..%2Fopenapi.yaml", "%00"} {
+			w.call(t, http.MethodGet, "/docs/"+file, "", "Authorization", "").wantsProblem(http.StatusNotFound, minigroup.RouteNotFound)
+		}
+	})
+}
