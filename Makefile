@@ -16,6 +16,8 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 TEMPORAL := .tools/temporal
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
+GOVULNCHECK := .tools/govulncheck
+SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 
 .PHONY: help
 help: ## list the targets
@@ -73,6 +75,27 @@ check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of work
 	go mod tidy -diff
 	go test -count=1 .
 
+# Go fuzzes one target at a time. What it finds stays in testdata/fuzz, where every go test runs it again.
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## search for bodies, paths and replies that do harm (FUZZTIME= each)
+	@grep -rEo --include='*_test.go' '^func Fuzz\w+\(f' . | sed -E 's|/[^/]*:func | |; s|\(f||' | while read -r dir target; do \
+	  echo "$$target in $$dir"; \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+	done
+
+# How long, at least: what it has begun it finishes.
+APITIME ?= 1m
+
+.PHONY: fuzz-api
+fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## hold the API against its description with Schemathesis (APITIME=)
+	go test -count=1 -v -timeout 2h ./e2e -run TestTheAPIKeepsToItsDescription -schemathesis $(CURDIR)/$(SCHEMATHESIS) -schemathesis-time $(APITIME)
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## look our modules up in the Go vulnerability database
+	$(GOVULNCHECK) ./...
+
 .PHONY: fmt
 fmt: ## format the Go code
 	gofmt -w .
@@ -99,3 +122,9 @@ $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
 
 $(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
 	@go build -C tools/lint -o ../../$@ go.temporal.io/sdk/contrib/tools/workflowcheck && touch $@
+
+$(GOVULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
+	@go build -C tools/vuln -o ../../$@ golang.org/x/vuln/cmd/govulncheck && touch $@
+
+$(SCHEMATHESIS): tools/schemathesis/requirements.txt
+	@python3 -m venv $(@D)/.. && $(@D)/pip install -q -r $< && touch $@

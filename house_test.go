@@ -52,6 +52,7 @@ var rooms = []room{
 	{path: "storage", may: []string{"minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", may: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", may: []string{"minigroup", "auth"}, never: []string{temporalSDK, pgx}},
+	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid"}},
 	{path: "announcements", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "auth", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "config", never: []string{temporalSDK, pgx, gin}},
@@ -67,7 +68,7 @@ var rooms = []room{
 // be linked into them.
 var (
 	product  = []string{"cmd/api", "cmd/worker", "cmd/migrate"}
-	testOnly = []string{"stack", "sandbox", "e2e", "storage/storagetest", "clients/clientstest"}
+	testOnly = []string{"stack", "sandbox", "e2e", "storage/storagetest", "clients/clientstest", "httpapi/httpapitest"}
 )
 
 // environment are the functions that read it, and mayPass the packages that may

@@ -18,7 +18,7 @@ import (
 // roomsOn lists the publishers of the rooms on a gateway, by their description.
 func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
 	t.Helper()
-	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"e2e-secret","request":{"request":"list","admin_key":"e2e-key"}}`
+	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"` + janusAdminSecret + `","request":{"request":"list","admin_key":"` + janusAdminKey + `"}}`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.AdminURL(), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func fleet(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 		}
 		id := fmt.Sprintf("%s-%d", group, i+1)
 		gateways[i], err = stack.StartJanus(t.Context(), stack.JanusOptions{
-			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1], AdminSecret: "e2e-secret", AdminKey: "e2e-key", Log: sut.log(id),
+			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1], AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: sut.log(id),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -147,7 +147,7 @@ func TestARoomThatAGatewayMadeLateIsRemoved(t *testing.T) {
 	if err := sut.db.QueryRow(t.Context(), `SELECT id FROM janus_reservation WHERE class_id = $1`, c.id).Scan(&released); err != nil {
 		t.Fatal(err)
 	}
-	gateway := janus.New(janus.Config{AdminSecret: "e2e-secret", AdminKey: "e2e-key", RoomKey: "e2e-room-key"}, rest.NewTransport())
+	gateway := janus.New(janus.Config{AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, RoomKey: janusRoomKey}, rest.NewTransport())
 	if err := gateway.Reserve(t.Context(), minigroup.Backend{AdminURL: sut.janus.AdminURL()}, released, 8, "minigroup:"+c.id.String()); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,6 +45,14 @@ type system struct {
 	runs client.Client
 	db   *pgxpool.Pool
 }
+
+// What nobody may tell.
+const (
+	databasePassword = "e2e-database-password"
+	janusAdminKey    = "e2e-key"
+	janusAdminSecret = "e2e-secret"
+	janusRoomKey     = "e2e-room-key"
+)
 
 // sut is the system under test, shared by all tests: each uses scopes of its own.
 var sut *system
@@ -98,7 +107,13 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Fast: true, Log: s.log("postgres")}); err != nil {
 		return err
 	}
-	s.cfg.Database.URL = config.DatabaseURL(s.postgres.URL("postgres"))
+	// Postgres asks for no password here; there is one so that it can be looked for where it must not be.
+	database, err := url.Parse(s.postgres.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	database.User = url.UserPassword(database.User.Username(), databasePassword)
+	s.cfg.Database.URL = config.DatabaseURL(database.String())
 	if s.temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
 		Binary: temporal, Address: s.cfg.Temporal.Address, SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
 	}); err != nil {
@@ -177,7 +192,7 @@ func (s *system) startJanus(ctx context.Context) error {
 		return err
 	}
 	s.janusOptions = stack.JanusOptions{
-		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1], AdminSecret: "e2e-secret", AdminKey: "e2e-key", Log: s.log("janus"),
+		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1], AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: s.log("janus"),
 	}
 	if err := s.restartJanus(ctx); err != nil {
 		return err
@@ -232,7 +247,7 @@ func (s *system) configure() error {
 	s.cfg.Account.PrivateKeyFile = private
 	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
 	s.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
-	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = "e2e-key", "e2e-secret", "e2e-room-key"
+	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = janusAdminKey, janusAdminSecret, janusRoomKey
 	s.cfg.Saga.StepWait, s.cfg.Saga.Flight = 2*time.Second, 4*time.Second
 	s.configFile = filepath.Join(s.dir, "config.yaml")
 	return nil

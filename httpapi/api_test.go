@@ -60,7 +60,7 @@ type rememberedKey struct {
 	answer      *minigroup.Answer
 }
 
-func newWorld(t *testing.T, settings ...func(*Deps)) *world {
+func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 	t.Helper()
 	w := &world{
 		minigroups: map[uuid.UUID]minigroup.Minigroup{}, accounts: map[minigroup.Account]json.RawMessage{}, temporal: "reachable",
@@ -129,14 +129,14 @@ func newWorld(t *testing.T, settings ...func(*Deps)) *world {
 	return w
 }
 
-func mustNot(t *testing.T, err error) {
+func mustNot(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *world) tokenOf(t *testing.T, subject string, expires time.Time) string {
+func (w *world) tokenOf(t testing.TB, subject string, expires time.Time) string {
 	t.Helper()
 	token, err := w.signer.Issue("iam.example.org", "example.org", subject, expires)
 	mustNot(t, err)
@@ -196,19 +196,26 @@ func (w *world) RecordAnswer(_ context.Context, k minigroup.RequestKey, a minigr
 
 // Create and Update make the world Sagas.
 func (w *world) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-	w.count()
+	w.began()
 	return w.create(ctx, draft, wait)
 }
 
 func (w *world) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-	w.count()
+	w.began()
 	return w.update(ctx, current, change, wait)
 }
 
-func (w *world) count() {
+func (w *world) began() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.started++
+}
+
+// count is the number of minigroups there are.
+func (w *world) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.minigroups)
 }
 
 func (w *world) sagas() int {

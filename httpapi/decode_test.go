@@ -13,7 +13,7 @@ import (
 const now = 1_800_000_000
 
 // fieldsOf lists the fields of an invalid_payload error, and fails the test where it is any other.
-func fieldsOf(t *testing.T, err error) []string {
+func fieldsOf(t testing.TB, err error) []string {
 	t.Helper()
 	if err == nil {
 		return nil

@@ -37,7 +37,7 @@ var described = sync.OnceValues(func() (description, error) {
 	}
 	// Strict: a member or header that the document does not name is a mistake, or nobody would notice its absence there.
 	v := validator.NewValidatorFromV3Model(&model.Model,
-		config.WithFormatAssertions(), config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.tags.**", "$.body.properties.**", "$.body.account_properties.**"),
+		config.WithFormatAssertions(), config.WithStrictMode(), config.WithStrictIgnorePaths("$.body.tags**", "$.body.properties**", "$.body.account_properties**"),
 		config.WithStrictIgnoredHeadersExtra("Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
 			"X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy"))
 	return description{&model.Model, v, validator.NewValidatorFromV3Model(&model.Model, config.WithFormatAssertions())}, nil

@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"minigroups/minigroup"
+)
+
+// FuzzDraft: a body is refused with its mistakes, or what it asks for is valid, can be stored, and reads the same when
+// what GET would show of it is sent again.
+func FuzzDraft(f *testing.F) {
+	for _, body := range []string{
+		with(`"time":[1900000000,null],"tags":{"a":[1,2.5,"\u00e9",null,{"b":true}]},"reserve":8,"locked_chat":true`),
+		with(`"time":[null,null],"tags":{"\ud83d\ude00":-0.0,"n":9223372036854775808,"t":"\\u0000"}`),
+		with(`"time":[1.0,2],"tags":{"a":"\u0000","\ud800":1e999},"reserve":-1`),
+		`{"scope":"\u2028/ä","audience":"a\tb","host":null,"tags":[[[]]]}`,
+		`{"scope":"` + strings.Repeat("я", 256) + `"}`, `{"tags":` + strings.Repeat(`{"a":`, 40), `null`, ``, "\xff{}",
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		draft, err := decodeDraft(body, now)
+		if err != nil {
+			if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+				t.Errorf("%d mistakes: %v", n, err)
+			}
+			return
+		}
+		if invalid := draft.Validate(now); len(invalid) > 0 {
+			t.Errorf("accepted: %v", invalid)
+		}
+		storable(t, draft.Tags)
+		shown, err := json.Marshal(describe(minigroup.Minigroup{Draft: draft, CreatedAt: time.Unix(now, 0)}, time.Unix(now, 0)))
+		mustNot(t, err)
+		again, err := decodeDraft(shown, now)
+		if err != nil || again.Fingerprint() != draft.Fingerprint() {
+			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, draft)
+		}
+	})
+}
+
+// FuzzChange is to updates what FuzzDraft is to creates.
+func FuzzChange(f *testing.F) {
+	for _, body := range []string{
+		`{"time":[null,1900000000],"reserve":2147483647,"host":"web.teacher.example.org"}`, `{"time":[2,1],"reserve":1.0,"host":"a..b"}`,
+		`{"host":"\ud800.a.b","time":[]}`, `{}`, `[]`, `{"time":[-1,253402300800]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		change, err := decodeChange(body)
+		if err != nil {
+			if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+				t.Errorf("%d mistakes: %v", n, err)
+			}
+			return
+		}
+		if invalid := change.Validate(); len(invalid) > 0 {
+			t.Errorf("accepted: %v", invalid)
+		}
+		update := describeUpdate(&minigroup.Update{State: minigroup.UpdateFailed, Requested: change})
+		shown, err := json.Marshal(update.Requested)
+		mustNot(t, err)
+		again, err := decodeChange(shown)
+		if err != nil || again.Fingerprint() != change.Fingerprint() {
+			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, change)
+		}
+	})
+}
+
+// storable fails the test where jsonb would not take this JSON.
+func storable(t *testing.T, tags json.RawMessage) {
+	t.Helper()
+	if tags == nil {
+		return
+	}
+	if !json.Valid(tags) || !utf8.Valid(tags) {
+		t.Fatalf("tags are kept as %q", tags)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(tags))
+	decoder.UseNumber()
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return // the end, for it is valid
+		}
+		switch token := token.(type) {
+		case string:
+			if strings.ContainsRune(token, 0) {
+				t.Errorf("NUL is in %q", tags)
+			}
+		case json.Number:
+			if _, err := token.Float64(); err != nil {
+				t.Errorf("%s is in %q: %v", token, tags, err)
+			}
+		}
+	}
+}
+
+// FuzzPrefer: whatever is preferred, the wait is bounded, and the answer's header fit for HTTP.
+func FuzzPrefer(f *testing.F) {
+	for _, header := range []string{"wait=10", "respond-async, wait=99", `WAIT="7";x=1,,wait=8`, "wait=-1", "wait=18446744073709551616", ";=,", "=,wait"} {
+		f.Add(header)
+	}
+	s := &server{Deps{Wait: 15 * time.Second}}
+	f.Fuzz(func(t *testing.T, header string) {
+		recorder := httptest.NewRecorder()
+		c, _ := gin.CreateTestContext(recorder)
+		c.Request = &http.Request{Header: http.Header{"Prefer": {header}}}
+		if wait := s.waitFor(c); wait < 0 || wait > maxWait {
+			t.Errorf("the wait is %s", wait)
+		}
+		applied := recorder.Header().Get("Preference-Applied")
+		if strings.ContainsFunc(applied, func(r rune) bool { return r < ' ' || r > '~' }) || len(applied) > 100 {
+			t.Errorf("applied: %q", applied)
+		}
+	})
+}
+
+// FuzzPath: whatever path is asked for, the answer is a document, a minigroup, or a problem of the caller's.
+func FuzzPath(f *testing.F) {
+	for _, path := range []string{
+		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000", "/api/v1/minigroups/{00000000-0000-0000-0000-000000000000}",
+		"/api/v1/minigroups/%ff", "/api/v1/minigroups/", "/api/v1/audiences/example.org/minigroups/a%2Fb%20%00", "/api/v1/audiences//minigroups/%2e%2e",
+		"/api/v1/audiences/a/minigroups/%E0%80%AF?x=%", "/docs/..%2fopenapi.yaml", "//healthz", "/docs?proxy=http://127.0.0.1", "*",
+	} {
+		f.Add(path, "GET")
+		f.Add(path, "PUT")
+	}
+	w := newWorld(f)
+	f.Fuzz(func(t *testing.T, path, method string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader("{}"))
+		if err != nil {
+			return // net/http would not let it in
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + w.token}, "Content-Type": {"application/json"}}
+		answer := httptest.NewRecorder()
+		w.server.Config.Handler.ServeHTTP(answer, req)
+		w.logs.TakeAll() // they would pile up
+		if answer.Code >= 500 {
+			t.Fatalf("%s %s: %d %s", method, path, answer.Code, answer.Body)
+		}
+		if answer.Code >= 400 {
+			var problem problemObject
+			if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || problem.Status != answer.Code {
+				t.Errorf("%s %s: %d %s", method, path, answer.Code, answer.Body)
+			}
+		}
+	})
+}
