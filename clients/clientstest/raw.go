@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -84,7 +84,8 @@ func WantProper(ctx context.Context, t *testing.T, failed *minigroup.UpstreamErr
 func NewRawTransport(reply []byte, endless bool) *http.Transport {
 	transport := rest.NewTransport()
 	transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		c := &rawConn{asked: make(chan struct{}), reply: bytes.NewReader(reply)}
+		unused, _ := net.Pipe()
+		c := &rawConn{Conn: unused, asked: make(chan struct{}), reply: bytes.NewReader(reply)}
 		c.ask = sync.OnceFunc(func() { close(c.asked) })
 		if endless {
 			c.reply = io.MultiReader(c.reply, letters{})
@@ -94,44 +95,37 @@ func NewRawTransport(reply []byte, endless bool) *http.Transport {
 	return transport
 }
 
-// rawConn is the connection to a service that replies as soon as it is asked.
+// rawConn is the connection to a service that replies as soon as it is asked. Its Conn only has addresses and deadlines.
 type rawConn struct {
-	asked chan struct{}
-	ask   func()
-	reply io.Reader
+	net.Conn
 
-	mu     sync.Mutex
-	closed bool
+	asked  chan struct{} // closed when something has been written
+	ask    func()
+	reply  io.Reader
+	closed atomic.Bool
 }
 
+// Write takes all, and lets the reply begin.
 func (c *rawConn) Write(p []byte) (int, error) {
 	c.ask()
 	return len(p), nil
 }
 
+// Read waits for the request, and reads of the reply.
 func (c *rawConn) Read(p []byte) (int, error) {
 	<-c.asked
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	return c.reply.Read(p)
 }
 
+// Close ends whoever reads.
 func (c *rawConn) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
+	c.closed.Store(true)
 	c.ask()
 	return nil
 }
-
-func (*rawConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (*rawConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (*rawConn) SetDeadline(time.Time) error      { return nil }
-func (*rawConn) SetReadDeadline(time.Time) error  { return nil }
-func (*rawConn) SetWriteDeadline(time.Time) error { return nil }
 
 // letters are read without end.
 type letters struct{}
