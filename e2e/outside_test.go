@@ -86,15 +86,26 @@ func TestThePlatformsJavaScriptClientReadsAndUpdates(t *testing.T) {
 	c := newClass(t)
 	before := c.post().want(t, http.StatusCreated)
 	window := [2]int64{c.start + 60, c.start + 7200}
-	var got struct{ Read, Missing, Refused, Updated, Reread object }
+	var got struct {
+		Read, Missing, Refused, Updated, Reread, NoProperty object
+		ClassProperty                                       bool
+		AccountProperty                                     struct{ Seen []string }
+	}
 	runScript(t, "client.mjs", map[string]any{
 		"url": sut.api, "token": sut.token, "audience": "example.org", "scope": c.scope, "time": window,
 	}, &got)
 	if got.Read.ClassID != c.id || *got.Read.Time[0] != *before.Time[0] {
 		t.Errorf("it read %+v", got.Read)
 	}
-	if got.Missing.Type != "class_not_found" || got.Refused.Type != "invalid_payload" {
-		t.Errorf("it threw %+v for a missing class and %+v for bad input", got.Missing, got.Refused)
+	if got.Missing.Type != "class_not_found" || got.Refused.Type != "invalid_payload" || got.NoProperty.Type != "class_property_not_found" {
+		t.Errorf("it threw %+v for a missing class, %+v for bad input, and %+v for a missing property", got.Missing, got.Refused, got.NoProperty)
+	}
+	if !got.ClassProperty || !slices.Equal(got.AccountProperty.Seen, []string{c.scope}) {
+		t.Errorf("it read the properties %v and %v", got.ClassProperty, got.AccountProperty)
+	}
+	properties := request(t, http.MethodGet, c.path()+"?class_keys[]=is_adult&account_keys[]=onboarding", nil).want(t, http.StatusOK)
+	if !strings.Contains(properties.text, `"properties":{"is_adult":true}`) || !strings.Contains(properties.text, `"account_properties":{"onboarding":{"seen":["`+c.scope) {
+		t.Errorf("the class has %s", properties.text)
 	}
 	if got.Updated.Time[0] == nil || *got.Updated.Time[0] != window[0] {
 		t.Errorf("it was told of %+v", got.Updated)

@@ -20,6 +20,7 @@ import (
 func FuzzDraft(f *testing.F) {
 	for _, body := range []string{
 		with(`"time":[1900000000,null],"tags":{"a":[1,2.5,"\u00e9",null,{"b":true}]},"reserve":8,"locked_chat":true`),
+		with(`"locked_questions":true,"properties":{"is_adult":true,"":1,"a\u0085":[{}],"b":{"c":"\u0000"}}`),
 		with(`"time":[null,null],"tags":{"\ud83d\ude00":-0.0,"n":9223372036854775808,"t":"\\u0000"}`),
 		with(`"time":[1.0,2],"tags":{"a":"\u0000","\ud800":1e999},"reserve":-1`),
 		`{"scope":"\u2028/ä","audience":"a\tb","host":null,"tags":[[[]]]}`,
@@ -39,9 +40,11 @@ func FuzzDraft(f *testing.F) {
 			t.Errorf("accepted: %v", invalid)
 		}
 		storable(t, draft.Tags)
-		shown, err := json.Marshal(describe(minigroup.Minigroup{Draft: draft, CreatedAt: time.Unix(now, 0)}, time.Unix(now, 0)))
+		storable(t, draft.Properties)
+		shown, err := json.Marshal((&server{}).describe(minigroup.Minigroup{Draft: draft, CreatedAt: time.Unix(now, 0)}, time.Unix(now, 0)))
 		mustNot(t, err)
 		again, err := decodeDraft(shown, now)
+		again.Properties = draft.Properties // GET shows those it is asked for
 		if err != nil || again.Fingerprint() != draft.Fingerprint() {
 			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, draft)
 		}
@@ -73,6 +76,33 @@ func FuzzChange(f *testing.F) {
 		again, err := decodeChange(shown)
 		if err != nil || again.Fingerprint() != change.Fingerprint() {
 			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, change)
+		}
+	})
+}
+
+// FuzzDocument: a property or an event is refused with its mistakes, or can be stored and sent as what it says.
+func FuzzDocument(f *testing.F) {
+	for _, body := range []string{
+		`{"type":"message","data":{"text":"\ud83d\ude00"},"room_id":7,"room_id":8}`, `[1e999]`, `"\ud800"`, ` null `, `-0.0`, `{} {}`, ``, "\xff",
+		strings.Repeat("[", 40) + strings.Repeat("]", 40), `{"a":1,"a":"\u0000"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, decode := range []func([]byte) (json.RawMessage, error){
+			decodeEvent, func(body []byte) (json.RawMessage, error) { return decodeDocument(body, nil) },
+		} {
+			document, err := decode(body)
+			if err != nil {
+				if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+					t.Errorf("%d mistakes: %v", n, err)
+				}
+				continue
+			}
+			storable(t, document)
+			if again, err := decode(document); err != nil || string(again) != string(document) {
+				t.Errorf("kept as %s it reads %s, %v", document, again, err)
+			}
 		}
 	})
 }
@@ -132,6 +162,8 @@ func FuzzPath(f *testing.F) {
 		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000", "/api/v1/minigroups/{00000000-0000-0000-0000-000000000000}",
 		"/api/v1/minigroups/%ff", "/api/v1/minigroups/", "/api/v1/audiences/example.org/minigroups/a%2Fb%20%00", "/api/v1/audiences//minigroups/%2e%2e",
 		"/api/v1/audiences/a/minigroups/%E0%80%AF?x=%", "/docs/..%2fopenapi.yaml", "//healthz", "/docs?proxy=http://127.0.0.1", "*",
+		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000?class_keys[]=%00&class_keys[]=a;b&account_keys=%zz", "/api/v1/account/properties/%ff",
+		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000/properties/a%2Fb",
 	} {
 		f.Add(path, "GET")
 		f.Add(path, "PUT")

@@ -13,10 +13,19 @@ const thrown = (call) => call.then(
   (result) => { throw new Error(`no error, but ${JSON.stringify(result)}`); },
   (error) => error,
 );
+const [classKey, accountKey] = [dispatcher.default.classKeys.IS_ADULT, dispatcher.default.accountKeys.ONBOARDING];
+const { class_id: id } = await client.readScope(MINIGROUP, audience, scope);
+const noProperty = await thrown(client.readClassProperty(MINIGROUP, id, classKey));
+await client.updateClassProperty(MINIGROUP, id, classKey, true);
+await client.updateAccountProperty(accountKey, { seen: [scope] });
+
 console.log(JSON.stringify({
   read: await client.readScope(MINIGROUP, audience, scope),
   missing: await thrown(client.readScope(MINIGROUP, audience, `no ${scope}`)),
   refused: await thrown(client.updateScope(MINIGROUP, audience, scope, { time: 'tomorrow' })),
   updated: await client.updateScope(MINIGROUP, audience, scope, { time }),
-  reread: await client.readScope(MINIGROUP, audience, scope),
+  reread: await client.readScope(MINIGROUP, audience, scope, { class_keys: [classKey], account_keys: [accountKey] }),
+  noProperty,
+  classProperty: await client.readClassProperty(MINIGROUP, id, classKey),
+  accountProperty: await client.readAccountProperty(accountKey),
 }));

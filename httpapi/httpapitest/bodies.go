@@ -18,6 +18,7 @@ func Creates(audiences ...string) *rapid.Generator[string] {
 	return bodies(fields{
 		"scope": name, "audience": written(rapid.SampledFrom(audiences)), "host": name,
 		"time": windows, "tags": objects(3, plain), "reserve": slots, "locked_chat": written(rapid.Bool()),
+		"locked_questions": written(rapid.Bool()), "properties": rapid.SampledFrom([]string{`{"is_adult":true,"note":{"a":["\u2028",-0.0]}}`, "{}"}),
 	})
 }
 
@@ -26,7 +27,8 @@ func Changes() *rapid.Generator[string] {
 	return bodies(fields{"time": windows, "reserve": slots, "host": written(rapid.SampledFrom([]string{"a.b.c", "web.teacher.example.org"}))})
 }
 
-// Differences lists the fields that a body asks for and an object shows otherwise. Both are JSON objects.
+// Differences lists the fields that a body asks for and an object, which has no properties unless they were asked for, shows
+// otherwise. Both are JSON objects.
 func Differences(body, object string) (different []string, err error) {
 	var asked, shown map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &asked); err != nil {
@@ -35,7 +37,7 @@ func Differences(body, object string) (different []string, err error) {
 	if err := json.Unmarshal([]byte(object), &shown); err != nil {
 		return nil, fmt.Errorf("read the object: %w", err)
 	}
-	for _, field := range []string{"scope", "audience", "host", "time", "tags", "reserve", "locked_chat"} {
+	for _, field := range []string{"scope", "audience", "host", "time", "tags", "reserve", "locked_chat", "locked_questions"} {
 		if len(asked[field]) == 0 || string(asked[field]) == "null" {
 			continue
 		}
