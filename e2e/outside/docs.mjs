@@ -21,8 +21,8 @@ try {
   await page.goto(`${url}/docs`);
   await page.getByRole('button', { name: 'Authorize' }).first().click();
   const dialog = page.locator('.dialog-ux');
-  await dialog.locator('input').fill(token);
-  await dialog.getByRole('button', { name: 'Apply credentials' }).click();
+  await dialog.getByLabel('auth-bearer-value').fill(token);
+  await dialog.getByRole('button', { name: 'Apply credentials' }).first().click();
   await dialog.getByRole('button', { name: 'Close' }).last().click();
 
   const operation = page.locator('#operations-minigroups-createMinigroup');
