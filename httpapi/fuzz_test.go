@@ -141,12 +141,12 @@ func FuzzPrefer(f *testing.F) {
 	for _, header := range []string{"wait=10", "respond-async, wait=99", `WAIT="7";x=1,,wait=8`, "wait=-1", "wait=18446744073709551616", ";=,", "=,wait"} {
 		f.Add(header)
 	}
-	s := &server{Deps{Wait: 15 * time.Second}}
+	s := &server{Deps: Deps{Wait: 15 * time.Second, MaxWait: time.Minute}}
 	f.Fuzz(func(t *testing.T, header string) {
 		recorder := httptest.NewRecorder()
 		c, _ := gin.CreateTestContext(recorder)
 		c.Request = &http.Request{Header: http.Header{"Prefer": {header}}}
-		if wait := s.waitFor(c); wait < 0 || wait > maxWait {
+		if wait := s.waitFor(c); wait < 0 || wait > s.MaxWait {
 			t.Errorf("the wait is %s", wait)
 		}
 		applied := recorder.Header().Get("Preference-Applied")
