@@ -189,13 +189,12 @@ func TestRecreateInTrouble(t *testing.T) {
 		"cancelled during it, and done when it was given up": {
 			func(s *stage, st step) []plot {
 				s.acts.Settings.StepWait = deadline
-				over, end := context.WithCancel(context.Background())
+				over := newGate(s.T)
 				plots := s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
 					cancel()
-					waitFor(over.Done())
-					return done(c)
+					return over.before(c)
 				})
-				return append(plots, plot{activity: "FailUpdate", after: func(func()) { end() }})
+				return append(plots, plot{activity: "FailUpdate", after: func(func()) { over.open() }})
 			},
 			func(step) minigroup.Kind { return minigroup.OperationCancelled },
 		},
