@@ -77,7 +77,11 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	code := m.Run()
+	run := m.Run
+	if *schemathesis != "" {
+		run = keepsToItsDescription
+	}
+	code := run()
 	if code != 0 {
 		fmt.Fprintln(os.Stderr, "--- the last lines of the worker's and the API's logs")
 		for _, p := range []*stack.Process{sut.worker, sut.apis} {

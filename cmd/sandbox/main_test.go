@@ -71,11 +71,19 @@ func TestServes(t *testing.T) {
 		}
 		create(t, addresses["event"], key, "open.example.org", `"kind":"Minigroup"`)
 		create(t, addresses["conference"], key, "open.example.org", `"rtc_sharing_policy":"owned"`)
-		// Ended, it has announced what it had to.
+		var topics []string
+		patience := time.After(10 * time.Second)
+		for len(topics) < 2 {
+			select {
+			case a := <-heard:
+				topics = append(topics, a.Topic+" "+a.Label)
+			case <-patience:
+				t.Fatalf("announced so far: %q", topics)
+			}
+		}
 		if err := stop(); err != nil {
 			t.Errorf("stopped with %v", err)
 		}
-		var topics []string
 		for a := range heard {
 			topics = append(topics, a.Topic+" "+a.Label)
 		}

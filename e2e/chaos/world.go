@@ -296,8 +296,8 @@ func (w *world) wired(name string) (file string, cfg config.Config, err error) {
 	if strings.HasPrefix(name, "worker") && w.listens {
 		cfg.Announcements.Broker, cfg.Announcements.ClientID = "mqtt://"+lay("broker", w.cfg.Announcements.Broker[len("mqtt://"):]), name
 	}
+	cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
 	if strings.HasPrefix(name, "worker") {
-		cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
 		cfg.Conference.URL = "http://" + lay("conference", w.conference[len("http://"):])
 	}
 	cfg.API.Listen, cfg.API.MetricsListen, cfg.Worker.MetricsListen = listen(), listen(), listen()
