@@ -77,6 +77,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	flag.Parse()
 	run := m.Run
 	if *schemathesis != "" {
 		run = keepsToItsDescription
