@@ -71,6 +71,31 @@ func (a *Activities) TakeRecreate(ctx context.Context, in UpdateInput) (BegunUpd
 	return toBegunUpdate(begun), failed(err)
 }
 
+// CopyHostInput names a new conference room of a class.
+type CopyHostInput struct {
+	ClassID uuid.UUID `json:"class_id"`
+	Room    uuid.UUID `json:"room"`
+}
+
+// CopyHost tells the new conference room who the host is, where the room that the class has knows one: conference takes no
+// host when it makes a room.
+func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	m, err := a.Ledger.ByID(ctx, in.ClassID)
+	if err != nil {
+		return failed(err)
+	}
+	before, err := a.Conference.Room(ctx, m.ConferenceRoomID)
+	if isUnknownRoom(err) || (err == nil && before.Host == "") {
+		return nil
+	}
+	if err == nil {
+		_, err = a.Conference.PatchRoom(ctx, in.Room, minigroup.ConferencePatch{Host: &before.Host})
+	}
+	return failed(err)
+}
+
 // SwapRooms is the commit point of a recreate. The rooms before are handed to runs of their own.
 func (a *Activities) SwapRooms(ctx context.Context, in UpdateInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)

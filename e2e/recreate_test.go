@@ -28,7 +28,9 @@ func (c *class) comesToHold(o object) {
 
 func TestRecreateGivesAClassNewRooms(t *testing.T) {
 	c := newClass(t)
-	before := c.post().want(t, http.StatusCreated)
+	c.post().want(t, http.StatusCreated)
+	const host = "web.teacher.example.org"
+	before := request(t, http.MethodPut, c.path(), map[string]any{"host": host}).want(t, http.StatusOK)
 	after := c.recreate(map[string]any{}).want(t, http.StatusOK)
 	if after.RealTime.EventRoomID == before.RealTime.EventRoomID || after.RealTime.ConferenceRoomID == before.RealTime.ConferenceRoomID {
 		t.Fatalf("it has the rooms it had: %s", after.text)
@@ -37,6 +39,9 @@ func TestRecreateGivesAClassNewRooms(t *testing.T) {
 		t.Fatalf("more than the rooms has changed:\n%s\n%s", before.text, after.text)
 	}
 	c.comesToHold(after.object)
+	if room := c.open(sut.conference)[0]; room.Host == nil || *room.Host != host {
+		t.Fatalf("the new conference room is %+v", room)
+	}
 	record(t, "recreate done", c.workflowID())
 }
 

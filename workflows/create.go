@@ -64,7 +64,8 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 			return eventRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
 		},
 		func(ctx workflow.Context) error {
-			return conferenceRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
+			_, err := conferenceRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
+			return err
 		},
 		func(ctx workflow.Context) error { return slots(ctx, p, in, begun.Reservation) },
 	)
@@ -106,10 +107,9 @@ func eventRoom(ctx workflow.Context, p *progress, patience int32, in activities.
 		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
 }
 
-func conferenceRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) error {
+func conferenceRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) (uuid.UUID, error) {
 	var a *activities.Activities
-	_, err := call(ctx, p, "Create the conference room", forward(patience), a.CreateConferenceRoom, in)
-	return err
+	return call(ctx, p, "Create the conference room", forward(patience), a.CreateConferenceRoom, in)
 }
 
 // slots has the reservation shown by its gateway. A gateway that does not answer for long is given up for another one,

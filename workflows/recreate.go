@@ -72,7 +72,12 @@ func renew(ctx workflow.Context, p *progress, in RecreateInput, ref activities.U
 	err := together(ctx,
 		func(ctx workflow.Context) error { return eventRoom(ctx, p, in.Patience, room(begun.EventAttempt)) },
 		func(ctx workflow.Context) error {
-			return conferenceRoom(ctx, p, in.Patience, room(begun.ConferenceAttempt))
+			made, err := conferenceRoom(ctx, p, in.Patience, room(begun.ConferenceAttempt))
+			if err != nil {
+				return err
+			}
+			return do(ctx, p, "Tell the new conference room its host", forward(in.Patience), a.CopyHost,
+				activities.CopyHostInput{ClassID: in.ClassID, Room: made})
 		},
 	)
 	if err != nil {

@@ -84,6 +84,19 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		s.tells(want)
 		s.renewed(first, true)
 	})
+	t.Run("the new conference room knows the host that the old one knew", func(t *testing.T) {
+		t.Parallel()
+		s, d := db.stage(t), newDraft()
+		s.established(d)
+		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Host: new(newHost)}); p.err != nil {
+			t.Fatal(p.err)
+		}
+		before := s.holds(d)
+		p := s.recreate("run-3", uuid.New(), d, minigroup.Change{})
+		if after := s.renewed(before, true); p.err != nil || after.Host != newHost || s.shown(after).Host != newHost {
+			t.Errorf("the run ended with %v; the host is %s, in conference %s", p.err, after.Host, s.shown(after).Host)
+		}
+	})
 	t.Run("another time and other locks, when that is asked for", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.stage(t), newDraft()
@@ -142,6 +155,7 @@ var stepsOfARecreate = []step{
 	{name: "event room", asks: eventCreate, activity: "CreateEventRoom", room: minigroup.EventRoom},
 	{name: "lock", asks: eventLock, activity: "LockChat"},
 	{name: "conference room", asks: conferenceCreate, activity: "CreateConferenceRoom", room: minigroup.ConferenceRoom},
+	{name: "host", asks: conferenceRead, activity: "CopyHost"},
 	{name: "swap", asks: swapRooms, activity: "SwapRooms"},
 }
 
@@ -249,7 +263,7 @@ func cancelledUnlessSwapped(st step) minigroup.Kind {
 }
 
 func standstillsOfARecreate() []standstill {
-	return around(takeForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock, roomLocked, swapRooms)
+	return around(takeForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock, roomLocked, conferenceRead, swapRooms)
 }
 
 // frozenRecreate has a process of its own recreate a minigroup and freezes it.

@@ -258,7 +258,7 @@ func (w *world) readRows(ctx context.Context) ([]row, error) {
 			ARRAY(SELECT slots FROM janus_reservation r WHERE r.class_id = m.id AND r.state = 'held'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held'),
 			t.patch IS NOT NULL, (t.patch->'time'->>0)::bigint, (t.patch->'time'->>1)::bigint,
-			(SELECT patch->>'host' FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.decided_at > renewed.at AND patch ? 'host' ORDER BY number DESC LIMIT 1)
+			(SELECT patch->>'host' FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'host' ORDER BY number DESC LIMIT 1)
 		FROM minigroup m CROSS JOIN LATERAL (
 			SELECT coalesce(max(decided_at), '-infinity') AS at FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.requested ? 'recreate'
 		) renewed LEFT JOIN LATERAL (
