@@ -1,6 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -19,14 +23,19 @@ func (s *server) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	draft, err := decodeDraft(body, time.Now().Unix())
+	draft, late, err := decodeDraftOrLate(body, time.Now().Unix())
 	if err != nil {
 		return err
 	}
 	if err := s.authorize(c, draft.Audience, "create"); err != nil {
-		return err
+		return cmp.Or(late, err) // what is wrong with the body comes first
 	}
-	work := func(c *gin.Context) error { return s.createFrom(c, draft) }
+	work := func(c *gin.Context) error {
+		if late != nil {
+			return s.findLate(c, draft, late)
+		}
+		return s.createFrom(c, draft)
+	}
 	if key == "" {
 		return work(c)
 	}
@@ -49,6 +58,41 @@ func (s *server) createFrom(c *gin.Context, draft minigroup.Draft) error {
 	default:
 		locate(c, m)
 		return s.show(c, http.StatusCreated, m)
+	}
+}
+
+// decodeDraftOrLate reads a draft. Where nothing is wrong with it but that its end has passed, late says so: nothing is created
+// from it any more, but it may be that it was.
+func decodeDraftOrLate(body []byte, now int64) (draft minigroup.Draft, late, err error) {
+	if draft, err = decodeDraft(body, now); err == nil {
+		return draft, nil, nil
+	}
+	late = err
+	if draft, err = decodeDraft(body, 0); err != nil {
+		return draft, nil, late // with everything that is wrong
+	}
+	return draft, late, nil
+}
+
+// findLate answers with the minigroup that was created from an equal draft before its end had passed; where there is none,
+// with what is wrong with the draft now.
+func (s *server) findLate(c *gin.Context, draft minigroup.Draft, late error) error {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	defer cancel()
+	m, err := s.Minigroups.ByID(ctx, draft.ClassID())
+	var refusal *minigroup.Error
+	switch {
+	case errors.As(err, &refusal) && refusal.Kind == minigroup.ClassNotFound, err == nil && m.Fingerprint != draft.Fingerprint():
+		return late
+	case err != nil:
+		return fmt.Errorf("find minigroup %s: %w", draft.ClassID(), err)
+	case m.State == minigroup.Ready:
+		return s.show(c, http.StatusOK, m)
+	case m.State == minigroup.Failed:
+		return late
+	default:
+		locate(c, m)
+		return s.accept(c, m)
 	}
 }
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,51 @@ func TestCreate(t *testing.T) {
 		w.createAs(minigroup.OutcomeAccepted, minigroup.Creating)
 		a := w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusAccepted).wantsHeader("Location", path).wantsHeader("Retry-After", "2")
 		if a.body["status"] != "creating" || a.body["real_time"] != nil {
+			t.Error(a.text)
+		}
+	})
+	t.Run("once its end has passed, the same finds what it has made, and makes nothing", func(t *testing.T) {
+		const late = `{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[null,1700000000]}`
+		draft, err := decodeDraft([]byte(late), 0)
+		mustNot(t, err)
+		m := filled()
+		m.Draft, m.Fingerprint, m.Update = draft, draft.Fingerprint(), nil
+		for name, c := range map[string]struct {
+			state  minigroup.State
+			body   string
+			status int
+		}{
+			"ready":                     {minigroup.Ready, late, http.StatusOK},
+			"being created":             {minigroup.Creating, late, http.StatusAccepted},
+			"failed":                    {minigroup.Failed, late, http.StatusBadRequest},
+			"another":                   {minigroup.Ready, strings.Replace(late, "teacher", "another", 1), http.StatusBadRequest},
+			"absent":                    {"", late, http.StatusBadRequest},
+			"ready, with more mistakes": {minigroup.Ready, strings.Replace(late, `"host"`, `"reserve":-1,"host"`, 1), http.StatusBadRequest},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(t)
+				if m.State = c.state; c.state != "" {
+					w.put(m)
+				}
+				a := w.call(t, http.MethodPost, minigroups, c.body).wants(c.status)
+				if w.sagas() != 0 || (c.status == http.StatusOK && a.body["status"] != "closed") || (c.status == http.StatusBadRequest && !strings.Contains(a.text, "time[1]")) {
+					t.Errorf("%d sagas were started; %s", w.sagas(), a.text)
+				}
+			})
+		}
+	})
+	t.Run("once its end has passed, its key still brings the answer that was given", func(t *testing.T) {
+		const late = `{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[null,1700000000]}`
+		draft, err := decodeDraft([]byte(late), 0)
+		mustNot(t, err)
+		w := newWorld(t)
+		k := minigroup.NewRequestKey("teacher", "example.org", "k", "POST "+minigroups, draft.Fingerprint())
+		m := filled()
+		m.Update = nil
+		body, err := json.Marshal((&server{}).describe(m, time.Now()))
+		mustNot(t, err)
+		w.keys[k.ID] = rememberedKey{k.Fingerprint, &minigroup.Answer{Status: http.StatusCreated, Location: minigroups + "/" + m.ClassID().String(), ETag: `"` + strings.Repeat("e", 32) + `"`, Body: body}}
+		if a := w.call(t, http.MethodPost, minigroups, late, "Idempotency-Key", "k").wants(http.StatusCreated); a.text != string(body) {
 			t.Error(a.text)
 		}
 	})
