@@ -1,0 +1,41 @@
+package jwks_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"minigroups/clients/clientstest"
+	"minigroups/clients/jwks"
+)
+
+// FuzzReplies: whatever an issuer sends instead of its keys, and however much of it, looking for one ends by itself.
+func FuzzReplies(f *testing.F) {
+	for _, reply := range append(clientstest.RawReplies,
+		`HTTP/1.1 200 OK`+"\r\n\r\n"+`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`,
+		`HTTP/1.1 200 OK`+"\r\n\r\n"+`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"},{"kty":"RSA","n":"","e":"AA"},{"kty":"oct","k":"AA"}]}`) {
+		f.Add([]byte(reply), false)
+		f.Add([]byte(reply), true)
+	}
+	f.Fuzz(func(t *testing.T, reply []byte, endless bool) {
+		transport := clientstest.NewRawTransport(reply, endless)
+		defer transport.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		set, err := jwks.New(ctx, "http://issuer/keys", transport, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kid := range []string{"", "a"} {
+			keys, err := set.Lookup(ctx, kid, "EdDSA")
+			if ctx.Err() != nil {
+				t.Errorf("it went on until its limit: %v", err)
+			}
+			for _, key := range keys {
+				if key == nil {
+					t.Error("a key is nil")
+				}
+			}
+		}
+	})
+}
