@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -77,15 +75,13 @@ func decodeDraftOrLate(body []byte, now int64) (draft minigroup.Draft, late, err
 // findLate answers with the minigroup that was created from an equal draft before its end had passed; where there is none,
 // with what is wrong with the draft now.
 func (s *server) findLate(c *gin.Context, draft minigroup.Draft, late error) error {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
-	defer cancel()
-	m, err := s.Minigroups.ByID(ctx, draft.ClassID())
+	m, err := lookUp(c, draft.ClassID(), s.Minigroups.ByID)
 	var refusal *minigroup.Error
 	switch {
 	case errors.As(err, &refusal) && refusal.Kind == minigroup.ClassNotFound, err == nil && m.Fingerprint != draft.Fingerprint():
 		return late
 	case err != nil:
-		return fmt.Errorf("find minigroup %s: %w", draft.ClassID(), err)
+		return err
 	case m.State == minigroup.Ready:
 		return s.show(c, http.StatusOK, m)
 	case m.State == minigroup.Failed:

@@ -87,11 +87,22 @@ func (s *server) findBy(
 	if !ok {
 		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "no minigroup can have this name")
 	}
+	m, err := lookUp(c, classID, read)
+	if err != nil {
+		return m, err
+	}
+	return m, s.authorize(c, m.Audience, action, classID.String())
+}
+
+// lookUp reads a minigroup within a bounded time, whoever asks.
+func lookUp(
+	c *gin.Context, classID uuid.UUID, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
+) (minigroup.Minigroup, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
 	m, err := read(ctx, classID)
 	if err != nil {
 		return m, fmt.Errorf("find minigroup %s: %w", classID, err)
 	}
-	return m, s.authorize(c, m.Audience, action, classID.String())
+	return m, nil
 }

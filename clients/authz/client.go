@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"minigroups/clients/rest"
@@ -76,15 +75,9 @@ func (c Client) send(req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("ask: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, errors.New("read reply: it has no body, and reading on is not bounded by the context")
-	}
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, replyLimit+1))
+	reply, err := rest.ReadReply(resp, replyLimit)
 	if err != nil {
-		return nil, fmt.Errorf("read reply of status %d: %w", resp.StatusCode, err)
-	}
-	if len(reply) > replyLimit {
-		return nil, fmt.Errorf("read reply of status %d: more than %d bytes", resp.StatusCode, replyLimit)
+		return nil, fmt.Errorf("status %d: %w", resp.StatusCode, err)
 	}
 	return reply, nil
 }

@@ -80,7 +80,7 @@ func (c Client) Do(ctx context.Context, call Call) error {
 	defer func() { _ = resp.Body.Close() }()
 
 	failed.Status, failed.RetryAfter = resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"))
-	body, err := readReply(resp, call.ReplyLimit)
+	body, err := ReadReply(resp, cmp.Or(call.ReplyLimit, defaultReplyLimit))
 	if err == nil && resp.StatusCode/100 == 2 {
 		if err = decode(body, call); err == nil {
 			return nil
@@ -149,8 +149,9 @@ func (c Client) send(req *http.Request) (resp *http.Response, sent bool, err err
 	return resp, written.Load(), err
 }
 
-func readReply(resp *http.Response, limit int64) ([]byte, error) {
-	limit = cmp.Or(limit, defaultReplyLimit)
+// ReadReply reads the body of a reply, of at most so many bytes. It returns an error where there are more, or the body ends
+// early.
+func ReadReply(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil, errors.New("read reply: it has no body, and reading on is not bounded by the context")
 	}
