@@ -96,6 +96,10 @@ fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## hold the API against its descr
 vuln: $(GOVULNCHECK) ## look our modules up in the Go vulnerability database
 	$(GOVULNCHECK) ./...
 
+.PHONY: docs
+docs: ## write docs/configuration.md from the comments in config/config.go
+	go test -count=1 ./config -run Reference -write
+
 .PHONY: fmt
 fmt: ## format the Go code
 	gofmt -w .

@@ -3,7 +3,7 @@ package config
 import "time"
 
 // Config is everything that can be configured. Each field says its meaning,
-// unit and default.
+// unit and default, in a form of which docs/configuration.md is made.
 type Config struct {
 	Database Database `koanf:"database"`
 	Temporal Temporal `koanf:"temporal"`
@@ -126,8 +126,9 @@ type Audience struct {
 	// about others a service of the tenant is asked). No default.
 	Kind string `koanf:"kind"`
 	// Trusted are account ids, label.audience. Only for kinds local and http.
+	// Default: none.
 	Trusted []string `koanf:"trusted"`
-	// Records each allow one thing. Only for kind localwhitelist.
+	// Records each allow one thing. Only for kind localwhitelist. Default: none.
 	Records []Record `koanf:"records"`
 	// URI is the http or https address that questions are posted to. Only for
 	// kind http. No default.
@@ -142,11 +143,11 @@ type Audience struct {
 
 // Record lets one account do one thing, word for word.
 type Record struct {
-	// SubjectAccountID is the account's id, label.audience.
+	// SubjectAccountID is the account's id, label.audience. No default.
 	SubjectAccountID string `koanf:"subject_account_id"`
-	// Object is to what: [classrooms], or [classrooms, id].
+	// Object is to what: [classrooms], or [classrooms, id]. No default.
 	Object []string `koanf:"object"`
-	// Action is create, read or update.
+	// Action is create, read or update. No default.
 	Action string `koanf:"action"`
 }
 
@@ -160,7 +161,8 @@ const (
 // kind http.
 type Access struct {
 	// Namespace is the account id under which they know this service, and its
-	// objects. Default "", account.label.account.audience.
+	// objects. Default: account.label, a dot,
+	// account.audience.
 	Namespace string `koanf:"namespace"`
 	// Objects is the first word of every object. Default classrooms.
 	Objects string `koanf:"objects"`
@@ -217,7 +219,7 @@ type Backend struct {
 	AdminURL string `koanf:"admin_url"`
 	// JanusURL is its Janus API, http://host:port/janus. No default.
 	JanusURL string `koanf:"janus_url"`
-	// Group is the group it belongs to. Default "".
+	// Group is the group it belongs to. Default "", none.
 	Group string `koanf:"group"`
 	// Capacity is how many slots it has. Default: null, unlimited.
 	Capacity *int32 `koanf:"capacity"`
@@ -230,9 +232,9 @@ type Backend struct {
 // made, and rooms that were closed. Workers listen to it.
 type Announcements struct {
 	// Broker is the address of the MQTT broker that event and conference
-	// announce on: mqtt://host:port, or mqtts://host:port for TLS. Default:
-	// none. Then nobody listens: rooms whose reply was lost are not found, and
-	// a class ends by its time alone.
+	// announce on: mqtt://host:port, or mqtts://host:port for TLS. Without one
+	// nobody listens: rooms whose reply was lost are not found, and a class ends
+	// by its time alone. Default: none.
 	Broker string `koanf:"broker"`
 	// CAFile holds the certificates that the broker's is verified with: PEM.
 	// Default: those of the system.
@@ -265,7 +267,7 @@ type Announcements struct {
 // Saga is how patient the creation or update of a minigroup is.
 type Saga struct {
 	// Flight is how long the request of a create may stay in flight before its
-	// room counts as lost. At least StepWait. Default 60s.
+	// room counts as lost. At least saga.step_wait. Default 60s.
 	Flight time.Duration `koanf:"flight"`
 	// StepWait is how long one try of a step waits for an answer. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
