@@ -84,6 +84,11 @@ const MaxWait = time.Minute
 type Worker struct {
 	// MetricsListen is the address of its /metrics. Default 127.0.0.1:9091.
 	MetricsListen string `koanf:"metrics_listen"`
+	// BuildID names the build of the program, other than all before. Runs then
+	// stay on workers of the build that began them, and new ones go to the build
+	// that was made the current one of the Worker Deployment, which bears the
+	// name of the task queue. Default "", any worker takes any run.
+	BuildID string `koanf:"build_id"`
 }
 
 // Account is who this service is to the services it calls: label.audience.

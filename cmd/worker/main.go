@@ -54,7 +54,9 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		}
 	}
 	steps, sweeper := work(cfg, signer, store, starter, count, log)
-	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{WorkerStopTimeout: cfg.Saga.StepWait + time.Second})
+	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{
+		WorkerStopTimeout: cfg.Saga.StepWait + time.Second, DeploymentOptions: versioning(cfg),
+	})
 	workflows.Register(w, steps)
 	workflows.RegisterSweeper(w, sweeper)
 	if err := w.Start(); err != nil {
