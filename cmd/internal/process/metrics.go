@@ -12,13 +12,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// Metrics serves /metrics on the address until ctx ends: those of Go, of the process, and the given ones.
+// Metrics serves /metrics on the address until ctx ends: those of Go, of the process, and the given ones; and /healthz, which
+// answers as long as the process can answer at all.
 func Metrics(ctx context.Context, address string, more ...prometheus.Collector) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(more...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	return Serve(ctx, address, mux, 0, time.Second)
 }
 

@@ -28,8 +28,13 @@ import (
 func Main(name string, run func(context.Context, config.Config, *zap.Logger) error, required ...string) int {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	path := flags.String("config", "", "configuration file (YAML); also MINIGROUPS_CONFIG")
+	version := flags.Bool("version", false, "say which version this is")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return 2
+	}
+	if *version {
+		fmt.Println(name, Version)
+		return 0
 	}
 	cfg, err := config.Load(*path, os.Environ(), required...)
 	if err != nil {
