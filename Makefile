@@ -17,6 +17,7 @@ TEMPORAL := .tools/temporal
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
 GOVULNCHECK := .tools/govulncheck
+DEPLOYCHECK := .tools/deploycheck
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 
 .PHONY: help
@@ -67,11 +68,12 @@ chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what wa
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
 
 .PHONY: check
-check: $(GOLANGCI) $(WORKFLOWCHECK) ## format, vet, linters, determinism of workflows, import rules
+check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	go vet ./...
 	$(GOLANGCI) run ./...
 	$(WORKFLOWCHECK) ./workflows/...
+	$(DEPLOYCHECK) deploy
 	go mod tidy -diff
 	go test -count=1 .
 
@@ -126,6 +128,10 @@ $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
 
 $(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
 	@go build -C tools/lint -o ../../$@ go.temporal.io/sdk/contrib/tools/workflowcheck && touch $@
+
+$(DEPLOYCHECK): tools/deploy/go.mod tools/deploy/go.sum $(wildcard tools/deploy/*.go)
+	@echo "building the check of deploy: a minute the first time"
+	@go build -C tools/deploy -o ../../$@ . && touch $@
 
 $(GOVULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
 	@go build -C tools/vuln -o ../../$@ golang.org/x/vuln/cmd/govulncheck && touch $@

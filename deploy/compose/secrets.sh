@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes what the services of compose.yaml must keep to themselves, unless it is there: keys in deploy/secrets, passwords in
+# deploy/.env.
+set -eu
+cd "$(dirname "$0")/.."
+
+# Containers read the files under accounts of their own, so it is the folder that keeps others out.
+mkdir -p secrets
+chmod 700 secrets
+umask 022
+[ -e secrets/service.pem ] || openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out secrets/service.pem
+openssl pkey -in secrets/service.pem -pubout -out secrets/service.pub.pem
+[ -e secrets/issuer.key ] || openssl rand -out secrets/issuer.key 48
+chmod 644 secrets/*
+
+if [ ! -e .env ]; then
+  umask 077
+  for name in POSTGRES_PASSWORD JANUS_ADMIN_KEY JANUS_ADMIN_SECRET JANUS_ROOM_KEY GRAFANA_PASSWORD; do
+    echo "$name=$(openssl rand -hex 24)"
+  done >.env
+fi
