@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -19,11 +20,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: deploy FOLDER")
 		os.Exit(2)
 	}
+	dir, err := filepath.Abs(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	var wrong mistakes
 	for name, check := range map[string]func(dir string, wrong *mistakes) error{
 		"Dockerfile": checkImage, "compose.yaml": checkCompose, "kubernetes": checkKubernetes,
 	} {
-		if err := check(os.Args[1], &wrong); err != nil {
+		if err := check(dir, &wrong); err != nil {
 			wrong.add("%s: %v", name, err)
 		}
 	}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"minigroups/config"
+)
+
+// TestTheTokenOfComposeIsTaken makes secrets and a token as deploy/README.md says, and has the API's settings there judge it.
+func TestTheTokenOfComposeIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../deploy")); err != nil {
+		t.Fatal(err)
+	}
+	output := func(script string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "sh", filepath.Join(dir, "compose", script)).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	output("secrets.sh")
+	before, err := os.ReadFile(filepath.Join(dir, "secrets", "service.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	output("secrets.sh")
+	if after, err := os.ReadFile(filepath.Join(dir, "secrets", "service.pem")); err != nil || string(after) != string(before) {
+		t.Errorf("made again, the key is another one, %v", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "compose", "minigroups.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "minigroups.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "/run/secrets", filepath.Join(dir, "secrets"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := verifier(t.Context(), cfg.Authentication, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := judge.Verify(t.Context(), output("token.sh"), time.Now())
+	if err != nil || account.String() != "dev.example.org" {
+		t.Errorf("the token is taken as that of %s, %v", account, err)
+	}
+}

@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// TestProbesAreAnswered asks what Kubernetes is told to ask.
+func TestProbesAreAnswered(t *testing.T) {
+	probe := regexp.MustCompile(`httpGet: \{path: (\S+), port: (\w+)\}`)
+	for program, ports := range map[string]map[string]string{
+		"api": {"http": sut.api, "metrics": "http://" + sut.cfg.API.MetricsListen}, "worker": {"metrics": "http://" + sut.cfg.Worker.MetricsListen},
+	} {
+		manifest, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", program+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		probes := probe.FindAllStringSubmatch(string(manifest), -1)
+		if len(probes) != 3 {
+			t.Errorf("%s has probes %q", program, probes)
+		}
+		eventually(t, func() error { // it may only just have started
+			if code, err := status(t, ports["metrics"]+"/metrics"); err != nil || code != http.StatusOK {
+				return fmt.Errorf("%s answers /metrics with %d, %w", program, code, err)
+			}
+			return nil
+		})
+		for _, p := range probes {
+			if code, err := status(t, ports[p[2]]+p[1]); err != nil || code != http.StatusOK {
+				t.Errorf("%s answers %s with %d, %v", program, p[0], code, err)
+			}
+		}
+	}
+}
