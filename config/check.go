@@ -34,6 +34,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkListen("api.metrics_listen", c.API.MetricsListen)
 	m.checkAPI(c.API)
 	m.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
+	m.checkBuild(c)
 	m.checkText("account.label", c.Account.Label)
 	m.checkText("account.audience", c.Account.Audience)
 	m.checkFile("account.private_key_file", c.Account.PrivateKeyFile)
@@ -206,6 +207,16 @@ func (m *Mistakes) checkText(key, value string) {
 func (m *Mistakes) checkOneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		m.add(key, strconv.Quote(value), strings.Join(allowed, " or "))
+	}
+}
+
+// checkBuild wants what Temporal takes for a Worker Deployment and its build: refused, a worker would poll for nothing.
+func (m *Mistakes) checkBuild(c Config) {
+	if c.Worker.BuildID != "" && (strings.ContainsAny(c.Temporal.TaskQueue, ".:") || strings.HasPrefix(c.Temporal.TaskQueue, "__")) {
+		m.add("temporal.task_queue", strconv.Quote(c.Temporal.TaskQueue), "a text without . and :, not beginning with __, as there is a worker.build_id")
+	}
+	if strings.HasPrefix(c.Worker.BuildID, "__") {
+		m.add("worker.build_id", strconv.Quote(c.Worker.BuildID), "a text not beginning with __")
 	}
 }
 

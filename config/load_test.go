@@ -206,6 +206,8 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a limit below nothing", "api: {writes_per_minute: -1}", "", "api.writes_per_minute", "-1", "from 0"},
 		{"keys that are not remembered", "api: {idempotency_keys: 0s}", "", "api.idempotency_keys", "0s", "above 0"},
 		{"a process that does not end", "api: {drain_delay: 61s}", "", "api.drain_delay", "1m1s", "up to 1m0s"},
+		{"a deployment that Temporal refuses", "temporal: {task_queue: a.b}\nworker: {build_id: '1'}", "", "temporal.task_queue", `"a.b"`, "without . and :"},
+		{"a build that Temporal refuses", "worker: {build_id: __x}", "", "worker.build_id", `"__x"`, "not beginning with __"},
 		{"a fraction of a connection", "database: {max_conns: 1.5}", "", "database.max_conns", "1.5", "whole number"},
 		{"more connections than fit", "database: {max_conns: 4294967297}", "", "database.max_conns", "4294967297", "32 bits"},
 		{"no connections", "database: {max_conns: 0}", "", "database.max_conns", "0", "from 1"},
