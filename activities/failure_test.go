@@ -158,6 +158,10 @@ func TestInputsComeBackAsTheyWere(t *testing.T) {
 	if got := ToDraft(draft).Minigroup(); got.Fingerprint() != draft.Fingerprint() {
 		t.Errorf("got %+v, want %+v", got, draft)
 	}
+	draft.Origin = "that of the first request"
+	if got := ToDraft(draft).Minigroup(); got.Origin != draft.Origin {
+		t.Errorf("got %+v, want %+v", got, draft)
+	}
 	for _, change := range []minigroup.Change{
 		{}, {Time: &minigroup.Window{}}, {Time: &minigroup.Window{End: new(int64(2))}, Reserve: new(int32(0)), Host: new("a.b.c")},
 	} {

@@ -22,12 +22,13 @@ type Draft struct {
 	LockedChat      bool            `json:"locked_chat,omitempty"`
 	LockedQuestions bool            `json:"locked_questions,omitempty"`
 	Properties      json.RawMessage `json:"properties,omitempty"`
+	Origin          string          `json:"origin,omitempty"`
 }
 
 // ToDraft writes a draft for a history.
 func ToDraft(d minigroup.Draft) Draft {
 	return Draft{
-		d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Tags, d.Reserve, d.LockedChat, d.LockedQuestions, d.Properties,
+		d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Tags, d.Reserve, d.LockedChat, d.LockedQuestions, d.Properties, d.Origin,
 	}
 }
 
@@ -36,6 +37,7 @@ func (d Draft) Minigroup() minigroup.Draft {
 	return minigroup.Draft{
 		Audience: d.Audience, Scope: d.Scope, Host: d.Host, Time: minigroup.Window{Start: d.Start, End: d.End},
 		Tags: d.Tags, Reserve: d.Reserve, LockedChat: d.LockedChat, LockedQuestions: d.LockedQuestions, Properties: d.Properties,
+		Origin: d.Origin,
 	}
 }
 

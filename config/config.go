@@ -152,7 +152,7 @@ type Record struct {
 	SubjectAccountID string `koanf:"subject_account_id"`
 	// Object is to what: [classrooms], or [classrooms, id]. No default.
 	Object []string `koanf:"object"`
-	// Action is create, read or update. No default.
+	// Action is create, read, update or retry. No default.
 	Action string `koanf:"action"`
 }
 

@@ -42,6 +42,7 @@ type world struct {
 	readErr  error
 	create   func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	update   func(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	retry    func(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 
 	events func(ctx context.Context, room uuid.UUID, what string) error
 
@@ -84,6 +85,9 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		}
 		w.put(m)
 		return m, minigroup.OutcomeDone, nil
+	}
+	w.retry = func(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		return w.create(ctx, m.Draft, wait)
 	}
 
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -194,7 +198,7 @@ func (w *world) RecordAnswer(_ context.Context, k minigroup.RequestKey, a minigr
 	return nil
 }
 
-// Create and Update make the world Sagas.
+// Create, Update and Retry make the world Sagas.
 func (w *world) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	w.began()
 	return w.create(ctx, draft, wait)
@@ -203,6 +207,11 @@ func (w *world) Create(ctx context.Context, draft minigroup.Draft, wait time.Dur
 func (w *world) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	w.began()
 	return w.update(ctx, current, change, wait)
+}
+
+func (w *world) Retry(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.began()
+	return w.retry(ctx, current, wait)
 }
 
 func (w *world) began() {

@@ -42,6 +42,7 @@ var problems = map[minigroup.Kind]problemKind{
 	minigroup.OperationInProgress:     {http.StatusConflict, "Another operation on the minigroup is under way", true, 2 * time.Second},
 	minigroup.NotReady:                {http.StatusConflict, "The minigroup is not ready", false, 0},
 	minigroup.Closed:                  {http.StatusConflict, "The minigroup is closed", false, 0},
+	minigroup.RetryNotPossible:        {http.StatusConflict, "The minigroup cannot be retried", false, 0},
 	minigroup.OperationCancelled:      {http.StatusConflict, "The operation was cancelled", false, 0},
 	minigroup.PreconditionFailed:      {http.StatusPreconditionFailed, "The minigroup is not in the state that was demanded", false, 0},
 	minigroup.PayloadTooLarge:         {http.StatusRequestEntityTooLarge, "The body or what it adds to is too large", false, 0},

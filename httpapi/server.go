@@ -28,6 +28,7 @@ type Minigroups interface {
 type Sagas interface {
 	Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	Retry(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 }
 
 // Deps is what the API works with. All are needed.
@@ -98,6 +99,7 @@ func newEngine(d Deps) *gin.Engine {
 	api.Match(reading, "/minigroups/:minigroup_id", s.answer(s.read(byID)))
 	api.PUT("/minigroups/:minigroup_id", s.answer(s.update(byID)))
 	api.POST("/minigroups/:minigroup_id/recreate", s.answer(s.recreate))
+	api.POST("/minigroups/:minigroup_id/retry", s.answer(s.retry))
 	api.Match(reading, "/minigroups/:minigroup_id/properties/:property_id", s.answer(s.readProperty))
 	api.PUT("/minigroups/:minigroup_id/properties/:property_id", s.answer(s.writeProperty))
 	api.POST("/minigroups/:minigroup_id/events", s.answer(s.createEvent))

@@ -43,6 +43,9 @@ type Draft struct {
 	LockedQuestions bool
 	// Properties is a JSON object as CanonicalJSON writes it; nil and {} are none.
 	Properties json.RawMessage
+	// Origin is the fingerprint of the request that a minigroup is created from once more, as its row keeps it. It is empty for
+	// a request of its own.
+	Origin string
 }
 
 // ClassID is the id of the minigroup that this draft describes.
@@ -74,8 +77,12 @@ func (d Draft) Validate(now int64) []FieldError {
 
 // Fingerprint tells whether two drafts ask for the same: equal drafts have equal fingerprints.
 // No reserve and a reserve of 0 are the same request, and so are no properties and none in an object.
-// Fingerprints are stored: what is added here has to be absent where it is not asked for.
+// Fingerprints are stored: what is added here has to be absent where it is not asked for. A draft that was read back from its
+// row has the fingerprint of the request it came from, for properties may have been set and documents written anew since.
 func (d Draft) Fingerprint() string {
+	if d.Origin != "" {
+		return d.Origin
+	}
 	properties := compact(d.Properties)
 	if properties == "{}" {
 		properties = ""

@@ -13,7 +13,9 @@ type Minigroup struct {
 	// Fingerprint is that of the draft the minigroup was created from; updates leave it alone.
 	Fingerprint string
 	State       State
-	CreatedAt   time.Time
+	// Run is the run that took the minigroup last.
+	Run       string
+	CreatedAt time.Time
 	// ClosedAt is when the class ended, whatever its window says; zero while it has not.
 	ClosedAt time.Time
 	// TimedOut says that it ended because its host did not come back.
@@ -64,6 +66,13 @@ func (m Minigroup) Status(now int64) Status {
 	default:
 		return StatusRealTime
 	}
+}
+
+// Again is the draft to create the minigroup from once more: an equal request finds it as if it were the first.
+func (m Minigroup) Again() Draft {
+	d := m.Draft
+	d.Origin = m.Fingerprint
+	return d
 }
 
 // Update is an update that is under way or has failed.

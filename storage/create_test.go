@@ -115,7 +115,10 @@ func TestCreate(t *testing.T) {
 		if m.Draft.Fingerprint() != d.Fingerprint() || m.Fingerprint != d.Fingerprint() {
 			t.Fatalf("the draft changed on its way: %+v, was %+v", m.Draft, d)
 		}
-		if empty := emptyFields(d, "Draft"); len(empty) > 0 {
+		if m.Again().Fingerprint() != d.Fingerprint() {
+			t.Errorf("created once more it would be another: %+v", m.Again())
+		}
+		if empty := emptyFields(m.Again(), "Draft"); len(empty) > 0 {
 			t.Errorf("this draft does not try %v", empty)
 		}
 	})

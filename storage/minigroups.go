@@ -16,7 +16,7 @@ import (
 // minigroupColumns are what scanMinigroup reads from `minigroup m`.
 const minigroupColumns = `m.audience, m.scope, m.host,
 	extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
-	m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.created_at, m.closed_at, m.timed_out,
+	m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.owner, m.created_at, m.closed_at, m.timed_out,
 	m.event_room_id, m.conference_room_id, m.failure, m.failed_at, m.revision`
 
 // The columns and tables of a read tell the last update that somebody asked for; one that asks for nothing is a comparison. An
@@ -88,7 +88,7 @@ func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	var failure *failureJSON
 	err := row.Scan(append([]any{
 		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties),
-		&m.Reserve, &m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt, &m.Revision,
+		&m.Reserve, &m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.Run, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt, &m.Revision,
 	}, more...)...)
 	if err != nil {
 		return err

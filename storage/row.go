@@ -92,18 +92,22 @@ func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State
 }
 
 // takeForCreate gives the locked row to the run, to be created from the draft. A run that has the row already keeps its
-// properties: single ones may have been written since.
+// properties: single ones may have been written since. So does one that creates it once more, from what the row holds; it
+// returns *minigroup.SupersededError where something else was asked for meanwhile.
 func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft) error {
-	_, err := tx.Exec(ctx, `
+	tag, err := tx.Exec(ctx, `
 		UPDATE minigroup SET state = 'creating', owner = $2, failure = NULL, failed_at = NULL, changed_at = now(),
 			during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), host = $5, reserve = $6, locked_chat = $7,
 			locked_questions = $8, tags = $9, fingerprint = $10,
-			properties = CASE WHEN owner = $2 THEN properties ELSE coalesce($11, '{}'::jsonb) END
-		WHERE id = $1`,
+			properties = CASE WHEN owner = $2 OR $12 <> '' THEN properties ELSE coalesce($11, '{}'::jsonb) END
+		WHERE id = $1 AND $12 IN ('', fingerprint)`,
 		d.ClassID(), run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
-		jsonText(d.Tags), d.Fingerprint(), jsonText(d.Properties))
+		jsonText(d.Tags), d.Fingerprint(), jsonText(d.Properties), d.Origin)
 	if err != nil {
 		return fmt.Errorf("take minigroup: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return minigroup.Supersededf("something else was asked for under this scope meanwhile")
 	}
 	return nil
 }

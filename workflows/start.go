@@ -104,6 +104,11 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()) {
 		return m, 0, conflict(*joined)
 	}
+	return s.awaitCreate(ctx, run, draft, wait)
+}
+
+// awaitCreate waits for the run that creates a draft, at most so long, and answers from the row. A run that goes on is announced.
+func (s *Starter) awaitCreate(ctx context.Context, run client.WorkflowRun, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ended, runErr := s.await(ctx, run, wait)
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
@@ -111,7 +116,7 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 			return s.rows.AnnounceCreate(ctx, claim, draft)
 		})
 		if err != nil {
-			return m, 0, err
+			return minigroup.Minigroup{}, 0, err
 		}
 		ended = !announced
 	}

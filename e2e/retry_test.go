@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+)
+
+func (c *class) retry(headers ...string) reply {
+	c.t.Helper()
+	return request(c.t, http.MethodPost, c.path()+"/retry", nil, headers...)
+}
+
+// wantsNoRetry asserts that a retry is refused, for a reason that says this.
+func (c *class) wantsNoRetry(says string) {
+	c.t.Helper()
+	if r := c.retry().want(c.t, http.StatusConflict); r.Type != "retry_not_possible" || !strings.Contains(r.Detail, says) {
+		c.t.Fatalf("got %s", r.text)
+	}
+}
+
+func TestARetryStartsAFailedCreateOver(t *testing.T) {
+	t.Parallel()
+	c := failed(t)
+	before := c.get()
+	request(t, http.MethodPut, c.path()+"/properties/note", `"set since"`).want(t, http.StatusOK)
+	r := c.retry().want(t, http.StatusOK)
+	c.holdsAll(r.object)
+	if r.Status != "real-time" || r.ClassID != before.ClassID || r.Failure != nil {
+		t.Fatalf("got %s", r.text)
+	}
+	if r := c.post().want(t, http.StatusOK); r.RealTime == nil { // it is still what was asked for
+		t.Fatalf("got %s", r.text)
+	}
+	c.wantsNoRetry("nothing has failed")
+	c.holdsAll(c.get().object)
+	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+}
+
+func TestARetryThatGoesOnIsOneThatIsGoing(t *testing.T) {
+	t.Parallel()
+	c := failed(t)
+	heal := c.faulty(sut.conference, createFails)
+	r := c.retry("Prefer", "respond-async").want(t, http.StatusAccepted)
+	if r.Status != "creating" || r.header.Get("Location") != c.path() {
+		t.Fatalf("got %v %s", r.header, r.text)
+	}
+	c.wantsNoRetry("is still being created")
+	c.waits("CreateConferenceRoom")
+	run := c.run()
+	heal()
+	c.holdsAll(c.until("real-time").object)
+	if c.run() != run {
+		t.Fatal("another run was started")
+	}
+}
+
+func TestRetriesAtOnceAreOne(t *testing.T) {
+	t.Parallel()
+	c := failed(t)
+	heal := c.faulty(sut.conference, createFails) // so that they meet
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			r := c.retry("Prefer", "respond-async")
+			if r.code != http.StatusAccepted && (r.code != http.StatusConflict || r.Type != "retry_not_possible") {
+				t.Errorf("got %d %s", r.code, r.text)
+			}
+		})
+	}
+	wg.Wait()
+	heal()
+	c.holdsAll(c.until("real-time").object)
+	if n := c.count(`SELECT count(DISTINCT run) FROM room_attempt WHERE class_id = $1`); n != 2 {
+		t.Fatalf("%d runs have asked for rooms, want the first and one retry", n)
+	}
+}
+
+func TestARetryIsRefusedAsTheCreateWas(t *testing.T) {
+	t.Parallel()
+	c := failed(t)
+	heal := c.faulty(sut.conference, createRefused)
+	if r := c.retry().want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
+		t.Fatalf("got %s", r.text)
+	}
+	c.vanishes()
+	heal()
+	c.holdsAll(c.retry().want(t, http.StatusOK).object)
+}
