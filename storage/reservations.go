@@ -13,7 +13,7 @@ import (
 )
 
 // SyncBackends makes the table of gateways equal to the configured ones. A gateway that is configured no more takes no
-// new reservations and keeps those it has.
+// new reservations and keeps those it has. One that is being drained goes on being drained.
 func (s *Store) SyncBackends(ctx context.Context, backends []minigroup.Backend) error {
 	return s.inTx(ctx, "sync backends", func(tx pgx.Tx) error {
 		ids := make([]string, 0, len(backends))
@@ -45,18 +45,19 @@ type admission struct {
 	own uuid.UUID
 }
 
-// lockBackends makes admissions on the same gateways wait for each other. Always in the order of ids.
+// lockBackends makes admissions on the same gateways wait for each other. Always in the order of ids. A gateway that is being
+// drained takes only what its own classes want more.
 const lockBackends = `
 	SELECT id FROM janus_backend
-	WHERE (enabled OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
+	WHERE (enabled AND draining_since IS NULL OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
 		AND ($2 = '' OR id = $2)
 	ORDER BY id FOR NO KEY UPDATE`
 
-// admit finds, among the locked gateways, the fullest one on which the slots fit at every moment of the window, one that
-// does not answer only where they fit on no other. The load of
-// a gateway changes only where a reservation begins (or the class's own one ends), so those are the moments looked at.
-// While an update is undecided, the greater of a reservation's old and new slots counts.
-const admit = `
+// load begins a query of gateways ($1) and tells how many slots of each are reserved at those moments of a window ($2, $3)
+// that matter, the class's own reservation ($4) apart. The load of a gateway changes only where a reservation begins (or the
+// class's own one ends), so those are the moments looked at. While an update is undecided, the greater of a reservation's
+// old and new slots counts.
+const load = `
 	WITH wanted AS (
 		SELECT tstzrange(to_timestamp($2::bigint), to_timestamp($3::bigint)) AS during
 	), counted AS (
@@ -66,19 +67,23 @@ const admit = `
 		SELECT lower(during) AS at FROM wanted
 		UNION SELECT lower(c.during) FROM counted c, wanted w WHERE w.during @> lower(c.during)
 		UNION SELECT lower(c.next_during) FROM counted c, wanted w WHERE w.during @> lower(c.next_during)
-		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $5 AND w.during @> upper(c.during)
+		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $4 AND w.during @> upper(c.during)
 	), load AS (
 		SELECT b.id, m.at, coalesce(b.balancer_capacity, b.capacity, 2147483647)::bigint AS line,
 			coalesce(sum(greatest(
 				CASE WHEN c.during @> m.at THEN c.slots ELSE 0 END,
-				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $5), 0)::bigint AS others,
-			coalesce(max(c.slots) FILTER (WHERE c.id = $5 AND c.during @> m.at), 0) AS own,
+				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $4), 0)::bigint AS others,
+			coalesce(max(c.slots) FILTER (WHERE c.id = $4 AND c.during @> m.at), 0) AS own,
 			b.away_since IS NOT NULL AS away
 		FROM janus_backend b CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
 		WHERE b.id = ANY($1)
 		GROUP BY b.id, m.at
-	), verdict AS (
-		SELECT id, bool_and(others + $4 <= line OR own >= $4) AS fits, min(line - others) AS free, bool_or(away) AS away
+	)`
+
+// admit finds, among the locked gateways, the fullest one on which the slots ($5) fit at every moment of the window, one that
+// does not answer only where they fit on no other.
+const admit = load + `, verdict AS (
+		SELECT id, bool_and(others + $5 <= line OR own >= $5) AS fits, min(line - others) AS free, bool_or(away) AS away
 		FROM load GROUP BY id
 	)
 	SELECT id, fits, greatest(free, 0) FROM verdict
@@ -100,7 +105,7 @@ func place(ctx context.Context, tx pgx.Tx, a admission) (string, error) {
 	var id string
 	var fits bool
 	var free int64
-	err = tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.slots, a.own).Scan(&id, &fits, &free)
+	err = tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.own, a.slots).Scan(&id, &fits, &free)
 	if err != nil {
 		return "", fmt.Errorf("admit slots: %w", err)
 	}
