@@ -67,7 +67,7 @@ var rooms = []room{
 // product are the programs that run in production, and testOnly what must not
 // be linked into them.
 var (
-	product  = []string{"cmd/api", "cmd/worker", "cmd/migrate"}
+	product  = []string{"cmd/api", "cmd/worker", "cmd/migrate", "cmd/ops"}
 	testOnly = []string{"stack", "sandbox", "e2e", "storage/storagetest", "clients/clientstest", "httpapi/httpapitest"}
 )
 

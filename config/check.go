@@ -17,6 +17,7 @@ var (
 	ForAPI     = []string{"database.url", "account.private_key_file", "event.url", "authentication", "authorization"}
 	ForWorker  = []string{"database.url", "account.private_key_file", "event.url", "conference.url", "janus.admin_key", "janus.admin_secret", "janus.room_key"}
 	ForMigrate = []string{"database.url"}
+	ForOps     = []string{"database.url"}
 )
 
 // Check reports everything that is wrong with c, as Mistakes: values out of

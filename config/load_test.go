@@ -344,7 +344,7 @@ func TestRequired(t *testing.T) {
 			"MINIGROUPS_AUTHORIZATION={example.org: {kind: none}}",
 			"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, public_key_file: " + key + "}}",
 		}
-		for _, required := range [][]string{config.ForAPI, config.ForWorker, config.ForMigrate} {
+		for _, required := range [][]string{config.ForAPI, config.ForWorker, config.ForMigrate, config.ForOps} {
 			if _, err := config.Load("", environ, required...); err != nil {
 				t.Error(err)
 			}

@@ -129,7 +129,7 @@ func neededBy(key string) string {
 	for _, program := range []struct {
 		name string
 		keys []string
-	}{{"api", config.ForAPI}, {"worker", config.ForWorker}, {"migrate", config.ForMigrate}} {
+	}{{"api", config.ForAPI}, {"worker", config.ForWorker}, {"migrate", config.ForMigrate}, {"ops", config.ForOps}} {
 		if slices.Contains(program.keys, key) {
 			programs = append(programs, program.name)
 		}

@@ -103,7 +103,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox"); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {

@@ -129,5 +129,5 @@ func (s *system) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return stack.BuildPrograms(ctx, s.at.root, s.at.path("bin"), s.out, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox")
+	return stack.BuildPrograms(ctx, s.at.root, s.at.path("bin"), s.out, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox")
 }
