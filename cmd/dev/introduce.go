@@ -34,7 +34,7 @@ func (s *system) introduce(now time.Time) error {
 		row("Janus "+backend.ID, described(backend.JanusURL+", "+backend.AdminURL, s.standIn))
 	}
 	row("Postgres", cfg.Database.URL.String())
-	row("operators", s.at.binary("ops")+" -config "+s.at.configFile()+" --help")
+	row("operators", s.at.binary("ops")+" -config "+s.at.configFile()+" stuck")
 	row("logs", s.at.path("log"))
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print addresses: %w", err)

@@ -64,7 +64,7 @@ func (a *app) reachTemporal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	if _, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		return fmt.Errorf("Temporal is out of reach at %s (temporal.address): %w", a.cfg.Temporal.Address, err)
+		return fmt.Errorf("no Temporal within reach at %s (temporal.address): %w", a.cfg.Temporal.Address, err)
 	}
 	return nil
 }

@@ -99,12 +99,13 @@ func (w *which) args() string {
 	return strings.Join(out, " ")
 }
 
+// plain is what a shell takes as it is.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@"
+
 // quote makes a word of a shell from a value.
 func quote(value string) string {
-	if strings.ContainsFunc(value, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.:/@", r))
-	}) {
-		return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	if value != "" && strings.Trim(value, plain) == "" {
+		return value
 	}
-	return value
+	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 }

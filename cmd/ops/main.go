@@ -34,7 +34,7 @@ func main() {
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	a := &app{environ: environ, out: stdout, err: stderr}
 	defer a.close()
-	root := a.root()
+	root := a.root() //nolint:contextcheck // cobra hands it to the commands
 	root.SetArgs(likeTheOthers(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
