@@ -384,6 +384,7 @@ func TestOpsSaysWhatItDoesNotUnderstand(t *testing.T) {
 	for _, args := range [][]string{
 		{"unheard-of"}, {"show"}, {"show", "no uuid"}, {"retry"}, {"retry", "--all", "x"}, {"failed", "--since", "soon"},
 		{"failed", "--upstream", "x"}, {"sweep", "x"}, {"stuck", "-o", "xml"}, {"drain"}, {"retry", "--all", "--rate", "0"},
+		{"lost", "--limit", "-1"}, {"retry", "--wait", "1h", uuid.NewString()},
 	} {
 		ops(t, nil, args...).want(t, 2, "ops: ", "--help")
 	}

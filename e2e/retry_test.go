@@ -79,6 +79,32 @@ func TestRetriesAtOnceAreOne(t *testing.T) {
 	}
 }
 
+// TestARetryBesideTheEndOfTheRunThatFailed has the row say that the run which is open has failed, as it does in the moment
+// before that run ends: to join it would be to hear of the old failure.
+func TestARetryBesideTheEndOfTheRunThatFailed(t *testing.T) {
+	t.Parallel()
+	c := newClass(t)
+	heal := c.faulty(sut.conference, createFails)
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.waits("CreateConferenceRoom")
+	for _, sql := range []string{
+		`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`,
+		`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`,
+	} {
+		if _, err := sut.db.Exec(t.Context(), sql, c.id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := c.retry().want(t, http.StatusConflict); r.Type != "operation_in_progress" || r.header.Get("Retry-After") == "" {
+		t.Fatalf("got %v %s", r.header, r.text)
+	}
+	if _, err := sut.db.Exec(t.Context(), `UPDATE minigroup SET state = 'creating', failure = NULL, failed_at = NULL WHERE id = $1`, c.id); err != nil {
+		t.Fatal(err)
+	}
+	heal()
+	c.holdsAll(c.until("real-time").object)
+}
+
 func TestARetryIsRefusedAsTheCreateWas(t *testing.T) {
 	t.Parallel()
 	c := failed(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,13 +167,13 @@ func (a *app) retryAll(ctx context.Context, f retryFlags) error {
 		return err
 	}
 	if f.limit > 0 {
-		total = min(total, f.limit)
+		total = min(total, int(f.limit))
 	}
 	a.tell("Retrying %d. Ctrl-C ends it after what is under way; to go on then:\n  %s --yes", total, resume)
 	s := summary{FailedBefore: f.filter.Before.UTC(), FailedAgain: map[string]int{}, Skipped: map[string]int{}, Unknown: map[string]int{}}
 	meter := newMeter(a.err, total)
 	c := campaign{
-		store: a.store, starter: a.starter(), reach: a.reachTemporal, filter: f.filter, limit: f.limit, rate: f.rate, wait: f.wait,
+		store: a.store, starter: a.starter(), reach: a.reachTemporal, filter: f.filter, limit: int(f.limit), rate: f.rate, wait: f.wait,
 		done: func(r retried) {
 			s.add(r)
 			meter.show(s)
@@ -204,11 +205,7 @@ func (a *app) retryAll(ctx context.Context, f retryFlags) error {
 }
 
 func (a *app) dryRun(ctx context.Context, f retryFlags, resume string) error {
-	limit := f.limit
-	if limit == 0 {
-		limit = listed
-	}
-	shown, err := a.listFailed(ctx, f.filter, limit)
+	shown, err := a.listFailed(ctx, f.filter, cmp.Or(int(f.limit), listed))
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (a *app) failed() *cobra.Command {
 			if err := w.read(); err != nil {
 				return err
 			}
-			shown, err := a.listFailed(ctx, w.filter, w.limit)
+			shown, err := a.listFailed(ctx, w.filter, int(w.limit))
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +48,24 @@ func (s *since) String() string { return exactly(s.at) }
 // Type names what the flag takes.
 func (s *since) Type() string { return "duration|time" }
 
+// count is a flag that takes a number from 0.
+type count int
+
+// Set, String and Type make it a flag.
+func (c *count) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("must be a whole number from 0")
+	}
+	*c = count(n)
+	return nil
+}
+
+func (c *count) String() string { return strconv.Itoa(int(*c)) }
+
+// Type names what the flag takes.
+func (c *count) Type() string { return "number" }
+
 // exactly is a time from which the same time can be read again.
 func exactly(at time.Time) string {
 	if at.IsZero() {
@@ -60,15 +79,16 @@ type which struct {
 	since, before since
 	filter        minigroup.FailedFilter
 	kind          string
-	limit         int
+	limit         count
 }
 
-func (w *which) define(flags *pflag.FlagSet, limit int, limitMeans string) {
+func (w *which) define(flags *pflag.FlagSet, limit count, limitMeans string) {
+	w.limit = limit
 	flags.StringVar(&w.filter.Audience, "audience", "", "only those of this audience")
 	flags.Var(&w.since, "since", "only those that have failed since then, or in so long")
 	flags.StringVar(&w.kind, "reason", "", "only those with this failure, such as upstream_refused")
 	flags.StringVar(&w.filter.Upstream, "upstream", "", "only those that failed by this service: event, conference or janus")
-	flags.IntVar(&w.limit, "limit", limit, limitMeans)
+	flags.Var(&w.limit, "limit", limitMeans)
 }
 
 func (w *which) read() error {
@@ -76,9 +96,6 @@ func (w *which) read() error {
 	case "", "event", "conference", "janus":
 	default:
 		return &usageError{fmt.Sprintf("--upstream is %q, must be event, conference or janus", w.filter.Upstream)}
-	}
-	if w.limit < 0 {
-		return &usageError{"--limit must not be negative"}
 	}
 	w.filter.Since, w.filter.Before, w.filter.Kind = w.since.at, w.before.at, minigroup.Kind(w.kind)
 	return nil

@@ -30,17 +30,17 @@ type attemptLost struct {
 
 func (a *app) lost() *cobra.Command {
 	var all bool
-	var limit int
+	limit := count(100)
 	cmd := &cobra.Command{
 		Use: "lost", Args: cobra.NoArgs,
 		Short: "List requests to create a room that were never answered: the room may exist, unknown to anybody",
 		RunE: a.does(func(ctx context.Context, _ []string) error {
-			list, err := a.store.Lost(ctx, all, limit+1)
+			list, err := a.store.Lost(ctx, all, int(limit)+1)
 			if err != nil {
 				return err
 			}
-			shown := lostShown{Lost: []attemptLost{}, More: len(list) > limit}
-			for _, l := range list[:min(limit, len(list))] {
+			shown := lostShown{Lost: []attemptLost{}, More: len(list) > int(limit)}
+			for _, l := range list[:min(int(limit), len(list))] {
 				resolution := l.Resolution
 				if resolution == "" {
 					resolution = "open"
@@ -51,7 +51,7 @@ func (a *app) lost() *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also those whose room was found and closed")
-	cmd.Flags().IntVar(&limit, "limit", 100, "list no more than so many, the latest first")
+	cmd.Flags().Var(&limit, "limit", "list no more than so many, the latest first")
 	return cmd
 }
 

@@ -40,7 +40,7 @@ func (a *app) print(document any, people func(*table)) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(document)
 	}
-	t := &table{tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.StripEscape)}
+	t := &table{tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)}
 	people(t)
 	return t.Flush()
 }

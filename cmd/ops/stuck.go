@@ -39,17 +39,17 @@ type sagaShown struct {
 func (a *app) stuck() *cobra.Command {
 	var audience string
 	var olderThan time.Duration
-	var limit int
+	limit := count(100)
 	cmd := &cobra.Command{
 		Use: "stuck", Args: cobra.NoArgs,
 		Short: "List creates, undos and updates that have been undecided for some time, and what they wait for",
 		RunE: a.does(func(ctx context.Context, _ []string) error {
-			sagas, err := a.store.WaitingSagas(ctx, audience, olderThan, limit+1)
+			sagas, err := a.store.WaitingSagas(ctx, audience, olderThan, int(limit)+1)
 			if err != nil {
 				return err
 			}
-			shown := stuckShown{Sagas: []sagaShown{}, More: len(sagas) > limit, Temporal: "ok"}
-			for _, w := range sagas[:min(limit, len(sagas))] {
+			shown := stuckShown{Sagas: []sagaShown{}, More: len(sagas) > int(limit), Temporal: "ok"}
+			for _, w := range sagas[:min(int(limit), len(sagas))] {
 				shown.Sagas = append(shown.Sagas, sagaShown{
 					ClassID: w.ClassID, Audience: w.Audience, Scope: w.Scope, Operation: w.Operation(), State: w.State,
 					Since: w.Since.UTC(), RunID: w.Run, WaitingFor: []stepShown{},
@@ -63,7 +63,7 @@ func (a *app) stuck() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&audience, "audience", "", "only those of this audience")
 	cmd.Flags().DurationVar(&olderThan, "older-than", time.Minute, "undecided for longer than this")
-	cmd.Flags().IntVar(&limit, "limit", 100, "list no more than so many, those that have waited longest")
+	cmd.Flags().Var(&limit, "limit", "list no more than so many, those that have waited longest")
 	return cmd
 }
 

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestATableHoldsWhatCallersChose(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{out: &out}
+	err := a.print(nil, func(t *table) {
+		t.row("SCOPE", "HOST")
+		t.row("a\tb\nc\x1b[2J\u009b", "")
+		t.row("Ж/7", "h")
+	})
+	if want := "SCOPE      HOST\na b c [2J  -\nЖ/7        h\n"; err != nil || out.String() != want {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
+func TestJSONIsOneDocument(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{out: &out, format: "json"}
+	if err := a.print(stuckShown{Sagas: []sagaShown{{Scope: "a<b"}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var back stuckShown
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || len(back.Sagas) != 1 || !strings.Contains(out.String(), `"a<b"`) {
+		t.Errorf("got %s, %v", out.String(), err)
+	}
+}
+
+func TestTheFlagsOfACampaignMeanTheSameLater(t *testing.T) {
+	w := which{kind: "upstream_refused"}
+	w.filter.Audience, w.filter.Upstream = "it's one", "janus"
+	for flag, text := range map[*since]string{&w.since: "24h", &w.before: "2026-01-31T13:00:00.123456+01:00"} {
+		if err := flag.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.read(); err != nil {
+		t.Fatal(err)
+	}
+	want := `--audience 'it'\''s one' --failed-before 2026-01-31T12:00:00.123456Z --reason upstream_refused --since ` +
+		w.filter.Since.UTC().Format(time.RFC3339Nano) + ` --upstream janus`
+	if got := w.args(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, text := range []string{"", "soon", "-1h", "2026-01-31"} {
+		if err := new(since).Set(text); err == nil {
+			t.Errorf("%q is a moment", text)
+		}
+	}
+}
+
+func TestConfigTakesOneDashToo(t *testing.T) {
+	got := likeTheOthers([]string{"-config", "x", "-config=x", "--config", "-o", "json", "-c"})
+	if want := []string{"--config", "x", "--config=x", "--config", "-o", "json", "-c"}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
