@@ -20,30 +20,24 @@ type CreateInput struct {
 // has all of them. A refusal, the end of patience and a cancel undo everything. The run ends Completed when the minigroup
 // is ready, Failed when it could not be had and Canceled when it was cancelled.
 func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
-	p := newProgress(ctx)
+	p := newProgress(ctx, operationCreate, stageCreating)
 	err := create(ctx, p, in)
 	if err == nil {
-		p.stage(ctx, stageDone)
-		return nil
+		return p.done(ctx)
 	}
 	reason, _, superseded := reasonOf(ctx, err)
 	if superseded {
-		p.stage(ctx, stageFailed)
-		return err
+		return p.stopped(ctx, err)
 	}
 	ready, undone, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)
 	switch {
 	case err != nil:
-		return err
+		return p.stopped(ctx, err)
 	case ready: // what came after establish does not matter any more
-		p.stage(ctx, stageDone)
-		return nil
+		return p.done(ctx)
+	default:
+		return p.failed(ctx, undone)
 	}
-	p.stage(ctx, stageFailed)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return temporal.NewNonRetryableApplicationError(undone.Detail, string(undone.Kind), nil, undone)
 }
 
 func create(ctx workflow.Context, p *progress, in CreateInput) error {
@@ -138,7 +132,10 @@ func slots(ctx workflow.Context, p *progress, in CreateInput, reservation uuid.U
 // reasonOf tells in words of ours why a saga ends.
 func reasonOf(ctx workflow.Context, err error) (reason activities.Failure, final, superseded bool) {
 	if ctx.Err() != nil {
-		return activities.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}, true, false
+		return cancelled, true, false
 	}
 	return activities.FailureOf(err)
 }
+
+// cancelled is the reason of a saga that was cancelled.
+var cancelled = activities.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}

@@ -20,12 +20,17 @@ var (
 	AttributeAudience  = temporal.NewSearchAttributeKeyKeyword("MinigroupAudience")
 	AttributeStage     = temporal.NewSearchAttributeKeyKeyword("MinigroupStage")
 	AttributeAttention = temporal.NewSearchAttributeKeyBool("MinigroupAttention")
+	// AttributeWaitingFor lists the services that steps with attention raised wait for: event, conference, janus, database,
+	// worker. It is unset where there is no such step.
+	AttributeWaitingFor = temporal.NewSearchAttributeKeyKeywordList("MinigroupWaitingFor")
 )
 
-// SearchAttributes are the names and types (Keyword, Bool) that the Temporal namespace must have.
+// SearchAttributes are the names and types (Keyword, KeywordList, Bool) that the Temporal namespace must have.
 func SearchAttributes() map[string]string {
 	out := map[string]string{}
-	for _, key := range []temporal.SearchAttributeKey{AttributeID, AttributeScope, AttributeAudience, AttributeStage, AttributeAttention} {
+	for _, key := range []temporal.SearchAttributeKey{
+		AttributeID, AttributeScope, AttributeAudience, AttributeStage, AttributeAttention, AttributeWaitingFor,
+	} {
 		out[key.GetName()] = key.GetValueType().String()
 	}
 	return out

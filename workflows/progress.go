@@ -2,7 +2,9 @@ package workflows
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -10,88 +12,155 @@ import (
 	"minigroups/activities"
 )
 
-// progress tells support where a run stands: the current details in words, and search attributes that stay true also while
-// no worker is up. They change here and nowhere else, so that they move together.
-type progress struct {
-	ctx       workflow.Context
-	lines     []*line
-	attention int // steps in the patient lane
+// QueryProgress is the query that tells programs where a run stands. It takes nothing and returns a Progress.
+const QueryProgress = "progress"
+
+// Progress is where a run stands. Fields are only ever added.
+type Progress struct {
+	// Operation is create, update, recreate, undo or close_room.
+	Operation string `json:"operation"`
+	// Stage is the part of the saga that is under way, as MinigroupStage tells it.
+	Stage string `json:"stage"`
+	// Attention says that a person should look: a step has been tried for minutes, and goes on minutes apart.
+	Attention bool `json:"attention"`
+	// WaitingFor are the services that such steps wait for, as MinigroupWaitingFor tells them.
+	WaitingFor []string `json:"waiting_for,omitempty"`
+	// Steps are those under way, in the order in which they began.
+	Steps []*Step `json:"steps"`
+	// Reason is why the run undoes what it made, or came to nothing. It is empty as long as neither is so.
+	Reason string `json:"reason,omitempty"`
+	// Outcome is done, failed, cancelled or superseded once the run has ended.
+	Outcome string `json:"outcome,omitempty"`
 }
 
-// line is a step under way.
-type line struct {
-	title  string
-	status string
+// Step is a step under way.
+type Step struct {
+	// Name is a word that stays the same, such as create_event_room; Title says the same for people.
+	Name  string `json:"step"`
+	Title string `json:"title"`
+	// Lane is fast, visible (tried again seconds apart) or patient (minutes apart, with attention raised).
+	Lane string `json:"lane"`
+	// Since is when the step began.
+	Since time.Time `json:"since"`
+	// FirstTry and LastTry are which tries of the step this lane is for, counted from 1. LastTry is 0 where it has no end. A
+	// run does not know which of them is under way: that stands among its pending activities.
+	FirstTry int32 `json:"first_try"`
+	LastTry  int32 `json:"last_try,omitempty"`
+	// LastError is how the lane before ended, and WaitingFor the service that was missing then: event, conference, janus,
+	// database (or this service itself), worker. Both are empty in the fast lane.
+	LastError  string `json:"last_error,omitempty"`
+	WaitingFor string `json:"waiting_for,omitempty"`
 }
 
-func newProgress(ctx workflow.Context) *progress { return &progress{ctx: ctx} }
+// The lanes of a step.
+const (
+	laneFast    = "fast"
+	laneVisible = "visible"
+	lanePatient = "patient"
+)
 
-func (p *progress) begin(title string) *line {
-	l := &line{title: title, status: "first try"}
-	p.lines = append(p.lines, l)
-	p.tell()
-	return l
-}
+// progress tells where a run stands: people by its current details, programs by the query, and searches by search attributes,
+// which are there also while no worker is up. All three come from what stands here, so that they cannot disagree.
+type progress struct{ Progress }
 
-func (p *progress) end(l *line) {
-	for i, other := range p.lines {
-		if other == l {
-			p.lines = append(p.lines[:i], p.lines[i+1:]...)
-			break
-		}
+// newProgress begins to tell of a run that was started with the attributes of this stage.
+func newProgress(ctx workflow.Context, operation, stage string) *progress {
+	p := &progress{Progress{Operation: operation, Stage: stage, Steps: []*Step{}}}
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.Progress, nil },
+		workflow.QueryHandlerOptions{Description: "Where the run stands: its stage, and each step under way with its lane and its last error."})
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("query not answered", "error", err)
 	}
-	p.tell()
+	return p
 }
 
-// retrying notes that the first try of a step has failed.
-func (p *progress) retrying(l *line, err error) {
-	l.status = "being retried every few seconds. The first try failed: " + words(err)
-	p.tell()
+func (p *progress) begin(ctx workflow.Context, name, title string) *Step {
+	s := &Step{Name: name, Title: title, Lane: laneFast, Since: workflow.Now(ctx).UTC(), FirstTry: 1, LastTry: 1}
+	p.Steps = append(p.Steps, s)
+	p.tell(ctx)
+	return s
 }
 
-// waiting notes that a step goes on minutes apart and that a person should look.
-func (p *progress) waiting(ctx workflow.Context, l *line, err error) {
-	l.status = "**needs a person**: retried every few minutes. Last seen: " + words(err)
-	p.attention++
-	if p.attention == 1 {
-		p.set(ctx, AttributeAttention.ValueSet(true))
+// next puts a step into its next lane, which has so many tries, because of how the lane before has ended.
+func (p *progress) next(ctx workflow.Context, s *Step, lane string, tries int32, err error) {
+	s.Lane, s.FirstTry = lane, s.LastTry+1
+	s.LastTry += tries
+	if tries == unlimited {
+		s.LastTry = 0
 	}
-	p.tell()
+	s.LastError, s.WaitingFor = words(err), missing(err)
+	p.tell(ctx)
 }
 
-// relieved notes that a waiting step has come to an end.
-func (p *progress) relieved(ctx workflow.Context) {
-	p.attention--
-	if p.attention == 0 {
-		p.set(ctx, AttributeAttention.ValueSet(false))
-	}
+func (p *progress) end(ctx workflow.Context, s *Step) {
+	p.Steps = slices.DeleteFunc(p.Steps, func(other *Step) bool { return other == s })
+	p.tell(ctx)
 }
 
 // stage notes the part of the saga that begins.
 func (p *progress) stage(ctx workflow.Context, stage string) {
-	p.set(ctx, AttributeStage.ValueSet(stage))
+	p.Stage = stage
+	upsert(ctx, AttributeStage.ValueSet(stage))
+	p.tell(ctx)
 }
 
-func (p *progress) set(ctx workflow.Context, update temporal.SearchAttributeUpdate) {
-	if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
+// undoing notes that what was made is undone from here on, and why.
+func (p *progress) undoing(ctx workflow.Context, reason activities.Failure) {
+	p.Reason = reason.Detail
+	p.stage(ctx, stageUndoing)
+}
+
+// tell brings details and attributes to what the steps are.
+func (p *progress) tell(ctx workflow.Context) {
+	before := p.WaitingFor
+	p.WaitingFor = nil
+	for _, s := range p.Steps {
+		if s.Lane == lanePatient && !slices.Contains(p.WaitingFor, s.WaitingFor) {
+			p.WaitingFor = append(p.WaitingFor, s.WaitingFor)
+		}
+	}
+	slices.Sort(p.WaitingFor)
+	turned := p.Attention != (len(p.WaitingFor) > 0)
+	p.Attention = len(p.WaitingFor) > 0
+	if turned || !slices.Equal(before, p.WaitingFor) && tellsEveryWait(ctx) {
+		waiting := AttributeWaitingFor.ValueUnset()
+		if p.Attention {
+			waiting = AttributeWaitingFor.ValueSet(p.WaitingFor)
+		}
+		upsert(ctx, AttributeAttention.ValueSet(p.Attention), waiting)
+	}
+	workflow.SetCurrentDetails(ctx, p.details())
+}
+
+func upsert(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Warn("search attribute not set", "error", err)
 	}
 }
 
-func (p *progress) tell() {
-	var text strings.Builder
-	for _, l := range p.lines {
-		text.WriteString("- " + l.title + ": " + l.status + "\n")
-	}
-	workflow.SetCurrentDetails(p.ctx, text.String())
-}
-
-// words are what a failure says to support: more than callers are told, for they may have to find a host.
+// words are what a failure says to support, in one line: more than callers are told, for they may have to find a host.
 func words(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
-		return app.Message()
+		return strings.Join(strings.Fields(app.Message()), " ")
+	}
+	if temporal.IsTimeoutError(err) {
+		return "the worker did not finish within " + stepLimit.String() + "; it may have died"
 	}
 	failure, _, _ := activities.FailureOf(err)
 	return failure.Detail
+}
+
+// missing is the service for want of which a step has failed.
+func missing(err error) string {
+	failure, _, _ := activities.FailureOf(err)
+	var app *temporal.ApplicationError
+	switch {
+	case failure.Upstream != "":
+		return failure.Upstream
+	case errors.As(err, &app):
+		return "database"
+	default:
+		return "worker"
+	}
 }

@@ -19,16 +19,17 @@ type RecreateInput struct {
 // nothing is changed, and a refusal, the end of patience and a cancel close what was made; then one transaction puts the new
 // rooms in the place of the old. The run ends as CreateMinigroup does.
 func RecreateMinigroup(ctx workflow.Context, in RecreateInput) error {
-	p := newProgress(ctx)
 	ref := activities.UpdateInput{ID: in.UpdateID, ClassID: in.ClassID, Change: in.Change}
 	if in.Abandoned {
 		var a *activities.Activities
+		p := newProgress(ctx, operationUndo, stageUndoing)
 		_, err := call(ctx, p, "Take over", persistent, a.TakeRecreate, ref)
 		if err == nil {
 			err = abandon(ctx, p, ref)
 		}
 		return ended(ctx, p, nil, err)
 	}
+	p := newProgress(ctx, operationRecreate, stageUpdating)
 	decided, err := recreate(ctx, p, in, ref)
 	return ended(ctx, p, decided, err)
 }

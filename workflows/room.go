@@ -8,10 +8,9 @@ import (
 
 // CloseRoom closes one condemned room, however long it takes. A room that the ledger does not condemn is left alone.
 func CloseRoom(ctx workflow.Context, in activities.Room) error {
-	p := newProgress(ctx)
+	p := newProgress(ctx, operationClose, stageClosing)
 	if err := closeRoom(ctx, p, in); err != nil {
-		return err
+		return p.stopped(ctx, err)
 	}
-	p.stage(ctx, stageDone)
-	return nil
+	return p.done(ctx)
 }

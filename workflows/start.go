@@ -77,7 +77,7 @@ const (
 	operationUpdate   = "update"
 	operationRecreate = "recreate"
 	operationUndo     = "undo"
-	operationClose    = "close room"
+	operationClose    = "close_room"
 )
 
 // reachable is how long Temporal and Postgres may take, apart from the wait for a saga.

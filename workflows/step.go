@@ -28,26 +28,37 @@ func do[I any](ctx workflow.Context, p *progress, title string, l lanes, fn func
 // the UI with its attempts and its last failure. After that the patient lane raises attention and goes on minutes apart.
 // A refusal, a cancel and the end of patience end the step with an error.
 func step(ctx workflow.Context, p *progress, title string, l lanes, fn, in, out any) error {
-	line := p.begin(title)
-	defer p.end(line)
-	err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, fastOptions(title)), fn, in).Get(ctx, out)
+	s := p.begin(ctx, stepName(fn), title)
+	err := lanesOf(ctx, p, s, l, fn, in, out)
+	p.end(ctx, s) // not deferred: that would be done, too, when a worker lets go of a run that goes on elsewhere
+	return outcome(ctx, err)
+}
+
+func lanesOf(ctx workflow.Context, p *progress, s *Step, l lanes, fn, in, out any) error {
+	err := tried(ctx, s, workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, fastOptions(s.Title)), fn, in), out)
 	if done(ctx, err) || l.visible == 0 {
-		return outcome(ctx, err)
+		return err
 	}
-	p.retrying(line, err)
+	p.next(ctx, s, laneVisible, l.visible, err)
 	if pause := retryDelay(err); pause > 0 {
 		if err := workflow.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
-	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, visibleOptions(title, l.visible)), fn, in).Get(ctx, out)
+	err = tried(ctx, s, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, visibleOptions(s.Title, l.visible)), fn, in), out)
 	if done(ctx, err) || l.patient == 0 {
-		return outcome(ctx, err)
+		return err
 	}
-	p.waiting(ctx, line, err)
-	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, patientOptions(title, l.patient)), fn, in).Get(ctx, out)
-	p.relieved(ctx)
-	return outcome(ctx, err)
+	p.next(ctx, s, lanePatient, l.patient, err)
+	return tried(ctx, s, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, patientOptions(s.Title, l.patient)), fn, in), out)
+}
+
+// tried waits for the tries of a lane.
+func tried(ctx workflow.Context, s *Step, tries workflow.Future, out any) error {
+	began := workflow.Now(ctx)
+	err := tries.Get(ctx, out)
+	measureStep(ctx, s, began, err)
+	return err
 }
 
 // done reports whether no further lane is of use.

@@ -15,14 +15,14 @@ type UndoInput struct {
 
 // UndoMinigroup undoes a create whose run is gone. It changes nothing of a minigroup that is ready or failed.
 func UndoMinigroup(ctx workflow.Context, in UndoInput) error {
-	p := newProgress(ctx)
+	p := newProgress(ctx, operationUndo, stageUndoing)
 	_, _, err := undo(ctx, p, in.ClassID, nil, activities.Failure{
 		Kind: minigroup.OperationCancelled, Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
 	})
-	if err == nil {
-		p.stage(ctx, stageDone)
+	if err != nil {
+		return p.stopped(ctx, err)
 	}
-	return err
+	return p.done(ctx)
 }
 
 // undo closes what a create has made, as the ledger knows it: workflow memory may have forgotten steps that happened. It
@@ -44,7 +44,7 @@ func undo(ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.
 	default:
 		return condemned.State == minigroup.Ready, reason, nil
 	}
-	p.stage(ctx, stageUndoing)
+	p.undoing(ctx, reason)
 	branches := []func(workflow.Context) error{closing(p, condemned.Rooms)}
 	if len(condemned.Reservations) > 0 {
 		branches = append(branches, func(ctx workflow.Context) error {

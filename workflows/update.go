@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"minigroups/activities"
@@ -22,25 +21,21 @@ type UpdateInput struct {
 // refusal, the end of patience and a cancel end the update with nothing changed; from then on it goes forward until
 // conference has clearly agreed or refused. The run ends as CreateMinigroup does.
 func UpdateMinigroup(ctx workflow.Context, in UpdateInput) error {
-	p := newProgress(ctx)
+	p := newProgress(ctx, operationUpdate, stageUpdating)
 	decided, err := update(ctx, p, in)
 	return ended(ctx, p, decided, err)
 }
 
 // ended closes the run of an update as it was decided.
 func ended(ctx workflow.Context, p *progress, decided *activities.Failure, err error) error {
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return p.stopped(ctx, err)
+	case decided == nil:
+		return p.done(ctx)
+	default:
+		return p.failed(ctx, *decided)
 	}
-	if decided == nil {
-		p.stage(ctx, stageDone)
-		return nil
-	}
-	p.stage(ctx, stageFailed)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return temporal.NewNonRetryableApplicationError(decided.Detail, string(decided.Kind), nil, *decided)
 }
 
 // update returns the reason for which the update has failed; nil where it is done.
