@@ -77,7 +77,7 @@ type Runs interface {
 	// IsCurrent reports whether the run is the latest of its workflow id and open.
 	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
 	// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
-	CloseRoom(ctx context.Context, kind minigroup.RoomKind, room uuid.UUID) error
+	CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error
 }
 
 // Settings are what the operator decides.

@@ -123,7 +123,10 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	case err != nil:
 		return pivotRefusal(err)
 	default:
-		return fmt.Errorf("update conference room: conference agreed but shows %+v", room)
+		return &minigroup.UpstreamError{
+			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
+			Detail: "it agreed, but its room does not show what was asked for",
+		}
 	}
 }
 

@@ -195,7 +195,7 @@ func (f *Flights) dismiss(fl *flight) {
 	fl.err = errors.New("the room is not wanted any more, or another was there first")
 	ctx, cancel := context.WithTimeout(f.base, ledgerTry)
 	defer cancel()
-	if err := f.runs.CloseRoom(ctx, fl.kind, fl.room); err != nil {
+	if err := f.runs.CloseRoom(ctx, minigroup.CondemnedRoom{Kind: fl.kind, ID: fl.room, ClassID: fl.classID}); err != nil {
 		f.log.Warn("a condemned room is left for the sweeper", zap.String("kind", string(fl.kind)), zap.Stringer("room_id", fl.room), zap.Error(err))
 	}
 }

@@ -74,8 +74,8 @@ func (b *book) LoseAttempt(context.Context, uuid.UUID) error {
 
 func (b *book) IsCurrent(context.Context, string, string) (bool, error) { return true, nil }
 
-func (b *book) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
-	b.lines <- "close " + string(kind) + " " + room.String()
+func (b *book) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
+	b.lines <- "close " + string(room.Kind) + " " + room.ID.String()
 	return nil
 }
 

@@ -121,7 +121,7 @@ func (a *Activities) closeCondemned(ctx context.Context, class uuid.UUID) {
 
 func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.CondemnedRoom) {
 	for _, room := range rooms {
-		if err := a.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {
+		if err := a.Runs.CloseRoom(ctx, room); err != nil {
 			activity.GetLogger(ctx).Warn("a condemned room is left for the sweeper", "kind", room.Kind, "room_id", room.ID, "error", err)
 		}
 	}

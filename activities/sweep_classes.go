@@ -98,7 +98,7 @@ func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
 		return err
 	}
 	for _, room := range rooms {
-		if err := s.Steps.Runs.CloseRoom(ctx, room.Kind, room.ID); err != nil {
+		if err := s.Steps.Runs.CloseRoom(ctx, room); err != nil {
 			swept.Failed++
 		} else {
 			swept.Closing++

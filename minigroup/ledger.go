@@ -96,8 +96,9 @@ type Attempt struct {
 
 // CondemnedRoom is a room that must be closed.
 type CondemnedRoom struct {
-	Kind RoomKind
-	ID   uuid.UUID
+	Kind    RoomKind
+	ID      uuid.UUID
+	ClassID uuid.UUID
 	// AnsweredAt is when its service told its id.
 	AnsweredAt time.Time
 }

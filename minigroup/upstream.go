@@ -108,14 +108,39 @@ type UpstreamError struct {
 	MaybeDone bool
 	// RetryAfter is how long the service asked to wait; 0 where it did not say.
 	RetryAfter time.Duration
-	Err        error
+	// Waited is how long an answer was waited for, where that was ended by a limit of ours; 0 otherwise.
+	Waited time.Duration
+	Err    error
 }
 
+// Error is the error in words for those who look after the service: what the other service did, and the cause, which may
+// name hosts.
 func (e *UpstreamError) Error() string {
-	if e.Err == nil {
+	text := e.Doing + ": " + e.Upstream
+	switch {
+	case e.Waited != 0:
+		return text + " gave no answer within " + e.Waited.String()
+	case e.Refused:
+		text = e.Public()
+	case e.Status != 0:
+		text += fmt.Sprintf(" answered %d", e.Status)
+		if e.Type != "" {
+			text += " " + e.Type
+		}
+		if e.Detail != "" {
+			text += ": " + e.Detail
+		}
+	case e.Err != nil:
+		text += " gave no answer"
+	case e.Detail != "":
+		text += ": " + e.Detail
+	default:
 		return e.Public()
 	}
-	return e.Public() + ": " + e.Err.Error()
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }
 
 // Public is the error in words that may be shown to callers: without its cause, which may name hosts.

@@ -143,16 +143,16 @@ func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 // condemned are the rooms that are to be closed: those that replies have brought, and those that are known by their
 // announcement alone. However often the latter are looked at, a room that is held is not among them.
 const condemned = `
-	SELECT kind, room_id, answered_at FROM (
-		SELECT kind, room_id, answered_at, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
+	SELECT kind, room_id, class_id, answered_at FROM (
+		SELECT kind, room_id, class_id, answered_at, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
 		UNION ALL
-		SELECT kind, room_id, announced_at, changed_at FROM found_room f WHERE state = 'releasing'
+		SELECT kind, room_id, class_id, announced_at, changed_at FROM found_room f WHERE state = 'releasing'
 			AND NOT EXISTS (SELECT FROM room_attempt a WHERE a.room_id = f.room_id)
 	) condemned`
 
 // CondemnedRoom reads a room that is to be closed; ok is false where the ledger does not condemn it.
 func (s *Store) CondemnedRoom(ctx context.Context, roomID uuid.UUID) (room minigroup.CondemnedRoom, ok bool, err error) {
-	err = s.pool.QueryRow(ctx, condemned+` WHERE room_id = $1`, roomID).Scan(&room.Kind, &room.ID, &room.AnsweredAt)
+	err = s.pool.QueryRow(ctx, condemned+` WHERE room_id = $1`, roomID).Scan(&room.Kind, &room.ID, &room.ClassID, &room.AnsweredAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return room, false, nil
 	}

@@ -132,7 +132,7 @@ func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
 // releasingRooms lists the condemned rooms of a class whose ids are known.
 func releasingRooms(ctx context.Context, q lister, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
 	return list(ctx, q, "list condemned rooms", scanCondemned, `
-		SELECT kind, room_id, answered_at FROM room_attempt
+		SELECT kind, room_id, class_id, answered_at FROM room_attempt
 		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
 }
 
@@ -142,7 +142,7 @@ func (s *Store) CondemnedRooms(ctx context.Context, id uuid.UUID) ([]minigroup.C
 }
 
 func scanCondemned(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {
-	return r, row.Scan(&r.Kind, &r.ID, &r.AnsweredAt)
+	return r, row.Scan(&r.Kind, &r.ID, &r.ClassID, &r.AnsweredAt)
 }
 
 // jsonText keeps an absent document NULL.

@@ -33,7 +33,7 @@ func (p *Progress) heading() string {
 		text += ", because: " + quoted(p.Reason)
 	}
 	if p.Attention {
-		return "**Needs a person**: " + strings.Join(p.WaitingFor, " and ") + " is missing. " + text + "."
+		return "**Needs a person**: it waits for " + strings.Join(p.WaitingFor, " and ") + ". " + text + "."
 	}
 	return text + "."
 }
@@ -55,7 +55,6 @@ func (s *Step) details() string {
 
 // levers are what a person can do about a run that is open.
 func (p *Progress) levers() string {
-	const never = " Never *Terminate*. See docs/runbook.md."
 	switch {
 	case p.Stage == stageUndoing:
 		return "*Cancel* does not stop an undo: it goes on until nothing is left." + never

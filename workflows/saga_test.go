@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -125,14 +125,14 @@ func (s *stage) IsCurrent(_ context.Context, _, run string) (bool, error) {
 	return !s.gone.Load() && (current == "" || current == run), nil
 }
 
-func (s *stage) CloseRoom(_ context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
+func (s *stage) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
 	if s.deaf.Load() {
 		return errors.New("temporal is away")
 	}
 	s.closing.Add(1)
 	go func() {
 		defer s.closing.Done()
-		s.run("close "+room.String(), workflows.CloseRoom, activities.Room{Kind: kind, ID: room})
+		s.run("close "+room.ID.String(), workflows.CloseRoom, activities.Room{Kind: room.Kind, ID: room.ID})
 	}()
 	return nil
 }
@@ -182,6 +182,11 @@ type played struct {
 	// attention and stages are the values that the search attributes had, in order.
 	attention []bool
 	stages    []string
+	// waiting are the services that MinigroupWaitingFor named, in order.
+	waiting []string
+	// progress is what the query tells once the run has ended, and metrics what was measured.
+	progress workflows.Progress
+	metrics  *meter
 }
 
 // cancelled reports whether the run ended as one that was cancelled.
@@ -200,11 +205,14 @@ func (p *played) kind() minigroup.Kind {
 }
 
 // plot is something that happens to a run: it is told when an activity is about to begin, and returns false where the
-// activity shall not be carried out.
+// activity shall not be carried out. Or it looks at the run so long after its start.
 type plot struct {
 	activity string
 	before   func(ctx context.Context, cancel func()) bool
 	after    func(cancel func())
+
+	at   time.Duration
+	look func(workflows.Progress)
 }
 
 // cancelBefore cancels the run when the activity has been started and has done nothing.
@@ -238,9 +246,12 @@ func (s *stage) run(id string, wf, in any, plots ...plot) *played {
 func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots ...plot) *played {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	measured := newMeter()
+	suite.SetMetricsHandler(measured)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(deadline)
 	w := &watcher{run: id, plots: plots, cancel: env.CancelWorkflow, ids: map[string]string{}}
+	w.metrics = measured
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{w}, DeadlockDetectionTimeout: deadline})
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "minigroup/test"})
 	env.RegisterActivity(acts)
@@ -250,8 +261,18 @@ func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots 
 		w.retried = append(w.retried, info.ActivityType.Name)
 	})
 	env.SetOnLocalActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) { w.completed(info.ActivityID) })
-	if slices.ContainsFunc(plots, func(p plot) bool { return p.activity == "" }) {
-		env.RegisterDelayedCallback(env.CancelWorkflow, 0)
+	ask := func() (p workflows.Progress) {
+		if answer, err := env.QueryWorkflow(workflows.QueryProgress); err != nil || answer.Get(&p) != nil {
+			s.Errorf("the query is not answered: %v", err)
+		}
+		return p
+	}
+	for _, p := range plots {
+		if p.look != nil {
+			env.RegisterDelayedCallback(func() { p.look(ask()) }, p.at)
+		} else if p.activity == "" {
+			env.RegisterDelayedCallback(env.CancelWorkflow, 0)
+		}
 	}
 	env.ExecuteWorkflow(wf, in)
 	w.working.Lock()
@@ -262,6 +283,7 @@ func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.err = env.GetWorkflowError()
+	w.progress = ask()
 	return &w.played
 }
 
@@ -357,6 +379,8 @@ func (a *watchedAttributes) UpsertTypedSearchAttributes(ctx workflow.Context, up
 	a.w.mu.Lock()
 	if value, ok := set.GetBool(workflows.AttributeAttention); ok {
 		a.w.attention = append(a.w.attention, value)
+		services, _ := set.GetKeywordList(workflows.AttributeWaitingFor)
+		a.w.waiting = append(a.w.waiting, strings.Join(services, ","))
 	}
 	if value, ok := set.GetKeyword(workflows.AttributeStage); ok {
 		a.w.stages = append(a.w.stages, value)

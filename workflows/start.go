@@ -244,11 +244,12 @@ func (s *Starter) IsCurrent(ctx context.Context, workflowID, runID string) (bool
 }
 
 // CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
-func (s *Starter) CloseRoom(ctx context.Context, kind minigroup.RoomKind, room uuid.UUID) error {
-	o := s.options(roomWorkflowID(kind, room), operationClose, "")
-	o.StaticSummary = summary("Close %s room %s", kind, room)
-	o.TypedSearchAttributes = temporal.NewSearchAttributes(AttributeStage.ValueSet(stageClosing), AttributeAttention.ValueSet(false))
-	_, err := s.client.ExecuteWorkflow(ctx, o, CloseRoom, activities.Room{Kind: kind, ID: room})
+func (s *Starter) CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error {
+	o := s.options(roomWorkflowID(room.Kind, room.ID), operationClose, "")
+	o.StaticSummary, o.StaticDetails = summary("Close %s room %s", room.Kind, room.ID), roomPurpose(room)
+	o.TypedSearchAttributes = temporal.NewSearchAttributes(
+		AttributeID.ValueSet(room.ClassID.String()), AttributeStage.ValueSet(stageClosing), AttributeAttention.ValueSet(false))
+	_, err := s.client.ExecuteWorkflow(ctx, o, CloseRoom, activities.Room{Kind: room.Kind, ID: room.ID})
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &running) {
 		return nil
@@ -276,12 +277,14 @@ func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, erro
 	var err error
 	if saga.UpdateID == uuid.Nil {
 		o := s.minigroupOptions(draft, operationUndo, "", stageUndoing)
-		o.StaticSummary = summary("Undo %s for %s", saga.Scope, saga.Audience)
+		o.StaticSummary, o.StaticDetails = summary("Undo %s for %s", saga.Scope, saga.Audience), undoPurpose(draft)
 		_, err = s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: saga.ClassID})
 	} else {
 		o := s.updateOptions(minigroup.Minigroup{Draft: draft}, saga.Change, saga.UpdateID)
 		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: s.patience}
 		if saga.Change.Recreate != nil {
+			o.StaticSummary, o.StaticDetails = summary("Give up recreating %s for %s", saga.Scope, saga.Audience), abandonPurpose(draft)
+			o.TypedSearchAttributes = temporal.NewSearchAttributes(o.TypedSearchAttributes.Copy(), AttributeStage.ValueSet(stageUndoing))
 			_, err = s.client.ExecuteWorkflow(ctx, o, RecreateMinigroup, RecreateInput{UpdateInput: in, Abandoned: true})
 		} else {
 			_, err = s.client.ExecuteWorkflow(ctx, o, UpdateMinigroup, in)
@@ -355,7 +358,7 @@ func (s *Starter) latest(ctx context.Context, workflowID string) (*openRun, erro
 
 func (s *Starter) createOptions(d minigroup.Draft) client.StartWorkflowOptions {
 	o := s.minigroupOptions(d, operationCreate, d.Fingerprint(), stageCreating)
-	o.StaticSummary = summary("Create %s for %s", d.Scope, d.Audience)
+	o.StaticSummary, o.StaticDetails = summary("Create %s for %s", d.Scope, d.Audience), createPurpose(d)
 	return o
 }
 
@@ -368,7 +371,7 @@ func operationOf(c minigroup.Change) string {
 
 func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uuid.UUID) client.StartWorkflowOptions {
 	o := s.minigroupOptions(m.Draft, operationOf(c), c.Fingerprint(), stageUpdating)
-	o.StaticSummary = summary("Update %s for %s", m.Scope, m.Audience)
+	o.StaticSummary, o.StaticDetails = summary("Update %s for %s", m.Scope, m.Audience), updatePurpose(m.Draft, c)
 	switch {
 	case c.Recreate != nil:
 		o.StaticSummary = summary("Recreate %s for %s", m.Scope, m.Audience)

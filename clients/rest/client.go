@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"minigroups/minigroup"
 )
@@ -71,10 +72,14 @@ func (c Client) Do(ctx context.Context, call Call) error {
 		failed.Refused, failed.Err = true, c.cleaned(err)
 		return failed
 	}
+	asked := time.Now()
 	resp, sent, err := c.send(req)
 	changes := call.Method != http.MethodGet
 	if err != nil {
 		failed.MaybeDone, failed.Err = sent && changes, c.cleaned(err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			failed.Waited = time.Since(asked).Round(time.Second / 10)
+		}
 		return failed
 	}
 	defer func() { _ = resp.Body.Close() }()

@@ -343,7 +343,8 @@ func TestNoReply(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			failed := do(ctx, t, c, rest.Call{Doing: "buy", Method: method, Reply: &body{}})
-			if failed.Refused || failed.MaybeDone != (method != http.MethodGet) || !errors.Is(failed, context.DeadlineExceeded) {
+			if failed.Refused || failed.MaybeDone != (method != http.MethodGet) || !errors.Is(failed, context.DeadlineExceeded) ||
+				!strings.Contains(failed.Error(), " gave no answer within ") {
 				t.Errorf("%s: %+v", method, failed)
 			}
 		}
