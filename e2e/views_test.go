@@ -1,0 +1,294 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	activitypb "go.temporal.io/api/activity/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"minigroups/minigroup"
+	"minigroups/sandbox"
+	"minigroups/workflows"
+)
+
+// What support finds, and reads, in Temporal.
+
+// progress asks the latest run of the class where it stands.
+func (c *class) progress() (p workflows.Progress, err error) {
+	c.t.Helper()
+	answer, err := sut.runs.QueryWorkflow(c.t.Context(), c.workflowID(), "", workflows.QueryProgress)
+	if err == nil {
+		err = answer.Get(&p)
+	}
+	return p, err
+}
+
+// details are the current details of the latest run of the class, as the UI asks for them.
+func (c *class) details() string {
+	c.t.Helper()
+	answer, err := sut.runs.QueryWorkflow(c.t.Context(), c.workflowID(), "", "__temporal_workflow_metadata")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var metadata sdkpb.WorkflowMetadata
+	if err := answer.Get(&metadata); err != nil {
+		c.t.Fatal(err)
+	}
+	return metadata.GetCurrentDetails()
+}
+
+// needsAPerson waits until a step of the class is in the patient lane. It does not wait the two minutes of the visible lane: it
+// takes the tries that are left from the pending activity, as people can.
+func (c *class) needsAPerson(activity string) {
+	c.t.Helper()
+	c.waits(activity)
+	_, err := sut.runs.WorkflowService().UpdateActivityOptions(c.t.Context(), &workflowservice.UpdateActivityOptionsRequest{
+		Namespace: sut.cfg.Temporal.Namespace, Execution: execution(c.workflowID(), ""), Identity: "e2e",
+		Activity:        &workflowservice.UpdateActivityOptionsRequest_Type{Type: activity},
+		ActivityOptions: &activitypb.ActivityOptions{RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 1}},
+		UpdateMask:      &fieldmaskpb.FieldMask{Paths: []string{"retry_policy.maximum_attempts"}},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	eventually(c.t, func() error {
+		if p, err := c.progress(); err != nil || !p.Attention {
+			return fmt.Errorf("it needs nobody: %+v, %w", p, err)
+		}
+		return nil
+	})
+}
+
+// seen says what a list shows of a run: its type and status, and what its search attributes tell.
+func seen(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
+	t.Helper()
+	text := info.GetType().GetName() + " " + info.GetStatus().String() + ", " + attribute[string](t, info, workflows.AttributeStage.GetName())
+	if attribute[bool](t, info, workflows.AttributeAttention.GetName()) {
+		text += ", needs a person"
+	}
+	if services := attribute[[]string](t, info, workflows.AttributeWaitingFor.GetName()); len(services) > 0 {
+		text += ", waits for " + strings.Join(services, ", ")
+	}
+	return text
+}
+
+// attribute is a search attribute of a run; zero where it is not set.
+func attribute[T any](t *testing.T, info *workflowpb.WorkflowExecutionInfo, name string) (value T) {
+	t.Helper()
+	payload, ok := info.GetSearchAttributes().GetIndexedFields()[name]
+	if ok {
+		if err := converter.GetDefaultDataConverter().FromPayload(payload, &value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return value
+}
+
+// shows waits until a query finds exactly these runs among those of the classes, in whatever order.
+func shows(t *testing.T, names map[uuid.UUID]string, query string, want ...string) {
+	t.Helper()
+	eventually(t, func() error {
+		var got []string
+		var page []byte
+		for {
+			list, err := sut.runs.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+			if err != nil {
+				t.Fatalf("%s: %v", query, err)
+			}
+			for _, info := range list.GetExecutions() {
+				id, _ := uuid.Parse(attribute[string](t, info, workflows.AttributeID.GetName()))
+				if name, ok := names[id]; ok {
+					got = append(got, name+": "+seen(t, info))
+				}
+			}
+			if page = list.GetNextPageToken(); len(page) == 0 {
+				break
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("%s shows\n%s\nwant\n%s", query, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		return nil
+	})
+}
+
+func TestEachViewShowsWhatItSays(t *testing.T) {
+	t.Parallel()
+	names := map[uuid.UUID]string{}
+	named := func(name string) *class {
+		c := newClass(t)
+		c.scope += " it's 100%_*"
+		c.id, c.body["scope"] = minigroup.ClassID("example.org", c.scope), c.scope
+		names[c.id] = name
+		return c
+	}
+	async := []string{"Prefer", "respond-async"}
+
+	well := named("well")
+	well.post().want(t, http.StatusCreated)
+	well.faulty(sut.conference, patchRefused)
+	well.put(map[string]any{"time": []int64{well.start + 60, well.start + 120}}).want(t, http.StatusUnprocessableEntity)
+
+	refused := named("refused")
+	refused.faulty(sut.conference, createRefused)
+	refused.post().want(t, http.StatusUnprocessableEntity)
+
+	retrying := named("retrying")
+	retrying.faulty(sut.conference, createFails)
+	retrying.post(async...).want(t, http.StatusAccepted)
+
+	stuck, terminated, cancelled := named("stuck"), named("terminated"), named("cancelled")
+	heal := map[*class]func(){}
+	for _, c := range []*class{stuck, terminated, cancelled} {
+		heal[c] = c.faulty(sut.conference, createFails)
+		c.post(async...).want(t, http.StatusAccepted)
+		c.needsAPerson("CreateConferenceRoom")
+	}
+	run := terminated.run()
+	terminated.terminate()
+	cancelled.cancel()
+
+	undoing := named("undoing")
+	undoing.faulty(sut.event, patchFails)
+	undoing.faulty(sut.conference, createFails)
+	undoing.post(async...).want(t, http.StatusAccepted)
+	undoing.has("event", "held")
+	undoing.cancel()
+	undoing.needsAPerson("CloseRoomIfPresent")
+
+	closing := named("closing")
+	closing.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
+	closing.faulty(sut.conference, closeFails)
+	closing.post(async...).want(t, http.StatusAccepted)
+	closing.has("event", "held")
+	closing.cancel()
+	closing.until("failed")
+
+	const (
+		wellCreated     = "well: CreateMinigroup Completed, done"
+		wellRefused     = "well: UpdateMinigroup Failed, failed"
+		refusedCreate   = "refused: CreateMinigroup Failed, failed"
+		retryingCreate  = "retrying: CreateMinigroup Running, creating"
+		stuckCreate     = "stuck: CreateMinigroup Running, creating, needs a person, waits for conference"
+		cancelledCreate = "cancelled: CreateMinigroup Canceled, failed"
+		undoingCreate   = "undoing: CreateMinigroup Running, undoing, needs a person, waits for event"
+		closingCreate   = "closing: CreateMinigroup Canceled, failed"
+		closingRoom     = "closing: CloseRoom Running, closing room"
+	)
+	today := time.Now().UTC().Truncate(24 * time.Hour).Format(time.RFC3339)
+	shows(t, names, workflows.NeedsAPerson.Query, stuckCreate, undoingCreate)
+	shows(t, names, workflows.NotFinished.Query, stuckCreate, retryingCreate, undoingCreate, closingRoom)
+	shows(t, names, workflows.Undoing.Query, undoingCreate)
+	shows(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)
+	shows(t, names, workflows.WaitingFor.Of("event"), undoingCreate)
+	shows(t, names, workflows.WaitingFor.Of("janus"))
+	shows(t, names, workflows.FailedSince.Of(today), refusedCreate, wellRefused)
+	shows(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
+	shows(t, names, workflows.OfScope.Of(well.scope), wellCreated, wellRefused)
+	shows(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope = "`))
+	shows(t, names, workflows.OfClass.Of(closing.id.String()), closingCreate, closingRoom)
+	shows(t, names, workflows.OfClass.Of(cancelled.id.String()), cancelledCreate)
+
+	t.Run("a run that was terminated keeps what it had, and no view of open runs shows it", func(t *testing.T) {
+		d, err := sut.runs.DescribeWorkflowExecution(t.Context(), terminated.workflowID(), run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "CreateMinigroup Terminated, creating, needs a person, waits for conference"
+		if got := seen(t, d.GetWorkflowExecutionInfo()); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+	t.Run("what is answered after all needs nobody", func(t *testing.T) {
+		heal[stuck]()
+		stuck.tryNow("CreateConferenceRoom")
+		shows(t, names, workflows.OfClass.Of(stuck.id.String()), "stuck: CreateMinigroup Completed, done")
+	})
+}
+
+// tryNow has a pending activity tried at once, as Reset of a pending activity in the UI does.
+func (c *class) tryNow(activity string) {
+	c.t.Helper()
+	_, err := sut.runs.WorkflowService().ResetActivity(c.t.Context(), &workflowservice.ResetActivityRequest{
+		Namespace: sut.cfg.Temporal.Namespace, Execution: execution(c.workflowID(), ""), Identity: "e2e",
+		Activity: &workflowservice.ResetActivityRequest_Type{Type: activity},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	c := newClass(t)
+	heal := c.faulty(sut.conference, createFails)
+	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.waits("CreateConferenceRoom")
+	says := func(wanted ...string) {
+		t.Helper()
+		text := c.details()
+		for _, want := range wanted {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in\n%s", want, text)
+			}
+		}
+	}
+	says("Creating.", "**Create the conference room**: retried every few seconds (tries 2 to 15), since 20", "Last error: `create conference room: conference answered 503: ", "*Cancel*")
+	c.needsAPerson("CreateConferenceRoom")
+	says("**Needs a person**: it waits for conference.", "retried every few minutes (tries 16 to ", "conference answered 503: ")
+	described, err := sut.runs.DescribeWorkflow(t.Context(), c.workflowID(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	summary, err := described.GetStaticSummary()
+	if err != nil || !strings.HasPrefix(summary, "Create "+t.Name()) {
+		t.Errorf("the summary is %q, %v", summary, err)
+	}
+	purpose, err := described.GetStaticDetails()
+	if err != nil || !strings.HasPrefix(purpose, "Creates a minigroup") || !strings.Contains(purpose, c.path()) || strings.Contains(purpose, "teacher") || strings.Contains(purpose, "lesson") {
+		t.Errorf("the details are %q, %v", purpose, err)
+	}
+	heal()
+	c.tryNow("CreateConferenceRoom")
+	c.until("real-time")
+	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	says("**Done.**")
+}
+
+func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
+	t.Parallel()
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	events := map[enumspb.EventType]int{}
+	for history := sut.runs.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
+		event, err := history.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		events[event.GetEventType()]++
+	}
+	want := map[enumspb.EventType]int{
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1, enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED: 1, enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED: 1,
+		enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED: 1, enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: 1,
+		enumspb.EVENT_TYPE_MARKER_RECORDED: 6, // begin, event room, lock, conference room, slots, establish
+	}
+	if !maps.Equal(events, want) {
+		t.Errorf("its history has %v, want %v", events, want)
+	}
+}
