@@ -55,6 +55,10 @@ test: packages $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how 
 histories: packages $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
 	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
 
+.PHONY: screenshots
+screenshots: packages $(TEMPORAL) ## take docs/screenshots anew: what support sees in the Temporal UI
+	go test -count=1 ./e2e -run TestSupportSees -screenshots $(CURDIR)/docs/screenshots
+
 # How much, for how long at most before it heals, and which: the same seed draws the same operations and faults, though never at the same moments.
 N ?= 300
 SEED ?= 1

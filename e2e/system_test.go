@@ -30,6 +30,7 @@ type system struct {
 	api        string
 	event      string
 	conference string
+	ui         string // of Temporal
 
 	janusOptions stack.JanusOptions
 	brokerPort   int
@@ -120,7 +121,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	database.User = url.UserPassword(database.User.Username(), databasePassword)
 	s.cfg.Database.URL = config.DatabaseURL(database.String())
 	if s.temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
-		Binary: temporal, Address: s.cfg.Temporal.Address, SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
+		Binary: temporal, Address: s.cfg.Temporal.Address, UIAddress: hostOf(s.ui), SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
 	}); err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 
 // configure writes keys and settings. Waits are short, so that the tests are.
 func (s *system) configure() error {
-	ports, err := freePorts(7)
+	ports, err := freePorts(8)
 	if err != nil {
 		return err
 	}
@@ -248,7 +249,7 @@ func (s *system) configure() error {
 	s.cfg.API.Listen, s.cfg.API.MetricsListen, s.cfg.Worker.MetricsListen = address(1), address(2), address(3)
 	s.api, s.event, s.conference = "http://"+address(1), "http://"+address(4), "http://"+address(5)
 	s.cfg.Event.URL, s.cfg.Conference.URL = s.event, s.conference
-	s.brokerPort = ports[6]
+	s.brokerPort, s.ui = ports[6], "http://"+address(7)
 	s.cfg.Account.PrivateKeyFile = private
 	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
 	s.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}

@@ -200,7 +200,7 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	shows(t, names, workflows.FailedSince.Of(today), refusedCreate, wellRefused)
 	shows(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
 	shows(t, names, workflows.OfScope.Of(well.scope), wellCreated, wellRefused)
-	shows(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope = "`))
+	shows(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope="`))
 	shows(t, names, workflows.OfClass.Of(closing.id.String()), closingCreate, closingRoom)
 	shows(t, names, workflows.OfClass.Of(cancelled.id.String()), cancelledCreate)
 

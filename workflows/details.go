@@ -21,8 +21,7 @@ func (p *Progress) details() string {
 		waits = waits || s.Lane != laneFast
 	}
 	if waits {
-		text.WriteString("\nWhich try is under way, and its newest error, stand under *Pending Activities*. " +
-			"As soon as a try goes well, the run goes on by itself; *Reset* of the pending activity has it tried now. " + p.levers() + "\n")
+		text.WriteString("\n*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. " + p.levers() + "\n" + more)
 	}
 	return text.String()
 }
@@ -57,15 +56,15 @@ func (s *Step) details() string {
 func (p *Progress) levers() string {
 	switch {
 	case p.Stage == stageUndoing:
-		return "*Cancel* does not stop an undo: it goes on until nothing is left." + never
+		return "*Cancel* does not stop an undo: it goes on until nothing is left."
 	case p.Operation == operationClose:
-		return "It goes on until the room is closed; when it is cancelled, the sweeper starts it again." + never
+		return "It goes on until the room is closed; when it is cancelled, the sweeper starts it again."
 	case p.Operation == operationUpdate:
-		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on until that is known." + never
+		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on until that is known."
 	case p.Operation == operationRecreate:
-		return "*Cancel* gives it up: the minigroup keeps the rooms that it has." + never
+		return "*Cancel* gives it up: the minigroup keeps the rooms that it has."
 	default:
-		return "*Cancel* gives it up and undoes everything." + never
+		return "*Cancel* gives it up and undoes everything."
 	}
 }
 

@@ -13,8 +13,7 @@ import (
 
 func TestDetails(t *testing.T) {
 	since := time.Date(2026, 11, 23, 10, 2, 3, 0, time.UTC)
-	const under = "\nWhich try is under way, and its newest error, stand under *Pending Activities*. " +
-		"As soon as a try goes well, the run goes on by itself; *Reset* of the pending activity has it tried now. "
+	const under = "\n*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. "
 	for _, c := range []struct {
 		name string
 		p    Progress
@@ -34,7 +33,7 @@ func TestDetails(t *testing.T) {
 			"**Needs a person**: it waits for conference and event. Creating.\n\n" +
 				"- **Create the event room**: retried every few seconds (tries 2 to 15), since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `create event room: event answered 503`\n" +
 				"- **Create the conference room**: **needs a person**, retried every few minutes (tries 16 to 90), since 2026-11-23 10:02:03 UTC. It waits for conference. Last error: `conference said 'no'`\n" +
-				under + "*Cancel* gives it up and undoes everything." + never + "\n",
+				under + "*Cancel* gives it up and undoes everything.\n" + more,
 		},
 		{
 			"of an undo",
@@ -43,7 +42,7 @@ func TestDetails(t *testing.T) {
 			}},
 			"Undoing, because: `conference refused`.\n\n" +
 				"- **Close event room 1**: **needs a person**, retried every few minutes (try 16 and on, without end), since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `EOF`\n" +
-				under + "*Cancel* does not stop an undo: it goes on until nothing is left." + never + "\n",
+				under + "*Cancel* does not stop an undo: it goes on until nothing is left.\n" + more,
 		},
 		{
 			"of a create that has failed",
@@ -81,7 +80,7 @@ func TestPurpose(t *testing.T) {
 		{"the close of a room", roomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n- class id: " + d.ClassID().String() + "\n- in the API: `/api/v1/minigroups/" + d.ClassID().String() + "`\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, never+"\n\n"+c.ends) {
+			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, never+c.ends+more) {
 				t.Errorf("got\n%s", c.got)
 			}
 			if strings.Contains(c.got, "smith") {

@@ -9,12 +9,16 @@ import (
 
 // What a run is for, in Markdown: its static details. They never hold what is personal or secret: no host, tags or properties.
 
-const never = " Never *Terminate* it. docs/runbook.md says what to do when."
+const (
+	never = " Never *Terminate* it.\n\n"
+	// more ends all details: the UI (2.42) shows the last line by half.
+	more = "\ndocs/runbook.md says what to do when.\n"
+)
 
 func createPurpose(d minigroup.Draft) string {
 	return "Creates a minigroup: an event room, a conference room and, where asked for, slots on a gateway. " +
-		"What cannot be had as a whole is undone. *Cancel* undoes it, too." + never + "\n\n" +
-		subject(d) + asked(&d.Time, d.Reserve) + locks(d.Locks())
+		"What cannot be had as a whole is undone. *Cancel* undoes it, too." + never +
+		subject(d) + asked(&d.Time, d.Reserve) + locks(d.Locks()) + more
 }
 
 func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
@@ -25,29 +29,29 @@ func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
 	case c.Empty():
 		text = "Compares a minigroup with its conference room, because a request to change that went unanswered."
 	}
-	text += never + "\n\n" + subject(d) + asked(c.Time, c.Reserve)
+	text += never + subject(d) + asked(c.Time, c.Reserve)
 	if c.Host != nil {
 		text += "- host: another one\n"
 	}
 	if c.Recreate != nil {
 		text += locks(minigroup.Locks{Chat: isTrue(c.Recreate.LockedChat), Questions: isTrue(c.Recreate.LockedQuestions)})
 	}
-	return text
+	return text + more
 }
 
 func undoPurpose(d minigroup.Draft) string {
 	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until nothing is left; *Cancel* does not stop it." +
-		never + "\n\n" + subject(d)
+		never + subject(d) + more
 }
 
 func abandonPurpose(d minigroup.Draft) string {
 	return "Gives up the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the rooms that it has; *Cancel* changes nothing." +
-		never + "\n\n" + subject(d)
+		never + subject(d) + more
 }
 
 func roomPurpose(room minigroup.CondemnedRoom) string {
 	return "Closes a room that nobody wants any more. It goes on until the room is closed; when it is cancelled, the sweeper starts it again." +
-		never + "\n\n" + fmt.Sprintf("- room: %s in %s\n- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", room.ID, room.Kind, room.ClassID, room.ClassID)
+		never + fmt.Sprintf("- room: %s in %s\n- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", room.ID, room.Kind, room.ClassID, room.ClassID) + more
 }
 
 func subject(d minigroup.Draft) string {
