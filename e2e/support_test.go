@@ -61,10 +61,13 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	runScript(t, "support.mjs", map[string]any{
 		"browser": browser, "links": links, "namespace": namespace, "run": stuck.workflowID(), "folder": folder,
 		"columns": []string{
-			"Status", "Workflow ID", workflows.AttributeStage.GetName(), workflows.AttributeWaitingFor.GetName(), workflows.AttributeAttention.GetName(), "Start", "Type",
+			"Status", "Workflow ID", workflows.AttributeStage.GetName(), workflows.AttributeWaitingFor.GetName(),
+			workflows.AttributeAttention.GetName(), "Start", "Type",
 		},
 	}, &seen)
-	for scope, wanted := range map[string][]string{"math-7b": {"Running", "CreateMinigroup", "creating", "conference"}, "art-5a": {"Running", "undoing", "event"}} {
+	for scope, wanted := range map[string][]string{
+		"math-7b": {"Running", "CreateMinigroup", "creating", "conference"}, "art-5a": {"Running", "undoing", "event"},
+	} {
 		i := slices.IndexFunc(seen.Rows, func(row string) bool { return strings.Contains(row, scope) })
 		if i < 0 {
 			t.Errorf("%s is not among %q", scope, seen.Rows)

@@ -248,7 +248,8 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 			}
 		}
 	}
-	says("Creating.", "**Create the conference room**: retried every few seconds (tries 2 to 15), since 20", "Last error: `create conference room: conference answered 503: ", "*Cancel*")
+	says("Creating.", "**Create the conference room**: retried every few seconds (tries 2 to 15), since 20",
+		"Last error: `create conference room: conference answered 503: ", "*Cancel*")
 	c.needsAPerson("CreateConferenceRoom")
 	says("**Needs a person**: it waits for conference.", "retried every few minutes (tries 16 to ", "conference answered 503: ")
 	described, err := sut.runs.DescribeWorkflow(t.Context(), c.workflowID(), "")
@@ -260,7 +261,8 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 		t.Errorf("the summary is %q, %v", summary, err)
 	}
 	purpose, err := described.GetStaticDetails()
-	if err != nil || !strings.HasPrefix(purpose, "Creates a minigroup") || !strings.Contains(purpose, c.path()) || strings.Contains(purpose, "teacher") || strings.Contains(purpose, "lesson") {
+	if err != nil || !strings.HasPrefix(purpose, "Creates a minigroup") || !strings.Contains(purpose, c.path()) ||
+		strings.Contains(purpose, "teacher") || strings.Contains(purpose, "lesson") {
 		t.Errorf("the details are %q, %v", purpose, err)
 	}
 	heal()
@@ -276,7 +278,8 @@ func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
 	c.post().want(t, http.StatusCreated)
 	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	events := map[enumspb.EventType]int{}
-	for history := sut.runs.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); history.HasNext(); {
+	history := sut.runs.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
 		event, err := history.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -284,9 +287,13 @@ func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
 		events[event.GetEventType()]++
 	}
 	want := map[enumspb.EventType]int{
-		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1, enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED: 1, enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED: 1,
-		enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED: 1, enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: 1,
-		enumspb.EVENT_TYPE_MARKER_RECORDED: 6, // begin, event room, lock, conference room, slots, establish
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:        1,
+		enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:           1,
+		enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:             1,
+		enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:           1,
+		enumspb.EVENT_TYPE_MARKER_RECORDED:                   6, // begin, event room, lock, conference room, slots, establish
+		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:      1,
 	}
 	if !maps.Equal(events, want) {
 		t.Errorf("its history has %v, want %v", events, want)

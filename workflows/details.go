@@ -8,6 +8,9 @@ import (
 
 // What people read of a run in the Temporal UI, in Markdown.
 
+// whereElse tells what a run does not know of its own steps.
+const whereElse = "*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. "
+
 // details are where the run stands, in words. They are shown only while a worker is up.
 func (p *Progress) details() string {
 	if p.Outcome != "" {
@@ -21,7 +24,7 @@ func (p *Progress) details() string {
 		waits = waits || s.Lane != laneFast
 	}
 	if waits {
-		text.WriteString("\n*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. " + p.levers() + "\n" + more)
+		text.WriteString("\n" + whereElse + p.levers() + "\n" + more)
 	}
 	return text.String()
 }
@@ -60,7 +63,8 @@ func (p *Progress) levers() string {
 	case p.Operation == operationClose:
 		return "It goes on until the room is closed; when it is cancelled, the sweeper starts it again."
 	case p.Operation == operationUpdate:
-		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on until that is known."
+		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on until " +
+			"that is known."
 	case p.Operation == operationRecreate:
 		return "*Cancel* gives it up: the minigroup keeps the rooms that it has."
 	default:

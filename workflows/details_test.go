@@ -13,7 +13,7 @@ import (
 
 func TestDetails(t *testing.T) {
 	since := time.Date(2026, 11, 23, 10, 2, 3, 0, time.UTC)
-	const under = "\n*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. "
+	const under = "\n" + whereElse
 	for _, c := range []struct {
 		name string
 		p    Progress
@@ -21,18 +21,28 @@ func TestDetails(t *testing.T) {
 	}{
 		{
 			"of a create whose first tries are under way",
-			Progress{Operation: operationCreate, Stage: stageCreating, Steps: []*Step{{Title: "Create the event room", Lane: laneFast, Since: since, FirstTry: 1, LastTry: 1}}},
+			Progress{Operation: operationCreate, Stage: stageCreating, Steps: []*Step{
+				{Title: "Create the event room", Lane: laneFast, Since: since, FirstTry: 1, LastTry: 1},
+			}},
 			"Creating.\n\n- **Create the event room**: first try, since 2026-11-23 10:02:03 UTC.\n",
 		},
 		{
 			"of a create that needs a person",
 			Progress{Operation: operationCreate, Stage: stageCreating, Attention: true, WaitingFor: []string{"conference", "event"}, Steps: []*Step{
-				{Title: "Create the event room", Lane: laneVisible, Since: since, FirstTry: 2, LastTry: 15, LastError: "create event room: event answered 503", WaitingFor: "event"},
-				{Title: "Create the conference room", Lane: lanePatient, Since: since, FirstTry: 16, LastTry: 90, LastError: "conference said `no`", WaitingFor: "conference"},
+				{
+					Title: "Create the event room", Lane: laneVisible, Since: since, FirstTry: 2, LastTry: 15,
+					LastError: "create event room: event answered 503", WaitingFor: "event",
+				},
+				{
+					Title: "Create the conference room", Lane: lanePatient, Since: since, FirstTry: 16, LastTry: 90,
+					LastError: "conference said `no`", WaitingFor: "conference",
+				},
 			}},
 			"**Needs a person**: it waits for conference and event. Creating.\n\n" +
-				"- **Create the event room**: retried every few seconds (tries 2 to 15), since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `create event room: event answered 503`\n" +
-				"- **Create the conference room**: **needs a person**, retried every few minutes (tries 16 to 90), since 2026-11-23 10:02:03 UTC. It waits for conference. Last error: `conference said 'no'`\n" +
+				"- **Create the event room**: retried every few seconds (tries 2 to 15), since 2026-11-23 10:02:03 UTC. " +
+				"It waits for event. Last error: `create event room: event answered 503`\n" +
+				"- **Create the conference room**: **needs a person**, retried every few minutes (tries 16 to 90), " +
+				"since 2026-11-23 10:02:03 UTC. It waits for conference. Last error: `conference said 'no'`\n" +
 				under + "*Cancel* gives it up and undoes everything.\n" + more,
 		},
 		{
@@ -41,7 +51,8 @@ func TestDetails(t *testing.T) {
 				{Title: "Close event room 1", Lane: lanePatient, Since: since, FirstTry: 16, LastError: "EOF", WaitingFor: "event"},
 			}},
 			"Undoing, because: `conference refused`.\n\n" +
-				"- **Close event room 1**: **needs a person**, retried every few minutes (try 16 and on, without end), since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `EOF`\n" +
+				"- **Close event room 1**: **needs a person**, retried every few minutes (try 16 and on, without end), " +
+				"since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `EOF`\n" +
 				under + "*Cancel* does not stop an undo: it goes on until nothing is left.\n" + more,
 		},
 		{
@@ -64,12 +75,20 @@ func TestPurpose(t *testing.T) {
 		Audience: "example.org", Scope: "math_7b`*", Host: "ms-smith.example.org", Time: minigroup.Window{Start: new(int64(1795559214))},
 		Tags: json.RawMessage(`{"of":"ms-smith"}`), Properties: json.RawMessage(`{"of":"ms-smith"}`), Reserve: new(int32(8)), LockedChat: true,
 	}
-	about := "- scope: `math_7b'*`\n- audience: `example.org`\n- class id: " + d.ClassID().String() + "\n- in the API: `/api/v1/minigroups/" + d.ClassID().String() + "`\n"
+	id := d.ClassID().String()
+	class := "- class id: " + id + "\n- in the API: `/api/v1/minigroups/" + id + "`\n"
+	about := "- scope: `math_7b'*`\n- audience: `example.org`\n" + class
 	change := minigroup.Change{Time: &minigroup.Window{End: new(int64(1795562814))}, Host: new("ms-smith.example.org"), Reserve: new(int32(9))}
 	room := minigroup.CondemnedRoom{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: d.ClassID()}
 	for _, c := range []struct{ name, got, begins, ends string }{
-		{"a create", createPurpose(d), "Creates a minigroup", about + "- time: 2026-11-24 22:26:54 UTC to no end\n- reserve: 8 slots\n- locked: the chat\n"},
-		{"an update", updatePurpose(d, change), "Changes a minigroup", about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n"},
+		{
+			"a create", createPurpose(d), "Creates a minigroup",
+			about + "- time: 2026-11-24 22:26:54 UTC to no end\n- reserve: 8 slots\n- locked: the chat\n",
+		},
+		{
+			"an update", updatePurpose(d, change), "Changes a minigroup",
+			about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n",
+		},
 		{"a comparison", updatePurpose(d, minigroup.Change{}), "Compares a minigroup", about},
 		{
 			"a recreate", updatePurpose(d, minigroup.Change{Recreate: &minigroup.Recreation{LockedQuestions: new(true)}}), "Gives a minigroup new rooms",
@@ -77,7 +96,7 @@ func TestPurpose(t *testing.T) {
 		},
 		{"an undo", undoPurpose(d), "Undoes the create", about},
 		{"a recreate that is given up", abandonPurpose(d), "Gives up the recreate", about},
-		{"the close of a room", roomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n- class id: " + d.ClassID().String() + "\n- in the API: `/api/v1/minigroups/" + d.ClassID().String() + "`\n"},
+		{"the close of a room", roomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n" + class},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, never+c.ends+more) {

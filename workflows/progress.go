@@ -66,8 +66,10 @@ type progress struct{ Progress }
 // newProgress begins to tell of a run that was started with the attributes of this stage.
 func newProgress(ctx workflow.Context, operation, stage string) *progress {
 	p := &progress{Progress{Operation: operation, Stage: stage, Steps: []*Step{}}}
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.Progress, nil },
-		workflow.QueryHandlerOptions{Description: "Where the run stands: its stage, and each step under way with its lane and its last error."})
+	answer := func() (Progress, error) { return p.Progress, nil }
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, answer, workflow.QueryHandlerOptions{
+		Description: "Where the run stands: its stage, and each step under way with its lane and its last error.",
+	})
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("query not answered", "error", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"minigroups/minigroup"
 )
 
@@ -22,10 +24,12 @@ func createPurpose(d minigroup.Draft) string {
 }
 
 func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
-	text := "Changes a minigroup, here and in conference. *Cancel* ends it with nothing changed, unless conference may have made the change already."
+	text := "Changes a minigroup, here and in conference. *Cancel* ends it with nothing changed, unless conference may have made " +
+		"the change already."
 	switch {
 	case c.Recreate != nil:
-		text = "Gives a minigroup new rooms in place of those it has. Nothing is changed until both are there, and a refusal, or *Cancel*, closes them again."
+		text = "Gives a minigroup new rooms in place of those it has. Nothing is changed until both are there, and a refusal, or " +
+			"*Cancel*, closes them again."
 	case c.Empty():
 		text = "Compares a minigroup with its conference room, because a request to change that went unanswered."
 	}
@@ -40,23 +44,26 @@ func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
 }
 
 func undoPurpose(d minigroup.Draft) string {
-	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until nothing is left; *Cancel* does not stop it." +
-		never + subject(d) + more
+	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until nothing is left; " +
+		"*Cancel* does not stop it." + never + subject(d) + more
 }
 
 func abandonPurpose(d minigroup.Draft) string {
-	return "Gives up the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the rooms that it has; *Cancel* changes nothing." +
-		never + subject(d) + more
+	return "Gives up the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the rooms " +
+		"that it has; *Cancel* changes nothing." + never + subject(d) + more
 }
 
 func roomPurpose(room minigroup.CondemnedRoom) string {
-	return "Closes a room that nobody wants any more. It goes on until the room is closed; when it is cancelled, the sweeper starts it again." +
-		never + fmt.Sprintf("- room: %s in %s\n- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", room.ID, room.Kind, room.ClassID, room.ClassID) + more
+	return "Closes a room that nobody wants any more. It goes on until the room is closed; when it is cancelled, the sweeper " +
+		"starts it again." + never + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) + class(room.ClassID) + more
 }
 
 func subject(d minigroup.Draft) string {
-	id := d.ClassID()
-	return fmt.Sprintf("- scope: %s\n- audience: %s\n- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", quoted(d.Scope), quoted(d.Audience), id, id)
+	return fmt.Sprintf("- scope: %s\n- audience: %s\n", quoted(d.Scope), quoted(d.Audience)) + class(d.ClassID())
+}
+
+func class(id uuid.UUID) string {
+	return fmt.Sprintf("- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", id, id)
 }
 
 // asked is what was asked for, as far as it was.

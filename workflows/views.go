@@ -38,7 +38,8 @@ var (
 	}
 	OfScope = View{
 		"of a scope", `MinigroupScope=$VALUE`,
-		"all that happened to the minigroup of this scope, whatever its audience; one with a double quote or a backslash is found by class id only",
+		"all that happened to the minigroup of this scope, whatever its audience; a scope with a double quote or a backslash is not " +
+			"found, its class id is",
 	}
 	OfClass = View{
 		"of a class", `MinigroupId=$VALUE`,
@@ -52,7 +53,8 @@ var Views = []View{NeedsAPerson, NotFinished, Undoing, WaitingFor, FailedSince, 
 // Link is the address at which the Temporal UI at ui (http://host:port) shows a query of this view, and saves it as a view in
 // the browser that opens it.
 func (v View) Link(ui, namespace, query string) string {
-	return ui + "/namespaces/" + url.PathEscape(namespace) + "/workflows?" + url.Values{"query": {query}, "savedQuery": {v.Name}}.Encode()
+	asked := url.Values{"query": {query}, "savedQuery": {v.Name}}
+	return ui + "/namespaces/" + url.PathEscape(namespace) + "/workflows?" + asked.Encode()
 }
 
 var escaping = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
