@@ -64,6 +64,7 @@ func TestNobodyTellsASecret(t *testing.T) {
 			t.Error("histories cannot be read")
 		}
 		told["history of "+of.scope] = history
+		told["details of "+of.scope] = of.details()
 	}
 	for where, text := range told {
 		if text == "" && !strings.HasSuffix(where, ".log") {
