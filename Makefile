@@ -14,6 +14,8 @@ AUD ?= example.org
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 TEMPORAL := .tools/temporal
+TEMPORAL_SERVER := .tools/temporal-server
+TEMPORAL_SCHEMA := .tools/temporal-sql-tool
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
 GOVULNCHECK := .tools/govulncheck
@@ -125,6 +127,13 @@ packages:
 $(TEMPORAL): tools/go.mod tools/go.sum
 	@echo "building the Temporal CLI: minutes the first time"
 	@go build -C tools -o ../$@ github.com/temporalio/cli/cmd/temporal && touch $@
+
+$(TEMPORAL_SERVER): tools/go.mod tools/go.sum
+	@echo "building Temporal's server: minutes the first time, seconds after the CLI"
+	@go build -C tools -o ../$@ go.temporal.io/server/cmd/server && touch $@
+
+$(TEMPORAL_SCHEMA): tools/go.mod tools/go.sum
+	@go build -C tools -o ../$@ go.temporal.io/server/cmd/tools/sql && touch $@
 
 $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
 	@echo "building golangci-lint: minutes the first time"

@@ -7,3 +7,8 @@ import _ "embed"
 //
 //go:embed temporal/dynamicconfig.yaml
 var TemporalDynamicConfig []byte
+
+// TemporalServer is the configuration of Temporal's own server on PostgreSQL, as the template that it reads as a file.
+//
+//go:embed temporal/server.yaml
+var TemporalServer []byte

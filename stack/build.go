@@ -16,37 +16,58 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-const temporalPackage = "github.com/temporalio/cli/cmd/temporal"
+// tool is a program of the module in root/tools.
+type tool struct{ name, title, source string }
+
+var (
+	temporalCLI    = tool{"temporal", "the Temporal CLI", "github.com/temporalio/cli/cmd/temporal"}
+	temporalServer = tool{"temporal-server", "Temporal's server", "go.temporal.io/server/cmd/server"}
+	temporalSchema = tool{"temporal-sql-tool", "Temporal's schema tool", "go.temporal.io/server/cmd/tools/sql"}
+)
 
 // BuildTemporal builds the Temporal CLI from the module in root/tools and
 // returns the path of the binary, root/.tools/temporal. One that is newer than
 // that module's go.mod and go.sum is left as it is. What happens is told to
 // progress.
 func BuildTemporal(ctx context.Context, root string, progress io.Writer) (string, error) {
+	return temporalCLI.build(ctx, root, progress)
+}
+
+// BuildTemporalServer builds Temporal's own server and the tool that makes its
+// schema, as BuildTemporal does, and returns the paths of the two binaries.
+func BuildTemporalServer(ctx context.Context, root string, progress io.Writer) (server, schema string, err error) {
+	if server, err = temporalServer.build(ctx, root, progress); err != nil {
+		return "", "", err
+	}
+	schema, err = temporalSchema.build(ctx, root, progress)
+	return server, schema, err
+}
+
+func (t tool) build(ctx context.Context, root string, progress io.Writer) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
-		return "", fmt.Errorf("build Temporal: %w", err)
+		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
 	tools := filepath.Join(root, "tools")
-	binary := filepath.Join(root, ".tools", "temporal")
+	binary := filepath.Join(root, ".tools", t.name)
 	fresh, err := newer(binary, filepath.Join(tools, "go.mod"), filepath.Join(tools, "go.sum"))
 	if err != nil {
-		return "", fmt.Errorf("build Temporal: %w", err)
+		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
 	if fresh {
 		return binary, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
-		return "", fmt.Errorf("build Temporal: %w", err)
+		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
 	// Built beside its place, so that an interrupted build leaves no half of it.
 	draft := fmt.Sprintf("%s.%d", binary, os.Getpid())
 	defer os.Remove(draft)
-	if err := goBuild(ctx, tools, draft, "the Temporal CLI", progress, temporalPackage); err != nil {
+	if err := goBuild(ctx, tools, draft, t.title, progress, t.source); err != nil {
 		return "", err
 	}
 	if err := os.Rename(draft, binary); err != nil {
-		return "", fmt.Errorf("build Temporal: %w", err)
+		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
 	return binary, nil
 }

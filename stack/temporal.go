@@ -64,7 +64,7 @@ type TemporalOptions struct {
 	Log string
 }
 
-// Temporal is a running dev server.
+// Temporal is a running server.
 type Temporal struct {
 	*Process
 	address string
@@ -139,20 +139,28 @@ func temporalArgs(options TemporalOptions) ([]string, error) {
 // Address returns the frontend's host:port.
 func (t *Temporal) Address() string { return t.address }
 
+// dial reaches the server, whose own words of its start help nobody.
+func (t *Temporal) dial(ctx context.Context, namespace string) (client.Client, error) {
+	return client.DialContext(ctx, client.Options{
+		HostPort: t.address, Namespace: namespace,
+		Logger: temporallog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+	})
+}
+
 // serves reports whether runs can be started and found.
 func (t *Temporal) serves(ctx context.Context, namespace string, attributes map[string]enums.IndexedValueType) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, client.Options{
-		HostPort:  t.address,
-		Namespace: namespace,
-		// What it says of a server that is still starting helps nobody.
-		Logger: temporallog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
-	})
+	c, err := t.dial(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	return serves(ctx, c, namespace, attributes)
+}
+
+// serves reports whether the namespace knows the search attributes and its runs are counted.
+func serves(ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType) error {
 	if err := register(ctx, c, namespace, attributes); err != nil {
 		return err
 	}

@@ -1,0 +1,98 @@
+package stack_test
+
+import (
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"minigroups/stack"
+)
+
+func TestTemporalServer(t *testing.T) {
+	binary, schemaTool, err := stack.BuildTemporalServer(t.Context(), "..", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{Fast: true, Log: filepath.Join(t.TempDir(), "postgres.log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = postgres.Kill() })
+	ports, err := stack.FreeTemporalPorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := stack.TemporalServerOptions{
+		Binary: binary, SchemaTool: schemaTool, Dir: filepath.Join(t.TempDir(), "new"), Postgres: postgres, Ports: ports,
+		Namespace: "things", Log: filepath.Join(t.TempDir(), "log"),
+	}
+	launch := func(t *testing.T) (*stack.Temporal, client.Client) {
+		t.Helper()
+		server, err := stack.StartTemporalServer(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = server.Kill() })
+		c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address(), Namespace: "things"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return server, c
+	}
+
+	server, c := launch(t)
+	if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "thing/1", TaskQueue: "things"}, "Thing"); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("takes the dynamic configuration", func(t *testing.T) {
+		parts, err := c.WorkflowService().ListTaskQueuePartitions(t.Context(), &workflowservice.ListTaskQueuePartitionsRequest{
+			Namespace: "things", TaskQueue: &taskqueue.TaskQueue{Name: "things", Kind: enums.TASK_QUEUE_KIND_NORMAL},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(parts.GetWorkflowTaskQueuePartitions()); n != 1 {
+			t.Errorf("a task queue has %d partitions, want 1", n)
+		}
+	})
+	t.Run("does not start on ports that are taken", func(t *testing.T) {
+		if _, err := stack.StartTemporalServer(t.Context(), options); err == nil || !strings.Contains(err.Error(), server.Address()) {
+			t.Errorf("got %v", err)
+		}
+	})
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, c = launch(t)
+	t.Run("knows its runs when it is started again, and none that never was", func(t *testing.T) {
+		if _, err := c.DescribeWorkflowExecution(t.Context(), "thing/1", ""); err != nil {
+			t.Error(err)
+		}
+		var missing *serviceerror.NotFound
+		if _, err := c.DescribeWorkflowExecution(t.Context(), "thing/2", ""); err == nil || !errors.As(err, &missing) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestTemporalServerKnowsItsDynamicConfiguration asks the server itself, which ignores keys that it does not know.
+func TestTemporalServerKnowsItsDynamicConfiguration(t *testing.T) {
+	binary, _, err := stack.BuildTemporalServer(t.Context(), "..", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "validate-dynamic-config", filepath.Join("..", "deploy", "temporal", "dynamicconfig.yaml")).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "error:") || strings.Contains(string(out), "warning:") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
