@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"minigroups/e2e/load"
+	"minigroups/e2e/parts"
 )
 
 // options say how much chaos.
@@ -62,7 +65,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	if o.root, err = filepath.Abs(o.root); err != nil {
 		return false, err
 	}
-	log := newFaultLog(out)
+	log := parts.NewFaultLog(out)
 	w, err := newWorld(o.root, log, !o.deaf)
 	if err != nil {
 		return false, err
@@ -71,15 +74,15 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	if err := w.start(ctx); err != nil {
 		return false, fmt.Errorf("start the world: %w", err)
 	}
-	log.begun = time.Now()
+	log.Begun = time.Now()
 	d := newDesk(w)
 	classes, err := disturbed(ctx, o, w, d)
 	if err != nil {
 		return false, err
 	}
-	driven := time.Since(log.begun)
+	driven := time.Since(log.Begun)
 	fmt.Fprintf(out, "%7.1fs  the load is done; waiting for the world to heal\n", driven.Seconds())
-	stuck, err := w.rest(ctx)
+	stuck, err := w.census().Rest(ctx)
 	if err != nil {
 		return false, fmt.Errorf("wait for rest: %w", err)
 	}
@@ -88,18 +91,18 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, fmt.Errorf("check: %w", err)
 	}
 	for _, s := range stuck {
-		v.violate("did not come to rest: %s", s)
+		v.Violate("did not come to rest: %s", s)
 	}
-	v.violations = append(v.violations, d.violations...)
-	tell(out, o, d, v, driven, time.Since(log.begun))
-	if len(v.violations) > 0 {
+	v.Violations = append(v.Violations, d.violations...)
+	tell(out, o, d, v, driven, time.Since(log.Begun))
+	if len(v.Violations) > 0 {
 		fmt.Fprintf(out, "the logs are in %s\n", w.dir)
 	}
-	return len(v.violations) == 0, ctx.Err()
+	return len(v.Violations) == 0, ctx.Err()
 }
 
 // disturbed drives the load while mischief is done.
-func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*class, error) {
+func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*load.Class, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
 	harm, over := context.WithCancel(ctx)
@@ -112,7 +115,7 @@ func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*class, err
 		}
 		harmed <- mischief(harm, w, o.seed)
 	}()
-	classes := load(ctx, d, o.clients, o.operations, o.seed)
+	classes := load.Load{Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed}.Drive(ctx)
 	over()
 	err := <-harmed
 	if errors.Is(err, context.Canceled) {

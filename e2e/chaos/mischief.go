@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"minigroups/e2e/parts"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
 )
@@ -33,7 +34,7 @@ func mischief(ctx context.Context, w *world, seed uint64) error {
 				failed = errors.Join(failed, err)
 			}
 		})
-		pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
+		parts.Pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
 	}
 	wg.Wait()
 	return errors.Join(failed, w.calm(ctx))
@@ -56,10 +57,10 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 	victim := parts[rnd.IntN(len(parts))]
 	switch n := rnd.IntN(100); {
 	case n < 20 && victim != w.sandbox: // their memory is the truth about rooms
-		return victim.kill, length
+		return victim.Kill, length
 	case n < 38:
 		return func(ctx context.Context, d time.Duration) error {
-			victim.freeze(ctx, d)
+			victim.Freeze(ctx, d)
 			return nil
 		}, length
 	case n < 42 && w.listens:
@@ -111,29 +112,29 @@ func (w *world) misbehaviour(rnd *rand.Rand) func(context.Context, time.Duration
 // misbehave sets faults of the stand-ins, unless these are frozen and hear nothing. They stay until they are used up, or
 // others are set.
 func (w *world) misbehave(ctx context.Context, d time.Duration, how string, set func(context.Context) error) error {
-	if !w.sandbox.mu.TryLock() {
+	if !w.sandbox.TryHold() {
 		return nil
 	}
-	defer w.sandbox.mu.Unlock()
-	defer w.faults.begin("stand-ins misbehave", how)()
+	defer w.sandbox.Release()
+	defer w.faults.Begin("stand-ins misbehave", how)()
 	if err := set(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	pause(ctx, d)
+	parts.Pause(ctx, d)
 	return nil
 }
 
 // forsake freezes a worker and terminates all open runs meanwhile: when it is thawed it goes on with runs that are gone, beside
 // those that have taken their place, whose requests are made to last until then. Updates are caught as they begin.
-func (w *world) forsake(worker *part) func(context.Context, time.Duration) error {
+func (w *world) forsake(worker *parts.Part) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
 		begin := sandbox.Fault{Operation: sandbox.OperationRead, Do: sandbox.EffectLate, Times: 10, DelayMS: 1000}
 		w.whileAwake(ctx, begin)
-		pause(ctx, 400*time.Millisecond)
+		parts.Pause(ctx, 400*time.Millisecond)
 		terminated := make(chan struct{})
 		go func() {
 			defer close(terminated)
-			pause(ctx, d/16)
+			parts.Pause(ctx, d/16)
 			short, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
 			listed, err := w.runs.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: openRuns})
@@ -143,11 +144,11 @@ func (w *world) forsake(worker *part) func(context.Context, time.Duration) error
 			late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 10, DelayMS: int(d.Milliseconds())}
 			w.whileAwake(short, late)
 			for _, run := range listed.GetExecutions() {
-				w.faults.begin(run.GetExecution().GetWorkflowId(), "terminate beside a frozen worker")()
+				w.faults.Begin(run.GetExecution().GetWorkflowId(), "terminate beside a frozen worker")()
 				w.pull(short, "terminate", run, false)
 			}
 		}()
-		worker.freeze(ctx, d)
+		worker.Freeze(ctx, d)
 		<-terminated
 		return nil
 	}
@@ -155,10 +156,10 @@ func (w *world) forsake(worker *part) func(context.Context, time.Duration) error
 
 // whileAwake sets a fault of the stand-ins that have such operations, unless they are frozen.
 func (w *world) whileAwake(ctx context.Context, f sandbox.Fault) {
-	if w.sandbox.mu.TryLock() {
+	if w.sandbox.TryHold() {
 		_ = sandboxclient.SetFaults(ctx, w.event, f) // without it the runs that come next are merely faster
 		_ = sandboxclient.SetFaults(ctx, w.conference, f)
-		w.sandbox.mu.Unlock()
+		w.sandbox.Release()
 	}
 }
 
@@ -185,7 +186,7 @@ func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error
 			return nil
 		}
 		victim := listed.GetExecutions()[int(pick*float64(len(listed.GetExecutions())))]
-		defer w.faults.begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
+		defer w.faults.Begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
 		w.pull(short, how, victim, later)
 		return nil
 	}
@@ -195,7 +196,7 @@ func (w *world) lever(rnd *rand.Rand) func(context.Context, time.Duration) error
 func (w *world) cancelCreates(ctx context.Context, open []*workflow.WorkflowExecutionInfo) {
 	for _, run := range open {
 		if run.GetType().GetName() == "CreateMinigroup" {
-			w.faults.begin(run.GetExecution().GetWorkflowId(), "cancel of a create")()
+			w.faults.Begin(run.GetExecution().GetWorkflowId(), "cancel of a create")()
 			w.pull(ctx, "cancel", run, false)
 		}
 	}

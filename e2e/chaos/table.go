@@ -19,10 +19,10 @@ func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Durat
 		}
 	}
 	section("Requests, by answer", d.answers)
-	section("Faults", d.w.faults.counts())
-	section("Minigroups", map[string]int{"real-time": v.ready, "failed": v.failed, "closed": v.closed})
+	section("Faults", d.w.faults.Counts())
+	section("Minigroups", map[string]int{"real-time": v.Ready, "failed": v.Failed, "closed": v.Closed})
 	fmt.Fprintf(t, "\nRooms made\t%d\n", v.made)
-	fmt.Fprintf(t, "Lost attempts\t%d\n", v.lost)
+	fmt.Fprintf(t, "Lost attempts\t%d\n", v.Lost)
 	reasons := []reason{halfway}
 	if o.deaf {
 		reasons = []reason{undelivered, tooLate, cut, died}
@@ -30,12 +30,12 @@ func tell(out io.Writer, o options, d *desk, v verdict, driven, whole time.Durat
 	for _, why := range reasons {
 		fmt.Fprintf(t, "  left a room; %s\t%d (%.2f %%)\n", why, v.matched[why], 100*float64(v.matched[why])/float64(max(v.made, 1)))
 	}
-	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.violations))
+	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.Violations))
 	fmt.Fprintf(t, "Longest time without a read\t%.1fs\n", d.longestBlind.Seconds())
 	fmt.Fprintf(t, "Longest answer of a well API\t%.1fs\n", d.longest.Seconds())
 	fmt.Fprintf(t, "Duration\t%.0fs, of which load %.0fs\n", whole.Seconds(), driven.Seconds())
 	_ = t.Flush()
-	for _, violation := range v.violations {
+	for _, violation := range v.Violations {
 		fmt.Fprintf(out, "\nVIOLATION %s\n", violation)
 	}
 	fmt.Fprintf(out, "\nOnce more: make chaos N=%d SEED=%d DURATION=%s ANNOUNCEMENTS=%s\n", o.operations, o.seed, o.duration, map[bool]string{false: "on", true: "off"}[o.deaf])

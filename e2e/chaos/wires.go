@@ -14,12 +14,14 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"minigroups/e2e/parts"
 )
 
 // wires are TCP proxies between processes, each of which can be disturbed.
 type wires struct {
 	server *toxiproxy.ApiServer
-	faults *faultLog
+	faults *parts.FaultLog
 	all    map[string]*wire // by address
 }
 
@@ -32,7 +34,7 @@ type wire struct {
 
 func (w *wire) name() string { return w.from + " to " + w.to }
 
-func newWires(faults *faultLog) *wires {
+func newWires(faults *parts.FaultLog) *wires {
 	return &wires{
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()),
 		faults: faults, all: map[string]*wire{},
@@ -41,7 +43,7 @@ func newWires(faults *faultLog) *wires {
 
 // lay makes a wire and returns the address at its near end.
 func (w *wires) lay(from, to, upstream string) (string, error) {
-	address, err := freeAddress()
+	address, err := parts.FreeAddress()
 	if err != nil {
 		return "", err
 	}
@@ -94,10 +96,10 @@ var disturbances = []disturbance{
 func (w *wires) disturb(ctx context.Context, on *wire, how disturbance, away time.Duration) error {
 	on.mu.Lock()
 	defer on.mu.Unlock()
-	defer w.faults.begin(on.name(), how.name)()
+	defer w.faults.Begin(on.name(), how.name)()
 	if how.toxic == nil {
 		on.proxy.Stop()
-		pause(ctx, away)
+		parts.Pause(ctx, away)
 		return on.proxy.Start()
 	}
 	encoded, err := json.Marshal(how.toxic)
@@ -107,6 +109,6 @@ func (w *wires) disturb(ctx context.Context, on *wire, how disturbance, away tim
 	if _, err := on.proxy.Toxics.AddToxicJson(bytes.NewReader(encoded)); err != nil {
 		return err
 	}
-	pause(ctx, away)
+	parts.Pause(ctx, away)
 	return on.proxy.Toxics.RemoveToxic(context.WithoutCancel(ctx), "chaos")
 }

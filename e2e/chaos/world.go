@@ -4,19 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
-	"minigroups/auth"
 	"minigroups/config"
+	"minigroups/e2e/load"
+	"minigroups/e2e/parts"
 	"minigroups/stack"
 	"minigroups/workflows"
 )
@@ -34,31 +32,32 @@ const (
 
 // world is the whole service on this machine, every process of it, with wires in between that can be disturbed.
 type world struct {
-	dir, bin, root string
-	token          string
-	cfg            config.Config
-	event          string // the address of the stand-in, not by a wire
-	conference     string
-	temporalBinary string
-	listens        bool // workers listen to what event and conference announce
+	dir, bin, root  string
+	token           string
+	cfg             config.Config
+	event           string // the address of the stand-in, not by a wire
+	conference      string
+	temporalBinary  string
+	postgresAddress string
+	listens         bool // workers listen to what event and conference announce
 
-	postgres, temporal, sandbox *part
-	broker                      *part // nil where nobody listens
-	janus                       [2]*part
-	workers, apis               [2]*part
+	postgres, temporal, sandbox *parts.Part
+	broker                      *parts.Part // nil where nobody listens
+	janus                       [2]*parts.Part
+	workers, apis               [2]*parts.Part
 	apiURLs                     [2]string
 	wires                       *wires
-	faults                      *faultLog
+	faults                      *parts.FaultLog
 
 	db   *pgxpool.Pool
 	runs client.Client
 
-	closings closings
+	closings *load.Closings
 }
 
 // parts are the processes that faults happen to.
-func (w *world) parts() []*part {
-	parts := []*part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
+func (w *world) parts() []*parts.Part {
+	parts := []*parts.Part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
 	if w.listens {
 		parts = append(parts, w.broker)
 	}
@@ -66,10 +65,10 @@ func (w *world) parts() []*part {
 }
 
 // newWorld makes a world of which nothing is started.
-func newWorld(root string, log *faultLog, listens bool) (*world, error) {
+func newWorld(root string, log *parts.FaultLog, listens bool) (*world, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
 	return &world{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, wires: newWires(log), listens: listens,
-		closings: closings{all: map[uuid.UUID]*closing{}, renewed: map[uuid.UUID]bool{}}}, err
+		closings: load.NewClosings()}, err
 }
 
 // start starts everything. stop must be called whatever it returns.
@@ -92,7 +91,7 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.db, err = pgxpool.New(ctx, w.cfg.Database.URL.Reveal()); err != nil {
 		return err
 	}
-	if w.runs, err = client.Dial(client.Options{HostPort: w.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
+	if w.runs, err = client.Dial(client.Options{HostPort: w.cfg.Temporal.Address, Logger: parts.Quiet{}}); err != nil {
 		return err
 	}
 	return w.startProcesses(ctx)
@@ -100,22 +99,10 @@ func (w *world) start(ctx context.Context) (err error) {
 
 // configure writes keys, and the settings that all processes share.
 func (w *world) configure() error {
-	private, public := filepath.Join(w.dir, "key.pem"), filepath.Join(w.dir, "key.pub.pem")
-	keyPEM, err := stack.WriteKeys(private, public)
-	if err != nil {
+	var err error
+	if w.cfg, w.token, err = parts.Identify(w.dir); err != nil {
 		return err
 	}
-	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, keyPEM)
-	if err != nil {
-		return err
-	}
-	if w.token, err = signer.Issue("iam.example.org", "example.org", "dev", time.Now().Add(24*time.Hour)); err != nil {
-		return err
-	}
-	w.cfg = config.Default()
-	w.cfg.Account.PrivateKeyFile = private
-	w.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
-	w.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
 	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
 	w.cfg.Saga.StepWait, w.cfg.Saga.Flight = stepWait, flight
 	return nil
@@ -127,17 +114,17 @@ func (w *world) startServers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.postgres = newPart("postgres", w.faults, func(ctx context.Context) (process, error) {
+	w.postgres = parts.New("postgres", w.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartPostgres(ctx, stack.PostgresOptions{
 			Dir: filepath.Join(w.dir, "postgres"), Port: port, Log: w.log("postgres"), // not Fast: that may lose what it has acknowledged
 		})
 	})
-	address, err := freeAddress()
+	address, err := parts.FreeAddress()
 	if err != nil {
 		return err
 	}
 	w.cfg.Temporal.Address = address
-	w.temporal = newPart("temporal", w.faults, func(ctx context.Context) (process, error) {
+	w.temporal = parts.New("temporal", w.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartTemporal(ctx, stack.TemporalOptions{
 			Binary: w.temporalBinary, DBFile: filepath.Join(w.dir, "temporal.db"), Address: address,
 			SearchAttributes: workflows.SearchAttributes(), Log: w.log("temporal"),
@@ -148,7 +135,7 @@ func (w *world) startServers(ctx context.Context) error {
 			return err
 		}
 	}
-	servers := []*part{w.postgres, w.temporal, w.janus[0], w.janus[1]}
+	servers := []*parts.Part{w.postgres, w.temporal, w.janus[0], w.janus[1]}
 	if w.listens {
 		if err := w.prepareBroker(); err != nil {
 			return err
@@ -159,11 +146,12 @@ func (w *world) startServers(ctx context.Context) error {
 		return err
 	}
 	for _, p := range append(servers, w.sandbox) {
-		if err := p.start(ctx); err != nil {
+		if err := p.Start(ctx); err != nil {
 			return err
 		}
 	}
-	w.cfg.Database.URL = config.DatabaseURL(fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port))
+	w.postgresAddress = fmt.Sprintf("127.0.0.1:%d", port)
+	w.cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + w.postgresAddress + "/postgres")
 	return nil
 }
 
@@ -177,7 +165,7 @@ func (w *world) prepareJanus(i int) error {
 		return err
 	}
 	name := fmt.Sprintf("janus-%d", i+1)
-	w.janus[i] = newPart(name, w.faults, func(ctx context.Context) (process, error) {
+	w.janus[i] = parts.New(name, w.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartJanus(ctx, stack.JanusOptions{
 			Dir: filepath.Join(w.dir, name), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: w.log(name),
 		})
@@ -193,27 +181,24 @@ func (w *world) prepareJanus(i int) error {
 func (w *world) prepareBroker() error {
 	port, err := stack.FreePort()
 	w.cfg.Announcements.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
-	w.broker = newPart("broker", w.faults, func(ctx context.Context) (process, error) {
+	w.broker = parts.New("broker", w.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(w.dir, "mosquitto"), Port: port, Log: w.log("mosquitto")})
 	})
-	w.broker.gentle = true
+	w.broker.Gentle = true
 	return err
 }
 
 func (w *world) prepareSandbox() error {
-	event, err := freeAddress()
+	event, err := parts.FreeAddress()
 	if err != nil {
 		return err
 	}
-	conference, err := freeAddress()
+	conference, err := parts.FreeAddress()
 	w.event, w.conference = "http://"+event, "http://"+conference
-	key := w.cfg.Authentication["iam.example.org"].PublicKeyFile
-	w.sandbox = newPart("stand-ins", w.faults, func(ctx context.Context) (process, error) {
-		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), []string{
-			"-event", event, "-conference", conference,
-			"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
-			"-announce", w.cfg.Announcements.Broker,
-		}, nil, w.log("sandbox"))
+	w.sandbox = parts.New("stand-ins", w.faults, func(ctx context.Context) (parts.Process, error) {
+		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), append(parts.Trust(w.cfg),
+			"-event", event, "-conference", conference, "-announce", w.cfg.Announcements.Broker,
+		), nil, w.log("sandbox"))
 		if err != nil {
 			return nil, err
 		}
@@ -229,18 +214,7 @@ func (w *world) migrate(ctx context.Context) error {
 	if err := config.Save(file, cfg); err != nil {
 		return err
 	}
-	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(w.bin, "migrate"), []string{"-config", file}, nil, w.log("migrate"))
-	if err != nil {
-		return err
-	}
-	select {
-	case <-migrate.Done():
-	case <-ctx.Done():
-	}
-	if err := migrate.Err(); err != nil {
-		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
-	}
-	return nil
+	return parts.Migrate(ctx, w.bin, file, w.log("migrate"))
 }
 
 // startProcesses starts two workers and two APIs, each with wires of its own to everything.
@@ -258,8 +232,8 @@ func (w *world) startProcesses(ctx context.Context) error {
 		w.apiURLs[i] = "http://" + cfg.API.Listen
 		w.apis[i] = w.program("api", i, file, w.apiURLs[i]+"/healthz")
 	}
-	for _, p := range []*part{w.workers[0], w.workers[1], w.apis[0], w.apis[1]} {
-		if err := p.start(ctx); err != nil {
+	for _, p := range []*parts.Part{w.workers[0], w.workers[1], w.apis[0], w.apis[1]} {
+		if err := p.Start(ctx); err != nil {
 			return err
 		}
 	}
@@ -267,9 +241,9 @@ func (w *world) startProcesses(ctx context.Context) error {
 }
 
 // program is one of our programs; where it answers requests, it is started once it does.
-func (w *world) program(kind string, i int, file, health string) *part {
+func (w *world) program(kind string, i int, file, health string) *parts.Part {
 	name := fmt.Sprintf("%s-%d", kind, i+1)
-	return newPart(name, w.faults, func(ctx context.Context) (process, error) {
+	return parts.New(name, w.faults, func(ctx context.Context) (parts.Process, error) {
 		p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, kind), []string{"-config", file}, nil, w.log(name))
 		if err != nil || health == "" {
 			return p, err
@@ -287,11 +261,11 @@ func (w *world) wired(name string) (file string, cfg config.Config, err error) {
 		return address
 	}
 	listen := func() string {
-		address, freeErr := freeAddress()
+		address, freeErr := parts.FreeAddress()
 		err = errors.Join(err, freeErr)
 		return address
 	}
-	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgresPort())) + "/postgres")
+	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", w.postgresAddress) + "/postgres")
 	cfg.Temporal.Address = lay("temporal", w.cfg.Temporal.Address)
 	if strings.HasPrefix(name, "worker") && w.listens {
 		cfg.Announcements.Broker, cfg.Announcements.ClientID = "mqtt://"+lay("broker", w.cfg.Announcements.Broker[len("mqtt://"):]), name
@@ -308,11 +282,6 @@ func (w *world) wired(name string) (file string, cfg config.Config, err error) {
 	return file, cfg, config.Save(file, cfg)
 }
 
-func (w *world) postgresPort() int {
-	p, _ := w.postgres.process.(*stack.Postgres)
-	return p.Port()
-}
-
 func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
 
 // stop ends every process and removes the folder, unless it is to be kept.
@@ -325,9 +294,9 @@ func (w *world) stop(ctx context.Context, keep bool) {
 	if w.db != nil {
 		w.db.Close()
 	}
-	for _, p := range []*part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.broker, w.janus[0], w.janus[1], w.temporal, w.postgres} {
+	for _, p := range []*parts.Part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.broker, w.janus[0], w.janus[1], w.temporal, w.postgres} {
 		if p != nil {
-			p.stop(ctx)
+			p.Stop(ctx)
 		}
 	}
 	w.wires.cut()
@@ -339,16 +308,3 @@ func (w *world) stop(ctx context.Context, keep bool) {
 	}
 	_ = os.RemoveAll(w.dir)
 }
-
-func freeAddress() (string, error) {
-	port, err := stack.FreePort()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
-}
-
-// quiet drops what the Temporal SDK has to say.
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}

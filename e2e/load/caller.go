@@ -1,0 +1,287 @@
+// Package load drives the API as its users do: creates, updates, new rooms and reads, by clients that repeat what went
+// unanswered and remember what they were told.
+package load
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"minigroups/e2e/parts"
+)
+
+// tries is how often a request is sent again that was cut, unanswered or refused for the moment.
+const tries = 15
+
+// Wait is how long the API is asked to wait for a saga, in seconds.
+const Wait = 5
+
+// Desk is where callers send their requests, and say what should not be.
+type Desk interface {
+	// Send sends a request to one of the two APIs and returns what came of it.
+	Send(ctx context.Context, api int, method, path string, body any, headers ...string) Answer
+	// Violate notes a broken promise.
+	Violate(at time.Time, format string, args ...any)
+}
+
+// Load is what drives the APIs.
+type Load struct {
+	Desk Desk
+	// Closings are the classes that conference may end meanwhile.
+	Closings *Closings
+	// Clients is how many there are at once.
+	Clients int
+	// Operations is how many of them begin, at most.
+	Operations int64
+	// Seed of the operations.
+	Seed uint64
+	// Pace is how long a client pauses between two operations.
+	Pace time.Duration
+}
+
+// Drive lets the clients work until the operations are done or ctx ends, and returns the classes they have asked for.
+func (l Load) Drive(ctx context.Context) []*Class {
+	var left atomic.Int64
+	left.Store(l.Operations)
+	made := make([][]*Class, l.Clients)
+	var wg sync.WaitGroup
+	for i := range l.Clients {
+		rnd := rand.New(rand.NewPCG(l.Seed, uint64(i)+100)) //nolint:gosec // what a seed draws, it draws again
+		c := &caller{Load: l, left: &left, number: i, rnd: rnd}
+		wg.Go(func() {
+			c.work(ctx)
+			made[i] = c.classes
+		})
+	}
+	wg.Wait()
+	return slices.Concat(made...)
+}
+
+// caller works on classes of its own, one operation after the other.
+type caller struct {
+	Load
+	left    *atomic.Int64
+	number  int
+	rnd     *rand.Rand
+	classes []*Class
+	api     int
+}
+
+// work does operations of a mix: two in five make a class or start a failed one over, one in four changes one or gives it new
+// rooms, the rest are reads.
+func (c *caller) work(ctx context.Context) {
+	for ; ctx.Err() == nil && c.left.Add(-1) >= 0; parts.Pause(ctx, c.Pace) {
+		n := c.rnd.IntN(100)
+		switch k := c.some(); {
+		case k == nil || (n < 40 && k.Promised == Ready):
+			c.create(ctx, c.fresh())
+		case k.Promised != Ready:
+			c.create(ctx, k)
+		case n < 60:
+			c.update(ctx, k, http.MethodPut, k.Path(), c.change)
+		case n < 67 && c.Closings.Renew(k.ID):
+			c.update(ctx, k, http.MethodPost, k.Path()+"/recreate", c.recreation)
+		default:
+			c.read(ctx, k)
+		}
+	}
+}
+
+// some picks one of the last classes; nil where there is none.
+func (c *caller) some() *Class {
+	n := len(c.classes)
+	if n == 0 {
+		return nil
+	}
+	return c.classes[n-1-c.rnd.IntN(min(n, 6))]
+}
+
+func (c *caller) fresh() *Class {
+	k := NewClass(fmt.Sprintf("class %d of client %d", len(c.classes)+1, c.number))
+	c.draw(k)
+	c.classes = append(c.classes, k)
+	return k
+}
+
+// draw draws what to ask for: half of the classes have begun.
+func (c *caller) draw(k *Class) {
+	k.start = time.Now().Unix() - 60
+	if c.rnd.IntN(2) == 0 {
+		k.start += 7200
+	}
+	k.body = map[string]any{
+		"scope": k.Scope, "audience": "example.org", "host": fmt.Sprintf("teacher-%d.example.org", c.rnd.IntN(1000)),
+		"time": []int64{k.start, k.start + 7200}, "locked_chat": c.rnd.IntN(3) == 0, "locked_questions": c.rnd.IntN(3) == 0,
+		"tags":    map[string]any{"client": c.number},
+		"reserve": nil, // as good as absent
+	}
+	if c.rnd.IntN(4) > 0 {
+		k.body["reserve"] = 1 + c.rnd.IntN(8)
+	}
+	k.drafts++
+}
+
+// other turns to the other API.
+func (c *caller) other(ctx context.Context) {
+	c.api = 1 - c.api
+	parts.Pause(ctx, time.Duration(100+c.rnd.IntN(400))*time.Millisecond)
+}
+
+// waiting asks for an answer at once, at times, and for one within the usual wait otherwise.
+func (c *caller) waiting() string {
+	if c.rnd.IntN(6) == 0 {
+		return "respond-async"
+	}
+	return fmt.Sprintf("wait=%d", Wait)
+}
+
+func (c *caller) create(ctx context.Context, k *Class) {
+	if c.rnd.IntN(6) == 0 { // the same at the same time at the other API
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		api, prefer := 1-c.api, c.waiting()
+		wg.Go(func() { c.Desk.Send(ctx, api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", prefer) })
+	}
+	k.maybe(k.body)
+	for range tries {
+		a := c.Desk.Send(ctx, c.api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", c.waiting())
+		switch {
+		case a.Code == http.StatusCreated || a.Code == http.StatusOK:
+			k.Promised = Ready
+			k.is(k.body)
+			return
+		case a.Code == http.StatusAccepted:
+			k.Promised = max(k.Promised, Accepted)
+			c.follow(ctx, k)
+			return
+		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft goes on, or was late
+			c.follow(ctx, k)
+			return
+		case a.Code == http.StatusConflict || a.Code == http.StatusUnprocessableEntity || a.Type == "capacity_exceeded":
+			if a.Type == "class_already_established" || a.Type == "minigroup_not_ready" {
+				c.Desk.Violate(time.Now(), "POST of %s was answered %s", k.Scope, a.Text)
+			}
+			if !a.IsTransient {
+				if c.rnd.IntN(2) == 0 {
+					c.draw(k) // it is started over with another draft, some time
+				}
+				return
+			}
+		case !a.Unsure():
+			c.Desk.Violate(time.Now(), "POST of %s was answered %s", k.Scope, a.Text)
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if a.Code == http.StatusServiceUnavailable && c.rnd.IntN(3) == 0 {
+			c.draw(k) // its run may have been terminated: another draft takes its place
+			k.maybe(k.body)
+		}
+		c.other(ctx)
+	}
+}
+
+// follow reads a class that was answered 202 until it is decided, for a while.
+func (c *caller) follow(ctx context.Context, k *Class) Answer {
+	for range 3 * tries {
+		a := c.read(ctx, k)
+		if a.Code == http.StatusOK && a.Status != "creating" && (a.Update == nil || a.Update.State != "running") {
+			if a.Status == "real-time" {
+				k.Promised = Ready
+			}
+			return a
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		parts.Pause(ctx, 200*time.Millisecond)
+	}
+	return Answer{}
+}
+
+func (c *caller) read(ctx context.Context, k *Class) Answer {
+	c.api = c.rnd.IntN(2)
+	a := c.Desk.Send(ctx, c.api, http.MethodGet, k.Path(), nil)
+	switch {
+	case a.Code == http.StatusNotFound && k.Promised != Nothing:
+		c.Desk.Violate(time.Now(), "%s was acknowledged and is not found", k.Scope)
+	case a.Code == http.StatusOK && k.Promised == Ready && a.Status != "real-time" && (a.Status != "closed" || c.Closings.Of(k.ID) == nil):
+		c.Desk.Violate(time.Now(), "%s was acknowledged as ready and is %v", k.Scope, a.Status)
+	}
+	return a
+}
+
+// update changes what draw draws. Where its run may have been terminated it asks, at times, for something else.
+func (c *caller) update(ctx context.Context, k *Class, method, path string, draw func(*Class) map[string]any) {
+	change := draw(k)
+	unsure := false
+	for range tries {
+		a := c.Desk.Send(ctx, c.api, method, path, change, "Prefer", c.waiting())
+		switch {
+		case a.Code == http.StatusOK:
+			k.is(change)
+			return
+		case a.Code == http.StatusAccepted:
+			c.decided(k, change, c.follow(ctx, k), unsure)
+			return
+		case !a.Unsure():
+			if a.Type == "minigroup_not_ready" || a.Code == http.StatusNotFound || a.Code == http.StatusBadRequest {
+				c.Desk.Violate(time.Now(), "%s of %s was answered %s", method, k.Scope, a.Text)
+			}
+			if unsure {
+				k.maybe(change)
+			}
+			return
+		}
+		unsure = true
+		k.maybe(change)
+		if ctx.Err() != nil {
+			return
+		}
+		if a.Code == http.StatusServiceUnavailable && c.rnd.IntN(2) == 0 {
+			change = draw(k)
+		}
+		c.other(ctx)
+	}
+}
+
+// change draws an end, slots, a host, or several of them.
+func (c *caller) change(k *Class) map[string]any {
+	change := map[string]any{}
+	which := 1 + c.rnd.IntN(7)
+	if which&1 != 0 {
+		change["time"] = []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}
+	}
+	if which&2 != 0 {
+		change["reserve"] = c.rnd.IntN(9)
+	}
+	if which&4 != 0 {
+		change["host"] = fmt.Sprintf("web.host-%d.example.org", c.rnd.IntN(1000))
+	}
+	return change
+}
+
+// recreation asks for new rooms, at times with another end.
+func (c *caller) recreation(k *Class) map[string]any {
+	if c.rnd.IntN(2) == 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"time": []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}}
+}
+
+// decided notes what became of an update that was answered 202.
+func (c *caller) decided(k *Class, change map[string]any, a Answer, unsure bool) {
+	switch {
+	case a.Code != 0 && a.Update == nil:
+		k.is(change)
+	case a.Code != 0 && !unsure: // it has failed
+	default:
+		k.maybe(change)
+	}
+}

@@ -1,0 +1,49 @@
+package parts
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"minigroups/stack"
+)
+
+// Migrate runs the program migrate, of those in the folder bin, to its end.
+func Migrate(ctx context.Context, bin, configFile, log string) error {
+	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(bin, "migrate"), []string{"-config", configFile}, nil, log)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-migrate.Done():
+	case <-ctx.Done():
+		return migrate.Kill()
+	}
+	if err := migrate.Err(); err != nil {
+		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
+	}
+	return nil
+}
+
+// FreeAddress is one of 127.0.0.1 on which nobody listens at this moment.
+func FreeAddress() (string, error) {
+	port, err := stack.FreePort()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
+
+// Quiet drops what the Temporal SDK has to say.
+type Quiet struct{}
+
+// Debug drops it.
+func (Quiet) Debug(string, ...any) {}
+
+// Info drops it.
+func (Quiet) Info(string, ...any) {}
+
+// Warn drops it.
+func (Quiet) Warn(string, ...any) {}
+
+// Error drops it.
+func (Quiet) Error(string, ...any) {}
