@@ -61,21 +61,27 @@ func titleOf(kind minigroup.Kind) string {
 }
 
 // fail answers with the problem that err is. An error that is not meant for callers is logged and told as
-// service_unavailable.
+// service_unavailable; what is told as that and has a cause that is not told is logged, too.
 func (s *server) fail(c *gin.Context, err error) {
+	told := outOfOrder()
 	var e *minigroup.Error
 	if errors.As(err, &e) {
 		if _, known := problems[e.Kind]; known {
-			writeProblem(c, e)
-			return
+			told = e
 		}
 	}
+	if told.Kind == minigroup.ServiceUnavailable && err.Error() != told.Error() {
+		s.logCause(c, err)
+	}
+	writeProblem(c, told)
+}
+
+func (s *server) logCause(c *gin.Context, err error) {
 	log := s.Log.Error
 	if c.Request.Context().Err() != nil {
 		log = s.Log.Info // the caller has hung up, which fails whatever was under way
 	}
 	log("request failed", zap.String("request_id", requestIDOf(c)), zap.String("route", c.FullPath()), zap.Error(err))
-	writeProblem(c, outOfOrder())
 }
 
 func outOfOrder() *minigroup.Error {

@@ -335,6 +335,19 @@ func TestWhatSagasRefuse(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what is out of reach is told, and why is logged", func(t *testing.T) {
+		w := newWorld(t)
+		w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			return minigroup.Minigroup{}, minigroup.OutcomeDone, fmt.Errorf("%w: %w", minigroup.Errorf(minigroup.ServiceUnavailable, "Temporal is out of reach"), errors.New("s3cr3t"))
+		}
+		a := w.call(t, http.MethodPost, minigroups, lesson).wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+		if strings.Contains(a.text, "s3cr3t") {
+			t.Errorf("it tells a secret: %s", a.text)
+		}
+		if logged := w.logs.FilterMessage("request failed").All(); len(logged) != 1 || !strings.Contains(fmt.Sprint(logged[0].ContextMap()["error"]), "s3cr3t") {
+			t.Errorf("logs are %v", w.logs.All())
+		}
+	})
 	t.Run("another service is named with its own word", func(t *testing.T) {
 		w := newWorld(t)
 		w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
