@@ -6,11 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
 	"minigroups/cmd/internal/process"
@@ -65,10 +70,22 @@ func namespace(ctx context.Context, cfg config.Temporal, log *zap.Logger) error 
 			return fmt.Errorf("add search attribute %s: %w", name, err)
 		}
 	}
+	// Frontends learn of them within seconds; until then they refuse to start a run that has them.
+	if err := process.Await(ctx, "Temporal's search attributes", log, func(ctx context.Context) error { return searchable(ctx, c, cfg.Namespace) }); err != nil {
+		return err
+	}
 	log.Info("search attributes are current", zap.Int("count", len(workflows.SearchAttributes())))
 	if err := workflows.EnsureSchedules(ctx, c, cfg.TaskQueue); err != nil {
 		return err
 	}
 	log.Info("schedules are current")
 	return nil
+}
+
+// searchable reports whether runs can be found by every search attribute.
+func searchable(ctx context.Context, c client.Client, namespace string) error {
+	names := slices.Sorted(maps.Keys(workflows.SearchAttributes()))
+	query := strings.Join(names, " IS NULL AND ") + " IS NULL"
+	_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace, Query: query})
+	return err
 }

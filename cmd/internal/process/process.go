@@ -133,7 +133,7 @@ func ReachTemporal(ctx context.Context, cfg config.Temporal, log *zap.Logger) (c
 	if err != nil {
 		return nil, err
 	}
-	err = await(ctx, "Temporal", log, func(ctx context.Context) error {
+	err = Await(ctx, "Temporal", log, func(ctx context.Context) error {
 		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err
 	})
@@ -171,15 +171,15 @@ func Database(ctx context.Context, cfg config.Config, log *zap.Logger) (*storage
 	if err != nil {
 		return nil, err
 	}
-	if err := await(ctx, "the database", log, store.Ready); err != nil {
+	if err := Await(ctx, "the database", log, store.Ready); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return store, nil
 }
 
-// await tries until what a program needs is there, at most a minute.
-func await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
+// Await tries until what a program needs is there, at most a minute.
+func Await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startup)
 	defer cancel()
 	tick := time.NewTicker(time.Second)
