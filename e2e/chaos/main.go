@@ -115,7 +115,7 @@ func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*load.Class
 		}
 		harmed <- mischief(harm, w, o.seed)
 	}()
-	classes := load.Load{Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed}.Drive(ctx)
+	classes := load.Load{Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed, Follow: 10 * time.Second, Fickle: true}.Drive(ctx)
 	over()
 	err := <-harmed
 	if errors.Is(err, context.Canceled) {

@@ -42,6 +42,12 @@ type Load struct {
 	Seed uint64
 	// Pace is how long a client pauses between two operations.
 	Pace time.Duration
+	// Follow is how long a client asks what became of an operation that was answered 202.
+	Follow time.Duration
+	// Names begin the scopes of the classes.
+	Names string
+	// Fickle clients that were answered 503 ask for something else, at times: their run may have been terminated.
+	Fickle bool
 }
 
 // Drive lets the clients work until the operations are done or ctx ends, and returns the classes they have asked for.
@@ -102,7 +108,7 @@ func (c *caller) some() *Class {
 }
 
 func (c *caller) fresh() *Class {
-	k := NewClass(fmt.Sprintf("class %d of client %d", len(c.classes)+1, c.number))
+	k := NewClass(fmt.Sprintf("%sclass %d of client %d", c.Names, len(c.classes)+1, c.number))
 	c.draw(k)
 	c.classes = append(c.classes, k)
 	return k
@@ -179,8 +185,8 @@ func (c *caller) create(ctx context.Context, k *Class) {
 		if ctx.Err() != nil {
 			return
 		}
-		if a.Code == http.StatusServiceUnavailable && c.rnd.IntN(3) == 0 {
-			c.draw(k) // its run may have been terminated: another draft takes its place
+		if c.Fickle && a.Code == http.StatusServiceUnavailable && c.rnd.IntN(3) == 0 {
+			c.draw(k) // another draft takes its place
 			k.maybe(k.body)
 		}
 		c.other(ctx)
@@ -189,7 +195,7 @@ func (c *caller) create(ctx context.Context, k *Class) {
 
 // follow reads a class that was answered 202 until it is decided, for a while.
 func (c *caller) follow(ctx context.Context, k *Class) Answer {
-	for range 3 * tries {
+	for asked := time.Now(); time.Since(asked) < c.Follow; {
 		a := c.read(ctx, k)
 		if a.Code == http.StatusOK && a.Status != "creating" && (a.Update == nil || a.Update.State != "running") {
 			if a.Status == "real-time" {
@@ -217,7 +223,7 @@ func (c *caller) read(ctx context.Context, k *Class) Answer {
 	return a
 }
 
-// update changes what draw draws. Where its run may have been terminated it asks, at times, for something else.
+// update changes what draw draws.
 func (c *caller) update(ctx context.Context, k *Class, method, path string, draw func(*Class) map[string]any) {
 	change := draw(k)
 	unsure := false
@@ -244,7 +250,7 @@ func (c *caller) update(ctx context.Context, k *Class, method, path string, draw
 		if ctx.Err() != nil {
 			return
 		}
-		if a.Code == http.StatusServiceUnavailable && c.rnd.IntN(2) == 0 {
+		if c.Fickle && a.Code == http.StatusServiceUnavailable && c.rnd.IntN(2) == 0 {
 			change = draw(k)
 		}
 		c.other(ctx)

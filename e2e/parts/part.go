@@ -44,12 +44,20 @@ func (p *Part) Start(ctx context.Context) (err error) {
 
 // Kill ends the process, with SIGKILL unless it is gentle, and starts it again after a while.
 func (p *Part) Kill(ctx context.Context, away time.Duration) error {
+	if p.Gentle {
+		return p.Restart(ctx, away)
+	}
+	return p.again(ctx, "kill", away, func() error { return p.process.Kill() })
+}
+
+// Restart tells the process to end, and starts it again a while after it has ended.
+func (p *Part) Restart(ctx context.Context, away time.Duration) error {
+	return p.again(ctx, "restart", away, func() error { return p.process.Stop(context.WithoutCancel(ctx)) })
+}
+
+func (p *Part) again(ctx context.Context, how string, away time.Duration, end func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	how, end := "kill", p.process.Kill
-	if p.Gentle {
-		how, end = "restart", func() error { return p.process.Stop(context.WithoutCancel(ctx)) }
-	}
 	defer p.faults.Begin(p.name, how)()
 	if err := end(); err != nil {
 		return err

@@ -1,0 +1,281 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+
+	"minigroups/clients/janus"
+	"minigroups/config"
+	"minigroups/e2e/census"
+	"minigroups/e2e/parts"
+	"minigroups/minigroup"
+	"minigroups/stack"
+)
+
+// cluster is the whole service on this machine.
+type cluster struct {
+	dir, bin   string
+	cfg        config.Config
+	token      string
+	event      string
+	conference string
+	apiURLs    [2]string
+	faults     *parts.FaultLog
+
+	server, schemaTool string // of Temporal
+
+	postgres, temporal, janus, broker, sandbox *parts.Part
+
+	apis    [2]*parts.Part
+	workers [3]*parts.Part
+
+	db   *pgxpool.Pool
+	runs client.Client
+}
+
+const adminSecret, adminKey, roomKey = "cluster-secret", "cluster-key", "cluster-room-key"
+
+// sut is the system under test, shared by all tests: each uses scopes of its own.
+var sut *cluster
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) (code int) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "minigroups-cluster")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	sut = &cluster{dir: dir, bin: filepath.Join(dir, "bin"), faults: parts.NewFaultLog(os.Stdout)}
+	defer func() { sut.stop(code != 0) }()
+	if err := sut.start(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "start the cluster:", err)
+		return 1
+	}
+	fmt.Printf("%7.1fs  everything serves\n", time.Since(sut.faults.Begun).Seconds())
+	return m.Run()
+}
+
+func (c *cluster) start(ctx context.Context) (err error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	if c.server, c.schemaTool, err = stack.BuildTemporalServer(ctx, root, os.Stderr); err != nil {
+		return err
+	}
+	if err := stack.BuildPrograms(ctx, root, c.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+		return err
+	}
+	c.faults.Begun = time.Now()
+	if c.cfg, c.token, err = parts.Identify(c.dir); err != nil {
+		return err
+	}
+	// Short, so that what waits for a moment to pass does not wait long.
+	c.cfg.Saga.StepWait, c.cfg.Saga.Flight = 2*time.Second, 10*time.Second
+	for _, prepare := range []func() error{c.prepareDatabases, c.prepareJanus, c.prepareStandIns} {
+		if err := prepare(); err != nil {
+			return err
+		}
+	}
+	for _, p := range []*parts.Part{c.postgres, c.temporal, c.janus, c.broker, c.sandbox} {
+		if err := p.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return c.startPrograms(ctx)
+}
+
+// prepareDatabases: one Postgres holds our database and both of Temporal's. It keeps what it has acknowledged.
+func (c *cluster) prepareDatabases() error {
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	ports, err := stack.FreeTemporalPorts()
+	if err != nil {
+		return err
+	}
+	c.cfg.Database.URL = config.DatabaseURL(fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port))
+	c.cfg.Temporal.Address = fmt.Sprintf("127.0.0.1:%d", ports.Frontend)
+	var postgres *stack.Postgres
+	c.postgres = parts.New("postgres", c.faults, func(ctx context.Context) (_ parts.Process, err error) {
+		postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Dir: filepath.Join(c.dir, "postgres"), Port: port, Log: c.log("postgres")})
+		return postgres, err
+	})
+	c.temporal = parts.New("temporal", c.faults, func(ctx context.Context) (parts.Process, error) {
+		return stack.StartTemporalServer(ctx, stack.TemporalServerOptions{
+			Binary: c.server, SchemaTool: c.schemaTool, Dir: filepath.Join(c.dir, "temporal"), Postgres: postgres, Ports: ports, Log: c.log("temporal"),
+		})
+	})
+	return nil
+}
+
+func (c *cluster) prepareJanus() error {
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	adminPort, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	c.janus = parts.New("janus", c.faults, func(ctx context.Context) (parts.Process, error) {
+		return stack.StartJanus(ctx, stack.JanusOptions{
+			Dir: filepath.Join(c.dir, "janus"), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: c.log("janus"),
+		})
+	})
+	c.cfg.Janus.AdminKey, c.cfg.Janus.AdminSecret, c.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
+	c.cfg.Janus.Backends = []config.Backend{{
+		ID: "janus-1", AdminURL: fmt.Sprintf("http://127.0.0.1:%d/admin", adminPort), JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port), Capacity: new(int32(100000)),
+	}}
+	return nil
+}
+
+func (c *cluster) prepareStandIns() error {
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	event, err := parts.FreeAddress()
+	if err != nil {
+		return err
+	}
+	conference, err := parts.FreeAddress()
+	if err != nil {
+		return err
+	}
+	c.cfg.Announcements.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
+	c.broker = parts.New("broker", c.faults, func(ctx context.Context) (parts.Process, error) {
+		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(c.dir, "mosquitto"), Port: port, Log: c.log("mosquitto")})
+	})
+	c.event, c.conference = "http://"+event, "http://"+conference
+	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
+	c.sandbox = parts.New("stand-ins", c.faults, func(ctx context.Context) (parts.Process, error) {
+		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.Announcements.Broker),
+			c.event+"/healthz", c.conference+"/healthz")
+	})
+	return nil
+}
+
+func (c *cluster) startPrograms(ctx context.Context) (err error) {
+	file, err := c.settings("migrate", nil)
+	if err != nil {
+		return err
+	}
+	if err := parts.Migrate(ctx, c.bin, file, c.log("migrate")); err != nil {
+		return err
+	}
+	if c.db, err = pgxpool.New(ctx, c.cfg.Database.URL.Reveal()); err != nil {
+		return err
+	}
+	if c.runs, err = client.Dial(client.Options{HostPort: c.cfg.Temporal.Address, Logger: parts.Quiet{}}); err != nil {
+		return err
+	}
+	for i := range c.workers {
+		address, err := parts.FreeAddress()
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("worker-%d", i+1)
+		c.workers[i], err = c.program(name, "worker", "http://"+address+"/metrics", func(cfg *config.Config) {
+			cfg.Worker.MetricsListen, cfg.Announcements.ClientID = address, name
+		})
+		if err == nil {
+			err = c.workers[i].Start(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i := range c.apis {
+		address, err := parts.FreeAddress()
+		if err != nil {
+			return err
+		}
+		c.apiURLs[i] = "http://" + address
+		c.apis[i], err = c.program(fmt.Sprintf("api-%d", i+1), "api", c.apiURLs[i]+"/readyz", func(cfg *config.Config) {
+			cfg.API.Listen, cfg.API.MetricsListen = address, "127.0.0.1:0"
+		})
+		if err == nil {
+			err = c.apis[i].Start(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// program is one of ours with settings of its own, which is started once it answers at ready.
+func (c *cluster) program(name, binary, ready string, set func(*config.Config)) (*parts.Part, error) {
+	file, err := c.settings(name, set)
+	return parts.New(name, c.faults, func(ctx context.Context) (parts.Process, error) {
+		return c.run(ctx, name, binary, []string{"-config", file}, ready)
+	}), err
+}
+
+func (c *cluster) settings(name string, set func(*config.Config)) (file string, err error) {
+	cfg := c.cfg
+	if set != nil {
+		set(&cfg)
+	}
+	file = filepath.Join(c.dir, name+".yaml")
+	return file, config.Save(file, cfg)
+}
+
+func (c *cluster) run(ctx context.Context, name, binary string, args []string, ready ...string) (parts.Process, error) {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(c.bin, binary), args, nil, c.log(name))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Answers(ctx, time.Minute, ready...)
+}
+
+func (c *cluster) log(name string) string { return filepath.Join(c.dir, name+".log") }
+
+func (c *cluster) census() census.Census {
+	backends := make([]minigroup.Backend, len(c.cfg.Janus.Backends))
+	for i, b := range c.cfg.Janus.Backends {
+		backends[i] = minigroup.Backend(b)
+	}
+	return census.Census{
+		DB: c.db, Runs: c.runs, Event: c.event, Conference: c.conference, Backends: backends,
+		Gateways: janus.New(janus.Config{AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey}, http.DefaultTransport),
+	}
+}
+
+// stop ends every process and removes the folder, unless it is to be kept.
+func (c *cluster) stop(keep bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if c.runs != nil {
+		c.runs.Close()
+	}
+	if c.db != nil {
+		c.db.Close()
+	}
+	for _, p := range []*parts.Part{c.apis[0], c.apis[1], c.workers[0], c.workers[1], c.workers[2], c.sandbox, c.broker, c.janus, c.temporal, c.postgres} {
+		if p != nil {
+			p.Stop(ctx)
+		}
+	}
+	if keep {
+		fmt.Printf("the logs are in %s\n", c.dir)
+		return
+	}
+	if err := stack.RemovePostgres(filepath.Join(c.dir, "postgres")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = os.RemoveAll(c.dir)
+}
