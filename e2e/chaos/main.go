@@ -115,7 +115,9 @@ func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*load.Class
 		}
 		harmed <- mischief(harm, w, o.seed)
 	}()
-	classes := load.Load{Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed, Follow: 10 * time.Second, Fickle: true}.Drive(ctx)
+	classes := load.Load{
+		Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed, Tries: 15, Follow: 10 * time.Second, Fickle: true,
+	}.Drive(ctx)
 	over()
 	err := <-harmed
 	if errors.Is(err, context.Canceled) {

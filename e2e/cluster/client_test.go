@@ -107,7 +107,8 @@ func underLoad(t *testing.T, d *desk, do func(context.Context) error) {
 	ctx, over := context.WithCancel(t.Context())
 	defer over()
 	drive := load.Load{
-		Desk: d, Closings: load.NewClosings(), Clients: 6, Operations: 1 << 40, Seed: 1, Pace: 50 * time.Millisecond, Follow: time.Minute, Names: t.Name() + " ",
+		Desk: d, Closings: load.NewClosings(), Clients: 6, Operations: 1 << 40, Seed: 1, Pace: 50 * time.Millisecond, Names: t.Name() + " ",
+		Tries: 1000, Follow: time.Minute, // nobody gives up while it goes on
 	}
 	driven := make(chan []*load.Class, 1)
 	go func() { driven <- drive.Drive(ctx) }()

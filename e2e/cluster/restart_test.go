@@ -23,7 +23,7 @@ func TestNobodyNoticesARollingRestart(t *testing.T) {
 	underLoad(t, d, func(ctx context.Context) error {
 		for range 2 {
 			for _, p := range []*parts.Part{sut.apis[0], sut.workers[0], sut.apis[1], sut.workers[1], sut.workers[2]} {
-				if err := sut.busy(ctx, d); err != nil {
+				if err := sut.busy(ctx, d, 50); err != nil {
 					return err
 				}
 				if err := p.Restart(ctx, 0); err != nil {
@@ -31,15 +31,15 @@ func TestNobodyNoticesARollingRestart(t *testing.T) {
 				}
 			}
 		}
-		return sut.busy(ctx, d)
+		return sut.busy(ctx, d, 50)
 	})
 }
 
 // busy waits until a number of requests more are answered, so that each restart meets some.
-func (c *cluster) busy(ctx context.Context, d *desk) error {
+func (c *cluster) busy(ctx context.Context, d *desk, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for first := d.answered(); d.answered() < first+50; parts.Pause(ctx, 20*time.Millisecond) {
+	for first := d.answered(); d.answered() < first+n; parts.Pause(ctx, 20*time.Millisecond) {
 		if ctx.Err() != nil {
 			return fmt.Errorf("only %d answers in half a minute", d.answered()-first)
 		}

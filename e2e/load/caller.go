@@ -15,9 +15,6 @@ import (
 	"minigroups/e2e/parts"
 )
 
-// tries is how often a request is sent again that was cut, unanswered or refused for the moment.
-const tries = 15
-
 // Wait is how long the API is asked to wait for a saga, in seconds.
 const Wait = 5
 
@@ -42,6 +39,8 @@ type Load struct {
 	Seed uint64
 	// Pace is how long a client pauses between two operations.
 	Pace time.Duration
+	// Tries is how often a client sends a request that is cut, unanswered or refused for the moment.
+	Tries int
 	// Follow is how long a client asks what became of an operation that was answered 202.
 	Follow time.Duration
 	// Names begin the scopes of the classes.
@@ -154,7 +153,7 @@ func (c *caller) create(ctx context.Context, k *Class) {
 		wg.Go(func() { c.Desk.Send(ctx, api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", prefer) })
 	}
 	k.maybe(k.body)
-	for range tries {
+	for range c.Tries {
 		a := c.Desk.Send(ctx, c.api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", c.waiting())
 		switch {
 		case a.Code == http.StatusCreated || a.Code == http.StatusOK:
@@ -227,7 +226,7 @@ func (c *caller) read(ctx context.Context, k *Class) Answer {
 func (c *caller) update(ctx context.Context, k *Class, method, path string, draw func(*Class) map[string]any) {
 	change := draw(k)
 	unsure := false
-	for range tries {
+	for range c.Tries {
 		a := c.Desk.Send(ctx, c.api, method, path, change, "Prefer", c.waiting())
 		switch {
 		case a.Code == http.StatusOK:

@@ -1,0 +1,88 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"minigroups/e2e/load"
+	"minigroups/e2e/parts"
+)
+
+// wellAgain is how long the service may take to be well once what it needs is there again.
+const wellAgain = 30 * time.Second
+
+// outage judges what is answered while Temporal and Postgres are restarted: what cannot be done says so, and when to come again.
+func outage(method string, from time.Time, a load.Answer) string {
+	if a.Code != http.StatusServiceUnavailable {
+		return succeeds(method, from, a)
+	}
+	blind := len(sut.faults.During("postgres", from, time.Now())) > 0
+	switch {
+	case a.Type != "service_unavailable" || a.RetryAfter == "":
+		return "it says when to come again"
+	case method == http.MethodGet && !blind:
+		return "reads need Postgres alone"
+	default:
+		return ""
+	}
+}
+
+func TestARestartOfTemporalAndPostgresIsSurvived(t *testing.T) {
+	const path = "/api/v1/minigroups"
+	d := newDesk(1, outage)
+	there := ask(t, 0, http.MethodPost, path, map[string]any{"scope": t.Name(), "audience": "example.org", "host": "teacher.example.org"}, http.StatusCreated)
+	underLoad(t, d, func(ctx context.Context) error {
+		for _, p := range []*parts.Part{sut.temporal, sut.postgres} {
+			if err := sut.busy(ctx, d, 50); err != nil {
+				return err
+			}
+			if err := sut.without(ctx, p, func() error {
+				for i := range 20 {
+					d.Send(ctx, i%2, http.MethodGet, path+"/"+there.ClassID.String(), nil)
+				}
+				return sut.busy(ctx, d, 10)
+			}); err != nil {
+				return err
+			}
+			back := time.Now()
+			if err := sut.creates(ctx, p.Name()); err != nil {
+				return fmt.Errorf("after a restart of %s: %w", p.Name(), err)
+			}
+			t.Logf("well %s after %s was back", time.Since(back).Round(time.Millisecond), p.Name())
+		}
+		return sut.busy(ctx, d, 50)
+	})
+}
+
+// without ends a part, starts it again when do has returned, and returns once it serves.
+func (c *cluster) without(ctx context.Context, p *parts.Part, do func() error) error {
+	defer c.faults.Begin(p.Name(), "away")()
+	p.Stop(ctx)
+	if err := do(); err != nil {
+		return err
+	}
+	return p.Start(ctx)
+}
+
+// creates waits until every API creates a minigroup and tells that it is ready.
+func (c *cluster) creates(ctx context.Context, after string) error {
+	ctx, cancel := context.WithTimeout(ctx, wellAgain)
+	defer cancel()
+	for api, address := range c.apiURLs {
+		for n := 0; ; n++ {
+			body := map[string]any{"scope": fmt.Sprintf("after %s at API %d, try %d", after, api+1, n), "audience": "example.org", "host": "teacher.example.org"}
+			a, err := load.Exchange(ctx, http.DefaultClient, c.token, http.MethodPost, address+"/api/v1/minigroups", body)
+			if err == nil && a.Code == http.StatusCreated {
+				break
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("API %d creates nothing within %s: %d %s %w", api+1, wellAgain, a.Code, a.Text, err)
+			}
+			parts.Pause(ctx, 200*time.Millisecond)
+		}
+	}
+	return nil
+}
