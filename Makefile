@@ -30,12 +30,16 @@ help: ## list the targets
 run: .dev/bin/dev ## everything on this machine, in the foreground; Ctrl-C ends it
 	@exec .dev/bin/dev
 
+.PHONY: cluster
+cluster: .dev/bin/dev ## the same in production's shape: Temporal's own server on PostgreSQL, 2 APIs, 3 workers
+	@exec .dev/bin/dev cluster
+
 .PHONY: token
 token: .dev/bin/dev ## a bearer token for the running stack (SUB= account, AUD= audience)
 	@exec .dev/bin/dev token -sub "$(SUB)" -aud "$(AUD)"
 
 .PHONY: clean
-clean: .dev/bin/dev ## remove what make run keeps: databases, keys, logs
+clean: .dev/bin/dev ## remove what make run and make cluster keep: databases, keys, logs
 	@exec .dev/bin/dev clean
 
 .PHONY: build
@@ -46,7 +50,7 @@ build: ## compile the programs into .dev/bin
 # does not see the programs and servers that tests start; e2e last and one package
 # at a time, because it starts whole systems and measures them against deadlines.
 .PHONY: test
-test: packages $(TEMPORAL) .dev/bin/testsummary ## run every test, then say how many passed and failed
+test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
 	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \

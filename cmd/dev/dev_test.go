@@ -76,12 +76,12 @@ func freePort(t *testing.T) int {
 }
 
 // running starts a stack and returns when it has introduced itself.
-func running(t *testing.T, at place, environ []string) (out *said, end func() error) {
+func running(t *testing.T, at place, environ []string, args ...string) (out *said, end func() error) {
 	t.Helper()
 	out = &said{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, context.Background(), at, nil, environ, out) }()
+	go func() { ended <- run(ctx, context.Background(), at, args, environ, out) }()
 	end = sync.OnceValue(func() error {
 		cancel()
 		select {
@@ -136,6 +136,52 @@ func children(t *testing.T, at place) map[int]string {
 		found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
 	}
 	return found
+}
+
+// clusterMachine is a machine on which the ports of a cluster are free, too.
+func clusterMachine(t *testing.T) (at place, environ []string) {
+	t.Helper()
+	for range 20 {
+		at, environ = machine(t)
+		prepared, err := at.cluster().prepare()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := settle(prepared, several, environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.ports() == nil {
+			return at, environ
+		}
+	}
+	t.Fatal("there are no free ports")
+	return at, environ
+}
+
+func TestCluster(t *testing.T) {
+	at, environ := clusterMachine(t)
+	out, end := running(t, at, environ, "cluster")
+	if reply := paste(t, out); !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
+		t.Errorf("got %s", reply)
+	}
+	counts := map[string]int{}
+	for _, line := range children(t, at) {
+		program, _, _ := strings.Cut(line, " ")
+		counts[filepath.Base(program)]++
+	}
+	if counts["api"] != 2 || counts["worker"] != 3 || counts["temporal-server"] != 1 {
+		t.Errorf("there run %v", counts)
+	}
+	if err := run(t.Context(), t.Context(), at, []string{"cluster", "token"}, environ, io.Discard); err != nil {
+		t.Errorf("no token for it: %v", err)
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	if left := children(t, at); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 func TestRun(t *testing.T) {
@@ -278,7 +324,7 @@ func TestSettle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return settle(at, environ)
+		return settle(at, one, environ)
 	}
 
 	t.Run("everything is ours where nothing is configured", func(t *testing.T) {
@@ -372,7 +418,7 @@ func TestSettle(t *testing.T) {
 		}
 		var seen []string
 		for range 2 {
-			p, err := settle(at, nil)
+			p, err := settle(at, one, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 
 // findPostgres installs a server where there is none and that is ours to do.
 func (s *system) findPostgres(ctx context.Context) error {
-	if !s.plan.postgres {
+	if !s.plan.needsPostgres() {
 		return nil
 	}
 	_, err := stack.FindPostgres()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -18,11 +19,15 @@ func (s *system) introduce(now time.Time) error {
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	row := func(what, where string) { fmt.Fprintf(table, "  %s\t%s\n", what, where) }
 	fmt.Fprintln(table)
-	row("API", api+"/api/v1/minigroups")
+	for _, address := range copies(s.plan.apis, cfg.API.Listen) {
+		row("API", "http://"+reachable(address)+"/api/v1/minigroups")
+	}
 	row("OpenAPI", api+"/openapi.yaml")
-	row("metrics", "http://"+reachable(cfg.API.MetricsListen)+"/metrics, http://"+reachable(cfg.Worker.MetricsListen)+"/metrics")
+	for _, address := range slices.Concat(copies(s.plan.apis, cfg.API.MetricsListen), copies(s.plan.workers, cfg.Worker.MetricsListen)) {
+		row("metrics", "http://"+reachable(address)+"/metrics")
+	}
 	row("Temporal", cfg.Temporal.Address)
-	if s.plan.temporal {
+	if s.plan.temporal && !s.plan.server {
 		row("Temporal UI", "http://"+cfg.Dev.TemporalUI)
 	}
 	row("event", described(cfg.Event.URL, s.plan.event))

@@ -24,16 +24,20 @@ func main() {
 	}
 }
 
-// run does what args say. It ends well when ctx ends; hurry ends the waiting for
-// programs that take their time to stop.
+// run does what args say, after the word cluster to one in the shape that
+// production has. It ends well when ctx ends; hurry ends the waiting for programs
+// that take their time to stop.
 func run(ctx, hurry context.Context, at place, args, environ []string, out io.Writer) error {
-	command := "run"
+	command, as := "run", one
+	if len(args) > 0 && args[0] == "cluster" {
+		at, as, args = at.cluster(), several, args[1:]
+	}
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
 	switch command {
 	case "run":
-		return runStack(ctx, hurry, at, environ, out)
+		return runStack(ctx, hurry, at, as, environ, out)
 	case "token":
 		return printToken(at, args, out)
 	case "clean":

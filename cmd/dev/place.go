@@ -18,6 +18,9 @@ func (at place) path(parts ...string) string {
 	return filepath.Join(append([]string{at.dir}, parts...)...)
 }
 
+// cluster is where everything of the cluster is.
+func (at place) cluster() place { return place{root: at.root, dir: at.path("cluster")} }
+
 func (at place) configFile() string { return at.path("config.yaml") }
 func (at place) binary(name string) string {
 	return at.path("bin", name)
@@ -66,10 +69,13 @@ func (at place) lock() (io.Closer, error) {
 	return file, nil
 }
 
-// clean removes what make run keeps, unless it runs.
+// clean removes what make run and make cluster keep, unless they run.
 func clean(at place, out io.Writer) error {
 	if _, err := os.Stat(at.dir); errors.Is(err, os.ErrNotExist) {
 		return nil
+	}
+	if err := clean(at.cluster(), out); err != nil {
+		return err
 	}
 	held, err := at.lock()
 	if err != nil {

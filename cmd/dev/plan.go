@@ -23,16 +23,45 @@ const (
 	devCapacity = 500
 )
 
+// shape is how many of our programs there are, and whether Temporal is its own
+// server on PostgreSQL instead of the dev server.
+type shape struct {
+	apis, workers int
+	server        bool
+}
+
+// The shapes that make run and make cluster have.
+var (
+	one     = shape{apis: 1, workers: 1}
+	several = shape{apis: 2, workers: 3, server: true}
+)
+
+// apart is how far apart the ports of programs of the same kind are.
+const apart = 100
+
+// copies are the addresses on which n programs of a kind listen: the first one on address, the others on ports beyond it, or
+// all on any where it names none.
+func copies(n int, address string) []string {
+	list := slices.Repeat([]string{address}, n)
+	host, name, _ := net.SplitHostPort(address) // the configuration has been checked
+	port, _ := net.LookupPort("tcp", name)
+	for i := 1; i < n && port > 0; i++ {
+		list[i] = net.JoinHostPort(host, strconv.Itoa(port+i*apart))
+	}
+	return list
+}
+
 // plan is what is ours to start, and the configuration of the programs, which
 // lacks only the address of a Postgres that is still to start.
 type plan struct {
+	shape
 	cfg                                                  config.Config
 	postgres, temporal, event, conference, janus, broker bool
 }
 
 // settle makes the plan from the user's configuration: whatever has an address
 // there is not ours, everything else gets the address it will have.
-func settle(at place, environ []string) (plan, error) {
+func settle(at place, as shape, environ []string) (plan, error) {
 	file := ""
 	if own := filepath.Join(at.root, "minigroups.yaml"); !slices.ContainsFunc(environ, isConfigVariable) && exists(own) {
 		file = own
@@ -42,6 +71,7 @@ func settle(at place, environ []string) (plan, error) {
 		return plan{}, err
 	}
 	p := plan{
+		shape:      as,
 		postgres:   !cfg.Given("database.url"),
 		temporal:   !cfg.Given("temporal.address"),
 		event:      !cfg.Given("event.url"),
@@ -72,6 +102,22 @@ func settle(at place, environ []string) (plan, error) {
 	}
 	p.cfg = cfg
 	return p, p.check()
+}
+
+// needsPostgres reports whether a Postgres is ours to start: for us, or for Temporal.
+func (p plan) needsPostgres() bool { return p.postgres || p.temporal && p.server }
+
+// temporalPorts are those of Temporal's own server, around that of its frontend.
+func (p plan) temporalPorts() (stack.TemporalPorts, error) {
+	_, text, err := net.SplitHostPort(p.cfg.Dev.TemporalListen)
+	if err != nil {
+		return stack.TemporalPorts{}, fmt.Errorf("dev.temporal_listen: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return stack.TemporalPorts{}, fmt.Errorf("dev.temporal_listen: %w", err)
+	}
+	return stack.UsualTemporalPorts(port), nil
 }
 
 // announces reports whether stand-ins of ours have something to announce.
@@ -158,16 +204,35 @@ func (p plan) check() error {
 func (p plan) ports() error {
 	dev := p.cfg.Dev
 	var wrong []error
+	check := func(address, what, setting string) {
+		wrong = append(wrong, stack.CheckPort(address, what, setting+" ("+config.Variable(setting)+")"))
+	}
+	for _, program := range []struct {
+		n                      int
+		address, what, setting string
+	}{
+		{p.apis, p.cfg.API.Listen, "the API", "api.listen"},
+		{p.apis, p.cfg.API.MetricsListen, "the metrics of the API", "api.metrics_listen"},
+		{p.workers, p.cfg.Worker.MetricsListen, "the metrics of the worker", "worker.metrics_listen"},
+	} {
+		for _, address := range copies(program.n, program.address) {
+			check(address, program.what, program.setting)
+		}
+	}
+	if p.temporal && p.server {
+		ports, err := p.temporalPorts()
+		wrong = append(wrong, err)
+		if err == nil {
+			wrong = append(wrong, ports.Check())
+		}
+	}
 	for _, port := range []struct {
 		ours                   bool
 		address, what, setting string
 	}{
-		{true, p.cfg.API.Listen, "the API", "api.listen"},
-		{true, p.cfg.API.MetricsListen, "the metrics of the API", "api.metrics_listen"},
-		{true, p.cfg.Worker.MetricsListen, "the metrics of the worker", "worker.metrics_listen"},
-		{p.postgres, loopback(dev.PostgresPort), "Postgres", "dev.postgres_port"},
-		{p.temporal, dev.TemporalListen, "Temporal", "dev.temporal_listen"},
-		{p.temporal, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
+		{p.needsPostgres(), loopback(dev.PostgresPort), "Postgres", "dev.postgres_port"},
+		{p.temporal && !p.server, dev.TemporalListen, "Temporal", "dev.temporal_listen"},
+		{p.temporal && !p.server, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
 		{p.event, dev.EventListen, "the event stand-in", "dev.event_listen"},
 		{p.conference, dev.ConferenceListen, "the conference stand-in", "dev.conference_listen"},
 		{p.broker, dev.BrokerListen, "the MQTT broker", "dev.broker_listen"},
@@ -175,7 +240,7 @@ func (p plan) ports() error {
 		{p.janus, loopback(dev.JanusAdminPort), "the Admin API of Janus", "dev.janus_admin_port"},
 	} {
 		if port.ours {
-			wrong = append(wrong, stack.CheckPort(port.address, port.what, port.setting+" ("+config.Variable(port.setting)+")"))
+			check(port.address, port.what, port.setting)
 		}
 	}
 	return errors.Join(wrong...)

@@ -15,11 +15,12 @@ import (
 const (
 	serveWithin   = time.Minute
 	migrateWithin = 2 * time.Minute
+	apiName       = "api"
 	workerName    = "worker"
 )
 
 func (s *system) startPostgres(ctx context.Context) error {
-	if !s.plan.postgres {
+	if !s.plan.needsPostgres() {
 		return nil
 	}
 	s.say("starting Postgres on %s", loopback(s.plan.cfg.Dev.PostgresPort))
@@ -30,6 +31,10 @@ func (s *system) startPostgres(ctx context.Context) error {
 		return err
 	}
 	s.keep(postgres)
+	s.postgres = postgres
+	if !s.plan.postgres {
+		return nil
+	}
 	if err := postgres.CreateDatabase(ctx, devDatabase); err != nil {
 		return err
 	}
@@ -43,9 +48,28 @@ func (s *system) startTemporal(ctx context.Context) error {
 	}
 	cfg := s.plan.cfg
 	s.say("starting Temporal on %s", cfg.Dev.TemporalListen)
+	if s.plan.server {
+		return s.startTemporalServer(ctx)
+	}
 	temporal, err := stack.StartTemporal(ctx, stack.TemporalOptions{
 		Binary: s.temporal, DBFile: s.at.path("temporal.db"), Address: cfg.Dev.TemporalListen, UIAddress: cfg.Dev.TemporalUI,
 		Namespace: cfg.Temporal.Namespace, SearchAttributes: workflows.SearchAttributes(), Log: s.at.log("temporal"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(temporal)
+	return nil
+}
+
+func (s *system) startTemporalServer(ctx context.Context) error {
+	ports, err := s.plan.temporalPorts()
+	if err != nil {
+		return err
+	}
+	temporal, err := stack.StartTemporalServer(ctx, stack.TemporalServerOptions{
+		Binary: s.temporal, SchemaTool: s.schema, Dir: s.at.path("temporal"), Postgres: s.postgres, Ports: ports,
+		Namespace: s.plan.cfg.Temporal.Namespace, Log: s.at.log("temporal"),
 	})
 	if err != nil {
 		return err
@@ -87,7 +111,7 @@ func (s *system) startStandIns(ctx context.Context) error {
 	for audience := range cfg.Authorization {
 		args = append(args, "-trust", audience+"="+cfg.Account.Label+"."+cfg.Account.Audience)
 	}
-	return s.startProgram(ctx, "sandbox", args, urls...)
+	return s.startProgram(ctx, "sandbox", "sandbox", args, nil, urls...)
 }
 
 // announcing tells the stand-ins where to announce, and whether the broker there is theirs too.
@@ -128,7 +152,7 @@ func (s *system) migrate(ctx context.Context) error {
 		return err
 	}
 	s.say("migrating")
-	process, err := stack.StartBinary(ctx, "migrate", s.at.binary("migrate"), []string{"-config", s.at.configFile()}, nil, s.at.log("migrate"))
+	process, err := stack.StartBinary(ctx, "migrate", s.at.binary("migrate"), s.configured(), nil, s.at.log("migrate"))
 	if err != nil {
 		return err
 	}
@@ -145,19 +169,48 @@ func (s *system) migrate(ctx context.Context) error {
 	return nil
 }
 
-func (s *system) startWorker(ctx context.Context) error {
-	s.say("starting worker")
-	return s.startProgram(ctx, workerName, []string{"-config", s.at.configFile()}, "http://"+reachable(s.plan.cfg.Worker.MetricsListen)+"/metrics")
+func (s *system) startWorkers(ctx context.Context) error {
+	for i, metrics := range copies(s.plan.workers, s.plan.cfg.Worker.MetricsListen) {
+		name := nameOf(workerName, i, s.plan.workers)
+		s.say("starting %s", name)
+		env := []string{config.Variable("worker.metrics_listen") + "=" + metrics}
+		if s.plan.workers > 1 { // one alone keeps the session that it is configured to have
+			env = append(env, config.Variable("announcements.client_id")+"="+name)
+		}
+		if err := s.startProgram(ctx, name, workerName, s.configured(), env, "http://"+reachable(metrics)+"/metrics"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *system) startAPI(ctx context.Context) error {
-	s.say("starting API on %s", s.plan.cfg.API.Listen)
-	return s.startProgram(ctx, "api", []string{"-config", s.at.configFile()}, "http://"+reachable(s.plan.cfg.API.Listen)+"/readyz")
+func (s *system) startAPIs(ctx context.Context) error {
+	metrics := copies(s.plan.apis, s.plan.cfg.API.MetricsListen)
+	for i, address := range copies(s.plan.apis, s.plan.cfg.API.Listen) {
+		name := nameOf(apiName, i, s.plan.apis)
+		s.say("starting %s on %s", name, address)
+		env := []string{config.Variable("api.listen") + "=" + address, config.Variable("api.metrics_listen") + "=" + metrics[i]}
+		if err := s.startProgram(ctx, name, apiName, s.configured(), env, "http://"+reachable(address)+"/readyz"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configured are the arguments of programs that read the configuration of all.
+func (s *system) configured() []string { return []string{"-config", s.at.configFile()} }
+
+// nameOf tells programs of a kind apart, where there are several.
+func nameOf(kind string, i, n int) string {
+	if n == 1 {
+		return kind
+	}
+	return fmt.Sprintf("%s-%d", kind, i+1)
 }
 
 // startProgram starts one of our programs and waits until all urls answer 200.
-func (s *system) startProgram(ctx context.Context, name string, args []string, urls ...string) error {
-	process, err := stack.StartBinary(ctx, name, s.at.binary(name), args, nil, s.at.log(name))
+func (s *system) startProgram(ctx context.Context, name, program string, args, env []string, urls ...string) error {
+	process, err := stack.StartBinary(ctx, name, s.at.binary(program), args, env, s.at.log(name))
 	if err != nil {
 		return err
 	}

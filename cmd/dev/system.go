@@ -30,6 +30,8 @@ type system struct {
 	plan     plan
 	standIn  bool // for Janus
 	temporal string
+	schema   string // the tool for Temporal's, in a cluster
+	postgres *stack.Postgres
 	out      io.Writer
 	children []child
 	died     chan child
@@ -37,7 +39,7 @@ type system struct {
 
 // runStack starts everything and returns after everything has ended again: well
 // when ctx ended, with an error when a program died or could not start.
-func runStack(ctx, hurry context.Context, at place, environ []string, out io.Writer) error {
+func runStack(ctx, hurry context.Context, at place, as shape, environ []string, out io.Writer) error {
 	at, err := at.prepare()
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func runStack(ctx, hurry context.Context, at place, environ []string, out io.Wri
 		return err
 	}
 	defer held.Close()
-	p, err := settle(at, environ)
+	p, err := settle(at, as, environ)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (s *system) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n
 func (s *system) live(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		s.findPostgres, s.findJanus, s.build,
-		s.startPostgres, s.startTemporal, s.startStandIns, s.startJanus, s.migrate, s.startWorker, s.startAPI,
+		s.startPostgres, s.startTemporal, s.startStandIns, s.startJanus, s.migrate, s.startWorkers, s.startAPIs,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -110,7 +112,7 @@ func (s *system) stop(hurry context.Context) error {
 		}
 		s.say("stopping %s", c.Name())
 		within := stopWithin
-		if c.Name() == workerName {
+		if strings.HasPrefix(c.Name(), workerName) {
 			// It waits for the requests that it has in flight.
 			within += s.plan.cfg.Saga.Flight
 		}
@@ -121,11 +123,16 @@ func (s *system) stop(hurry context.Context) error {
 	return errors.Join(wrong...)
 }
 
-// build makes the Temporal CLI, where it is needed, and our programs.
+// build makes the Temporal CLI or its server, where one is needed, and our programs.
 func (s *system) build(ctx context.Context) (err error) {
 	if s.plan.temporal {
 		s.say("building what is not built yet (the first time takes minutes)")
-		if s.temporal, err = stack.BuildTemporal(ctx, s.at.root, s.out); err != nil {
+		if s.plan.server {
+			s.temporal, s.schema, err = stack.BuildTemporalServer(ctx, s.at.root, s.out)
+		} else {
+			s.temporal, err = stack.BuildTemporal(ctx, s.at.root, s.out)
+		}
+		if err != nil {
 			return err
 		}
 	}

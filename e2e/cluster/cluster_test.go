@@ -24,6 +24,7 @@ import (
 type cluster struct {
 	dir, bin   string
 	cfg        config.Config
+	configFile string
 	token      string
 	event      string
 	conference string
@@ -162,18 +163,18 @@ func (c *cluster) prepareStandIns() error {
 	c.event, c.conference = "http://"+event, "http://"+conference
 	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
 	c.sandbox = parts.New("stand-ins", c.faults, func(ctx context.Context) (parts.Process, error) {
-		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.Announcements.Broker),
+		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.Announcements.Broker), nil,
 			c.event+"/healthz", c.conference+"/healthz")
 	})
 	return nil
 }
 
 func (c *cluster) startPrograms(ctx context.Context) (err error) {
-	file, err := c.settings("migrate", nil)
-	if err != nil {
+	c.configFile = filepath.Join(c.dir, "config.yaml")
+	if err := config.Save(c.configFile, c.cfg); err != nil {
 		return err
 	}
-	if err := parts.Migrate(ctx, c.bin, file, c.log("migrate")); err != nil {
+	if err := parts.Migrate(ctx, c.bin, c.configFile, c.log("migrate")); err != nil {
 		return err
 	}
 	if c.db, err = pgxpool.New(ctx, c.cfg.Database.URL.Reveal()); err != nil {
@@ -188,13 +189,8 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 			return err
 		}
 		name := fmt.Sprintf("worker-%d", i+1)
-		c.workers[i], err = c.program(name, "worker", "http://"+address+"/metrics", func(cfg *config.Config) {
-			cfg.Worker.MetricsListen, cfg.Announcements.ClientID = address, name
-		})
-		if err == nil {
-			err = c.workers[i].Start(ctx)
-		}
-		if err != nil {
+		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics", setting("worker.metrics_listen", address), setting("announcements.client_id", name))
+		if err := c.workers[i].Start(ctx); err != nil {
 			return err
 		}
 	}
@@ -204,38 +200,25 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 			return err
 		}
 		c.apiURLs[i] = "http://" + address
-		c.apis[i], err = c.program(fmt.Sprintf("api-%d", i+1), "api", c.apiURLs[i]+"/readyz", func(cfg *config.Config) {
-			cfg.API.Listen, cfg.API.MetricsListen = address, "127.0.0.1:0"
-		})
-		if err == nil {
-			err = c.apis[i].Start(ctx)
-		}
-		if err != nil {
+		c.apis[i] = c.program(fmt.Sprintf("api-%d", i+1), "api", c.apiURLs[i]+"/readyz", setting("api.listen", address), setting("api.metrics_listen", "127.0.0.1:0"))
+		if err := c.apis[i].Start(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func setting(key, value string) string { return config.Variable(key) + "=" + value }
+
 // program is one of ours with settings of its own, which is started once it answers at ready.
-func (c *cluster) program(name, binary, ready string, set func(*config.Config)) (*parts.Part, error) {
-	file, err := c.settings(name, set)
+func (c *cluster) program(name, binary, ready string, settings ...string) *parts.Part {
 	return parts.New(name, c.faults, func(ctx context.Context) (parts.Process, error) {
-		return c.run(ctx, name, binary, []string{"-config", file}, ready)
-	}), err
+		return c.run(ctx, name, binary, []string{"-config", c.configFile}, settings, ready)
+	})
 }
 
-func (c *cluster) settings(name string, set func(*config.Config)) (file string, err error) {
-	cfg := c.cfg
-	if set != nil {
-		set(&cfg)
-	}
-	file = filepath.Join(c.dir, name+".yaml")
-	return file, config.Save(file, cfg)
-}
-
-func (c *cluster) run(ctx context.Context, name, binary string, args []string, ready ...string) (parts.Process, error) {
-	p, err := stack.StartBinary(ctx, name, filepath.Join(c.bin, binary), args, nil, c.log(name))
+func (c *cluster) run(ctx context.Context, name, binary string, args, env []string, ready ...string) (parts.Process, error) {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(c.bin, binary), args, env, c.log(name))
 	if err != nil {
 		return nil, err
 	}

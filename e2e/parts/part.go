@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,6 +16,7 @@ type Process interface {
 	Thaw()
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}
+	Err() error
 	Tail() []string
 }
 
@@ -50,9 +52,17 @@ func (p *Part) Kill(ctx context.Context, away time.Duration) error {
 	return p.again(ctx, "kill", away, func() error { return p.process.Kill() })
 }
 
-// Restart tells the process to end, and starts it again a while after it has ended.
+// Restart tells the process to end, and starts it again a while after it has ended, which it is to do well.
 func (p *Part) Restart(ctx context.Context, away time.Duration) error {
-	return p.again(ctx, "restart", away, func() error { return p.process.Stop(context.WithoutCancel(ctx)) })
+	return p.again(ctx, "restart", away, func() error {
+		if err := p.process.Stop(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+		if err := p.process.Err(); err != nil {
+			return fmt.Errorf("%s was told to end: %w\n%s", p.name, err, strings.Join(p.process.Tail(), "\n"))
+		}
+		return nil
+	})
 }
 
 func (p *Part) again(ctx context.Context, how string, away time.Duration, end func() error) error {
