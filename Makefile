@@ -16,6 +16,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 TEMPORAL := .tools/temporal
 TEMPORAL_SERVER := .tools/temporal-server
 TEMPORAL_SCHEMA := .tools/temporal-sql-tool
+TEMPORAL_UI := .tools/temporal-ui
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
 GOVULNCHECK := .tools/govulncheck
@@ -50,7 +51,7 @@ build: ## compile the programs into .dev/bin
 # does not see the programs and servers that tests start; e2e last and one package
 # at a time, because it starts whole systems and measures them against deadlines.
 .PHONY: test
-test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) .dev/bin/testsummary ## run every test, then say how many passed and failed
+test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
 	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \
@@ -138,6 +139,9 @@ $(TEMPORAL_SERVER): tools/go.mod tools/go.sum
 
 $(TEMPORAL_SCHEMA): tools/go.mod tools/go.sum
 	@go build -C tools -o ../$@ go.temporal.io/server/cmd/tools/sql && touch $@
+
+$(TEMPORAL_UI): tools/go.mod tools/go.sum
+	@go build -C tools -o ../$@ github.com/temporalio/ui-server/v2/cmd/server && touch $@
 
 $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
 	@echo "building golangci-lint: minutes the first time"

@@ -22,6 +22,7 @@ type tool struct{ name, title, source string }
 var (
 	temporalCLI    = tool{"temporal", "the Temporal CLI", "github.com/temporalio/cli/cmd/temporal"}
 	temporalServer = tool{"temporal-server", "Temporal's server", "go.temporal.io/server/cmd/server"}
+	temporalUI     = tool{"temporal-ui", "Temporal's UI", "github.com/temporalio/ui-server/v2/cmd/server"}
 	temporalSchema = tool{"temporal-sql-tool", "Temporal's schema tool", "go.temporal.io/server/cmd/tools/sql"}
 )
 
@@ -41,6 +42,12 @@ func BuildTemporalServer(ctx context.Context, root string, progress io.Writer) (
 	}
 	schema, err = temporalSchema.build(ctx, root, progress)
 	return server, schema, err
+}
+
+// BuildTemporalUI builds the web UI for Temporal's own server, as BuildTemporal
+// does, and returns the path of the binary.
+func BuildTemporalUI(ctx context.Context, root string, progress io.Writer) (string, error) {
+	return temporalUI.build(ctx, root, progress)
 }
 
 func (t tool) build(ctx context.Context, root string, progress io.Writer) (string, error) {

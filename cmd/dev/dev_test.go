@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -164,6 +165,17 @@ func TestCluster(t *testing.T) {
 	out, end := running(t, at, environ, "cluster")
 	if reply := paste(t, out); !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
 		t.Errorf("got %s", reply)
+	}
+	ui := regexp.MustCompile(`Temporal UI +(http://\S+)`).FindStringSubmatch(out.String())
+	if ui == nil {
+		t.Fatalf("no UI is named:\n%s", out)
+	}
+	page, err := http.Get(ui[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = page.Body.Close(); page.StatusCode != http.StatusOK {
+		t.Errorf("the UI answers %s", page.Status)
 	}
 	counts := map[string]int{}
 	for _, line := range children(t, at) {

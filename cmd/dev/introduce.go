@@ -27,7 +27,7 @@ func (s *system) introduce(now time.Time) error {
 		row("metrics", "http://"+reachable(address)+"/metrics")
 	}
 	row("Temporal", cfg.Temporal.Address)
-	if s.plan.temporal && !s.plan.server {
+	if s.plan.temporal {
 		row("Temporal UI", "http://"+cfg.Dev.TemporalUI)
 	}
 	row("event", described(cfg.Event.URL, s.plan.event))

@@ -40,11 +40,11 @@ var (
 const apart = 100
 
 // copies are the addresses on which n programs of a kind listen: the first one on address, the others on ports beyond it, or
-// all on any where it names none.
+// all on any where that is 0.
 func copies(n int, address string) []string {
 	list := slices.Repeat([]string{address}, n)
-	host, name, _ := net.SplitHostPort(address) // the configuration has been checked
-	port, _ := net.LookupPort("tcp", name)
+	host, text, _ := net.SplitHostPort(address) // the configuration has been checked
+	port, _ := strconv.Atoi(text)               // 0, too, where it is a name
 	for i := 1; i < n && port > 0; i++ {
 		list[i] = net.JoinHostPort(host, strconv.Itoa(port+i*apart))
 	}
@@ -232,7 +232,7 @@ func (p plan) ports() error {
 	}{
 		{p.needsPostgres(), loopback(dev.PostgresPort), "Postgres", "dev.postgres_port"},
 		{p.temporal && !p.server, dev.TemporalListen, "Temporal", "dev.temporal_listen"},
-		{p.temporal && !p.server, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
+		{p.temporal, dev.TemporalUI, "the UI of Temporal", "dev.temporal_ui"},
 		{p.event, dev.EventListen, "the event stand-in", "dev.event_listen"},
 		{p.conference, dev.ConferenceListen, "the conference stand-in", "dev.conference_listen"},
 		{p.broker, dev.BrokerListen, "the MQTT broker", "dev.broker_listen"},

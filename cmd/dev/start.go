@@ -75,6 +75,14 @@ func (s *system) startTemporalServer(ctx context.Context) error {
 		return err
 	}
 	s.keep(temporal)
+	ui, err := stack.StartTemporalUI(ctx, stack.TemporalUIOptions{
+		Binary: s.ui, Dir: s.at.path("temporal"), Address: s.plan.cfg.Dev.TemporalUI, Temporal: temporal.Address(),
+		Namespace: s.plan.cfg.Temporal.Namespace, Log: s.at.log("temporal-ui"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(ui)
 	return nil
 }
 

@@ -31,6 +31,7 @@ type system struct {
 	standIn  bool // for Janus
 	temporal string
 	schema   string // the tool for Temporal's, in a cluster
+	ui       string // of Temporal, in a cluster
 	postgres *stack.Postgres
 	out      io.Writer
 	children []child
@@ -128,7 +129,7 @@ func (s *system) build(ctx context.Context) (err error) {
 	if s.plan.temporal {
 		s.say("building what is not built yet (the first time takes minutes)")
 		if s.plan.server {
-			s.temporal, s.schema, err = stack.BuildTemporalServer(ctx, s.at.root, s.out)
+			err = s.buildServer(ctx)
 		} else {
 			s.temporal, err = stack.BuildTemporal(ctx, s.at.root, s.out)
 		}
@@ -137,4 +138,12 @@ func (s *system) build(ctx context.Context) (err error) {
 		}
 	}
 	return stack.BuildPrograms(ctx, s.at.root, s.at.path("bin"), s.out, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox")
+}
+
+func (s *system) buildServer(ctx context.Context) (err error) {
+	if s.temporal, s.schema, err = stack.BuildTemporalServer(ctx, s.at.root, s.out); err != nil {
+		return err
+	}
+	s.ui, err = stack.BuildTemporalUI(ctx, s.at.root, s.out)
+	return err
 }

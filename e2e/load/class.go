@@ -13,6 +13,7 @@ import (
 // Promise is how much the API has acknowledged of a class.
 type Promise int
 
+// What the API has acknowledged, from less to more.
 const (
 	Nothing  Promise = iota // no POST was answered so that there must be a row
 	Accepted                // 202: there is a row

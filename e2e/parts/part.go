@@ -32,6 +32,7 @@ type Part struct {
 	process Process
 }
 
+// New is a part that launch starts, each time it is started.
 func New(name string, faults *FaultLog, launch func(context.Context) (Process, error)) *Part {
 	return &Part{name: name, faults: faults, launch: launch}
 }
