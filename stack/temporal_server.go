@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/taskqueue/v1"
@@ -165,27 +164,11 @@ func (o TemporalServerOptions) bringUp(ctx context.Context, database, schema str
 	if err := o.Postgres.CreateDatabase(ctx, database); err != nil {
 		return err
 	}
-	versioned, err := o.versioned(ctx, database)
-	if err != nil {
-		return fmt.Errorf("look for the schema of %s: %w", database, err)
-	}
-	if !versioned { // setting it up again would take it for version 0.0
-		if err := o.schemaTool(ctx, database, "setup-schema", "--version", "0.0"); err != nil {
-			return err
-		}
+	// A schema that is there already is left at its version.
+	if err := o.schemaTool(ctx, database, "setup-schema", "--version", "0.0"); err != nil {
+		return err
 	}
 	return o.schemaTool(ctx, database, "update-schema", "--schema-name", schema)
-}
-
-// versioned reports whether a database has a schema of the tool's, of whatever version.
-func (o TemporalServerOptions) versioned(ctx context.Context, database string) (is bool, err error) {
-	conn, err := pgx.Connect(ctx, o.Postgres.URL(database))
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	err = conn.QueryRow(ctx, "SELECT to_regclass('schema_version') IS NOT NULL").Scan(&is)
-	return is, err
 }
 
 func (o TemporalServerOptions) schemaTool(ctx context.Context, database string, args ...string) error {
