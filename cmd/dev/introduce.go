@@ -48,8 +48,12 @@ func (s *system) introduce(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.say("\nA token for %s.%s (make token prints others):\n\n%s\n\nA first minigroup:\n\n%s\n\nCtrl-C ends it all.",
-		devSubject, devAudience, token, curl(api, token, example))
+	others := "make token"
+	if s.plan.server {
+		others = ".dev/bin/dev cluster token"
+	}
+	s.say("\nA token for %s.%s (%s prints others):\n\n%s\n\nA first minigroup:\n\n%s\n\nCtrl-C ends it all.",
+		devSubject, devAudience, others, token, curl(api, token, example))
 	return nil
 }
 

@@ -14,19 +14,23 @@ import (
 // wellAgain is how long the service may take to be well once what it needs is there again.
 const wellAgain = 30 * time.Second
 
-// outage judges what is answered while Temporal and Postgres are restarted: what cannot be done says so, and when to come again.
+// outage judges what is answered while Temporal and Postgres are away and come back: what cannot be done says so, and when to
+// come again.
 func outage(method string, from time.Time, a load.Answer) string {
-	if a.Code != http.StatusServiceUnavailable {
-		return succeeds(method, from, a)
-	}
-	blind := len(sut.faults.During("postgres", from, time.Now())) > 0
+	away := func(part string, since time.Time) bool { return len(sut.faults.During(part, since, time.Now())) > 0 }
+	unwell := from.Add(-wellAgain)
 	switch {
-	case a.Type != "service_unavailable" || a.RetryAfter == "":
+	case a.Code == http.StatusServiceUnavailable && (a.Type != "service_unavailable" || a.RetryAfter == ""):
 		return "it says when to come again"
-	case method == http.MethodGet && !blind:
+	case a.Code == http.StatusServiceUnavailable && method == http.MethodGet && !away("postgres", from):
 		return "reads need Postgres alone"
-	default:
+	case a.Code == http.StatusServiceUnavailable && (away("temporal", unwell) || away("postgres", unwell)):
 		return ""
+	// An operation is decided by its row, but its run is open until it has told Temporal of its end.
+	case a.Type == "operation_in_progress" && a.RetryAfter != "" && (away("temporal", unwell) || away("postgres", unwell)):
+		return ""
+	default:
+		return succeeds(method, from, a)
 	}
 }
 
