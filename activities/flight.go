@@ -118,6 +118,28 @@ func (f *Flights) of(classID uuid.UUID, kind minigroup.RoomKind) []uuid.UUID {
 	return ids
 }
 
+// InTheAir counts the requests that are sent and waited for.
+func (f *Flights) InTheAir() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.flights)
+}
+
+// carrying is the context of a flight that tells what the context of the step which boarded it told: whose request it is, and of
+// which trace. It ends with the flight alone.
+type carrying struct {
+	context.Context
+	step context.Context
+}
+
+// Value looks in the flight first.
+func (c carrying) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.step.Value(key)
+}
+
 // board joins the flight of an attempt, or starts it where this process has written the attempt and not sent it. It
 // returns nil where neither is so: then nobody here can tell whether the attempt was sent, and a new one is needed.
 func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, error)) *flight {
@@ -196,7 +218,7 @@ func (f *Flights) dismiss(fl *flight) {
 	ctx, cancel := context.WithTimeout(f.base, ledgerTry)
 	defer cancel()
 	if err := f.runs.CloseRoom(ctx, minigroup.CondemnedRoom{Kind: fl.kind, ID: fl.room, ClassID: fl.classID}); err != nil {
-		f.log.Warn("a condemned room is left for the sweeper", zap.String("kind", string(fl.kind)), zap.Stringer("room_id", fl.room), zap.Error(err))
+		f.log.Warn("a condemned room is left for the sweeper", zap.Stringer("class_id", fl.classID), zap.String("kind", string(fl.kind)), zap.Stringer("room_id", fl.room), zap.Error(err))
 	}
 }
 

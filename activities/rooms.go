@@ -24,7 +24,8 @@ type RoomInput struct {
 func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error)) (uuid.UUID, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	fl := a.Flights.board(in.Attempt, send)
+	fly := func(flight context.Context) (uuid.UUID, error) { return send(carrying{flight, ctx}) }
+	fl := a.Flights.board(in.Attempt, fly)
 	if fl == nil {
 		attempt, err := a.openAttempt(ctx, kind, in)
 		if err != nil {
@@ -33,7 +34,7 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 		if attempt.State == minigroup.AttemptHeld {
 			return attempt.RoomID, nil
 		}
-		if fl = a.Flights.board(attempt.ID, send); fl == nil {
+		if fl = a.Flights.board(attempt.ID, fly); fl == nil {
 			return uuid.Nil, failed(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
 		}
 	}

@@ -63,6 +63,7 @@ func newAsked(audience string, policy Policy, options Options) (*asked, error) {
 func (a *asked) allows(ctx context.Context, q question) (bool, error) {
 	key := q.key()
 	if known, ok := a.answers.Get(key); ok && time.Now().Before(known.until) {
+		a.answered(true)
 		return known.allowed, nil
 	}
 	flight := a.flights.DoChan(key, func() (any, error) {
@@ -93,14 +94,21 @@ func (a *asked) remember(key string, allowed bool) {
 	}
 }
 
+func (a *asked) answered(remembered bool) {
+	if a.options.Answered != nil {
+		a.options.Answered(a.audience, remembered)
+	}
+}
+
 // ask asks until there is an answer, at most as often as the policy says.
 func (a *asked) ask(ctx context.Context, q question) (allowed bool, err error) {
 	for range a.policy.Attempts {
 		if allowed, err = a.askOnce(ctx, q); err == nil {
+			a.answered(false)
 			return allowed, nil
 		}
 		if a.options.Failed != nil {
-			a.options.Failed(a.audience, err)
+			a.options.Failed(ctx, a.audience, err)
 		}
 	}
 	return false, err

@@ -208,7 +208,7 @@ func TestATenantThatDoesNotAnswer(t *testing.T) {
 			service, failures := &iam{answer: hang}, 0
 			authorizer := asking(t, service, func(p *auth.Policy, o *auth.Options) {
 				p.Attempts = 3
-				o.Failed = func(string, error) { failures++ }
+				o.Failed = func(context.Context, string, error) { failures++ }
 			})
 			began := time.Now()
 			wants(t, authorizer.Authorize(t.Context(), alice, tenantAudience, "read"), minigroup.AuthorizationFailed)

@@ -57,8 +57,10 @@ type Options struct {
 	RememberAllowed, RememberDenied time.Duration
 	// Concurrency bounds the questions that one tenant is asked at a time.
 	Concurrency int
+	// Answered is told of every question that was answered, by the tenant or from what is remembered; nil: nobody is.
+	Answered func(audience string, remembered bool)
 	// Failed is told of every question that a tenant did not answer; nil: nobody is.
-	Failed func(audience string, err error)
+	Failed func(ctx context.Context, audience string, err error)
 }
 
 // Authorizer decides who may do what. It is safe for concurrent use.

@@ -52,6 +52,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkAnnouncements(c.Announcements)
 	m.checkSaga(c.Saga)
 	m.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	m.checkTracing(c.Tracing)
 	m.checkDev(c.Dev)
 	m.checkRequired(c, required)
 	return m
@@ -90,6 +91,13 @@ func (m *Mistakes) checkAPI(a API) {
 	}
 	if a.DrainDelay < 0 || a.DrainDelay > MaxWait {
 		m.add("api.drain_delay", a.DrainDelay.String(), "a duration up to "+MaxWait.String())
+	}
+}
+
+func (m *Mistakes) checkTracing(t Tracing) {
+	m.checkAddress("tracing.endpoint", t.Endpoint)
+	if !(t.SampleRatio >= 0 && t.SampleRatio <= 1) { // NaN neither
+		m.add("tracing.sample_ratio", fmt.Sprint(t.SampleRatio), "a number from 0 to 1")
 	}
 }
 

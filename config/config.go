@@ -23,6 +23,7 @@ type Config struct {
 	Announcements Announcements       `koanf:"announcements"`
 	Saga          Saga                `koanf:"saga"`
 	Log           Log                 `koanf:"log"`
+	Tracing       Tracing             `koanf:"tracing"`
 	Dev           Dev                 `koanf:"dev"`
 
 	given map[string]bool `koanf:"-"`
@@ -291,6 +292,21 @@ type Log struct {
 	Level string `koanf:"level"`
 }
 
+// Tracing is where API and worker send spans (OTLP over HTTP) that show what
+// each request has come to: its saga, the steps, their queries and calls.
+type Tracing struct {
+	// Endpoint is the http or https address that spans are posted to, its path
+	// included: http://host:4318/v1/traces. Default: none, no spans are made.
+	Endpoint string `koanf:"endpoint"`
+	// Headers are sent with each of those requests, such as a token that the
+	// receiver asks for. Default: none.
+	Headers map[string]Secret `koanf:"headers"`
+	// SampleRatio is the part of the requests that is traced, from 0 to 1. A
+	// request that belongs to a trace of its caller is traced where that is.
+	// Default 1.
+	SampleRatio float64 `koanf:"sample_ratio"`
+}
+
 // Dev is for cmd/dev alone, which runs everything on one machine. It starts
 // nothing whose address is configured above: a Postgres only without
 // database.url, a Temporal only without temporal.address, the stand-ins only
@@ -334,8 +350,9 @@ func Default() Config {
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
 			NeverSeen: 24 * time.Hour,
 		},
-		Saga: Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
-		Log:  Log{Level: "info"},
+		Saga:    Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
+		Log:     Log{Level: "info"},
+		Tracing: Tracing{SampleRatio: 1},
 		Dev: Dev{
 			PostgresPort:     54329,
 			TemporalListen:   "127.0.0.1:7233",

@@ -42,6 +42,8 @@ func convert(from, to reflect.Value) (any, error) {
 		return yesOrNo(from)
 	case reflect.Int, reflect.Int32:
 		return wholeNumber(from, to.Type().Bits())
+	case reflect.Float64:
+		return number(from)
 	case reflect.Slice, reflect.Map, reflect.Struct:
 		return structured(from, to.Kind())
 	default:
@@ -63,6 +65,14 @@ func wholeNumber(from reflect.Value, bits int) (any, error) {
 	n, err := strconv.ParseInt(fmt.Sprint(from.Interface()), 10, bits)
 	if err != nil {
 		return nil, &unfitError{show(from), fmt.Sprintf("a whole number of at most %d bits", bits)}
+	}
+	return n, nil
+}
+
+func number(from reflect.Value) (any, error) {
+	n, err := strconv.ParseFloat(fmt.Sprint(from.Interface()), 64)
+	if err != nil {
+		return nil, &unfitError{show(from), "a number"}
 	}
 	return n, nil
 }

@@ -25,6 +25,7 @@ import (
 
 	"minigroups/auth"
 	"minigroups/minigroup"
+	"minigroups/telemetry"
 )
 
 // world is what the API is tested over: a real server, real tokens, and minigroups in memory. Every answer is held
@@ -122,6 +123,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		Wait:          15 * time.Second, MaxWait: time.Minute, BodyWait: time.Minute, KeepKeys: 24 * time.Hour,
 		AllowedOrigins: []string{"*"},
 		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
+		Requests:       telemetry.NewRequests(nil),
 		Log:            zap.New(core),
 	}
 	for _, set := range settings {

@@ -25,6 +25,7 @@ func (s *server) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	about(c, draft.ClassID())
 	if err := s.authorize(c, draft.Audience, "create"); err != nil {
 		return cmp.Or(late, err) // what is wrong with the body comes first
 	}

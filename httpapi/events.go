@@ -84,7 +84,7 @@ func (s *server) explainEvent(c *gin.Context, err error) error {
 		e.Detail += "; it may have been done all the same"
 	}
 	if !failed.Refused {
-		s.Log.Warn("event did not answer as it should", zap.String("request_id", requestIDOf(c)), zap.Error(err))
+		s.log(c).Warn("event did not answer as it should", zap.Error(err))
 	}
 	return e
 }

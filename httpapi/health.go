@@ -29,7 +29,7 @@ func (s *server) readyz(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
 	if err := s.Ready(ctx); err != nil {
-		s.Log.Warn("not ready", zap.Error(err))
+		s.log(c).Warn("not ready", zap.Error(err))
 		return minigroup.Errorf(minigroup.ServiceUnavailable, "the database is out of reach or its schema is not the one expected")
 	}
 	ctx, cancel = context.WithTimeout(c.Request.Context(), stateWait)

@@ -118,6 +118,6 @@ func (s *server) record(c *gin.Context, key minigroup.RequestKey) {
 		Status: c.Writer.Status(), Location: header.Get("Location"), ETag: header.Get("ETag"), Body: body,
 	})
 	if err != nil {
-		s.Log.Warn("the answer to an idempotency key was not recorded", zap.String("request_id", requestIDOf(c)), zap.Error(err))
+		s.log(c).Warn("the answer to an idempotency key was not recorded", zap.Error(err))
 	}
 }

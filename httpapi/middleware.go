@@ -11,14 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"minigroups/auth"
+	"minigroups/telemetry"
 )
 
-// What the middlewares leave in a request's context.
+// What the middlewares leave in Gin's context.
 const (
-	requestIDKey = "request_id"
-	accountKey   = "account"
-	problemKey   = "problem"
-	bodyKey      = "body"
+	accountKey = "account"
+	problemKey = "problem"
+	bodyKey    = "body"
 )
 
 // requestID gives every request a name: the caller's own, if it is fit for a log line, or a new one.
@@ -27,11 +27,24 @@ func requestID(c *gin.Context) {
 	if !isVisible(id, 128) {
 		id = uuid.NewString()
 	}
-	c.Set(requestIDKey, id)
+	c.Request = c.Request.WithContext(telemetry.WithRequestID(c.Request.Context(), id))
 	c.Header("X-Request-Id", id)
 }
 
-func requestIDOf(c *gin.Context) string { return c.GetString(requestIDKey) }
+func requestIDOf(c *gin.Context) string { return telemetry.RequestID(c.Request.Context()) }
+
+// about notes which minigroup a request is about, for the log.
+func about(c *gin.Context, classID uuid.UUID) {
+	c.Request = c.Request.WithContext(telemetry.WithFields(c.Request.Context(), zap.Stringer("class_id", classID)))
+}
+
+// observe tells of a request in metrics and, where there are any, traces.
+func (s *server) observe(c *gin.Context) {
+	ctx, end := s.Requests.Begin(c.Request, c.FullPath())
+	c.Request = c.Request.WithContext(ctx)
+	defer func() { end(c.Writer.Status()) }()
+	c.Next()
+}
 
 // isVisible holds for 1 to limit visible ASCII characters.
 func isVisible(text string, limit int) bool {
@@ -39,18 +52,22 @@ func isVisible(text string, limit int) bool {
 	return text != "" && len(text) <= limit && !strings.ContainsFunc(text, invisible)
 }
 
+// log is the log for what concerns one request.
+func (s *server) log(c *gin.Context) *zap.Logger {
+	return s.Log.With(telemetry.Fields(c.Request.Context())...)
+}
+
 // accessLog writes one line per request. The path is told as its template and the query not at all: they may name
 // people or hold tokens.
 func (s *server) accessLog(c *gin.Context) {
 	began := time.Now()
 	c.Next()
-	fields := []zap.Field{
+	fields := append(telemetry.Fields(c.Request.Context()),
 		zap.String("method", c.Request.Method),
 		zap.String("route", c.FullPath()),
 		zap.Int("status", c.Writer.Status()),
 		zap.Duration("duration", time.Since(began)),
-		zap.String("request_id", requestIDOf(c)),
-	}
+	)
 	if account := accountOf(c); account != (auth.Account{}) {
 		fields = append(fields, zap.Stringer("account", account))
 	}
@@ -86,7 +103,7 @@ func (s *server) recoverPanics(c *gin.Context) {
 		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(cause) // net/http's own way to drop a connection
 		}
-		s.Log.Error("handler panicked", zap.String("request_id", requestIDOf(c)), zap.String("route", c.FullPath()), zap.Any("cause", cause), zap.Stack("stack"))
+		s.log(c).Error("handler panicked", zap.String("route", c.FullPath()), zap.Any("cause", cause), zap.Stack("stack"))
 		c.Abort()
 		if !c.Writer.Written() {
 			writeProblem(c, outOfOrder())

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"minigroups/minigroup"
+	"minigroups/telemetry"
 )
 
 func TestEveryKindHasAProblem(t *testing.T) {
@@ -200,7 +201,7 @@ func TestAPanicIsAProblemAndIsLoggedOnce(t *testing.T) {
 }
 
 func TestAPanicAfterTheAnswerAddsNothingToIt(t *testing.T) {
-	engine := newEngine(Deps{Log: zap.NewNop()})
+	engine := newEngine(Deps{Requests: telemetry.NewRequests(nil), Log: zap.NewNop()})
 	engine.GET("/late", func(c *gin.Context) {
 		c.String(http.StatusOK, "whole")
 		panic("late")

@@ -77,11 +77,12 @@ func (s *server) fail(c *gin.Context, err error) {
 }
 
 func (s *server) logCause(c *gin.Context, err error) {
-	log := s.Log.Error
+	log := s.log(c)
+	say := log.Error
 	if c.Request.Context().Err() != nil {
-		log = s.Log.Info // the caller has hung up, which fails whatever was under way
+		say = log.Info // the caller has hung up, which fails whatever was under way
 	}
-	log("request failed", zap.String("request_id", requestIDOf(c)), zap.String("route", c.FullPath()), zap.Error(err))
+	say("request failed", zap.String("route", c.FullPath()), zap.Error(err))
 }
 
 func outOfOrder() *minigroup.Error {

@@ -87,6 +87,7 @@ func (s *server) findBy(
 	if !ok {
 		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "no minigroup can have this name")
 	}
+	about(c, classID)
 	m, err := lookUp(c, classID, read)
 	if err != nil {
 		return m, err

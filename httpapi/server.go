@@ -12,6 +12,7 @@ import (
 
 	"minigroups/auth"
 	"minigroups/minigroup"
+	"minigroups/telemetry"
 )
 
 // Minigroups reads minigroups.
@@ -62,7 +63,9 @@ type Deps struct {
 	WritesPerMinute int
 	// TurnHosts are those that a class is told one of; none are told where there are none.
 	TurnHosts []string
-	Log       *zap.Logger
+	// Requests tells of every request.
+	Requests *telemetry.Requests
+	Log      *zap.Logger
 }
 
 // databaseWait bounds a look into the database, so that a read is answered within 5 s even without one.
@@ -83,7 +86,7 @@ func newEngine(d Deps) *gin.Engine {
 	r.UseEscapedPath, r.UnescapePathValues = true, false
 	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
 	r.HandleMethodNotAllowed = true
-	r.Use(requestID, s.accessLog, protect, allowOptions, s.boundBody, s.cors, s.recoverPanics)
+	r.Use(requestID, s.observe, s.accessLog, protect, allowOptions, s.boundBody, s.cors, s.recoverPanics)
 	r.NoRoute(s.answer(routeNotFound))
 	r.NoMethod(s.answer(methodNotAllowed))
 

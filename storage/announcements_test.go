@@ -95,7 +95,7 @@ func TestFoundRooms(t *testing.T) {
 		if ids := condemned(t, s); len(ids) != 0 {
 			t.Fatalf("condemned again are %v", ids)
 		}
-		lost, err := s.LostAttempts(t.Context())
+		lost, err := lostAttempts(t, s)
 		if err != nil || lost[minigroup.ConferenceRoom] != 0 || lost[minigroup.EventRoom] != 1 {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
@@ -250,7 +250,7 @@ func TestFoundRooms(t *testing.T) {
 		if n, err := s.ResolveUnseen(t.Context(), 0); err != nil || n != 1 {
 			t.Fatalf("%d were resolved, want that of event, %v", n, err)
 		}
-		if lost, err := s.LostAttempts(t.Context()); err != nil || lost[minigroup.EventRoom] != 0 || lost[minigroup.ConferenceRoom] != 1 {
+		if lost, err := lostAttempts(t, s); err != nil || lost[minigroup.EventRoom] != 0 || lost[minigroup.ConferenceRoom] != 1 {
 			t.Fatalf("lost are %v, %v", lost, err)
 		}
 	})

@@ -25,6 +25,8 @@ type Options struct {
 	MaxConns int32
 	// Broadcasts says that somebody takes from the outbox. Otherwise nothing is put there.
 	Broadcasts bool
+	// Tracer is told of every query; nil: nobody is.
+	Tracer pgx.QueryTracer
 }
 
 // statementTimeout bounds every statement on the server, also those whose client has gone.
@@ -43,6 +45,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	cfg.ConnConfig.RuntimeParams["application_name"] = "minigroups"
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	cfg.ConnConfig.Tracer = o.Tracer
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -52,6 +55,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Close ends the pool after the queries under way have ended.
 func (s *Store) Close() { s.pool.Close() }
+
+// PoolStats is the state of the pool.
+func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }
 
 // inTx runs fn in one transaction, once more where Postgres chose this one as the victim of a deadlock.
 func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) error {

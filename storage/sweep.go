@@ -70,22 +70,6 @@ func (s *Store) GatewayAnswers(ctx context.Context, backend string, answers bool
 		UPDATE janus_backend SET away_since = CASE WHEN $2 THEN NULL ELSE now() END WHERE id = $1 AND (away_since IS NULL) <> $2`, backend, answers)
 }
 
-// LostAttempts counts the attempts that were never answered and of which it is open what became, by the kind of their room.
-func (s *Store) LostAttempts(ctx context.Context) (map[minigroup.RoomKind]int64, error) {
-	lost := map[minigroup.RoomKind]int64{minigroup.EventRoom: 0, minigroup.ConferenceRoom: 0}
-	var kind minigroup.RoomKind
-	var n int64
-	rows, _ := s.pool.Query(ctx, `SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL GROUP BY kind`) // its error is also that of the rows
-	_, err := pgx.ForEachRow(rows, []any{&kind, &n}, func() error {
-		lost[kind] = n
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count lost attempts: %w", err)
-	}
-	return lost, nil
-}
-
 // Backends lists all gateways, those that take no new reservations included.
 func (s *Store) Backends(ctx context.Context) ([]minigroup.Backend, error) {
 	return list(ctx, s.pool, "list gateways", func(row pgx.CollectableRow) (b minigroup.Backend, err error) {

@@ -46,7 +46,7 @@ func TestSweep(t *testing.T) {
 		if n, err := s.LoseExpired(t.Context()); err != nil || n != 1 {
 			t.Fatalf("%d were lost, %v", n, err)
 		}
-		lost, err := s.LostAttempts(t.Context())
+		lost, err := lostAttempts(t, s)
 		if err != nil || lost[minigroup.ConferenceRoom] != 1 || lost[minigroup.EventRoom] != 0 || len(lost) != 2 {
 			t.Fatalf("lost are told as %v, %v", lost, err)
 		}
@@ -58,7 +58,7 @@ func TestSweep(t *testing.T) {
 		if err != nil || len(rooms) != 1 || rooms[0].ID != late {
 			t.Fatalf("got %+v, %v", rooms, err)
 		}
-		if lost, err = s.LostAttempts(t.Context()); err != nil || lost[minigroup.ConferenceRoom] != 0 {
+		if lost, err = lostAttempts(t, s); err != nil || lost[minigroup.ConferenceRoom] != 0 {
 			t.Fatalf("an answered attempt is told as lost: %v, %v", lost, err)
 		}
 	})

@@ -61,6 +61,18 @@ func WorkflowID(audience, scope string) string {
 	return id[:maxIDLength-len(tail)] + tail
 }
 
+// ClassOf is the minigroup that a workflow id is that of; false where the id does not tell, as one that ends in a hash.
+func ClassOf(workflowID string) (uuid.UUID, bool) {
+	rest, ok := strings.CutPrefix(workflowID, "minigroup/")
+	audience, scope, both := strings.Cut(rest, "/")
+	if !ok || !both || strings.Contains(rest, "~") {
+		return uuid.Nil, false
+	}
+	audience, audienceErr := url.PathUnescape(audience)
+	scope, scopeErr := url.PathUnescape(scope)
+	return minigroup.ClassID(audience, scope), audienceErr == nil && scopeErr == nil
+}
+
 // escape keeps '~' for the hash, so that no scope can be chosen which reads like the id of a longer one.
 func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "~", "%7E") }
 

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
@@ -80,6 +81,18 @@ func patientOptions(title string, tries int32) workflow.ActivityOptions {
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: patientFirst, BackoffCoefficient: 2, MaximumInterval: patientMost, MaximumAttempts: max(tries, 0),
 		},
+	}
+}
+
+// Lane names the lane in which a step is tried: fast, visible or patient.
+func Lane(step activity.Info) string {
+	switch {
+	case step.IsLocalActivity:
+		return laneFast
+	case step.RetryPolicy != nil && step.RetryPolicy.InitialInterval == patientFirst:
+		return lanePatient
+	default:
+		return laneVisible
 	}
 }
 

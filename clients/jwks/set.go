@@ -35,19 +35,21 @@ type Set struct {
 // shelf keeps what was fetched last, and knows whether the last fetch has failed.
 type shelf struct {
 	*jwkset.MemoryJWKSet
-	stale atomic.Bool
+	stale   atomic.Bool
+	fetched func(error)
 }
 
 // KeyReplaceAll is how the library stores what it has fetched.
 func (s *shelf) KeyReplaceAll(ctx context.Context, keys []jwkset.JWK) error {
 	s.stale.Store(false)
+	s.fetched(nil)
 	return s.MemoryJWKSet.KeyReplaceAll(ctx, keys)
 }
 
 // New fetches the keys, for 5 s at most, and goes on fetching them every 10 minutes until ctx ends. That they cannot be had
-// is no error: failed is told of it, now and later. The error is that of a URL that is none.
-func New(ctx context.Context, url string, transport http.RoundTripper, failed func(error)) (*Set, error) {
-	s := &Set{kept: &shelf{MemoryJWKSet: jwkset.NewMemoryStorage()}, limit: rate.NewLimiter(rate.Every(unknownEvery), 1)}
+// is no error: fetched is told of it, now and later, and with nil of each time that they were had. The error is that of a URL that is none.
+func New(ctx context.Context, url string, transport http.RoundTripper, fetched func(error)) (*Set, error) {
+	s := &Set{kept: &shelf{MemoryJWKSet: jwkset.NewMemoryStorage(), fetched: fetched}, limit: rate.NewLimiter(rate.Every(unknownEvery), 1)}
 	stored, err := jwkset.NewStorageFromHTTP(url, jwkset.HTTPClientStorageOptions{
 		Client: &http.Client{
 			Transport:     limited{transport},
@@ -58,7 +60,7 @@ func New(ctx context.Context, url string, transport http.RoundTripper, failed fu
 		NoErrorReturnFirstHTTPReq: true,
 		RefreshErrorHandler: func(_ context.Context, err error) {
 			s.kept.stale.Store(true)
-			failed(err)
+			fetched(err)
 		},
 		RefreshInterval: refreshEvery,
 		Storage:         s.kept,

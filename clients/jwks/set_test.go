@@ -66,7 +66,9 @@ func (i *issuer) set(t *testing.T) *jwks.Set {
 	set, err := jwks.New(t.Context(), i.url, transport, func(err error) {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.failed = append(i.failed, err)
+		if err != nil {
+			i.failed = append(i.failed, err)
+		}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,17 @@ type Call struct {
 //
 // A GET is never maybe done.
 func (c Client) Do(ctx context.Context, call Call) error {
+	observer, ok := c.Transport.(Observer)
+	if !ok {
+		return c.do(ctx, call)
+	}
+	ctx, ended := observer.Begin(ctx, c.Upstream, call.Doing)
+	err := c.do(ctx, call)
+	ended(err)
+	return err
+}
+
+func (c Client) do(ctx context.Context, call Call) error {
 	failed := &minigroup.UpstreamError{Upstream: c.Upstream, Doing: call.Doing}
 	token, err := c.token()
 	if err != nil {

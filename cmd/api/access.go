@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 
 	"go.uber.org/zap"
@@ -12,12 +13,12 @@ import (
 	"minigroups/auth"
 	"minigroups/clients/authz"
 	"minigroups/clients/jwks"
-	"minigroups/clients/rest"
 	"minigroups/config"
+	"minigroups/telemetry"
 )
 
 // verifier knows the issuers of the configuration, and fetches their keys until ctx ends.
-func verifier(ctx context.Context, configured map[string]config.Issuer, log *zap.Logger) (*auth.Verifier, error) {
+func verifier(ctx context.Context, configured map[string]config.Issuer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (*auth.Verifier, error) {
 	issuers := make([]auth.Issuer, 0, len(configured))
 	for name, i := range configured {
 		issuers = append(issuers, auth.Issuer{Name: name, Audiences: i.Audiences, Algorithm: i.Algorithm, AllowMissingExp: i.AllowMissingExp})
@@ -26,7 +27,7 @@ func verifier(ctx context.Context, configured map[string]config.Issuer, log *zap
 	for n := range issuers {
 		group.Go(func() error {
 			issuer := &issuers[n]
-			if err := giveKey(ctx, issuer, configured[issuer.Name], log); err != nil {
+			if err := giveKey(ctx, issuer, configured[issuer.Name], transport, metrics, log); err != nil {
 				return fmt.Errorf("authentication.%s: %w", issuer.Name, err)
 			}
 			return nil
@@ -42,11 +43,15 @@ func verifier(ctx context.Context, configured map[string]config.Issuer, log *zap
 	return v, nil
 }
 
-func giveKey(ctx context.Context, issuer *auth.Issuer, i config.Issuer, log *zap.Logger) (err error) {
+func giveKey(ctx context.Context, issuer *auth.Issuer, i config.Issuer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (err error) {
 	switch {
 	case i.JWKSURL != "":
-		issuer.Keys, err = jwks.New(ctx, i.JWKSURL, rest.NewTransport(), func(err error) {
-			log.Warn("keys of an issuer could not be fetched", zap.String("issuer", issuer.Name), zap.Error(err))
+		name := issuer.Name
+		issuer.Keys, err = jwks.New(ctx, i.JWKSURL, transport, func(err error) {
+			metrics.fetched(name, err)
+			if err != nil {
+				log.Warn("keys of an issuer could not be fetched", zap.String("issuer", name), zap.Error(err))
+			}
 		})
 	case i.SecretFile != "":
 		issuer.Secret, err = os.ReadFile(i.SecretFile)
@@ -57,8 +62,7 @@ func giveKey(ctx context.Context, issuer *auth.Issuer, i config.Issuer, log *zap
 }
 
 // authorizer knows the audiences of the configuration. What it asks tenants is signed by signer.
-func authorizer(cfg config.Config, signer *auth.Signer, log *zap.Logger) (*auth.Authorizer, error) {
-	transport := rest.NewTransport()
+func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (*auth.Authorizer, error) {
 	policies := make(map[string]auth.Policy, len(cfg.Authorization))
 	for audience, a := range cfg.Authorization {
 		policy := auth.Policy{Kind: auth.PolicyKind(a.Kind), Trusted: a.Trusted}
@@ -66,6 +70,7 @@ func authorizer(cfg config.Config, signer *auth.Signer, log *zap.Logger) (*auth.
 			policy.Records = append(policy.Records, auth.Record{Subject: r.SubjectAccountID, Object: r.Object, Action: r.Action})
 		}
 		if policy.Kind == auth.PolicyHTTP {
+			metrics.expect(audience)
 			policy.Timeout, policy.Attempts = cmp.Or(a.Timeout, config.DefaultTimeout), cmp.Or(a.MaxAttempts, config.DefaultMaxAttempts)
 			policy.Tenant = authz.Client{
 				URI: a.URI, Transport: transport,
@@ -79,8 +84,10 @@ func authorizer(cfg config.Config, signer *auth.Signer, log *zap.Logger) (*auth.
 		Objects:         cfg.Access.Objects,
 		RememberAllowed: cfg.Access.RememberAllowed, RememberDenied: cfg.Access.RememberDenied,
 		Concurrency: cfg.Access.Concurrency,
-		Failed: func(audience string, err error) {
-			log.Warn("an authorization service gave no answer", zap.String("audience", audience), zap.Error(err))
+		Answered:    metrics.answered,
+		Failed: func(ctx context.Context, audience string, err error) {
+			metrics.unanswered(audience)
+			log.Warn("an authorization service gave no answer", append(telemetry.Fields(ctx), zap.String("audience", audience), zap.Error(err))...)
 		},
 	})
 	if err != nil {

@@ -18,9 +18,11 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
 
 	"minigroups/auth"
+	"minigroups/clients/rest"
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
 	"minigroups/minigroup"
@@ -70,10 +72,17 @@ authorization:
 `)
 	signer, err := process.Signer(cfg.Account)
 	must(t, err)
-	authorizer, err := authorizer(cfg, signer, zap.NewNop())
+	metrics := newAccessMetrics()
+	authorizer, err := authorizer(cfg, signer, rest.NewTransport(), metrics, zap.NewNop())
 	must(t, err)
 	alice := auth.Account{Label: "alice", Audience: "example.org"}
 	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
+	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
+	for outcome, n := range map[string]float64{"answered": 1, "remembered": 1, "failed": 0} {
+		if got := testutil.ToFloat64(metrics.questions.WithLabelValues("tenant.example", outcome)); got != n {
+			t.Errorf("%v questions were %s", got, outcome)
+		}
+	}
 	want := jwt.MapClaims{"iss": "svc.example.org", "aud": "svc.example.org:tenant.example", "sub": "dispatcher"}
 	if fmt.Sprint(claims) != fmt.Sprint(want) {
 		t.Errorf("the token says %v, want %v", claims, want)
@@ -114,8 +123,12 @@ authentication:
   away: {audiences: [a], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}
 authorization: {a: {kind: none}}
 `)
-	verifier, err := verifier(t.Context(), cfg.Authentication, zap.NewNop())
+	metrics := newAccessMetrics()
+	verifier, err := verifier(t.Context(), cfg.Authentication, rest.NewTransport(), metrics, zap.NewNop())
 	must(t, err)
+	if testutil.ToFloat64(metrics.fetches.WithLabelValues("set", "ok")) != 1 || testutil.ToFloat64(metrics.fetches.WithLabelValues("away", "failed")) != 1 {
+		t.Error("the metrics do not tell of the first fetches")
+	}
 	for _, c := range []struct {
 		issuer  string
 		method  jwt.SigningMethod

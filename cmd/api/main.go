@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/clients/event"
-	"minigroups/clients/rest"
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
 	"minigroups/httpapi"
@@ -31,8 +30,9 @@ const (
 
 func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
 
-func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	verifier, err := verifier(ctx, cfg.Authentication, log)
+func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+	log, transport, access := signals.Log.Logger, signals.Transport(), newAccessMetrics()
+	verifier, err := verifier(ctx, cfg.Authentication, transport, access, log)
 	if err != nil {
 		return err
 	}
@@ -40,28 +40,29 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	authorizer, err := authorizer(cfg, signer, log)
+	authorizer, err := authorizer(cfg, signer, transport, access, log)
 	if err != nil {
 		return err
 	}
-	store, err := process.Database(ctx, cfg, log)
+	store, err := process.Database(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	temporal, err := process.Temporal(cfg.Temporal, log)
+	temporal, err := process.Temporal(cfg.Temporal, signals)
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
 	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
 	defer context.AfterFunc(ctx, sagas.Drain)()
+	requests := signals.NewRequests()
 	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
 		Minigroups: store,
 		Sagas:      sagas,
 		Keys:       store,
 		Properties: store,
-		Events:     event.New(cfg.Event.URL, rest.NewTransport(), signer.Token),
+		Events:     event.New(cfg.Event.URL, transport, signer.Token),
 		Verifier:   verifier, Authorizer: authorizer,
 		Ready: store.Ready,
 		TemporalState: func(ctx context.Context) string {
@@ -76,12 +77,14 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		Draining:    ctx.Done(),
 		Wait:        cfg.API.Wait, MaxWait: config.MaxWait, BodyWait: bodyWait, KeepKeys: cfg.API.IdempotencyKeys,
 		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute,
-		TurnHosts: cfg.API.TurnHosts, Log: log,
+		TurnHosts: cfg.API.TurnHosts, Requests: requests, Log: log,
 	})
 	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, cfg.API.DrainDelay, lastAnswers) })
-	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen) })
+	group.Go(func() error {
+		return process.Metrics(ctx, cfg.API.MetricsListen, signals, requests, access, process.Pool{Stats: store.PoolStats})
+	})
 	return group.Wait()
 }
 

@@ -27,13 +27,14 @@ import (
 
 func main() { os.Exit(process.Main("migrate", run, config.ForMigrate...)) }
 
-func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
+func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+	log := signals.Log
 	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal())
 	if err != nil {
 		return err
 	}
 	log.Info("schema is current", zap.Int64("version", version))
-	store, err := process.Database(ctx, cfg, log)
+	store, err := process.Database(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}
@@ -46,12 +47,12 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return err
 	}
 	log.Info("gateways are current", zap.Int("count", len(backends)))
-	return namespace(ctx, cfg.Temporal, log)
+	return namespace(ctx, cfg.Temporal, signals)
 }
 
 // namespace adds to the Temporal namespace the search attributes and schedules that it lacks.
-func namespace(ctx context.Context, cfg config.Temporal, log *zap.Logger) error {
-	c, err := process.ReachTemporal(ctx, cfg, log)
+func namespace(ctx context.Context, cfg config.Temporal, signals *process.Signals) error {
+	c, err := process.ReachTemporal(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}
@@ -71,14 +72,14 @@ func namespace(ctx context.Context, cfg config.Temporal, log *zap.Logger) error 
 		}
 	}
 	// Frontends learn of them within seconds; until then they refuse to start a run that has them.
-	if err := process.Await(ctx, "Temporal's search attributes", log, func(ctx context.Context) error { return searchable(ctx, c, cfg.Namespace) }); err != nil {
+	if err := process.Await(ctx, "Temporal's search attributes", signals.Log.Logger, func(ctx context.Context) error { return searchable(ctx, c, cfg.Namespace) }); err != nil {
 		return err
 	}
-	log.Info("search attributes are current", zap.Int("count", len(workflows.SearchAttributes())))
+	signals.Log.Info("search attributes are current", zap.Int("count", len(workflows.SearchAttributes())))
 	if err := workflows.EnsureSchedules(ctx, c, cfg.TaskQueue); err != nil {
 		return err
 	}
-	log.Info("schedules are current")
+	signals.Log.Info("schedules are current")
 	return nil
 }
 

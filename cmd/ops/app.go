@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.uber.org/zap"
 
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
@@ -46,7 +45,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.store.Ready(short); err != nil {
 		return fmt.Errorf("the database (database.url) cannot be used: %w", err)
 	}
-	a.temporal, err = process.Temporal(a.cfg.Temporal, zap.NewNop())
+	a.temporal, err = process.Temporal(a.cfg.Temporal, process.Silent())
 	return err
 }
 

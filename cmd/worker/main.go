@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"minigroups/clients/conference"
 	"minigroups/clients/event"
 	"minigroups/clients/janus"
-	"minigroups/clients/rest"
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
 	"minigroups/storage"
@@ -28,8 +28,9 @@ import (
 
 func main() { os.Exit(process.Main("worker", run, config.ForWorker...)) }
 
-func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
-	store, err := process.Database(ctx, cfg, log)
+func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+	log := signals.Log.Logger
+	store, err := process.Database(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	temporal, err := process.ReachTemporal(ctx, cfg.Temporal, log)
+	temporal, err := process.ReachTemporal(ctx, cfg.Temporal, signals)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 			return err
 		}
 	}
-	steps, sweeper := work(cfg, signer, store, starter, count, log)
+	steps, sweeper := work(cfg, signals.Transport(), signer, store, starter, count, log)
 	w := worker.New(temporal, cfg.Temporal.TaskQueue, worker.Options{
 		WorkerStopTimeout: cfg.Saga.StepWait + time.Second, DeploymentOptions: versioning(cfg),
 	})
@@ -63,13 +64,15 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	log.Info("working", zap.String("task_queue", cfg.Temporal.TaskQueue))
-	metrics := []prometheus.Collector{swept, process.LostAttempts{Count: store.LostAttempts}}
+	metrics := []prometheus.Collector{
+		swept, process.Ledger{Gauges: store.Gauges}, process.Pool{Stats: store.PoolStats}, process.NewFlights(steps.Flights.InTheAir),
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if cfg.Announcements.Broker != "" {
 		metrics = append(metrics, heard)
 		group.Go(func() error { return announcements.Run(ctx, listening) })
 	}
-	group.Go(func() error { return process.Metrics(ctx, cfg.Worker.MetricsListen, metrics...) })
+	group.Go(func() error { return process.Metrics(ctx, cfg.Worker.MetricsListen, signals, metrics...) })
 	group.Go(func() error {
 		<-ctx.Done()
 		w.Stop()
@@ -82,8 +85,7 @@ func run(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 }
 
 // work is what the worker does: the steps of the sagas, and sweeping, of which count is told.
-func work(cfg config.Config, signer *auth.Signer, store *storage.Store, starter *workflows.Starter, count func(string, int), log *zap.Logger) (*activities.Activities, *activities.Sweeper) {
-	transport := rest.NewTransport()
+func work(cfg config.Config, transport http.RoundTripper, signer *auth.Signer, store *storage.Store, starter *workflows.Starter, count func(string, int), log *zap.Logger) (*activities.Activities, *activities.Sweeper) {
 	gateways := janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), RoomKey: cfg.Janus.RoomKey.Reveal(),
 	}, transport)

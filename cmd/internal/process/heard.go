@@ -4,11 +4,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"minigroups/telemetry"
 )
 
 // Heard shows what a worker hears from, and tells over, the broker. It is an announcements.Observer and a
 // prometheus.Collector.
 type Heard struct {
+	telemetry.Group
 	connected   prometheus.Gauge
 	connections prometheus.Counter
 	heard       *prometheus.CounterVec
@@ -19,7 +22,7 @@ type Heard struct {
 
 // NewHeard makes the metrics of a worker that listens.
 func NewHeard() *Heard {
-	return &Heard{
+	h := &Heard{
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "minigroups_broker_connected", Help: "Whether this worker listens at the broker.",
 		}),
@@ -40,6 +43,8 @@ func NewHeard() *Heard {
 			Name: "minigroups_broadcasts_total", Help: "What the broker has taken from this worker.",
 		}, []string{"label"}),
 	}
+	h.Group = telemetry.Group{h.connected, h.connections, h.heard, h.lag, h.dropped, h.told}
+	return h
 }
 
 // Connected notes whether the worker listens.
@@ -63,21 +68,3 @@ func (h *Heard) Dropped(reason string) { h.dropped.WithLabelValues(reason).Inc()
 
 // Told counts a broadcast that the broker has taken.
 func (h *Heard) Told(label string) { h.told.WithLabelValues(label).Inc() }
-
-func (h *Heard) all() []prometheus.Collector {
-	return []prometheus.Collector{h.connected, h.connections, h.heard, h.lag, h.dropped, h.told}
-}
-
-// Describe makes Heard a prometheus.Collector.
-func (h *Heard) Describe(descs chan<- *prometheus.Desc) {
-	for _, c := range h.all() {
-		c.Describe(descs)
-	}
-}
-
-// Collect makes Heard a prometheus.Collector.
-func (h *Heard) Collect(metrics chan<- prometheus.Metric) {
-	for _, c := range h.all() {
-		c.Collect(metrics)
-	}
-}

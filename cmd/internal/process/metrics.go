@@ -3,25 +3,43 @@ package process
 import (
 	"context"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"minigroups/minigroup"
 )
 
-// Metrics serves /metrics on the address until ctx ends: those of Go, of the process, and the given ones; and /healthz, which
-// answers as long as the process can answer at all.
-func Metrics(ctx context.Context, address string, more ...prometheus.Collector) error {
+// Metrics serves on the address until ctx ends: /metrics, those of Go, of the process, of the signals and the given ones;
+// /healthz, which answers as long as the process can answer at all; and /log/level, to read (GET) and change (PUT) what is logged.
+func Metrics(ctx context.Context, address string, s *Signals, more ...prometheus.Collector) error {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newBuildInfo(), s)
 	registry.MustRegister(more...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.Handle("/log/level", http.MaxBytesHandler(s.Log.Level, 1<<10))
 	return Serve(ctx, address, mux, 0, time.Second)
+}
+
+// newBuildInfo tells what this program was built from.
+func newBuildInfo() prometheus.Collector {
+	labels := prometheus.Labels{"version": Version, "revision": "", "go": runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				labels["revision"] = setting.Value
+			}
+		}
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "minigroups_build_info", Help: "Always 1; its labels tell what this program was built from.", ConstLabels: labels,
+	})
+	build.Set(1)
+	return build
 }
 
 // NewSwept counts what this process's sweeps have done.
@@ -32,28 +50,9 @@ func NewSwept() *prometheus.CounterVec {
 	}, []string{"what"})
 }
 
-// LostAttempts shows how many creates of rooms were never answered, as the ledger counts them when it is asked. Every worker
-// shows the same number.
-type LostAttempts struct {
-	Count func(context.Context) (map[minigroup.RoomKind]int64, error)
-}
-
-var lostAttempts = prometheus.NewDesc("minigroups_lost_attempts",
-	"Requests to create a room that were never answered; each may have left a room that nobody knows.", []string{"kind"}, nil)
-
-// Describe makes LostAttempts a prometheus.Collector.
-func (LostAttempts) Describe(descs chan<- *prometheus.Desc) { descs <- lostAttempts }
-
-// Collect asks the ledger, for two seconds at most.
-func (l LostAttempts) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	counts, err := l.Count(ctx)
-	if err != nil {
-		metrics <- prometheus.NewInvalidMetric(lostAttempts, err)
-		return
-	}
-	for kind, n := range counts {
-		metrics <- prometheus.MustNewConstMetric(lostAttempts, prometheus.GaugeValue, float64(n), string(kind))
-	}
+// NewFlights shows how many requests to create rooms are in the air.
+func NewFlights(count func() int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "minigroups_flights", Help: "Requests to create a room that this process has sent and waits for.",
+	}, func() float64 { return float64(count()) })
 }

@@ -16,7 +16,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"minigroups/config"
 	"minigroups/storage"
@@ -25,7 +24,7 @@ import (
 // Main runs a program until it ends or is told to (SIGINT, SIGTERM), and returns its exit code. Mistakes in the
 // configuration and failures are one message each on standard error. required are the configuration keys without which
 // the program cannot work.
-func Main(name string, run func(context.Context, config.Config, *zap.Logger) error, required ...string) int {
+func Main(name string, run func(context.Context, config.Config, *Signals) error, required ...string) int {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	path := flags.String("config", "", "configuration file (YAML); also MINIGROUPS_CONFIG")
 	version := flags.Bool("version", false, "say which version this is")
@@ -41,37 +40,20 @@ func Main(name string, run func(context.Context, config.Config, *zap.Logger) err
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	log, err := logger(name, cfg.Log.Level)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	signals, sendTraces, err := newSignals(ctx, name, cfg)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	defer func() { _ = log.Sync() }() // standard error cannot always be synced
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg, log); err != nil {
+	defer func() { _ = signals.Log.Sync() }() // standard error cannot always be synced
+	defer sendTraces()
+	if err := run(ctx, cfg, signals); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 1
 	}
 	return 0
-}
-
-func logger(name, level string) (*zap.Logger, error) {
-	cfg := zap.NewProductionConfig()
-	parsed, err := zap.ParseAtomicLevel(level)
-	if err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
-	cfg.Level = parsed
-	cfg.Sampling = nil
-	cfg.DisableStacktrace = true
-	cfg.EncoderConfig.TimeKey = "time"
-	cfg.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	log, err := cfg.Build()
-	if err != nil {
-		return nil, fmt.Errorf("make logger: %w", err)
-	}
-	return log.Named(name), nil
 }
 
 // newServer makes a server that no caller can hold up for long, however slowly it sends or reads. A request may be worked on
@@ -116,11 +98,14 @@ func Serve(ctx context.Context, address string, handler http.Handler, delay, dra
 	return err
 }
 
-// Temporal makes a client that connects when it is first used, so that reads work while Temporal is away.
-func Temporal(cfg config.Temporal, log *zap.Logger) (client.Client, error) {
-	c, err := client.NewLazyClient(client.Options{
-		HostPort: cfg.Address, Namespace: cfg.Namespace, Logger: temporalLog{log.Named("temporal").Sugar()},
-	})
+// Temporal makes a client that connects when it is first used, so that reads work while Temporal is away. The signals
+// tell of its runs.
+func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
+	o := client.Options{HostPort: cfg.Address, Namespace: cfg.Namespace}
+	if err := s.tellOfRuns(&o); err != nil {
+		return nil, err
+	}
+	c, err := client.NewLazyClient(o)
 	if err != nil {
 		return nil, fmt.Errorf("make Temporal client: %w", err)
 	}
@@ -128,12 +113,12 @@ func Temporal(cfg config.Temporal, log *zap.Logger) (client.Client, error) {
 }
 
 // ReachTemporal is Temporal for programs that can do nothing without it: it waits until Temporal answers.
-func ReachTemporal(ctx context.Context, cfg config.Temporal, log *zap.Logger) (client.Client, error) {
-	c, err := Temporal(cfg, log)
+func ReachTemporal(ctx context.Context, cfg config.Temporal, s *Signals) (client.Client, error) {
+	c, err := Temporal(cfg, s)
 	if err != nil {
 		return nil, err
 	}
-	err = Await(ctx, "Temporal", log, func(ctx context.Context) error {
+	err = Await(ctx, "Temporal", s.Log.Logger, func(ctx context.Context) error {
 		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err
 	})
@@ -144,34 +129,19 @@ func ReachTemporal(ctx context.Context, cfg config.Temporal, log *zap.Logger) (c
 	return c, nil
 }
 
-// temporalLog gives the Temporal SDK our logger.
-type temporalLog struct{ log *zap.SugaredLogger }
-
-// Debug logs with alternating keys and values, as the others do.
-func (l temporalLog) Debug(msg string, keyvals ...any) { l.log.Debugw(msg, keyvals...) }
-
-// Info logs at level info.
-func (l temporalLog) Info(msg string, keyvals ...any) { l.log.Infow(msg, keyvals...) }
-
-// Warn logs at level warn.
-func (l temporalLog) Warn(msg string, keyvals ...any) { l.log.Warnw(msg, keyvals...) }
-
-// Error logs at level error.
-func (l temporalLog) Error(msg string, keyvals ...any) { l.log.Errorw(msg, keyvals...) }
-
 // startup is how long a program waits for what it needs before it gives up.
 const startup = time.Minute
 
 // Database opens the database and waits until it can be reached. A schema that is too old is an error at once, which says
-// what to run.
-func Database(ctx context.Context, cfg config.Config, log *zap.Logger) (*storage.Store, error) {
-	store, err := storage.Open(ctx, storage.Options{
-		URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, Broadcasts: cfg.Announcements.Broker != "",
-	})
+// what to run. The signals tell of its queries.
+func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
+	o := storage.Options{URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, Broadcasts: cfg.Announcements.Broker != ""}
+	s.tellOfQueries(&o)
+	store, err := storage.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := Await(ctx, "the database", log, store.Ready); err != nil {
+	if err := Await(ctx, "the database", s.Log.Logger, store.Ready); err != nil {
 		store.Close()
 		return nil, err
 	}

@@ -1,0 +1,80 @@
+package telemetry
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Requests tells of the requests that this process answers, by the template of their route: a path may name people. It is a
+// prometheus.Collector.
+type Requests struct {
+	Group
+	tracer   trace.Tracer // nil: no traces
+	count    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+// NewRequests makes what tells of requests; with a tracer, each is a span as well, in the trace that its caller names.
+func NewRequests(tracer trace.Tracer) *Requests {
+	r := &Requests{
+		tracer: tracer,
+		count: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minigroups_http_requests_total", Help: "Requests that this process has answered, by the template of their route.",
+		}, []string{"method", "route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "minigroups_http_request_duration_seconds", Help: "How long requests took to be answered, the wait for their saga included.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60},
+		}, []string{"method", "route"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "minigroups_http_requests_in_flight", Help: "Requests that this process is answering.",
+		}),
+	}
+	r.Group = Group{r.count, r.duration, r.inFlight}
+	return r
+}
+
+// methods are those that are told apart: callers may invent others.
+var methods = map[string]bool{
+	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true,
+	http.MethodDelete: true, http.MethodOptions: true,
+}
+
+// Begin notes a request to a route; an empty one is none of ours. It returns the context in which to answer, and a function
+// that is to be called once with the status of the answer.
+func (r *Requests) Begin(req *http.Request, route string) (context.Context, func(status int)) {
+	ctx, began, method, span := req.Context(), time.Now(), req.Method, trace.Span(nil)
+	if !methods[method] {
+		method = "other"
+	}
+	if route == "" {
+		route = "unmatched"
+	}
+	if r.tracer != nil {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
+		ctx, span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+			attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.String("request_id", RequestID(ctx))))
+	}
+	r.inFlight.Inc()
+	return ctx, func(status int) {
+		r.inFlight.Dec()
+		r.count.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+		r.duration.WithLabelValues(method, route).Observe(time.Since(began).Seconds())
+		if span == nil {
+			return
+		}
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
+		if status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}
+}

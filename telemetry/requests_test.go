@@ -1,0 +1,103 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"minigroups/minigroup"
+)
+
+func TestRequestsAreCountedByRoute(t *testing.T) {
+	r := NewRequests(nil)
+	for _, request := range []struct {
+		method, route string
+		status        int
+	}{
+		{http.MethodGet, "/minigroups/:id", 200}, {http.MethodGet, "/minigroups/:id", 404}, {"BREW", "/minigroups/:id", 405}, {http.MethodGet, "", 404},
+	} {
+		_, end := r.Begin(httptest.NewRequest(request.method, "/minigroups/of-somebody?access_token=x", nil), request.route)
+		if n := testutil.ToFloat64(r.inFlight); n != 1 {
+			t.Errorf("%v are in flight", n)
+		}
+		end(request.status)
+	}
+	err := testutil.CollectAndCompare(r, strings.NewReader(`
+# HELP minigroups_http_requests_in_flight Requests that this process is answering.
+# TYPE minigroups_http_requests_in_flight gauge
+minigroups_http_requests_in_flight 0
+# HELP minigroups_http_requests_total Requests that this process has answered, by the template of their route.
+# TYPE minigroups_http_requests_total counter
+minigroups_http_requests_total{method="GET",route="/minigroups/:id",status="200"} 1
+minigroups_http_requests_total{method="GET",route="/minigroups/:id",status="404"} 1
+minigroups_http_requests_total{method="GET",route="unmatched",status="404"} 1
+minigroups_http_requests_total{method="other",route="/minigroups/:id",status="405"} 1
+`), "minigroups_http_requests_total", "minigroups_http_requests_in_flight")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// tracer records spans.
+func tracer() (trace.Tracer, *tracetest.SpanRecorder) {
+	spans := tracetest.NewSpanRecorder()
+	return sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test"), spans
+}
+
+func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
+	tr, spans := tracer()
+	req := httptest.NewRequest(http.MethodGet, "/minigroups/of-somebody?access_token=secret", nil)
+	req.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	req.Header.Set("baggage", "who=somebody")
+	ctx, end := NewRequests(tr).Begin(req.WithContext(WithRequestID(req.Context(), "r-1")), "/minigroups/:id")
+	end(http.StatusServiceUnavailable)
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].Name() != "GET /minigroups/:id" || ended[0].SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
+		t.Fatalf("got %v", ended)
+	}
+	for _, a := range ended[0].Attributes() {
+		if strings.Contains(a.Value.Emit(), "somebody") || strings.Contains(a.Value.Emit(), "secret") {
+			t.Errorf("the span tells %s=%s", a.Key, a.Value.Emit())
+		}
+	}
+	found := map[string]string{}
+	for _, f := range Fields(ctx) {
+		found[f.Key] = f.String
+	}
+	if found["request_id"] != "r-1" || len(Fields(ctx)) != 2 || Fields(ctx)[1].Key != "trace_id" {
+		t.Errorf("a log line has the fields %v", Fields(ctx))
+	}
+}
+
+func TestCallsAreToldByWhatCameOfThem(t *testing.T) {
+	tr, spans := tracer()
+	u := NewUpstreams(tr)
+	for _, failed := range []error{
+		nil, &minigroup.UpstreamError{Refused: true, Status: 422}, &minigroup.UpstreamError{MaybeDone: true}, &minigroup.UpstreamError{}, errors.New("odd"),
+	} {
+		_, end := u.Begin(context.Background(), "event", "create event room")
+		end(failed)
+	}
+	err := testutil.CollectAndCompare(u, strings.NewReader(`
+# HELP minigroups_upstream_requests_total Requests to other services, by what came of them: ok, refused, not_done (nothing was done, but may be another time) or unknown.
+# TYPE minigroups_upstream_requests_total counter
+minigroups_upstream_requests_total{operation="create event room",outcome="not_done",upstream="event"} 1
+minigroups_upstream_requests_total{operation="create event room",outcome="ok",upstream="event"} 1
+minigroups_upstream_requests_total{operation="create event room",outcome="refused",upstream="event"} 1
+minigroups_upstream_requests_total{operation="create event room",outcome="unknown",upstream="event"} 2
+`), "minigroups_upstream_requests_total")
+	if err != nil {
+		t.Error(err)
+	}
+	if ended := spans.Ended(); len(ended) != 5 || ended[0].Name() != "create event room" {
+		t.Errorf("got %v", ended)
+	}
+}
