@@ -19,6 +19,7 @@ TEMPORAL_SCHEMA := .tools/temporal-sql-tool
 TEMPORAL_UI := .tools/temporal-ui
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
+RULES := .tools/rules
 GOVULNCHECK := .tools/govulncheck
 DEPLOYCHECK := .tools/deploycheck
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
@@ -79,12 +80,13 @@ chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what wa
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
 
 .PHONY: check
-check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
+check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	go vet ./...
 	$(GOLANGCI) run ./...
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
+	$(RULES) deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go mod tidy -diff
 	go test -count=1 .
 
@@ -153,6 +155,9 @@ $(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
 $(DEPLOYCHECK): tools/deploy/go.mod tools/deploy/go.sum $(wildcard tools/deploy/*.go)
 	@echo "building the check of deploy: a minute the first time"
 	@go build -C tools/deploy -o ../../$@ . && touch $@
+
+$(RULES): $(wildcard tools/rules/*)
+	@go build -C tools/rules -o ../../$@ . && touch $@
 
 $(GOVULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
 	@go build -C tools/vuln -o ../../$@ golang.org/x/vuln/cmd/govulncheck && touch $@

@@ -24,7 +24,7 @@ type RoomInput struct {
 func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error)) (uuid.UUID, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	fly := func(flight context.Context) (uuid.UUID, error) { return send(carrying{flight, ctx}) }
+	fly := func(flight context.Context) (uuid.UUID, error) { return send(carrying{flight, ctx}) } //nolint:contextcheck // it ends with the flight
 	fl := a.Flights.board(in.Attempt, fly)
 	if fl == nil {
 		attempt, err := a.openAttempt(ctx, kind, in)

@@ -78,6 +78,16 @@ func TestLoad(t *testing.T) {
 		}
 	})
 
+	t.Run("spans are sent where the file says, with what the environment says", func(t *testing.T) {
+		cfg := load(t, "tracing: {endpoint: 'http://c:4318/v1/traces', sample_ratio: 0.25}", "MINIGROUPS_TRACING__HEADERS={x-token: secret}")
+		if want := (config.Tracing{Endpoint: "http://c:4318/v1/traces", SampleRatio: .25, Headers: map[string]config.Secret{"x-token": "secret"}}); !reflect.DeepEqual(cfg.Tracing, want) {
+			t.Errorf("got %+v", cfg.Tracing)
+		}
+		if cfg = load(t, "", "MINIGROUPS_TRACING__SAMPLE_RATIO=0"); cfg.Tracing.SampleRatio != 0 {
+			t.Errorf("got %+v", cfg.Tracing)
+		}
+	})
+
 	t.Run("issuers and audiences may hold dots and slashes and capitals", func(t *testing.T) {
 		key := write(t, "key.pem", "")
 		cfg := load(t, `
@@ -208,6 +218,11 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a process that does not end", "api: {drain_delay: 61s}", "", "api.drain_delay", "1m1s", "up to 1m0s"},
 		{"a deployment that Temporal refuses", "temporal: {task_queue: a.b}\nworker: {build_id: '1'}", "", "temporal.task_queue", `"a.b"`, "without . and :"},
 		{"a build that Temporal refuses", "worker: {build_id: __x}", "", "worker.build_id", `"__x"`, "not beginning with __"},
+		{"more than all requests", "tracing: {sample_ratio: 1.5}", "", "tracing.sample_ratio", "1.5", "from 0 to 1"},
+		{"a part that is none", "", "MINIGROUPS_TRACING__SAMPLE_RATIO=NaN", "tracing.sample_ratio (MINIGROUPS_TRACING__SAMPLE_RATIO)", "NaN", "from 0 to 1"},
+		{"a part in words", "tracing: {sample_ratio: half}", "", "tracing.sample_ratio", `"half"`, "a number"},
+		{"spans behind a password", "tracing: {endpoint: 'http://u:hunter2@c/v1/traces'}", "", "tracing.endpoint", "user", "plain"},
+		{"a list for a header", "tracing: {headers: {x: [hunter2]}}", "", "tracing.headers[x]", "a list", "a text"},
 		{"a fraction of a connection", "database: {max_conns: 1.5}", "", "database.max_conns", "1.5", "whole number"},
 		{"more connections than fit", "database: {max_conns: 4294967297}", "", "database.max_conns", "4294967297", "32 bits"},
 		{"no connections", "database: {max_conns: 0}", "", "database.max_conns", "0", "from 1"},

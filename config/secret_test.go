@@ -12,6 +12,7 @@ import (
 func TestSecretsStayHidden(t *testing.T) {
 	cfg := config.Default()
 	cfg.Janus.AdminKey, cfg.Janus.AdminSecret, cfg.Janus.RoomKey = "hunter2", "hunter2", "hunter2"
+	cfg.Tracing.Headers = map[string]config.Secret{"authorization": "hunter2"}
 	cfg.Database.URL = "postgres://me:hunter2@db.example.org:5432/minigroups?password=hunter2"
 
 	for name, value := range map[string]any{"the whole": cfg, "a pointer": &cfg, "a section": cfg.Janus, "a pointer to a section": &cfg.Database, "a secret": cfg.Janus.AdminKey, "an address": cfg.Database.URL} {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +46,63 @@ func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 			`minigroups_swept_total{what="healed"} `)
 	})
 	sweepUntil(t, workflows.ScheduleGateways, func() error { return show(t, `minigroups_swept_total{what="made"} `) })
+}
+
+// shown finds the names of our metrics in a text, also in one that uses the parts of a histogram.
+var shown = regexp.MustCompile(`\bminigroups_\w+`)
+
+func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
+	o, c := observe(t), newClass(t)
+	o.post(t, c)
+	sweepUntil(t, workflows.ScheduleClasses, func() error { return show(t, "minigroups_swept_total{") })
+	var used []string
+	for _, file := range []string{"../deploy/grafana/minigroups.json", "../deploy/prometheus/alerts.yml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used = append(used, shown.FindAllString(string(text), -1)...)
+	}
+	slices.Sort(used)
+	if used = slices.Compact(used); len(used) < 40 {
+		t.Fatalf("only %d names were found", len(used))
+	}
+	eventually(t, func() error { // announcements are heard a little later
+		names := map[string]bool{}
+		for _, address := range []string{o.shown[0], o.shown[1], sut.cfg.Worker.MetricsListen} {
+			for _, name := range shown.FindAllString(fetch(t, "http://"+address+"/metrics"), -1) {
+				names[name] = true
+			}
+		}
+		missing := slices.DeleteFunc(slices.Clone(used), func(name string) bool { return names[name] })
+		if len(missing) > 0 {
+			return fmt.Errorf("nobody shows %v", missing)
+		}
+		return nil
+	})
+}
+
+func TestTheLogLevelChangesWhileAProcessRuns(t *testing.T) {
+	for _, address := range []string{sut.cfg.API.MetricsListen, sut.cfg.Worker.MetricsListen} {
+		level := "http://" + address + "/log/level"
+		if got := fetch(t, level); !strings.Contains(got, `"info"`) {
+			t.Fatalf("it is %s", got)
+		}
+		for _, wanted := range []string{"debug", "info"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, level, strings.NewReader(`{"level": "`+wanted+`"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if got := fetch(t, level); res.StatusCode != http.StatusOK || !strings.Contains(got, `"`+wanted+`"`) {
+				t.Errorf("got %d, and now it is %s", res.StatusCode, got)
+			}
+		}
+	}
 }
 
 // show looks for texts among the worker's metrics.

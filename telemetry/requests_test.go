@@ -64,8 +64,8 @@ func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
 		t.Fatalf("got %v", ended)
 	}
 	for _, a := range ended[0].Attributes() {
-		if strings.Contains(a.Value.Emit(), "somebody") || strings.Contains(a.Value.Emit(), "secret") {
-			t.Errorf("the span tells %s=%s", a.Key, a.Value.Emit())
+		if strings.Contains(a.Value.String(), "somebody") || strings.Contains(a.Value.String(), "secret") {
+			t.Errorf("the span tells %s=%s", a.Key, a.Value.String())
 		}
 	}
 	found := map[string]string{}

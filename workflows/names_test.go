@@ -6,6 +6,12 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/workflow"
+
+	"minigroups/minigroup"
 )
 
 func TestWorkflowID(t *testing.T) {
@@ -56,6 +62,33 @@ func TestWorkflowID(t *testing.T) {
 			t.Error("a scope can be chosen that shares the id of a long one")
 		}
 	})
+}
+
+func TestClassOf(t *testing.T) {
+	for _, names := range [][2]string{{"example.org", "math-7b"}, {"a/b", "c d/%2F ~ ä"}, {"", ""}} {
+		id := WorkflowID(names[0], names[1])
+		if class, ok := ClassOf(id); !ok || class != minigroup.ClassID(names[0], names[1]) {
+			t.Errorf("%s is that of %s, %v", id, class, ok)
+		}
+	}
+	for _, id := range []string{
+		WorkflowID("example.org", strings.Repeat("a", 255)), roomWorkflowID(minigroup.EventRoom, uuid.New()), "minigroup/x", "", "minigroup/%zz/x",
+	} {
+		if class, ok := ClassOf(id); ok {
+			t.Errorf("%s is said to be that of %s", id, class)
+		}
+	}
+}
+
+func TestLane(t *testing.T) {
+	retried := func(o workflow.ActivityOptions) activity.Info { return activity.Info{RetryPolicy: o.RetryPolicy} }
+	for want, step := range map[string]activity.Info{
+		"fast": {IsLocalActivity: true}, "visible": retried(visibleOptions("x", visibleTries)), "patient": retried(patientOptions("x", unlimited)),
+	} {
+		if got := Lane(step); got != want {
+			t.Errorf("%s is told as %s", want, got)
+		}
+	}
 }
 
 func TestPatienceTries(t *testing.T) {

@@ -13,6 +13,8 @@ type sdkLog struct{ log *zap.SugaredLogger }
 // stepError is what the SDK says of a failed try of a step. The interceptor says it with more.
 const stepError = "Activity error."
 
+func newSDKLog(log *zap.Logger) sdkLog { return sdkLog{log.WithOptions(zap.AddCallerSkip(1)).Sugar()} }
+
 // Debug logs with alternating keys and values, as the others do.
 func (l sdkLog) Debug(msg string, keyvals ...any) { l.log.Debugw(msg, respell(keyvals)...) }
 
@@ -25,7 +27,7 @@ func (l sdkLog) Warn(msg string, keyvals ...any) { l.log.Warnw(msg, respell(keyv
 // Error logs at level error.
 func (l sdkLog) Error(msg string, keyvals ...any) {
 	if msg == stepError {
-		l.Debug(msg, keyvals...)
+		l.log.Debugw(msg, respell(keyvals)...)
 		return
 	}
 	l.log.Errorw(msg, respell(keyvals)...)

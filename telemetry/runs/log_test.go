@@ -18,7 +18,7 @@ func TestKeysAreSpelledAsOurs(t *testing.T) {
 	}
 	core, seen := observer.New(zap.InfoLevel)
 	keyvals := []any{"WorkflowID", "w"}
-	log := sdkLog{zap.New(core).Sugar()}
+	log := newSDKLog(zap.New(core))
 	log.Warn("odd", keyvals...)
 	log.Error(stepError, keyvals...)
 	if len(seen.All()) != 1 || seen.All()[0].ContextMap()["workflow_id"] != "w" || keyvals[0] != "WorkflowID" {

@@ -22,6 +22,9 @@ var buckets = []struct {
 	{"temporal_*", []float64{.005, .01, .05, .1, .5, 1, 5, 10, 60}},
 }
 
+// failures are shown before the first one happens, so that nobody takes a counter that is not there for one that is mistyped.
+var failures = []string{"temporal_request_failure", "temporal_workflow_task_execution_failed"}
+
 // NewMetrics makes the metrics of Temporal's SDK, minigroups_temporal_… in seconds, and of the workflows themselves, minigroups_….
 func NewMetrics() (client.MetricsHandler, prometheus.Collector, error) {
 	registry := prometheus.NewRegistry()
@@ -36,8 +39,12 @@ func NewMetrics() (client.MetricsHandler, prometheus.Collector, error) {
 			metric.Stream{Aggregation: metric.AggregationExplicitBucketHistogram{Boundaries: b.bounds, NoMinMax: true}})))
 	}
 	provider := metric.NewMeterProvider(options...)
-	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+	handler := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter: provider.Meter("minigroups"), UseMonotonicCounters: true,
 		OnError: func(error) {}, // of a name that cannot be: that metric is not shown
-	}), registry, nil
+	})
+	for _, failure := range failures {
+		handler.Counter(failure).Inc(0)
+	}
+	return handler, registry, nil
 }

@@ -1,0 +1,50 @@
+package runs
+
+import (
+	"path/filepath"
+	"testing"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/zap"
+
+	"minigroups/workflows"
+)
+
+// Runs that were begun before anything was told of them go on, and telling adds nothing to what they do.
+func TestRecordedHistoriesReplayWhileTheyAreToldOf(t *testing.T) {
+	var o client.Options
+	handler, _, err := NewMetrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := Names{Class: workflows.ClassOf, Lane: workflows.Lane}
+	if err := Tell(&o, handler, sdktrace.NewTracerProvider().Tracer("test"), names, zap.NewNop()); err != nil {
+		t.Fatal(err)
+	}
+	options := worker.WorkflowReplayerOptions{ContextPropagators: o.ContextPropagators}
+	for _, i := range o.Interceptors {
+		options.Interceptors = append(options.Interceptors, i.(interceptor.WorkerInterceptor))
+	}
+	replayer, err := worker.NewWorkflowReplayerWithOptions(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, workflow := range []any{
+		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
+		workflows.SweepClasses, workflows.SweepGateways,
+	} {
+		replayer.RegisterWorkflow(workflow)
+	}
+	files, err := filepath.Glob("../../workflows/testdata/histories/*.json")
+	if err != nil || len(files) < 19 {
+		t.Fatalf("only %d histories, %v", len(files), err)
+	}
+	for _, file := range files {
+		if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+// Command rules reads Prometheus rules (.yml) and Grafana dashboards (.json) as Prometheus would, and says what is wrong with
+// them: rules and expressions that cannot be read, alerts that do not say what is the matter, and links that lead nowhere.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+func main() {
+	wrong := 0
+	for _, file := range os.Args[1:] {
+		check := checkRules
+		if filepath.Ext(file) == ".json" {
+			check = checkDashboard
+		}
+		for _, err := range check(file) {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		os.Exit(1)
+	}
+}
+
+var promql = parser.NewParser(parser.Options{})
+
+func checkRules(file string) []error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return []error{err}
+	}
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, promql, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if len(errs) > 0 {
+		return errs
+	}
+	for _, group := range groups.Groups {
+		for _, rule := range group.Rules {
+			if err := checkAlert(rule); rule.Alert != "" && err != nil {
+				errs = append(errs, fmt.Errorf("alert %s: %w", rule.Alert, err))
+			}
+		}
+	}
+	return errs
+}
+
+// checkAlert wants an alert to say what is the matter, how bad it is, and what to do.
+func checkAlert(rule rulefmt.Rule) error {
+	for _, name := range []string{"summary", "description", "runbook"} {
+		if rule.Annotations[name] == "" {
+			return fmt.Errorf("it has no %s", name)
+		}
+	}
+	if s := rule.Labels["severity"]; s != "page" && s != "ticket" {
+		return fmt.Errorf("its severity is %q, not page or ticket", s)
+	}
+	return checkLink(rule.Annotations["runbook"])
+}
+
+// checkLink wants a link to a heading of a file to lead there.
+func checkLink(link string) error {
+	file, anchor, ok := strings.Cut(link, "#")
+	if !ok {
+		return fmt.Errorf("%q names no heading", link)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		if heading, ok := strings.CutPrefix(line, "## "); ok && anchorOf(heading) == anchor {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has no heading %q", file, anchor)
+}
+
+var notInAnchors = regexp.MustCompile(`[^\pL\pN_ -]`)
+
+// anchorOf is the anchor that forges give a heading.
+func anchorOf(heading string) string {
+	return strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), ""), " ", "-")
+}
+
+// variables of Grafana, with something that they may stand for.
+var variables = strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$__interval", "1m")
+
+func checkDashboard(file string) (errs []error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return []error{err}
+	}
+	var dashboard any
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		return []error{err}
+	}
+	found := 0
+	walk(dashboard, func(expr string) {
+		found++
+		if _, err := promql.ParseExpr(variables.Replace(expr)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", expr, err))
+		}
+	})
+	if found == 0 {
+		errs = append(errs, fmt.Errorf("it shows nothing"))
+	}
+	return errs
+}
+
+// walk visits every expression below a value.
+func walk(value any, visit func(expr string)) {
+	switch value := value.(type) {
+	case map[string]any:
+		if expr, ok := value["expr"].(string); ok {
+			visit(expr)
+		}
+		for _, below := range value {
+			walk(below, visit)
+		}
+	case []any:
+		for _, below := range value {
+			walk(below, visit)
+		}
+	}
+}
