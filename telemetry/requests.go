@@ -48,6 +48,9 @@ var methods = map[string]bool{
 	http.MethodDelete: true, http.MethodOptions: true,
 }
 
+// probes are no spans: they would drown the rest.
+var probes = map[string]bool{"/healthz": true, "/readyz": true}
+
 // Begin notes a request to a route; an empty one is none of ours. It returns the context in which to answer, and a function
 // that is to be called once with the status of the answer.
 func (r *Requests) Begin(req *http.Request, route string) (context.Context, func(status int)) {
@@ -58,7 +61,7 @@ func (r *Requests) Begin(req *http.Request, route string) (context.Context, func
 	if route == "" {
 		route = "unmatched"
 	}
-	if r.tracer != nil {
+	if r.tracer != nil && !probes[route] {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
 		ctx, span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 			attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.String("request_id", RequestID(ctx))))

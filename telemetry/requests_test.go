@@ -57,8 +57,11 @@ func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
 	req := httptest.NewRequest(http.MethodGet, "/minigroups/of-somebody?access_token=secret", nil)
 	req.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	req.Header.Set("baggage", "who=somebody")
-	ctx, end := NewRequests(tr).Begin(req.WithContext(WithRequestID(req.Context(), "r-1")), "/minigroups/:id")
+	requests := NewRequests(tr)
+	ctx, end := requests.Begin(req.WithContext(WithRequestID(req.Context(), "r-1")), "/minigroups/:id")
 	end(http.StatusServiceUnavailable)
+	_, endProbe := requests.Begin(req, "/readyz")
+	endProbe(http.StatusOK)
 	ended := spans.Ended()
 	if len(ended) != 1 || ended[0].Name() != "GET /minigroups/:id" || ended[0].SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
 		t.Fatalf("got %v", ended)

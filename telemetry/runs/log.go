@@ -13,7 +13,8 @@ type sdkLog struct{ log *zap.SugaredLogger }
 // stepError is what the SDK says of a failed try of a step. The interceptor says it with more.
 const stepError = "Activity error."
 
-func newSDKLog(log *zap.Logger) sdkLog { return sdkLog{log.WithOptions(zap.AddCallerSkip(1)).Sugar()} }
+// newSDKLog leaves out which line of the SDK speaks.
+func newSDKLog(log *zap.Logger) sdkLog { return sdkLog{log.WithOptions(zap.WithCaller(false)).Sugar()} }
 
 // Debug logs with alternating keys and values, as the others do.
 func (l sdkLog) Debug(msg string, keyvals ...any) { l.log.Debugw(msg, respell(keyvals)...) }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,13 +19,15 @@ import (
 )
 
 func main() {
+	runbook := flag.String("runbook", "", "the runbook, of which alerts must name a heading; empty: they may name any")
+	flag.Parse()
 	wrong := 0
-	for _, file := range os.Args[1:] {
+	for _, file := range flag.Args() {
 		check := checkRules
 		if filepath.Ext(file) == ".json" {
 			check = checkDashboard
 		}
-		for _, err := range check(file) {
+		for _, err := range check(file, *runbook) {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
 			wrong++
 		}
@@ -36,7 +39,7 @@ func main() {
 
 var promql = parser.NewParser(parser.Options{})
 
-func checkRules(file string) []error {
+func checkRules(file, runbook string) []error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return []error{err}
@@ -47,7 +50,7 @@ func checkRules(file string) []error {
 	}
 	for _, group := range groups.Groups {
 		for _, rule := range group.Rules {
-			if err := checkAlert(rule); rule.Alert != "" && err != nil {
+			if err := checkAlert(rule, runbook); rule.Alert != "" && err != nil {
 				errs = append(errs, fmt.Errorf("alert %s: %w", rule.Alert, err))
 			}
 		}
@@ -56,7 +59,7 @@ func checkRules(file string) []error {
 }
 
 // checkAlert wants an alert to say what is the matter, how bad it is, and what to do.
-func checkAlert(rule rulefmt.Rule) error {
+func checkAlert(rule rulefmt.Rule, runbook string) error {
 	for _, name := range []string{"summary", "description", "runbook"} {
 		if rule.Annotations[name] == "" {
 			return fmt.Errorf("it has no %s", name)
@@ -65,14 +68,17 @@ func checkAlert(rule rulefmt.Rule) error {
 	if s := rule.Labels["severity"]; s != "page" && s != "ticket" {
 		return fmt.Errorf("its severity is %q, not page or ticket", s)
 	}
-	return checkLink(rule.Annotations["runbook"])
+	if runbook == "" {
+		return nil
+	}
+	return checkLink(rule.Annotations["runbook"], runbook)
 }
 
-// checkLink wants a link to a heading of a file to lead there.
-func checkLink(link string) error {
-	file, anchor, ok := strings.Cut(link, "#")
-	if !ok {
-		return fmt.Errorf("%q names no heading", link)
+// checkLink wants a link to lead to a heading of the runbook.
+func checkLink(link, runbook string) error {
+	file, anchor, _ := strings.Cut(link, "#")
+	if file != runbook {
+		return fmt.Errorf("%q does not lead into %s", link, runbook)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -96,7 +102,7 @@ func anchorOf(heading string) string {
 // variables of Grafana, with something that they may stand for.
 var variables = strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$__interval", "1m")
 
-func checkDashboard(file string) (errs []error) {
+func checkDashboard(file, _ string) (errs []error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return []error{err}
