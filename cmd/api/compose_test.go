@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"minigroups/clients/rest"
 	"minigroups/config"
 )
 
@@ -48,7 +49,7 @@ func TestTheTokenOfComposeIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge, err := verifier(t.Context(), cfg.Authentication, zap.NewNop())
+	judge, err := verifier(t.Context(), cfg.Authentication, rest.NewTransport(), newAccessMetrics(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
