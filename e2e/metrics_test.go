@@ -48,8 +48,8 @@ func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 	sweepUntil(t, workflows.ScheduleGateways, func() error { return show(t, `minigroups_swept_total{what="made"} `) })
 }
 
-// shown finds the names of our metrics in a text, also in one that uses the parts of a histogram.
-var shown = regexp.MustCompile(`\bminigroups_\w+`)
+// metricNames finds the names of our metrics in a text, also in one that uses the parts of a histogram.
+var metricNames = regexp.MustCompile(`\bminigroups_\w+`)
 
 func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 	o, c := observe(t), newClass(t)
@@ -61,7 +61,7 @@ func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		used = append(used, shown.FindAllString(string(text), -1)...)
+		used = append(used, metricNames.FindAllString(string(text), -1)...)
 	}
 	slices.Sort(used)
 	if used = slices.Compact(used); len(used) < 40 {
@@ -70,7 +70,7 @@ func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 	eventually(t, func() error { // announcements are heard a little later
 		names := map[string]bool{}
 		for _, address := range []string{o.shown[0], o.shown[1], sut.cfg.Worker.MetricsListen} {
-			for _, name := range shown.FindAllString(fetch(t, "http://"+address+"/metrics"), -1) {
+			for _, name := range metricNames.FindAllString(fetch(t, "http://"+address+"/metrics"), -1) {
 				names[name] = true
 			}
 		}

@@ -50,8 +50,9 @@ type GatewayGauges struct {
 	Capacity *int64
 	// Reserved are the slots that count now.
 	Reserved int64
-	// Away: it did not answer the last sweep. Enabled: it is configured, and takes new reservations.
-	Away, Enabled bool
+	// Away: it did not answer the last sweep. Open: it takes new classes. Draining: it does not, because an operator wants it
+	// empty. One that is neither is not configured any more.
+	Away, Open, Draining bool
 }
 
 const openSagaGauges = `
@@ -76,7 +77,7 @@ const gatewayGauges = `
 	SELECT b.id, coalesce(b.balancer_capacity, b.capacity)::bigint, coalesce(sum(greatest(
 			CASE WHEN r.during @> now() THEN r.slots ELSE 0 END,
 			CASE WHEN r.next_during @> now() THEN r.next_slots ELSE 0 END)), 0)::bigint,
-		b.away_since IS NOT NULL, b.enabled
+		b.away_since IS NOT NULL, b.enabled AND b.draining_since IS NULL, b.enabled AND b.draining_since IS NOT NULL
 	FROM janus_backend b LEFT JOIN janus_reservation r ON r.backend_id = b.id AND r.state <> 'released' AND (r.during @> now() OR r.next_during @> now())
 	GROUP BY b.id`
 
@@ -118,7 +119,7 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 	batch.Queue(gatewayGauges).Query(func(rows pgx.Rows) error {
 		var id string
 		var b GatewayGauges
-		return each(rows, []any{&id, &b.Capacity, &b.Reserved, &b.Away, &b.Enabled}, func() { g.Gateways[id] = b })
+		return each(rows, []any{&id, &b.Capacity, &b.Reserved, &b.Away, &b.Open, &b.Draining}, func() { g.Gateways[id] = b })
 	})
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return Gauges{}, fmt.Errorf("read gauges: %w", err)

@@ -40,7 +40,7 @@ func TestGauges(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gateways(t, s, 100, 50)
+	gateways(t, s, 100, 50, 1)
 	around := func(hours int64) minigroup.Window {
 		now := time.Now().Unix()
 		return minigroup.Window{Start: new(now - 3600), End: new(now + 3600*hours)}
@@ -76,6 +76,7 @@ func TestGauges(t *testing.T) {
 	}
 	exec(`INSERT INTO outbox (audience, label, payload, written_at) VALUES ('example.org', 'x', '{}', now() - interval '1 h')`)
 	exec(`UPDATE janus_backend SET away_since = now(), enabled = false, capacity = NULL WHERE id = 'janus-2'`)
+	exec(`UPDATE janus_backend SET draining_since = now() WHERE id = 'janus-3'`)
 	g, err := s.Gauges(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -100,11 +101,14 @@ func TestGauges(t *testing.T) {
 	t.Run("tell of each gateway what counts now, the greater of old and new while an update is undecided", func(t *testing.T) {
 		one, two := g.Gateways["janus-1"], g.Gateways["janus-2"]
 		// Those of fresh and stuck, and the new ones of moving.
-		if sum := one.Reserved + two.Reserved; sum != 8+8+20 || one.Capacity == nil || *one.Capacity != 100 || one.Away || !one.Enabled {
+		if sum := one.Reserved + two.Reserved; sum != 8+8+20 || one.Capacity == nil || *one.Capacity != 100 || one.Away || !one.Open || one.Draining {
 			t.Errorf("janus-1: %+v, janus-2: %+v", one, two)
 		}
-		if two.Capacity != nil || !two.Away || two.Enabled {
+		if two.Capacity != nil || !two.Away || two.Open || two.Draining {
 			t.Errorf("janus-2: %+v", two)
+		}
+		if three := g.Gateways["janus-3"]; three.Open || !three.Draining || three.Reserved != 0 {
+			t.Errorf("janus-3: %+v", three)
 		}
 	})
 }

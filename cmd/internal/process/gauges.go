@@ -42,11 +42,13 @@ var (
 		"Slots of each gateway: its capacity, +Inf where that is unlimited, and what is reserved now.", []string{"backend", "kind"}, nil)
 	janusAway = prometheus.NewDesc("minigroups_janus_away",
 		"Whether a gateway did not answer the last sweep.", []string{"backend"}, nil)
-	janusEnabled = prometheus.NewDesc("minigroups_janus_enabled",
-		"Whether a gateway takes new reservations.", []string{"backend"}, nil)
+	janusOpen = prometheus.NewDesc("minigroups_janus_open",
+		"Whether a gateway takes new classes.", []string{"backend"}, nil)
+	janusDraining = prometheus.NewDesc("minigroups_janus_draining",
+		"Whether a gateway takes none because an operator wants it empty.", []string{"backend"}, nil)
 	ledgerDescs = []*prometheus.Desc{
 		openSagas, oldestOpenSaga, stuckSagas, failedMinigroups, condemnedRooms, oldestCondemnedRoom, lostAttempts, outboxWaiting,
-		oldestInOutbox, janusSlots, janusAway, janusEnabled,
+		oldestInOutbox, janusSlots, janusAway, janusOpen, janusDraining,
 	}
 )
 
@@ -92,7 +94,8 @@ func (l Ledger) Collect(metrics chan<- prometheus.Metric) {
 		gauge(janusSlots, capacity, id, "capacity")
 		gauge(janusSlots, float64(b.Reserved), id, "reserved")
 		gauge(janusAway, yes(b.Away), id)
-		gauge(janusEnabled, yes(b.Enabled), id)
+		gauge(janusOpen, yes(b.Open), id)
+		gauge(janusDraining, yes(b.Draining), id)
 	}
 }
 
