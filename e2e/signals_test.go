@@ -217,7 +217,7 @@ func TestOnePostIsOneTrace(t *testing.T) {
 			}
 		}
 		line = findLine(t, o.worker, "a try of a step has failed", request)
-		for key, value := range map[string]any{"step": "CreateEventRoom", "lane": "fast", "attempt": 1.0, "workflow_id": c.workflowID()} {
+		for key, value := range map[string]any{"step": "create_event_room", "lane": "fast", "attempt": 1.0, "workflow_id": c.workflowID()} {
 			want[key] = value
 		}
 		for key, value := range want {

@@ -49,7 +49,7 @@ type stepInbound struct {
 func (s *stepInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)
 	run := info.WorkflowExecution
-	fields := []zap.Field{zap.String("workflow_id", run.ID), zap.String("run_id", run.RunID), zap.String("step", info.ActivityType.Name)}
+	fields := []zap.Field{zap.String("workflow_id", run.ID), zap.String("run_id", run.RunID), zap.String("step", snake(info.ActivityType.Name))}
 	if class, ok := s.names.Class(run.ID); ok {
 		fields = append(fields, zap.Stringer("class_id", class))
 	}
