@@ -217,6 +217,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 	s.sandbox, err = stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), []string{
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
+		"-trust", runbookAudience + "=minigroups.svc.example.org",
 		"-announce", s.broker.URL(), // the worker listens only where a test wants it to
 	}, nil, s.log("sandbox"))
 	if err != nil {
@@ -252,7 +253,10 @@ func (s *system) configure() error {
 	s.brokerPort, s.ui = ports[6], "http://"+address(7)
 	s.cfg.Account.PrivateKeyFile = private
 	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
-	s.cfg.Authorization = map[string]config.Audience{"example.org": {Kind: "local", Trusted: []string{"dev.example.org"}}}
+	s.cfg.Authorization = map[string]config.Audience{}
+	for _, audience := range []string{"example.org", runbookAudience} {
+		s.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
+	}
 	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = janusAdminKey, janusAdminSecret, janusRoomKey
 	s.cfg.Saga.StepWait, s.cfg.Saga.Flight = 2*time.Second, 4*time.Second
 	s.configFile = filepath.Join(s.dir, "config.yaml")

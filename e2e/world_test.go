@@ -120,18 +120,21 @@ func (r reply) want(t testing.TB, code int) reply {
 
 // class is a minigroup that a test asks for; what its rooms are comes from the services themselves.
 type class struct {
-	t     testing.TB
-	scope string
-	id    uuid.UUID
-	body  map[string]any
-	start int64
+	t        testing.TB
+	audience string
+	scope    string
+	id       uuid.UUID
+	body     map[string]any
+	start    int64
 }
 
-func newClass(t testing.TB) *class {
+func newClass(t testing.TB) *class { return newClassFor(t, "example.org") }
+
+func newClassFor(t testing.TB, audience string) *class {
 	scope := t.Name() + " " + uuid.NewString()[:8]
 	start := time.Now().Unix() + 3600
-	return &class{t: t, scope: scope, id: minigroup.ClassID("example.org", scope), start: start, body: map[string]any{
-		"scope": scope, "audience": "example.org", "host": "teacher.example.org", "time": []int64{start, start + 3600},
+	return &class{t: t, audience: audience, scope: scope, id: minigroup.ClassID(audience, scope), start: start, body: map[string]any{
+		"scope": scope, "audience": audience, "host": "teacher.example.org", "time": []int64{start, start + 3600},
 		"tags": map[string]any{"lesson": 7}, "reserve": 8, "locked_chat": true,
 	}}
 }
@@ -143,7 +146,7 @@ func (c *class) post(headers ...string) reply {
 
 func (c *class) path() string { return "/api/v1/minigroups/" + c.id.String() }
 func (c *class) byScope() string {
-	return "/api/v1/audiences/example.org/minigroups/" + url.PathEscape(c.scope)
+	return "/api/v1/audiences/" + c.audience + "/minigroups/" + url.PathEscape(c.scope)
 }
 
 func (c *class) get() reply {
@@ -151,7 +154,7 @@ func (c *class) get() reply {
 	return request(c.t, http.MethodGet, c.path(), nil).want(c.t, http.StatusOK)
 }
 
-func (c *class) workflowID() string { return workflows.WorkflowID("example.org", c.scope) }
+func (c *class) workflowID() string { return workflows.WorkflowID(c.audience, c.scope) }
 
 // until polls the object until it has the status, at most 30 seconds.
 func (c *class) until(status string) reply {
