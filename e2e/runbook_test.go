@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"minigroups/minigroup"
 	"minigroups/sandbox"
 	"minigroups/workflows"
 )
@@ -43,23 +44,17 @@ type symptom struct {
 
 // class makes a class for the commands, and nothing of it anywhere yet.
 func (s *symptom) class() *class {
-	c := newClassFor(s, runbookAudience)
+	c := newClassFor(s.T, runbookAudience)
 	s.classes = append(s.classes, c)
 	prefix := strings.Repeat("OTHER_", len(s.classes)-1)
 	s.env[prefix+"CLASS_ID"], s.env[prefix+"SCOPE"], s.env[prefix+"WORKFLOW_ID"] = c.id.String(), c.scope, c.workflowID()
 	return c
 }
 
-// stuck is a class whose create waits at a service, in sight of the UI.
+// stuck is a class whose create waits at a service, in sight of the UI, until heal is called.
 func (s *symptom) stuck(service string) *class {
 	c := s.class()
-	heal, before := c.faulty(service, createFails), s.heal
-	s.heal = func() {
-		if before != nil {
-			before()
-		}
-		heal()
-	}
+	s.heal = c.faulty(service, createFails)
 	c.post("Prefer", "respond-async").want(s, http.StatusAccepted)
 	c.waits(map[string]string{sut.event: "CreateEventRoom", sut.conference: "CreateConferenceRoom"}[service])
 	return c
@@ -69,7 +64,7 @@ func (s *symptom) stuck(service string) *class {
 func (s *symptom) refused() *class {
 	c := s.class()
 	heal := c.faulty(sut.conference, createRefused)
-	c.post().want(s, http.StatusUnprocessableEntity)
+	c.post().want(s.T, http.StatusUnprocessableEntity)
 	heal()
 	return c
 }
@@ -91,15 +86,25 @@ func (s *symptom) undone(c *class, reason string) {
 // sections are those of the runbook, by their heading.
 var sections = map[string]section{
 	"Before you start": {
-		appear: func(s *symptom) { s.stuck(sut.conference) },
-		well:   func(s *symptom) { s.heal(); s.healed() },
-		shows:  []string{"$SCOPE"},
+		appear: func(s *symptom) { s.stuck(sut.conference).needsAPerson("CreateConferenceRoom") },
+		well: func(s *symptom) {
+			s.heal()
+			s.shell(`temporal activity reset --workflow-id "$WORKFLOW_ID" --activity-type CreateConferenceRoom`)
+			s.healed()
+		},
+		shows: []string{"$WORKFLOW_ID"},
 	},
 	"event is down": {
-		appear: func(s *symptom) { s.stuck(sut.event); s.stuck(sut.event) },
-		settle: func(s *symptom) { s.heal(); s.healed() },
+		appear: func(s *symptom) {
+			s.stuck(sut.event).needsAPerson("CreateEventRoom")
+			heal := s.heal
+			s.stuck(sut.event)
+			s.heal = heal
+		},
+		mend:   func(s *symptom) { s.heal() },
+		settle: (*symptom).healed,
 		well:   func(s *symptom) { s.undone(s.classes[1], "operation_cancelled") },
-		shows:  []string{"$SCOPE", "CreateEventRoom"},
+		shows:  []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
 	},
 	"conference refuses": {
 		appear: func(s *symptom) { s.refused() },
@@ -112,6 +117,14 @@ var sections = map[string]section{
 			if err := errors.Join(sut.janus.Kill(), sut.restartJanus(s.Context())); err != nil {
 				s.Fatal(err)
 			}
+		},
+		settle: func(s *symptom) { // a reservation that was only just made is left to its run
+			sweepUntil(s.T, workflows.ScheduleGateways, func() error {
+				if len(s.classes[0].gatewayRooms()) == 0 {
+					return errors.New("the gateway has no room yet")
+				}
+				return nil
+			})
 		},
 		well: (*symptom).healed,
 	},
@@ -225,7 +238,7 @@ var sections = map[string]section{
 		appear: func(s *symptom) {
 			c := s.class()
 			c.faulty(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
-			c.post().want(s, http.StatusCreated)
+			c.post().want(s.T, http.StatusCreated)
 			s.awaits(`SELECT count(*) FROM room_attempt WHERE class_id = '`+c.id.String()+`' AND state = 'lost'`, 1, workflows.ScheduleClasses)
 		},
 	},
@@ -248,6 +261,24 @@ func (s *symptom) awaits(sql string, want int, schedule string) {
 		}
 		return nil
 	})
+}
+
+// TestTheViewsAreThoseOfTheRunbook reads its table of them.
+func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
+	text, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{
+		workflows.WaitingFor.Name: "conference", workflows.FailedSince.Name: "2026-11-23T00:00:00Z",
+		workflows.OfScope.Name: "math-7b", workflows.OfClass.Name: minigroup.ClassID("example.org", "math-7b").String(),
+	}
+	for _, v := range workflows.Views {
+		meaning := strings.Replace(v.Meaning, " (2026-11-23T00:00:00Z)", "", 1)
+		if row := "| " + v.Name + " | `" + v.Of(values[v.Name]) + "` | " + meaning + " |\n"; !strings.Contains(string(text), row) {
+			t.Errorf("it lacks %s", row)
+		}
+	}
 }
 
 // The parts of a section, in their order.
@@ -295,7 +326,7 @@ func (x section) try(s *symptom, body string) {
 	shown := s.run(looking)
 	for _, want := range x.shows {
 		if want = os.Expand(want, func(name string) string { return s.env[name] }); !strings.Contains(shown, want) {
-			s.Errorf("looking does not show %q:\n%s", want, shown)
+			s.Errorf("looking does not show %q", want)
 		}
 	}
 	step(x.mend, s)
@@ -331,8 +362,9 @@ func (s *symptom) shell(line string) string {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	out, err := cmd.CombinedOutput()
+	s.Logf("$ %s\n%s", line, out)
 	if err != nil {
-		s.Errorf("%s: %v:\n%s", line, err, out)
+		s.Errorf("%s: %v", line, err)
 	}
 	return string(out)
 }
