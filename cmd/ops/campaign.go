@@ -158,7 +158,7 @@ func (a *app) retryAll(ctx context.Context, f retryFlags) error {
 		}
 		f.before.at, f.filter.Before = now, now
 	}
-	resume := "ops retry --all " + f.args()
+	resume := fmt.Sprintf("ops retry --all %s --rate %g", f.args(), f.rate)
 	if !f.yes {
 		return a.dryRun(ctx, f, resume)
 	}
