@@ -6,6 +6,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"minigroups/workflows"
 )
 
 // introduce says where everything is, and how to begin.
@@ -28,7 +30,11 @@ func (s *system) introduce(now time.Time) error {
 	}
 	row("Temporal", cfg.Temporal.Address)
 	if s.plan.temporal {
-		row("Temporal UI", "http://"+cfg.Dev.TemporalUI)
+		ui := "http://" + cfg.Dev.TemporalUI
+		row("Temporal UI", ui)
+		for _, view := range []workflows.View{workflows.NeedsAPerson, workflows.NotFinished} {
+			row("  "+view.Name, view.Link(ui, cfg.Temporal.Namespace, view.Query))
+		}
 	}
 	row("event", described(cfg.Event.URL, s.plan.event))
 	row("conference", described(cfg.Conference.URL, s.plan.conference))
