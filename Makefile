@@ -86,7 +86,7 @@ check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, lint
 	$(GOLANGCI) run ./...
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
-	$(RULES) deploy/prometheus/alerts.yml deploy/grafana/*.json
+	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go mod tidy -diff
 	go test -count=1 .
 
