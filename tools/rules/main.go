@@ -71,11 +71,11 @@ func checkAlert(rule rulefmt.Rule, runbook string) error {
 	if runbook == "" {
 		return nil
 	}
-	return checkLink(rule.Annotations["runbook"], runbook)
+	return checkLink(rule.Alert, rule.Annotations["runbook"], runbook)
 }
 
-// checkLink wants a link to lead to a heading of the runbook.
-func checkLink(link, runbook string) error {
+// checkLink wants the link of an alert to lead to a part of the runbook that names it.
+func checkLink(alert, link, runbook string) error {
 	file, anchor, _ := strings.Cut(link, "#")
 	if file != runbook {
 		return fmt.Errorf("%q does not lead into %s", link, runbook)
@@ -84,10 +84,15 @@ func checkLink(link, runbook string) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(string(text)) {
-		if heading, ok := strings.CutPrefix(line, "## "); ok && anchorOf(heading) == anchor {
-			return nil
+	for _, part := range strings.Split(string(text), "\n## ") {
+		heading, body, _ := strings.Cut(part, "\n")
+		if anchorOf(heading) != anchor {
+			continue
 		}
+		if !strings.Contains(body, "`"+alert+"`") {
+			return fmt.Errorf("%s does not name it under %q", file, heading)
+		}
+		return nil
 	}
 	return fmt.Errorf("%s has no heading %q", file, anchor)
 }
