@@ -65,8 +65,8 @@ func (m *Mistakes) checkDatabase(d Database) {
 			m.add("database.url", "something else (not shown)", "postgres://user:password@host:port/name")
 		}
 	}
-	if d.MaxConns < 1 || d.MaxConns > 10_000 {
-		m.add("database.max_conns", fmt.Sprint(d.MaxConns), "a number from 1 to 10000")
+	if d.MaxConns < 2 || d.MaxConns > 10_000 {
+		m.add("database.max_conns", fmt.Sprint(d.MaxConns), "a number from 2 to 10000")
 	}
 }
 

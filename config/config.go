@@ -34,7 +34,8 @@ type Database struct {
 	// URL is where it is: postgres://user:password@host:port/name?options.
 	// Also DATABASE_URL. No default.
 	URL DatabaseURL `koanf:"url"`
-	// MaxConns bounds the connections that one process holds. Default 16.
+	// MaxConns bounds the connections that one process holds, at least 2. A
+	// quarter of them, at most 4, is kept for reads. Default 16.
 	MaxConns int32 `koanf:"max_conns"`
 }
 

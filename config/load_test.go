@@ -225,7 +225,7 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a list for a header", "tracing: {headers: {x: [hunter2]}}", "", "tracing.headers[x]", "a list", "a text"},
 		{"a fraction of a connection", "database: {max_conns: 1.5}", "", "database.max_conns", "1.5", "whole number"},
 		{"more connections than fit", "database: {max_conns: 4294967297}", "", "database.max_conns", "4294967297", "32 bits"},
-		{"no connections", "database: {max_conns: 0}", "", "database.max_conns", "0", "from 1"},
+		{"no connection for reads", "database: {max_conns: 1}", "", "database.max_conns", "1", "from 2"},
 		{"another database", "database: {url: 'mysql://u:hunter2@h/d'}", "", "database.url", "not shown", "postgres://"},
 		{"a list for a secret", "janus: {admin_key: [hunter2]}", "", "janus.admin_key", "a list", "a text"},
 		{"a number for a secret", "janus: {admin_key: 8472919}", "", "janus.admin_key", "a number", "in quotes"},

@@ -64,7 +64,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	}
 	var have int64
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	err = s.reads.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
 	if isUndefinedTable(err) {
 		have, err = 0, nil
 	}

@@ -42,7 +42,7 @@ func (s *Store) SetProperty(ctx context.Context, id uuid.UUID, key string, value
 // AccountProperties reads all properties of an account, nil where it has none.
 func (s *Store) AccountProperties(ctx context.Context, a minigroup.Account) (json.RawMessage, error) {
 	var properties []byte
-	err := s.pool.QueryRow(ctx, `SELECT properties FROM account WHERE audience = $1 AND label = $2`, a.Audience, a.Label).Scan(&properties)
+	err := s.reads.QueryRow(ctx, `SELECT properties FROM account WHERE audience = $1 AND label = $2`, a.Audience, a.Label).Scan(&properties)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read account properties: %w", err)
 	}

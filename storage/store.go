@@ -13,7 +13,10 @@ import (
 
 // Store reads and writes minigroups and their ledger. It is safe for concurrent use.
 type Store struct {
-	pool       *pgxpool.Pool
+	pool *pgxpool.Pool
+	// reads is a pool of its own, so that callers can read while every other connection is taken.
+	reads      *pgxpool.Pool
+	gathered   *gatherer
 	broadcasts bool
 }
 
@@ -21,7 +24,7 @@ type Store struct {
 type Options struct {
 	// URL is a postgres:// URL or a keyword/value string.
 	URL string
-	// MaxConns bounds the pool.
+	// MaxConns bounds the connections, at least 2; a quarter of them, at most 4, is kept for reads.
 	MaxConns int32
 	// Broadcasts says that somebody takes from the outbox. Otherwise nothing is put there.
 	Broadcasts bool
@@ -29,32 +32,57 @@ type Options struct {
 	Tracer pgx.QueryTracer
 }
 
-// statementTimeout bounds every statement on the server, also those whose client has gone.
-const statementTimeout = 10 * time.Second
+const (
+	// statementTimeout bounds every statement on the server, also those whose client has gone.
+	statementTimeout = 10 * time.Second
+	// pingTimeout is how long a connection that was not used for a second may take to show that it is alive; then another one
+	// is taken, while whoever needs it still waits.
+	pingTimeout = 2 * time.Second
+)
 
-// Open makes a pool and returns at once; the first query connects. Close it when done.
+// Open makes the pools and returns at once; the first query connects. Close it when done.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		return nil, errors.New("open database: the URL cannot be read; expected postgres://user:password@host:port/name") // err may hold the password
 	}
-	if o.MaxConns > 0 {
-		cfg.MaxConns = o.MaxConns
-	}
+	cfg.PingTimeout = pingTimeout
+	cfg.ConnConfig.Tracer = o.Tracer
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	cfg.ConnConfig.RuntimeParams["application_name"] = "minigroups"
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
-	cfg.ConnConfig.Tracer = o.Tracer
+	forReads := min(max(o.MaxConns/4, 1), 4)
+	reads, err := openPool(ctx, cfg, forReads)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := openPool(ctx, cfg, max(o.MaxConns-forReads, 1))
+	if err != nil {
+		reads.Close()
+		return nil, err
+	}
+	return &Store{
+		pool: pool, reads: reads, broadcasts: o.Broadcasts,
+		gathered: &gatherer{pool: reads, atOnce: min(gatherAtOnce, int(forReads)), most: gatherMost},
+	}, nil
+}
+
+func openPool(ctx context.Context, cfg *pgxpool.Config, conns int32) (*pgxpool.Pool, error) {
+	cfg = cfg.Copy()
+	cfg.MaxConns = conns
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &Store{pool: pool, broadcasts: o.Broadcasts}, nil
+	return pool, nil
 }
 
-// Close ends the pool after the queries under way have ended.
-func (s *Store) Close() { s.pool.Close() }
+// Close ends the pools after the queries under way have ended.
+func (s *Store) Close() {
+	s.pool.Close()
+	s.reads.Close()
+}
 
 // PoolStats is the state of the pool.
 func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }

@@ -44,12 +44,18 @@ func Main(m *testing.M) int {
 // New returns a Store on a fresh, migrated database, and a connection to look at it. Both end with the test.
 func New(t testing.TB) (*storage.Store, *pgx.Conn) {
 	t.Helper()
+	return Traced(t, nil)
+}
+
+// Traced is New with somebody who sees every statement of the Store.
+func Traced(t testing.TB, tracer pgx.QueryTracer) (*storage.Store, *pgx.Conn) {
+	t.Helper()
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	admin := connect(t, "template1")
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, Broadcasts: true})
+	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, Broadcasts: true, Tracer: tracer})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,172 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/minigroup"
+)
+
+const (
+	// gatherAtOnce is how many queries of a gatherer may be under way: while Postgres works on one, the next is filled.
+	gatherAtOnce = 2
+	// gatherMost is how many reads one query answers at most. More of them would only make the first wait for the last.
+	gatherMost = 64
+	// gatherWait bounds one query, as callers bound their waiting for it.
+	gatherWait = 4 * time.Second
+)
+
+// gatherer answers reads of single minigroups that come at the same time by one query. Nothing waits for company: a read that
+// comes alone is sent at once, and those that come while all connections are busy go together when the first is free. A query
+// holds only reads that were asked for before it was sent, so each sees what was written before it was asked for.
+type gatherer struct {
+	pool   *pgxpool.Pool
+	atOnce int
+	most   int
+
+	mu      sync.Mutex
+	waiting []*question
+	sending int // queries that are under way, or about to be
+}
+
+// question is one read. Whoever asks reads the rest once answered is closed.
+type question struct {
+	id      uuid.UUID
+	account minigroup.Account
+
+	answered   chan struct{}
+	minigroup  minigroup.Minigroup
+	properties []byte
+	err        error
+}
+
+// read returns the minigroup and the properties of the account, as Store.ByIDForAccount does, or the error of ctx as soon as
+// that ends.
+func (g *gatherer) read(ctx context.Context, id uuid.UUID, account minigroup.Account) (minigroup.Minigroup, []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", err)
+	}
+	q := &question{id: id, account: account, answered: make(chan struct{})}
+	g.ask(q) //nolint:contextcheck // the query answers others, too
+	select {
+	case <-q.answered:
+		return q.minigroup, q.properties, q.err
+	case <-ctx.Done():
+		g.withdraw(q)
+		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", ctx.Err())
+	}
+}
+
+func (g *gatherer) ask(q *question) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = append(g.waiting, q)
+	if g.sending < g.atOnce {
+		g.sending++
+		go g.send()
+	}
+}
+
+// withdraw takes back a question that was not sent yet.
+func (g *gatherer) withdraw(q *question) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(other *question) bool { return other == q })
+}
+
+// next takes the questions of the next query; none where this sender is not needed any more.
+func (g *gatherer) next() []*question {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), g.most)
+	if n == 0 {
+		g.waiting, g.sending = nil, g.sending-1
+		return nil
+	}
+	taken := g.waiting[:n]
+	g.waiting = g.waiting[n:]
+	return taken
+}
+
+// send answers whatever is asked, query after query, until nothing is.
+func (g *gatherer) send() {
+	for asked := g.next(); asked != nil; asked = g.next() {
+		ctx, cancel := context.WithTimeout(context.Background(), gatherWait)
+		err := g.answer(ctx, asked)
+		if isLost(err) && ctx.Err() == nil {
+			g.pool.Reset() // the others are as old: Postgres was restarted, or the network was
+			err = g.answer(ctx, asked)
+		}
+		cancel()
+		for _, q := range asked {
+			if err != nil {
+				q.err = fmt.Errorf("read minigroup: %w", err)
+			}
+			close(q.answered)
+		}
+	}
+}
+
+// gathered tells of each minigroup the last update that somebody asked for, too; one that asks for nothing is a comparison. An
+// update whose caller was told at once that its condition did not hold is as if it had never been.
+const gathered = `SELECT ` + minigroupColumns + `,
+	u.id, u.state, u.requested, u.failure, u.decided_at,
+	asked.number, (SELECT properties FROM account a WHERE a.audience = asked.audience AND a.label = asked.label)
+FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY asked (id, audience, label, number)
+JOIN minigroup m ON m.id = asked.id
+LEFT JOIN LATERAL (
+	SELECT id, state, requested, failure, decided_at FROM minigroup_update
+	WHERE class_id = m.id AND requested <> '{}' AND (announced OR state <> 'failed' OR failure->>'kind' <> 'precondition_failed')
+	ORDER BY number DESC LIMIT 1
+) u ON u.state <> 'done'`
+
+// answer makes one query for all that is asked and writes the answers down. Its error concerns all of them.
+func (g *gatherer) answer(ctx context.Context, asked []*question) error {
+	ids := make([]uuid.UUID, len(asked))
+	audiences, labels := make([]*string, len(asked)), make([]*string, len(asked))
+	for i, q := range asked {
+		ids[i], q.err = q.id, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+		if q.account != (minigroup.Account{}) {
+			audiences[i], labels[i] = &q.account.Audience, &q.account.Label
+		}
+	}
+	rows, err := g.pool.Query(ctx, gathered, ids, audiences, labels)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scanAnswer(rows, asked); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scanAnswer reads a row of gathered, and gives it to whom its number tells.
+func scanAnswer(row pgx.Row, asked []*question) error {
+	var m minigroup.Minigroup
+	var updateID *uuid.UUID
+	var updateState *minigroup.UpdateState
+	var requested *changeJSON
+	var failure *failureJSON
+	var decidedAt *time.Time
+	var number int64
+	var properties []byte
+	if err := scanMinigroup(row, &m, &updateID, &updateState, &requested, &failure, &decidedAt, &number, &properties); err != nil {
+		return err
+	}
+	if updateID != nil {
+		m.Update = &minigroup.Update{ID: *updateID, State: *updateState, Requested: requested.change(), Failure: failure.failure(decidedAt)}
+	}
+	q := asked[number-1]
+	q.minigroup, q.properties, q.err = m, properties, nil
+	return nil
+}
