@@ -78,6 +78,8 @@ type Runs interface {
 	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
 	// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
 	CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error
+	// Decided tells whoever waits for the minigroup in this process that the row shows something new.
+	Decided(classID uuid.UUID)
 }
 
 // Settings are what the operator decides.

@@ -74,6 +74,8 @@ func (b *book) LoseAttempt(context.Context, uuid.UUID) error {
 
 func (b *book) IsCurrent(context.Context, string, string) (bool, error) { return true, nil }
 
+func (b *book) Decided(uuid.UUID) {}
+
 func (b *book) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
 	b.lines <- "close " + string(room.Kind) + " " + room.ID.String()
 	return nil

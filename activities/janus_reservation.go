@@ -48,10 +48,11 @@ func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInpu
 }
 
 // ProjectReservations brings the gateways to what the ledger says of a class. Whoever calls it does not depend on it:
-// what fails here stays on the ledger.
+// what fails here stays on the ledger. It is the last step of an update.
 func (a *Activities) ProjectReservations(ctx context.Context, in ClassRef) error {
 	ctx, cancel := a.gatewayStep(ctx)
 	defer cancel()
+	defer a.Runs.Decided(in.ID)
 	open, err := a.Ledger.OpenReservations(ctx, in.ID)
 	if err != nil {
 		return failed(err)

@@ -62,7 +62,11 @@ type ClassRef struct {
 func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return failed(a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways))
+	err := a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways)
+	if err == nil {
+		a.Runs.Decided(in.ID)
+	}
+	return failed(err)
 }
 
 // CondemnInput asks to begin an undo.
@@ -109,5 +113,8 @@ func (a *Activities) FailMinigroup(ctx context.Context, in ClassRef) (Undone, er
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	reason, open, err := a.Ledger.Fail(ctx, runID(ctx), in.ID)
+	if err == nil && len(open) == 0 {
+		a.Runs.Decided(in.ID)
+	}
 	return Undone{*ToFailure(&reason), toRooms(open)}, insisted(err)
 }

@@ -144,6 +144,7 @@ func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigr
 	})
 	if err == nil && state != minigroup.UpdateRunning {
 		a.closeCondemned(ctx, in.ClassID)
+		a.Runs.Decided(in.ClassID)
 	}
 	return state, insisted(err)
 }

@@ -60,6 +60,10 @@ type API struct {
 	// Wait is how long POST and PUT wait for their saga before they answer 202.
 	// A duration up to 60s. Default 15s.
 	Wait time.Duration `koanf:"wait"`
+	// Worker has the process carry out sagas, too, as a worker does, which spares
+	// each the way to a worker and back: it needs all that a worker is told.
+	// Default false.
+	Worker bool `koanf:"worker"`
 	// TurnHosts are TURN servers; each class is told one of them, always the
 	// same while the list stays. Default: none, none is told.
 	TurnHosts []string `koanf:"turn_hosts"`
@@ -247,8 +251,9 @@ type Announcements struct {
 	// Default: those of the system.
 	CAFile string `koanf:"ca_file"`
 	// ClientID names the session which the broker keeps for a worker that is
-	// away. Each worker needs its own, the same after a restart. Default: the
-	// name of the host.
+	// away. Each worker needs its own, the same after a restart; that of an API
+	// which carries out sagas ends in -api besides. Default: the name of the
+	// host.
 	ClientID string `koanf:"client_id"`
 	// Group makes all workers one shared subscription, so that each announcement
 	// goes to one of them; for brokers that keep such subscriptions when they

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -150,4 +152,66 @@ func TestAPutRightAfterATerminate(t *testing.T) {
 		return nil
 	})
 	c.moved(c.get().object, c.start+600)
+}
+
+// An update is done before its run ends, which has yet to tell the gateway. Whoever sees that it is done goes on from there.
+func TestAnUpdateThatIsDoneIsInNobodysWay(t *testing.T) {
+	t.Parallel()
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	asked := c.deafGateway()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if r, err := tryRequest(t.Context(), http.MethodPut, c.path(), map[string]any{"reserve": 3}); err != nil || r.code != http.StatusOK {
+			t.Errorf("the first update: got %d %s, %v", r.code, r.text, err)
+		}
+	})
+	select {
+	case <-asked:
+	case <-t.Context().Done():
+	}
+	if o := c.get(); *o.Reserve != 3 || o.Update != nil {
+		t.Fatalf("it is not done when the gateway is told: %s", o.text)
+	}
+	r := request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start + 60, c.start + 3600}}).want(t, http.StatusOK)
+	if *r.Time[0] != c.start+60 || *r.Reserve != 3 {
+		t.Errorf("got %s", r.text)
+	}
+	wg.Wait()
+}
+
+// deafGateway moves the reservation of a class to a gateway that takes requests and answers none, until the test ends. asked gets
+// something when one comes.
+func (c *class) deafGateway() (asked <-chan struct{}) {
+	c.t.Helper()
+	listener, err := new(net.ListenConfig).Listen(c.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	heard := make(chan struct{}, 100)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			heard <- struct{}{}
+		}
+	}()
+	c.exec(`INSERT INTO janus_backend (id, enabled, admin_url) VALUES ($1::uuid::text, false, $2)`, c.id, "http://"+listener.Addr().String()+"/admin")
+	c.exec(`UPDATE janus_reservation SET backend_id = $1::uuid::text WHERE class_id = $1`, c.id)
+	c.t.Cleanup(func() {
+		c.exec(`UPDATE janus_reservation SET backend_id = 'janus-1' WHERE class_id = $1`, c.id)
+		c.exec(`DELETE FROM janus_backend WHERE id = $1::uuid::text`, c.id)
+		_ = listener.Close()
+	})
+	return heard
+}
+
+func (c *class) exec(sql string, args ...any) {
+	c.t.Helper()
+	if _, err := sut.db.Exec(context.Background(), sql, args...); err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -76,6 +76,11 @@ func request(t testing.TB, method, path string, body any, headers ...string) rep
 }
 
 func tryRequest(ctx context.Context, method, path string, body any, headers ...string) (reply, error) {
+	return tryRequestAt(ctx, sut.api, method, path, body, headers...)
+}
+
+// tryRequestAt sends a request to one of several APIs.
+func tryRequestAt(ctx context.Context, api, method, path string, body any, headers ...string) (reply, error) {
 	var r reply
 	text, isText := body.(string)
 	if body != nil && !isText {
@@ -85,7 +90,7 @@ func tryRequest(ctx context.Context, method, path string, body any, headers ...s
 		}
 		text = string(encoded)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, sut.api+path, strings.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, method, api+path, strings.NewReader(text))
 	if err != nil {
 		return r, err
 	}

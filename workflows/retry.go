@@ -18,6 +18,8 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	short, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	draft := failed.Again()
+	heard, stop := s.decisions.listen(draft.ClassID())
+	defer stop()
 	o := s.createOptions(draft)
 	o.StaticSummary = summary("Create %s for %s once more", draft.Scope, draft.Audience)
 	run, joined, err := s.startOrJoin(short, o, CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), Patience: s.patience})
@@ -29,7 +31,7 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	case joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()):
 		return failed, 0, inProgress(joined.operation)
 	}
-	return s.awaitCreate(ctx, run, draft, wait)
+	return s.awaitCreate(ctx, run, heard, draft, wait)
 }
 
 // notRetried says why a minigroup is not retried and what there is to do instead; nothing where it can be.

@@ -119,11 +119,13 @@ func (s *stage) gatewaysWith(capacities ...int32) {
 	}
 }
 
-// IsCurrent and CloseRoom make a stage the activities.Runs of its processes.
+// IsCurrent, CloseRoom and Decided make a stage the activities.Runs of its processes.
 func (s *stage) IsCurrent(_ context.Context, _, run string) (bool, error) {
 	current, _ := s.current.Load().(string)
 	return !s.gone.Load() && (current == "" || current == run), nil
 }
+
+func (s *stage) Decided(uuid.UUID) {}
 
 func (s *stage) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
 	if s.deaf.Load() {

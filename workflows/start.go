@@ -33,6 +33,11 @@ type Starter struct {
 	rows     Rows
 	queue    string
 	patience int32
+	// eager has the worker of this process begin the runs that are started here, and pollAfter is how long a run is given to
+	// tell of itself before Temporal is asked for its end.
+	eager     bool
+	pollAfter time.Duration
+	decisions decisions
 
 	drain    func()
 	draining <-chan struct{}
@@ -46,6 +51,17 @@ func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Dura
 		drain: sync.OnceFunc(func() { close(draining) }), draining: draining,
 	}
 }
+
+// carriedOutHere is how long a run that was handed to a worker of this process is given. Most tell of themselves within it,
+// and a request that does not ask costs Temporal less.
+const carriedOutHere = 100 * time.Millisecond
+
+// CarryOutHere has the worker of this process, which shares the client, carry out the runs that are started here. Call it before
+// any is started. It takes no notice of which build of the workers is to get new runs.
+func (s *Starter) CarryOutHere() { s.eager, s.pollAfter = true, carriedOutHere }
+
+// Decided tells the requests of this process that wait for the minigroup that something was decided about it.
+func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID) }
 
 // Drain ends all waits for sagas, now and from here on: the process is about to end, and the sagas go on without it.
 func (s *Starter) Drain() { s.drain() }
@@ -94,9 +110,11 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	switch {
 	case err == nil && m.State == minigroup.Ready:
 		return existing(m, draft)
-	case err != nil && !isKind(err, minigroup.ClassNotFound):
+	case err != nil && !isUnknown(err):
 		return m, 0, unavailable("the database", err)
 	}
+	heard, stop := s.decisions.listen(draft.ClassID())
+	defer stop()
 	run, joined, err := s.startOrJoin(short, s.createOptions(draft), CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), Patience: s.patience})
 	if err != nil {
 		return m, 0, err
@@ -104,12 +122,22 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()) {
 		return m, 0, conflict(*joined)
 	}
-	return s.awaitCreate(ctx, run, draft, wait)
+	return s.awaitCreate(ctx, run, heard, draft, wait)
 }
 
 // awaitCreate waits for the run that creates a draft, at most so long, and answers from the row. A run that goes on is announced.
-func (s *Starter) awaitCreate(ctx context.Context, run client.WorkflowRun, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-	ended, runErr := s.await(ctx, run, wait)
+func (s *Starter) awaitCreate(
+	ctx context.Context, run client.WorkflowRun, heard <-chan struct{}, draft minigroup.Draft, wait time.Duration,
+) (minigroup.Minigroup, minigroup.Outcome, error) {
+	var m minigroup.Minigroup
+	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context) (done bool) {
+		var err error
+		m, err = s.rows.ByID(ctx, draft.ClassID())
+		return err == nil && m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint()
+	})
+	if done {
+		return m, minigroup.OutcomeDone, nil
+	}
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
 		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
@@ -147,7 +175,7 @@ func (s *Starter) createOutcome(ctx context.Context, draft minigroup.Draft, ende
 	m, err := s.rows.ByID(ctx, draft.ClassID())
 	var terminated *temporal.TerminatedError
 	switch {
-	case isKind(err, minigroup.ClassNotFound):
+	case isUnknown(err):
 		return m, 0, endedFromOutside()
 	case err != nil:
 		return m, 0, unavailable("the database", err)
@@ -180,13 +208,15 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	id, class := uuid.New(), current.ClassID()
 	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience}
 	o, operation := s.updateOptions(current, change, id), operationOf(change)
+	heard, stop := s.decisions.listen(class)
+	defer stop()
 	var run client.WorkflowRun
 	var joined *openRun
 	var err error
 	if operation == operationRecreate {
-		run, joined, err = s.startOrJoin(short, o, RecreateMinigroup, RecreateInput{UpdateInput: in})
+		run, joined, err = s.startUpdate(short, o, RecreateMinigroup, RecreateInput{UpdateInput: in})
 	} else {
-		run, joined, err = s.startOrJoin(short, o, UpdateMinigroup, in)
+		run, joined, err = s.startUpdate(short, o, UpdateMinigroup, in)
 	}
 	if err != nil {
 		return current, 0, err
@@ -197,8 +227,55 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		}
 		id = joined.update
 	}
-	ended, _ := s.await(ctx, run, wait)
+	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context) (done bool) {
+		rec, err := s.rows.UpdateRecord(ctx, id)
+		if err == nil && rec.State == minigroup.UpdateDone {
+			current, err = s.rows.ByID(ctx, class)
+			done = err == nil
+		}
+		return done
+	})
+	if done {
+		return current, minigroup.OutcomeDone, nil
+	}
 	return s.updateOutcome(context.WithoutCancel(ctx), run, class, id, change, ended)
+}
+
+// startUpdate starts the run of an update, or joins the open run, of a minigroup that its caller has read to be ready. The
+// row shows what a run has come to some moments before that run ends, and whoever has seen it may go on from there: such a run
+// is waited for, and neither joined nor in the way.
+func (s *Starter) startUpdate(ctx context.Context, o client.StartWorkflowOptions, workflow, input any) (client.WorkflowRun, *openRun, error) {
+	for {
+		run, joined, err := s.startOrJoin(ctx, o, workflow, input)
+		if err != nil || joined == nil {
+			return run, joined, err
+		}
+		decided, err := s.isDecided(ctx, *joined)
+		if err != nil {
+			return nil, nil, unavailable("the database", err)
+		}
+		if !decided {
+			return run, joined, nil
+		}
+		_ = run.Get(ctx, nil) // how it ends does not matter
+		select {
+		case <-ctx.Done():
+			return run, joined, nil
+		default:
+		}
+	}
+}
+
+// isDecided reports whether the row shows what a run of a ready minigroup has come to.
+func (s *Starter) isDecided(ctx context.Context, open openRun) (bool, error) {
+	if open.operation == operationCreate {
+		return true, nil
+	}
+	rec, err := s.rows.UpdateRecord(ctx, open.update)
+	if isUnknown(err) { // it has not begun
+		return false, nil
+	}
+	return rec.State == minigroup.UpdateDone || rec.State == minigroup.UpdateFailed, err
 }
 
 // updateOutcome answers an update from its row. One that goes on is announced first.
@@ -215,7 +292,7 @@ func (s *Starter) updateOutcome(ctx context.Context, run client.WorkflowRun, cla
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	rec, err := s.rows.UpdateRecord(ctx, id)
-	if err != nil && !isKind(err, minigroup.ClassNotFound) {
+	if err != nil && !isUnknown(err) {
 		return minigroup.Minigroup{}, 0, unavailable("the database", err)
 	}
 	switch {
@@ -398,27 +475,45 @@ func (s *Starter) options(id, operation, fingerprint string) client.StartWorkflo
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		EnableEagerStart:                         s.eager,
 		Memo:                                     map[string]any{memoOperation: operation, memoFingerprint: fingerprint},
 	}
 }
 
-// await waits for a run, at most so long and not while draining, and reports whether it has ended, and how.
-func (s *Starter) await(ctx context.Context, run client.WorkflowRun, wait time.Duration) (ended bool, err error) {
+// await waits for a run, at most so long and not while draining. Whenever something is heard of the minigroup it looks whether
+// all is done, and returns if so. Otherwise it reports whether the run has ended, and how.
+func (s *Starter) await(
+	ctx context.Context, run client.WorkflowRun, heard <-chan struct{}, wait time.Duration, look func(context.Context) bool,
+) (done, ended bool, err error) {
 	if wait <= 0 {
-		return false, nil
+		return false, false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	go func() {
+	end := make(chan error, 1)
+	poll := sync.OnceFunc(func() {
+		go func() { end <- run.Get(ctx, nil) }()
+	})
+	silence := time.NewTimer(s.pollAfter)
+	defer silence.Stop()
+	for {
 		select {
+		case <-heard:
+			if look(ctx) {
+				return true, false, nil
+			}
+			poll() // it has come to something else, which its end will tell
+		case <-silence.C:
+			poll()
+		case err := <-end:
+			var failed *temporal.WorkflowExecutionError
+			return false, err == nil || errors.As(err, &failed), err
 		case <-s.draining:
-			cancel()
+			return false, false, nil
 		case <-ctx.Done():
+			return false, false, nil
 		}
-	}()
-	err = run.Get(ctx, nil)
-	var failed *temporal.WorkflowExecutionError
-	return err == nil || errors.As(err, &failed), err
+	}
 }
 
 func existing(m minigroup.Minigroup, d minigroup.Draft) (minigroup.Minigroup, minigroup.Outcome, error) {
@@ -465,7 +560,8 @@ func (e *unreachableError) Error() string { return e.public.Error() + ": " + e.c
 
 func (e *unreachableError) Unwrap() []error { return []error{e.public, e.cause} }
 
-func isKind(err error, kind minigroup.Kind) bool {
+// isUnknown reports whether there is no such minigroup, or no such update.
+func isUnknown(err error) bool {
 	var e *minigroup.Error
-	return errors.As(err, &e) && e.Kind == kind
+	return errors.As(err, &e) && e.Kind == minigroup.ClassNotFound
 }

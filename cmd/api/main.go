@@ -1,5 +1,5 @@
 // Command api answers the REST API: it reads minigroups from Postgres, has sagas started in Temporal, and hands events on to
-// event. Any number of them may run.
+// event. It may carry out sagas, too, as command worker does. Any number of them may run.
 package main
 
 import (
@@ -9,12 +9,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/clients/event"
 	"minigroups/cmd/internal/process"
+	"minigroups/cmd/internal/work"
 	"minigroups/config"
 	"minigroups/httpapi"
 	"minigroups/workflows"
@@ -31,6 +33,11 @@ const (
 func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
 
 func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+	if cfg.API.Worker {
+		if err := cfg.Check(config.ForWorker...); err != nil {
+			return err
+		}
+	}
 	log, transport, access := signals.Log.Logger, signals.Transport(), newAccessMetrics()
 	verifier, err := verifier(ctx, cfg.Authentication, transport, access, log)
 	if err != nil {
@@ -79,12 +86,24 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute,
 		TurnHosts: cfg.API.TurnHosts, Requests: requests, Log: log,
 	})
-	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group, ctx := errgroup.WithContext(ctx)
+	metrics := []prometheus.Collector{requests, access, process.Pool{Stats: store.PoolStats}}
+	if cfg.API.Worker {
+		worker, err := work.New(cfg, work.Parts{
+			Store: store, Signer: signer, Temporal: temporal, Transport: transport, Starter: sagas, Log: log,
+		}, "-api")
+		if err != nil {
+			return err
+		}
+		if cfg.Worker.BuildID == "" { // otherwise new runs are for the current build, whichever this is
+			sagas.CarryOutHere()
+		}
+		metrics = append(metrics, worker)
+		group.Go(func() error { return worker.Run(ctx) })
+	}
+	log.Info("serving", zap.String("address", cfg.API.Listen))
 	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, cfg.API.DrainDelay, lastAnswers) })
-	group.Go(func() error {
-		return process.Metrics(ctx, cfg.API.MetricsListen, signals, requests, access, process.Pool{Stats: store.PoolStats})
-	})
+	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen, signals, metrics...) })
 	return group.Wait()
 }
 

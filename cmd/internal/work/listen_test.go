@@ -1,4 +1,4 @@
-package main
+package work
 
 import (
 	"encoding/pem"
@@ -17,10 +17,10 @@ import (
 func TestListenTo(t *testing.T) {
 	cfg := config.Default()
 	cfg.Announcements.Broker = "mqtts://broker.example.org:8883"
-	t.Run("a worker without a name of its own goes by that of its host, and trusts whom the system trusts", func(t *testing.T) {
-		o, err := listenTo(cfg, nil, nil, process.NewHeard(), zap.NewNop())
+	t.Run("a worker without a name of its own goes by that of its host and its program, and trusts whom the system trusts", func(t *testing.T) {
+		o, err := listenTo(cfg, nil, nil, process.NewHeard(), "-api", zap.NewNop())
 		host, _ := os.Hostname()
-		if err != nil || o.ClientID != host || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" || o.Account != "minigroups.svc.example.org" {
+		if err != nil || o.ClientID != host+"-api" || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" || o.Account != "minigroups.svc.example.org" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
@@ -33,8 +33,8 @@ func TestListenTo(t *testing.T) {
 		if err := os.WriteFile(cfg.Announcements.CAFile, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o, err := listenTo(cfg, nil, nil, process.NewHeard(), zap.NewNop())
-		if err != nil || o.TLS.RootCAs == nil || o.ClientID != "worker-7" {
+		o, err := listenTo(cfg, nil, nil, process.NewHeard(), "-api", zap.NewNop())
+		if err != nil || o.TLS.RootCAs == nil || o.ClientID != "worker-7-api" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
@@ -44,7 +44,7 @@ func TestListenTo(t *testing.T) {
 		if err := os.WriteFile(cfg.Announcements.CAFile, []byte("none"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := listenTo(cfg, nil, nil, process.NewHeard(), zap.NewNop()); err == nil || !strings.Contains(err.Error(), "announcements.ca_file: "+cfg.Announcements.CAFile) {
+		if _, err := listenTo(cfg, nil, nil, process.NewHeard(), "-api", zap.NewNop()); err == nil || !strings.Contains(err.Error(), "announcements.ca_file: "+cfg.Announcements.CAFile) {
 			t.Errorf("got %v", err)
 		}
 	})

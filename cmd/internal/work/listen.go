@@ -1,4 +1,4 @@
-package main
+package work
 
 import (
 	"crypto/tls"
@@ -16,7 +16,7 @@ import (
 )
 
 // listenTo is how the worker listens at the broker that is configured.
-func listenTo(cfg config.Config, signer *auth.Signer, store *storage.Store, observer announcements.Observer, log *zap.Logger) (announcements.Options, error) {
+func listenTo(cfg config.Config, signer *auth.Signer, store *storage.Store, observer announcements.Observer, suffix string, log *zap.Logger) (announcements.Options, error) {
 	a := cfg.Announcements
 	broker, err := url.Parse(a.Broker)
 	if err != nil {
@@ -34,7 +34,7 @@ func listenTo(cfg config.Config, signer *auth.Signer, store *storage.Store, obse
 	}
 	return announcements.Options{
 		Broker: broker, TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12, ServerName: broker.Hostname()},
-		ClientID: client, Group: a.Group, Session: a.Session,
+		ClientID: client + suffix, Group: a.Group, Session: a.Session,
 		Account: auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}.String(),
 		Event:   a.EventAccount, Conference: a.ConferenceAccount, Audiences: a.Audiences,
 		Token: signer.Token, Ledger: store, Observer: observer, Log: log,
