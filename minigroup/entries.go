@@ -21,6 +21,9 @@ type CreateEntry struct {
 	Group    string
 }
 
+// Reserves reports whether the create needs slots on a gateway of ours.
+func (c CreateEntry) Reserves() bool { return c.Gateways && c.Draft.Slots() > 0 }
+
 // AttemptEntry is what a run brings along to try once more to create a room.
 type AttemptEntry struct {
 	ID      uuid.UUID

@@ -86,33 +86,54 @@ const admit = load + `, verdict AS (
 		SELECT id, bool_and(others + $5 <= line OR own >= $5) AS fits, min(line - others) AS free, bool_or(away) AS away
 		FROM load GROUP BY id
 	)
-	SELECT id, fits, greatest(free, 0) FROM verdict
+	SELECT id, fits, greatest(free, 0) AS free FROM verdict
 	ORDER BY fits DESC, CASE WHEN fits THEN away END, CASE WHEN fits THEN free END, free DESC, id LIMIT 1`
+
+// queueLock locks the gateways that will do, and puts their ids where they are wanted when the batch is sent.
+func (a admission) queueLock(batch *pgx.Batch, ids *[]string) {
+	except := a.except
+	if except == nil {
+		except = []string{}
+	}
+	batch.Queue(lockBackends, a.group, a.only, except).Query(func(rows pgx.Rows) (err error) {
+		*ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+}
+
+func (a admission) lock(ctx context.Context, tx pgx.Tx) (ids []string, err error) {
+	var batch pgx.Batch
+	a.queueLock(&batch, &ids)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("lock gateways: %w", err)
+	}
+	return ids, nil
+}
+
+// verdict is what admit finds, scanned from a row of it.
+func (a admission) verdict(row pgx.Row) (gateway string, err error) {
+	var fits bool
+	var free int64
+	err = row.Scan(&gateway, &fits, &free)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
+	case err != nil:
+		return "", fmt.Errorf("admit slots: %w", err)
+	case !fits:
+		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway has %d slots free for all of the class; the most that is free is %d", a.slots, free)
+	}
+	return gateway, nil
+}
 
 // place returns the gateway on which the slots fit, or CapacityExceeded. The gateways stay locked until the transaction
 // ends, so that no two admissions are given the same slots.
 func place(ctx context.Context, tx pgx.Tx, a admission) (string, error) {
-	if a.except == nil {
-		a.except = []string{}
-	}
-	ids, err := list(ctx, tx, "lock gateways", pgx.RowTo[string], lockBackends, a.group, a.only, a.except)
+	ids, err := a.lock(ctx, tx)
 	if err != nil {
 		return "", err
 	}
-	if len(ids) == 0 {
-		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
-	}
-	var id string
-	var fits bool
-	var free int64
-	err = tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.own, a.slots).Scan(&id, &fits, &free)
-	if err != nil {
-		return "", fmt.Errorf("admit slots: %w", err)
-	}
-	if !fits {
-		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway has %d slots free for all of the class; the most that is free is %d", a.slots, free)
-	}
-	return id, nil
+	return a.verdict(tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.own, a.slots))
 }
 
 // slotsWindow is the window for which slots are reserved: a class without a start has them from now on.
@@ -126,6 +147,11 @@ func slotsWindow(w minigroup.Window, now time.Time) minigroup.Window {
 	return w
 }
 
+// forDraft asks for the slots of a create.
+func forDraft(d minigroup.Draft, group string) admission {
+	return admission{group: group, slots: d.Slots(), during: slotsWindow(d.Time, time.Now())}
+}
+
 // reserveForCreate keeps the reservation that an earlier run of the same draft has made, or makes one.
 func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (uuid.UUID, error) {
 	var id uuid.UUID
@@ -133,26 +159,32 @@ func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return id, err
 	}
-	return c.Reservation, reserve(ctx, tx, c.Reservation, c.Draft.ClassID(), nil, admission{
-		group: c.Group, slots: c.Draft.Slots(), during: slotsWindow(c.Draft.Time, time.Now()),
-	})
+	return c.Reservation, reserve(ctx, tx, c.Reservation, c.Draft.ClassID(), nil, forDraft(c.Draft, c.Group))
 }
+
+// admitAndReserve writes the reservation where admit has found a gateway on which it fits.
+const admitAndReserve = `
+	WITH best AS (` + admit + `
+	), reserved AS (
+		INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
+		SELECT $6, m.id, best.id, 'pending', $5, tstzrange(to_timestamp($2::bigint), to_timestamp($3::bigint)), m.fingerprint, $8
+		FROM best, minigroup m WHERE m.id = $7 AND best.fits
+	)
+	SELECT id, fits, free FROM best`
 
 // reserve admits the slots and writes the reservation for the draft that the class is created from.
 func reserve(ctx context.Context, tx pgx.Tx, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
-	backend, err := place(ctx, tx, a)
+	gateways, err := a.lock(ctx, tx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `
-		INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
-		SELECT $1, m.id, $3, 'pending', $4, tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), m.fingerprint, $7
-		FROM minigroup m WHERE m.id = $2`,
-		id, classID, backend, a.slots, a.during.Start, a.during.End, update)
-	if err != nil {
-		return fmt.Errorf("write reservation: %w", err)
-	}
-	return nil
+	return reserveOn(ctx, tx, gateways, id, classID, update, a)
+}
+
+// reserveOn is reserve on gateways that are locked.
+func reserveOn(ctx context.Context, tx pgx.Tx, gateways []string, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
+	_, err := a.verdict(tx.QueryRow(ctx, admitAndReserve, gateways, a.during.Start, a.during.End, a.own, a.slots, id, classID, update))
+	return err
 }
 
 // MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
@@ -183,9 +215,9 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 		if err != nil {
 			return err
 		}
-		return reserve(ctx, tx, to, draft.ClassID(), nil, admission{
-			group: group, except: given, slots: draft.Slots(), during: slotsWindow(draft.Time, time.Now()),
-		})
+		a := forDraft(draft, group)
+		a.except = given
+		return reserve(ctx, tx, to, draft.ClassID(), nil, a)
 	})
 }
 

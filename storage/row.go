@@ -74,17 +74,25 @@ func list[T any](ctx context.Context, q lister, doing string, scan pgx.RowToFunc
 	return out, nil
 }
 
-// insertRow makes the row of a draft; it reports false where there is one. No index is named for the conflict: the id
+// insertMinigroup makes a row from the values of rowOf; nothing where there is one. No index is named for the conflict: the id
 // follows from audience and scope, and of two rows made at once Postgres may notice the second by either.
-func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
-	tag, err := tx.Exec(ctx, `
-		INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, locked_questions,
-			tags, properties, fingerprint, failure)
-		VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11,
-			$12, coalesce($13, '{}'::jsonb), $14, $15)
-		ON CONFLICT DO NOTHING`,
+const insertMinigroup = `
+	INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, locked_questions,
+		tags, properties, fingerprint, failure)
+	VALUES ($1, $2, $3, $4, $5, tstzrange(to_timestamp($6::bigint), to_timestamp($7::bigint)), $8, $9, $10, $11,
+		$12, coalesce($13, '{}'::jsonb), $14, $15)
+	ON CONFLICT DO NOTHING`
+
+func rowOf(run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) []any {
+	return []any{
 		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
-		jsonText(d.Tags), jsonText(d.Properties), d.Fingerprint(), failure)
+		jsonText(d.Tags), jsonText(d.Properties), d.Fingerprint(), failure,
+	}
+}
+
+// insertRow makes the row of a draft; it reports false where there is one.
+func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
+	tag, err := tx.Exec(ctx, insertMinigroup, rowOf(run, state, d, failure)...)
 	if err != nil {
 		return false, fmt.Errorf("insert minigroup: %w", err)
 	}

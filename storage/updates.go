@@ -91,20 +91,14 @@ func takeUpdate(ctx context.Context, tx pgx.Tx, row lockedRow, run string, class
 	if row.owner == run {
 		return nil // it has taken it before
 	}
-	if _, err := tx.Exec(ctx, `UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run); err != nil {
-		return fmt.Errorf("take minigroup: %w", err)
-	}
-	if _, err := tx.Exec(ctx, `UPDATE minigroup_update SET run = $2 WHERE class_id = $1 AND state = 'running'`, classID, run); err != nil {
-		return fmt.Errorf("take update: %w", err)
-	}
 	overtaken := failureJSON{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
-	_, err := tx.Exec(ctx, `
+	var batch pgx.Batch
+	batch.Queue(`UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run)
+	batch.Queue(`UPDATE minigroup_update SET run = $2 WHERE class_id = $1 AND state = 'running'`, classID, run)
+	batch.Queue(`
 		UPDATE minigroup_update SET state = 'failed', failure = $3, decided_at = now()
 		WHERE class_id = $1 AND state = 'requested' AND id <> $2`, classID, updateID, overtaken)
-	if err != nil {
-		return fmt.Errorf("end overtaken updates: %w", err)
-	}
-	return nil
+	return wrap("take minigroup", tx.SendBatch(ctx, &batch).Close())
 }
 
 func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
@@ -290,19 +284,16 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 		if state != minigroup.UpdateRunning {
 			return minigroup.Supersededf("update %s is %s", id, state)
 		}
-		for _, sql := range []string{
-			`UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
-			 FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`,
-			commitSlots,
-		} {
-			if _, err := tx.Exec(ctx, sql, classID, id); err != nil {
-				return err
-			}
-		}
 		var ends bool
-		err = tx.QueryRow(ctx, `
-			UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE id = $1 RETURNING ends_class`, id).Scan(&ends)
-		if err != nil {
+		var batch pgx.Batch
+		batch.Queue(`
+			UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
+			FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`, classID, id)
+		batch.Queue(commitSlots, classID, id)
+		batch.Queue(`
+			UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE id = $1 RETURNING ends_class`, id).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&ends) })
+		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 			return err
 		}
 		if ends {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -49,7 +50,12 @@ type database struct {
 
 func newDatabase(t *testing.T) database {
 	t.Helper()
-	store, conn := storagetest.New(t)
+	return tracedDatabase(t, nil)
+}
+
+func tracedDatabase(t *testing.T, tracer pgx.QueryTracer) database {
+	t.Helper()
+	store, conn := storagetest.Traced(t, tracer)
 	pool, err := pgxpool.New(t.Context(), conn.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)
