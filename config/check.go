@@ -83,6 +83,9 @@ func (m *Mistakes) checkAPI(a API) {
 			m.add(fmt.Sprintf("api.allowed_origins[%d]", i), strconv.Quote(origin), "an origin in small letters, https://host or https://host:port, or *")
 		}
 	}
+	if a.MaxWaiting < 2 || a.MaxWaiting > 100_000 {
+		m.add("api.max_waiting", fmt.Sprint(a.MaxWaiting), "a number from 2 to 100000")
+	}
 	if a.WritesPerMinute < 0 || a.WritesPerMinute > 1_000_000 {
 		m.add("api.writes_per_minute", fmt.Sprint(a.WritesPerMinute), "a number from 0 to 1000000")
 	}

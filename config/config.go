@@ -74,6 +74,10 @@ type API struct {
 	// process, all at once or spread; beyond it they are answered 429. Default
 	// 0, no limit.
 	WritesPerMinute int `koanf:"writes_per_minute"`
+	// MaxWaiting is how many POSTs and PUTs one process works on at a time, at
+	// most half of them for one audience; beyond it they are answered 503 at
+	// once. Default 512.
+	MaxWaiting int `koanf:"max_waiting"`
 	// IdempotencyKeys is how long an Idempotency-Key and the answer to it are
 	// remembered. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
@@ -345,7 +349,7 @@ func Default() Config {
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default", TaskQueue: "minigroups"},
 		API: API{
 			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
-			AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
+			MaxWaiting: 512, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
 		},
 		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
 		Account: Account{Label: "minigroups", Audience: "svc.example.org"},

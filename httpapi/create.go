@@ -44,6 +44,11 @@ func (s *server) create(c *gin.Context) error {
 
 // createFrom has the minigroup of a draft created, and answers with what has become of it.
 func (s *server) createFrom(c *gin.Context, draft minigroup.Draft) error {
+	leave, err := s.door.enter(draft.Audience)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), draft, s.waitFor(c))
 	if err != nil {
 		return err

@@ -55,6 +55,11 @@ func (s *server) createInEventRoom(c *gin.Context, create func(context.Context, 
 	if m.State != minigroup.Ready {
 		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.Status(time.Now().Unix()))
 	}
+	leave, err := s.door.enter(m.Audience)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// Event drops a request half-way when its caller hangs up, so this one goes on when our own caller does.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eventWait)
 	defer cancel()

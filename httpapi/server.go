@@ -61,6 +61,8 @@ type Deps struct {
 	AllowedOrigins []string
 	// WritesPerMinute is how much each account may write, as this process counts it; 0 is no limit.
 	WritesPerMinute int
+	// MaxWaiting is how many writes are let in at a time, half of them for one audience; 0 is no limit.
+	MaxWaiting int
 	// TurnHosts are those that a class is told one of; none are told where there are none.
 	TurnHosts []string
 	// Requests tells of every request.
@@ -71,7 +73,10 @@ type Deps struct {
 // databaseWait bounds a look into the database, so that a read is answered within 5 s even without one.
 const databaseWait = 4 * time.Second
 
-type server struct{ Deps }
+type server struct {
+	Deps
+	door *door
+}
 
 // Gin's other mode writes every route to standard output.
 func init() { gin.SetMode(gin.ReleaseMode) }
@@ -80,7 +85,7 @@ func init() { gin.SetMode(gin.ReleaseMode) }
 func New(d Deps) http.Handler { return newEngine(d) }
 
 func newEngine(d Deps) *gin.Engine {
-	s := &server{d}
+	s := &server{d, newDoor(d.MaxWaiting)}
 	r := gin.New()
 	// A scope may hold a slash: the path is matched as it was sent, and decoded afterwards.
 	r.UseEscapedPath, r.UnescapePathValues = true, false

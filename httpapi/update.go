@@ -43,6 +43,11 @@ func (s *server) change(c *gin.Context, m minigroup.Minigroup, change minigroup.
 	if demandsTag(c) {
 		change.Revision = &m.Revision // and it is looked at again when the update begins
 	}
+	leave, err := s.door.enter(m.Audience)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
 	if err != nil {
 		return err

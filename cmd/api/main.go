@@ -83,7 +83,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		BrokerState: broker(cfg.Announcements.Broker),
 		Draining:    ctx.Done(),
 		Wait:        cfg.API.Wait, MaxWait: config.MaxWait, BodyWait: bodyWait, KeepKeys: cfg.API.IdempotencyKeys,
-		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute,
+		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute, MaxWaiting: cfg.API.MaxWaiting,
 		TurnHosts: cfg.API.TurnHosts, Requests: requests, Log: log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
