@@ -40,6 +40,7 @@ type Issuer struct {
 // Verifier tells who a token speaks for. It is safe for concurrent use.
 type Verifier struct {
 	issuers map[string]trustedIssuer
+	genuine genuine
 }
 
 type trustedIssuer struct {
@@ -50,7 +51,7 @@ type trustedIssuer struct {
 // NewVerifier makes a verifier that takes tokens of these issuers and no other. It returns an error that lists every
 // issuer without a name, named twice, without audiences, with an unknown algorithm or without a usable key.
 func NewVerifier(issuers []Issuer) (*Verifier, error) {
-	v := &Verifier{issuers: make(map[string]trustedIssuer, len(issuers))}
+	v := &Verifier{issuers: make(map[string]trustedIssuer, len(issuers)), genuine: newGenuine()}
 	var errs []error
 	for _, issuer := range issuers {
 		if _, twice := v.issuers[issuer.Name]; twice {
@@ -106,23 +107,12 @@ func (v *Verifier) Verify(ctx context.Context, token string, now time.Time) (Acc
 	case strings.ContainsAny(token, "\r\n"): // which decoders of base64 skip
 		return Account{}, invalidToken("it has line breaks")
 	}
-	var (
-		c      claims
-		issuer trustedIssuer
-	)
-	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
-	_, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		var err error
-		if issuer, err = v.issuerOf(t, c); err != nil {
-			return nil, err
-		}
-		return issuer.key(ctx, t)
-	})
+	c, err := v.genuine.of(token, now, func() (signed, error) { return v.read(ctx, token) })
 	if err != nil {
 		return Account{}, explain(err)
 	}
 	switch {
-	case c.expires == nil && !issuer.AllowMissingExp:
+	case c.expires == nil && !c.by.AllowMissingExp:
 		return Account{}, invalidToken("it has no expiry (exp)")
 	case c.expires != nil && *c.expires <= seconds(now.Add(-Leeway)):
 		return Account{}, invalidToken("it has expired")
@@ -132,6 +122,19 @@ func (v *Verifier) Verify(ctx context.Context, token string, now time.Time) (Acc
 		return Account{}, invalidToken("it names no subject (sub)")
 	}
 	return Account{Label: c.subject, Audience: c.audience}, nil
+}
+
+// read returns the claims of a token with a good signature, whatever they are.
+func (v *Verifier) read(ctx context.Context, token string) (s signed, err error) {
+	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
+	_, err = parser.ParseWithClaims(token, &s.claims, func(t *jwt.Token) (any, error) {
+		var err error
+		if s.by, err = v.issuerOf(t, s.claims); err != nil {
+			return nil, err
+		}
+		return s.by.key(ctx, t)
+	})
+	return s, err
 }
 
 func seconds(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }

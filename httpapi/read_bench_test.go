@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"minigroups/minigroup"
+)
+
+// BenchmarkARead is all that a read costs but the network and the database: the token, who may, the object, its tag, a log line.
+func BenchmarkARead(b *testing.B) {
+	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
+	w := newWorld(b, func(d *Deps) { d.Log = log })
+	start := time.Now().Unix()
+	m := minigroup.Minigroup{
+		Draft: minigroup.Draft{
+			Audience: "example.org", Scope: "math-7b", Host: "teacher.example.org", Time: minigroup.Window{Start: &start},
+			Tags: []byte(`{"lesson": 7}`), Properties: []byte(`{}`), Reserve: new(int32(8)), LockedChat: true,
+		},
+		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+	}
+	w.put(m)
+	req := httptest.NewRequest(http.MethodGet, "/api/v1/minigroups/"+m.ClassID().String(), nil)
+	req.Header.Set("Authorization", "Bearer "+w.token)
+	handler := w.server.Config.Handler
+	b.ReportAllocs()
+	for b.Loop() {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, req)
+		if answer.Code != http.StatusOK {
+			b.Fatal(answer.Body)
+		}
+	}
+}
