@@ -2,12 +2,11 @@ package auth_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"testing"
 	"time"
-
-	"crypto/ecdsa"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -45,7 +44,7 @@ func TestATokenThatWasGood(t *testing.T) {
 			t.Errorf("the key was asked for %d times, want %d", keys.asked, want)
 		}
 	}
-	t.Run("is taken again without a look at its signature", func(t *testing.T) {
+	t.Run("is taken again without a look at its signature", func(*testing.T) {
 		at(now.Add(-time.Hour))
 		at(now.Add(-time.Hour).Add(59 * time.Second))
 		asked(1)

@@ -40,6 +40,8 @@ type gatherer struct {
 type question struct {
 	id      uuid.UUID
 	account minigroup.Account
+	// of is the context of whoever asks, which ends nothing: the query belongs to the trace of the first.
+	of context.Context //nolint:containedctx // it goes with the question to whoever sends it
 
 	answered   chan struct{}
 	minigroup  minigroup.Minigroup
@@ -53,7 +55,7 @@ func (g *gatherer) read(ctx context.Context, id uuid.UUID, account minigroup.Acc
 	if err := ctx.Err(); err != nil {
 		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", err)
 	}
-	q := &question{id: id, account: account, answered: make(chan struct{})}
+	q := &question{id: id, account: account, of: context.WithoutCancel(ctx), answered: make(chan struct{})}
 	g.ask(q) //nolint:contextcheck // the query answers others, too
 	select {
 	case <-q.answered:
@@ -98,7 +100,7 @@ func (g *gatherer) next() []*question {
 // send answers whatever is asked, query after query, until nothing is.
 func (g *gatherer) send() {
 	for asked := g.next(); asked != nil; asked = g.next() {
-		ctx, cancel := context.WithTimeout(context.Background(), gatherWait)
+		ctx, cancel := context.WithTimeout(asked[0].of, gatherWait)
 		err := g.answer(ctx, asked)
 		if isLost(err) && ctx.Err() == nil {
 			g.pool.Reset() // the others are as old: Postgres was restarted, or the network was
