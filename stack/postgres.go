@@ -34,6 +34,8 @@ type PostgresOptions struct {
 	Log string
 	// Fast gives up durability for speed. For tests.
 	Fast bool
+	// Settings of the server beyond what it needs to be told, name=value.
+	Settings []string
 }
 
 // Postgres is a running server on 127.0.0.1, which trusts whoever reaches it.
@@ -87,7 +89,7 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	server := spec{
 		name: "Postgres",
 		path: filepath.Join(bin, "postgres"),
-		args: serverArgs(data, port, options.Fast),
+		args: serverArgs(data, port, options),
 		env:  postgresEnv,
 		log:  options.Log,
 		// Fast shutdown: clients are cut off, what is committed is written.
@@ -177,7 +179,7 @@ func (p *Postgres) discard() error {
 // postgresEnv keeps PG* variables and locales of ours out of the server.
 var postgresEnv = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 
-func serverArgs(data string, port int, fast bool) []string {
+func serverArgs(data string, port int, options PostgresOptions) []string {
 	args := []string{
 		"-D", data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1",
@@ -185,8 +187,11 @@ func serverArgs(data string, port int, fast bool) []string {
 		"-c", "unix_socket_directories=",
 		"-c", "max_connections=200",
 	}
-	if fast {
+	if options.Fast {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	}
+	for _, setting := range options.Settings {
+		args = append(args, "-c", setting)
 	}
 	return args
 }

@@ -60,6 +60,9 @@ type TemporalOptions struct {
 	// SearchAttributes to have: name to type (Keyword, Bool, …). Those that the
 	// namespace knows already keep their type.
 	SearchAttributes map[string]string
+	// Stock leaves the dynamic configuration as the server brings it, to
+	// compare with ours.
+	Stock bool
 	// Log is the file that gets what the server prints.
 	Log string
 }
@@ -125,6 +128,9 @@ func temporalArgs(options TemporalOptions) ([]string, error) {
 	}
 	if options.Namespace != "" {
 		args = append(args, "--namespace", options.Namespace)
+	}
+	if options.Stock {
+		return args, nil
 	}
 	values, err := dynamicConfig()
 	if err != nil {

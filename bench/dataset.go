@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"minigroups/bench/behaviour"
+	"minigroups/minigroup"
+)
+
+const datasetAudience = behaviour.Usual
+
+// The classes of a data set are an hour long, spread over a year, of which all but the last two weeks are over: as in a service
+// that has run for that long. Those that are over are closed and have released their slots.
+const (
+	datasetYear  = 365 * 24 * time.Hour
+	datasetAhead = 14 * 24 * time.Hour
+)
+
+// fill puts so many minigroups, with the rooms and slots that the ledger knows of them, into a database with the product's
+// schema.
+func fill(ctx context.Context, url string, rows int) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	// Rows that are consistent by themselves need not be looked up one by one.
+	if _, err := conn.Exec(ctx, "SET session_replication_role = replica; SET synchronous_commit = off"); err != nil {
+		return err
+	}
+	begun := time.Now().Add(datasetAhead - datasetYear).Truncate(time.Second)
+	d := dataset{begun: begun, step: datasetYear / time.Duration(rows), now: time.Now()}
+	for _, t := range []struct {
+		table   string
+		columns []string
+		row     func(n int) []any
+		each    int
+	}{
+		{"minigroup", []string{"id", "audience", "scope", "state", "owner", "during", "host", "reserve", "locked_chat", "event_room_id",
+			"conference_room_id", "fingerprint", "created_at", "closed_at"}, d.minigroup, 1},
+		{"room_attempt", []string{"id", "class_id", "kind", "operation", "state", "room_id", "sent_at", "answered_at", "expires_at", "run",
+			"fingerprint"}, d.attempt, 2},
+		{"janus_reservation", []string{"id", "class_id", "backend_id", "state", "slots", "during", "fingerprint"}, d.reservation, 1},
+	} {
+		source := pgx.CopyFromSlice(rows*t.each, func(n int) ([]any, error) { return t.row(n), nil })
+		if _, err := conn.CopyFrom(ctx, pgx.Identifier{t.table}, t.columns, source); err != nil {
+			return fmt.Errorf("fill %s: %w", t.table, err)
+		}
+	}
+	_, err = conn.Exec(ctx, "VACUUM (ANALYZE)")
+	return err
+}
+
+type dataset struct {
+	begun, now time.Time
+	step       time.Duration
+}
+
+const datasetRun = "a-run-that-has-ended"
+
+func (d dataset) draft(n int) minigroup.Draft {
+	start := d.begun.Add(time.Duration(n) * d.step).Unix()
+	end, slots := start+3600, int32(1)
+	return minigroup.Draft{
+		Audience: datasetAudience, Scope: datasetScope(n), Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
+	}
+}
+
+func (d dataset) during(n int) pgtype.Range[pgtype.Timestamptz] {
+	t := d.draft(n).Time
+	return pgtype.Range[pgtype.Timestamptz]{
+		Lower: pgtype.Timestamptz{Time: time.Unix(*t.Start, 0), Valid: true}, LowerType: pgtype.Inclusive,
+		Upper: pgtype.Timestamptz{Time: time.Unix(*t.End, 0), Valid: true}, UpperType: pgtype.Exclusive, Valid: true,
+	}
+}
+
+// closed is when a class ended; nil where it lies ahead.
+func (d dataset) closed(n int) *time.Time {
+	end := time.Unix(*d.draft(n).Time.End, 0)
+	if end.After(d.now) {
+		return nil
+	}
+	return &end
+}
+
+// room is the id of a room of a class: the same in both tables.
+func (d dataset) room(n int, kind minigroup.RoomKind) uuid.UUID {
+	return uuid.NewSHA1(d.draft(n).ClassID(), []byte(kind))
+}
+
+func (d dataset) minigroup(n int) []any {
+	draft := d.draft(n)
+	return []any{
+		draft.ClassID(), draft.Audience, draft.Scope, "ready", datasetRun, d.during(n), draft.Host, *draft.Reserve, false,
+		d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom), draft.Fingerprint(), d.begun, d.closed(n),
+	}
+}
+
+func (d dataset) attempt(n int) []any {
+	draft, kind := d.draft(n/2), []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom}[n%2]
+	return []any{
+		uuid.New(), draft.ClassID(), string(kind), "create", "held", d.room(n/2, kind), d.begun, d.begun, d.begun, datasetRun, draft.Fingerprint(),
+	}
+}
+
+func (d dataset) reservation(n int) []any {
+	draft, state := d.draft(n), "held"
+	if d.closed(n) != nil {
+		state = "released"
+	}
+	return []any{uuid.New(), draft.ClassID(), "gateway", state, *draft.Reserve, d.during(n), draft.Fingerprint()}
+}

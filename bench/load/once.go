@@ -1,0 +1,17 @@
+package load
+
+import "github.com/valyala/fasthttp"
+
+// Once sends one request and returns the status of its answer, 0 for none, and what it says.
+func Once(t Target, work Work) (status int, said string) {
+	client := t.client(1)
+	defer client.CloseIdleConnections()
+	request, reply := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(reply)
+	t.prepare(request, work)
+	if err := client.Do(request, reply); err != nil {
+		return 0, err.Error()
+	}
+	return reply.StatusCode(), describe(reply, nil)
+}

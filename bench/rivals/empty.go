@@ -1,0 +1,121 @@
+package rivals
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+var empty = Rival{
+	Name:     "no-op twin",
+	Does:     "the product's own workflow and Starter, whose steps do nothing: what Temporal alone costs",
+	Weakness: "it does nothing: no row, no rooms",
+	Temporal: true,
+	start:    startEmpty,
+}
+
+const (
+	emptyQueue    = "empty"
+	emptyPatience = time.Hour
+	emptyWait     = 15 * time.Second
+)
+
+type emptyCreator struct {
+	starter  *workflows.Starter
+	temporal client.Client
+	worker   worker.Worker
+}
+
+func startEmpty(_ context.Context, m Means) (Creator, error) {
+	c, err := client.Dial(client.Options{HostPort: m.Temporal, Logger: quiet{}})
+	if err != nil {
+		return nil, err
+	}
+	steps := &emptySteps{}
+	w := worker.New(c, emptyQueue, worker.Options{})
+	w.RegisterWorkflow(workflows.CreateMinigroup)
+	w.RegisterActivity(steps)
+	if err := w.Start(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	return emptyCreator{workflows.NewStarter(c, emptyRows{steps}, emptyQueue, emptyPatience), c, w}, nil
+}
+
+func (e emptyCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
+	m, outcome, err := e.starter.Create(ctx, d, emptyWait)
+	if err == nil && outcome != minigroup.OutcomeDone {
+		err = fmt.Errorf("the run has come to %v", outcome)
+	}
+	return Made{m.EventRoomID, m.ConferenceRoomID}, err
+}
+
+func (e emptyCreator) Close() {
+	e.worker.Stop()
+	e.temporal.Close()
+}
+
+// emptySteps are the product's activities by name. What they are asked for is kept until somebody has read it.
+type emptySteps struct {
+	begun, ready sync.Map // drafts, by class id
+}
+
+func (s *emptySteps) BeginCreate(_ context.Context, in activities.BeginCreateInput) (activities.Begun, error) {
+	d := in.Draft.Minigroup()
+	s.begun.Store(d.ClassID(), d)
+	return activities.Begun{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
+}
+
+func (*emptySteps) CreateEventRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
+	return uuid.New(), nil
+}
+
+func (*emptySteps) CreateConferenceRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
+	return uuid.New(), nil
+}
+
+func (*emptySteps) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
+
+func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error {
+	if d, ok := s.begun.LoadAndDelete(in.ID); ok {
+		s.ready.Store(in.ID, d)
+	}
+	return nil
+}
+
+// emptyRows are what the Starter finds: nothing before a class is established, and once what was asked for.
+type emptyRows struct{ steps *emptySteps }
+
+func (r emptyRows) ByID(_ context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+	found, ok := r.steps.ready.LoadAndDelete(id)
+	if !ok {
+		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+	}
+	d, _ := found.(minigroup.Draft)
+	return minigroup.Minigroup{
+		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
+		EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+	}, nil
+}
+
+var errNoRows = errors.New("there are no rows")
+
+func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
+	return minigroup.UpdateRecord{}, errNoRows
+}
+
+func (emptyRows) AnnounceCreate(context.Context, minigroup.Claim, minigroup.Draft) error { return errNoRows }
+
+func (emptyRows) AnnounceUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
+	return errNoRows
+}

@@ -1,0 +1,87 @@
+package rivals
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"minigroups/auth"
+	"minigroups/httpapi"
+	"minigroups/minigroup"
+)
+
+// Access says whose tokens are taken: one account, trusted by every audience.
+type Access struct {
+	Issuer, Audience, Account string
+	PublicKey                 []byte // PEM
+	Audiences                 []string
+	// Log gets a line per request, as the product's does.
+	Log *zap.Logger
+}
+
+// Handler is the product's API, whose POST has the rival create.
+func Handler(c Creator, access Access) (http.Handler, error) {
+	return handler(sagas{c}, nil, access)
+}
+
+// Reads is the product's API, whose GET asks reader.
+func Reads(reader httpapi.Minigroups, access Access) (http.Handler, error) {
+	return handler(nil, reader, access)
+}
+
+func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Handler, error) {
+	verifier, err := auth.NewVerifier([]auth.Issuer{
+		{Name: access.Issuer, Audiences: []string{access.Audience}, Algorithm: "ES256", PublicKey: access.PublicKey},
+	})
+	if err != nil {
+		return nil, err
+	}
+	policies := map[string]auth.Policy{}
+	for _, audience := range access.Audiences {
+		policies[audience] = auth.Policy{Kind: auth.PolicyLocal, Trusted: []string{access.Account}}
+	}
+	authorizer, err := auth.NewAuthorizer(policies, auth.Options{Objects: "classrooms", Concurrency: 1})
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.New(httpapi.Deps{
+		Sagas: s, Minigroups: reader, Verifier: verifier, Authorizer: authorizer,
+		Wait: 15 * time.Second, MaxWait: time.Minute, BodyWait: 10 * time.Second, AllowedOrigins: []string{"*"}, Log: access.Log,
+	}), nil
+}
+
+// sagas is a Creator as the API wants it.
+type sagas struct{ Creator }
+
+func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	made, err := s.Creator.Create(ctx, d)
+	if err != nil {
+		return minigroup.Minigroup{}, 0, err
+	}
+	return minigroup.Minigroup{
+		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
+		EventRoomID: made.EventRoom, ConferenceRoomID: made.ConferenceRoom,
+	}, minigroup.OutcomeDone, nil
+}
+
+func (sagas) Update(context.Context, minigroup.Minigroup, minigroup.Change, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	return minigroup.Minigroup{}, 0, errors.New("rivals only create")
+}
+
+// Constant answers every read with the same minigroup, without a database.
+type Constant struct{ Minigroup minigroup.Minigroup }
+
+// ByID returns it.
+func (c Constant) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) { return c.Minigroup, nil }
+
+// ByIDForAccount returns it, too.
+func (c Constant) ByIDForAccount(context.Context, uuid.UUID, minigroup.Account) (minigroup.Minigroup, json.RawMessage, error) {
+	return c.Minigroup, nil, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"minigroups/bench/load"
+	"minigroups/config"
+	"minigroups/stack"
+)
+
+// system is something that is measured: the processes that are its own, and where it answers.
+type system struct {
+	name      string
+	processes []*stack.Process
+	temporal  *stack.Temporal // nil: none
+	target    load.Target
+	// database and queue are its own.
+	database, queue string
+}
+
+// freeze stops the processes in their tracks, so that they take nothing from what is measured next.
+func (s *system) freeze() {
+	for _, p := range s.processes {
+		p.Freeze()
+	}
+}
+
+func (s *system) thaw() {
+	for _, p := range s.processes {
+		p.Thaw()
+	}
+}
+
+// system returns the one of a name, made when it is first asked for. It is frozen.
+func (w *world) system(ctx context.Context, name string, start func(context.Context, *system) error) (*system, error) {
+	if s, ok := w.systems[name]; ok {
+		return s, nil
+	}
+	w.say("starting %s", name)
+	s := &system{name: name, database: databaseOf(name), queue: databaseOf(name)}
+	if err := w.postgres.CreateDatabase(ctx, s.database); err != nil {
+		return nil, err
+	}
+	if err := start(ctx, s); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	s.freeze()
+	w.systems[name] = s
+	return s, nil
+}
+
+// databaseOf makes a name that Postgres takes out of any.
+func databaseOf(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// product is the service with its API and a worker, on Temporal of a kind.
+func (w *world) product(ctx context.Context, name, kind string) (*system, error) {
+	return w.system(ctx, name, func(ctx context.Context, s *system) error {
+		cfg, err := w.prepareProduct(ctx, s, kind)
+		if err != nil {
+			return err
+		}
+		return w.startProduct(ctx, s, cfg)
+	})
+}
+
+// prepareProduct brings database and Temporal to what an instance needs, and returns the file with its configuration.
+func (w *world) prepareProduct(ctx context.Context, s *system, kind string) (file string, err error) {
+	if s.temporal, err = w.temporal(ctx, kind); err != nil {
+		return "", err
+	}
+	cfg := w.cfg
+	cfg.Database.URL = config.DatabaseURL(w.postgres.URL(s.database))
+	cfg.Temporal.Address, cfg.Temporal.TaskQueue = s.temporal.Address(), s.queue
+	cfg.Event.URL, cfg.Conference.URL = w.upstreams+"/event", w.upstreams+"/conference"
+	cfg.Janus.Backends = []config.Backend{{ID: "gateway", AdminURL: w.upstreams + "/janus", JanusURL: w.upstreams + "/janus"}}
+	for _, address := range []*string{&cfg.API.Listen, &cfg.API.MetricsListen, &cfg.Worker.MetricsListen} {
+		if *address, err = freeAddress(); err != nil {
+			return "", err
+		}
+	}
+	s.target = load.Target{Address: cfg.API.Listen, Token: w.token}
+	file = filepath.Join(w.dir, s.database+".yaml")
+	if err := config.Save(file, cfg); err != nil {
+		return "", err
+	}
+	if err := w.runToEnd(ctx, s.name+" migrate", "migrate", "-config", file); err != nil {
+		return "", err
+	}
+	return file, pauseSweeps(ctx, s.temporal.Address())
+}
+
+func (w *world) startProduct(ctx context.Context, s *system, file string) error {
+	worker, err := w.start(ctx, s.name+" worker", "worker", "", "-config", file)
+	if err != nil {
+		return err
+	}
+	api, err := w.start(ctx, s.name+" api", "api", "http://"+s.target.Address+"/readyz", "-config", file)
+	if err != nil {
+		return err
+	}
+	s.processes = []*stack.Process{api, worker}
+	return nil
+}
+
+func (w *world) runToEnd(ctx context.Context, name, program string, args ...string) error {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, program), args, nil, w.log(name))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		_ = p.Kill()
+	}
+	if err := p.Err(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, strings.Join(p.Tail(), "\n"))
+	}
+	return nil
+}
+
+// rival is one of those of package rivals, on Temporal of a kind where it needs one.
+func (w *world) rival(ctx context.Context, name, rival, kind string) (*system, error) {
+	return w.system(ctx, name, func(ctx context.Context, s *system) error {
+		if kind == "" {
+			return w.serve(ctx, s, rival, "")
+		}
+		var err error
+		if s.temporal, err = w.temporal(ctx, kind); err != nil {
+			return err
+		}
+		return w.serve(ctx, s, rival, s.temporal.Address())
+	})
+}
+
+// serve starts command serve as the process of a system.
+func (w *world) serve(ctx context.Context, s *system, rival, temporal string) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	s.target = load.Target{Address: address, Token: w.token}
+	p, err := w.start(ctx, s.name, "serve", "http://"+address+"/healthz", "-rival", rival, "-listen", address,
+		"-database", w.postgres.URL(s.database), "-upstream", w.upstreams, "-temporal", temporal,
+		"-key", w.cfg.Account.PrivateKeyFile, "-public-key", w.publicKey())
+	if err != nil {
+		return err
+	}
+	s.processes = []*stack.Process{p}
+	return nil
+}

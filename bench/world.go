@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"minigroups/auth"
+	"minigroups/bench/behaviour"
+	"minigroups/bench/report"
+	"minigroups/config"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+// startWithin bounds the start of a process.
+const startWithin = time.Minute
+
+// world is what the subjects share: servers, upstreams, keys and programs.
+type world struct {
+	root, dir, bin string
+	progress       io.Writer
+	// home is the Temporal of subjects of which nothing else is said.
+	home string
+
+	cfg       config.Config // what all instances of the product share
+	token     string
+	postgres  *stack.Postgres
+	upstream  *stack.Process
+	upstreams string // their address, http://host:port
+	temporals map[string]*stack.Temporal
+	systems   map[string]*system
+
+	// parts are all processes, in the order of their start.
+	parts []interface{ Stop(ctx context.Context) error }
+}
+
+// stock is a Temporal dev server without our settings.
+const stock = "its dev server, stock"
+
+// newWorld makes a world in which nothing is started.
+func newWorld(root, home string, progress io.Writer) *world {
+	return &world{root: root, home: home, progress: progress, temporals: map[string]*stack.Temporal{}, systems: map[string]*system{}}
+}
+
+// open builds the programs and starts what every run needs. stop must be called whatever it returns.
+func (w *world) open(ctx context.Context) (err error) {
+	if w.dir, err = os.MkdirTemp("", "minigroups-bench"); err != nil {
+		return err
+	}
+	w.bin = filepath.Join(w.dir, "bin")
+	if err := stack.BuildPrograms(ctx, w.root, w.bin, w.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate"); err != nil {
+		return err
+	}
+	if err := stack.BuildPrograms(ctx, filepath.Join(w.root, "bench"), w.bin, w.progress, "./upstream", "./rivals/serve"); err != nil {
+		return err
+	}
+	if err := w.configure(); err != nil {
+		return err
+	}
+	if err := w.startPostgres(ctx); err != nil {
+		return err
+	}
+	return w.startUpstreams(ctx)
+}
+
+func (w *world) configure() error {
+	w.cfg = config.Default()
+	w.cfg.Account.PrivateKeyFile = filepath.Join(w.dir, "key.pem")
+	keyPEM, err := stack.WriteKeys(w.cfg.Account.PrivateKeyFile, w.publicKey())
+	if err != nil {
+		return err
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: w.cfg.Account.Label, Audience: w.cfg.Account.Audience}, keyPEM)
+	if err != nil {
+		return err
+	}
+	const issuer = "iam.example.org"
+	if w.token, err = signer.Issue(issuer, "example.org", "dev", time.Now().Add(24*time.Hour)); err != nil {
+		return err
+	}
+	w.cfg.Authentication = map[string]config.Issuer{issuer: {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: w.publicKey()}}
+	w.cfg.Authorization = map[string]config.Audience{}
+	for _, audience := range behaviour.All() {
+		w.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
+	}
+	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = "key", "secret", "room key"
+	return nil
+}
+
+func (w *world) publicKey() string { return filepath.Join(w.dir, "key.pub.pem") }
+
+// startPostgres: many pools are open at once, and the tables are to fit into memory as they would in production.
+func (w *world) startPostgres(ctx context.Context) (err error) {
+	w.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{
+		Log: w.log("postgres"), Settings: []string{"max_connections=600", "shared_buffers=1GB", "max_wal_size=4GB"},
+	})
+	if err == nil {
+		w.parts = append(w.parts, w.postgres)
+	}
+	return err
+}
+
+func (w *world) startUpstreams(ctx context.Context) error {
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	w.upstreams = "http://" + address
+	w.upstream, err = w.start(ctx, "upstream", "upstream", w.upstreams+"/healthz", "-listen", address)
+	return err
+}
+
+// start starts one of our programs under a name and returns when it answers there; "" is at once.
+func (w *world) start(ctx context.Context, name, program, health string, args ...string) (*stack.Process, error) {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, program), args, nil, w.log(name))
+	if err != nil {
+		return nil, err
+	}
+	w.parts = append(w.parts, p)
+	if health == "" {
+		return p, nil
+	}
+	return p, p.Answers(ctx, startWithin, health)
+}
+
+// temporal returns the server of a kind, started when it is first asked for.
+func (w *world) temporal(ctx context.Context, kind string) (*stack.Temporal, error) {
+	if t, ok := w.temporals[kind]; ok {
+		return t, nil
+	}
+	w.say("starting Temporal on %s", kind)
+	t, err := w.startTemporal(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	w.temporals[kind] = t
+	w.parts = append(w.parts, t)
+	return t, nil
+}
+
+func (w *world) startTemporal(ctx context.Context, kind string) (*stack.Temporal, error) {
+	binary, err := stack.BuildTemporal(ctx, w.root, w.progress)
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	name := map[string]string{report.DevServer: "temporal-dev", stock: "temporal-stock"}[kind]
+	if name == "" {
+		return nil, fmt.Errorf("there is no Temporal on %s", kind)
+	}
+	return stack.StartTemporal(ctx, stack.TemporalOptions{
+		Binary: binary, DBFile: filepath.Join(w.dir, name+".db"), Address: address,
+		SearchAttributes: workflows.SearchAttributes(), Stock: kind == stock, Log: w.log(name),
+	})
+}
+
+// pauseSweeps stops the schedules of the sweeper: upstreams that remember nothing would have every room made again each minute.
+func pauseSweeps(ctx context.Context, address string) error {
+	c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, id := range []string{workflows.ScheduleClasses, workflows.ScheduleGateways} {
+		if err := c.ScheduleClient().GetHandle(ctx, id).Pause(ctx, client.SchedulePauseOptions{}); err != nil {
+			return fmt.Errorf("pause %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (w *world) say(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
+
+func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
+
+// stop ends every process, the last first, and removes the folder.
+func (w *world) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	for _, s := range w.systems {
+		s.thaw()
+	}
+	for _, p := range slices.Backward(w.parts) {
+		if err := p.Stop(ctx); err != nil {
+			w.say("%v", err)
+		}
+	}
+	_ = os.RemoveAll(w.dir)
+}
+
+func freeAddress() (string, error) {
+	port, err := stack.FreePort()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
+
+// quiet drops what the Temporal SDK has to say.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
