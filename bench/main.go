@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -62,7 +63,16 @@ func run(ctx context.Context, o options) error {
 		}
 		return show(r, o)
 	}
-	r, err := newBench(o).run(ctx)
+	b := newBench(o)
+	tasks, err := b.tasks()
+	if err != nil {
+		return err
+	}
+	b.tell(tasks)
+	if o.plan {
+		return nil
+	}
+	r, err := b.run(ctx, tasks)
 	if len(r.Samples) > 0 { // what there is of a run that was broken off is worth a look
 		err = errors.Join(err, r.Save(kept), r.Save(filepath.Join(filepath.Dir(kept), r.Begun.UTC().Format("20060102T150405Z")+".json")))
 	}
@@ -97,8 +107,8 @@ func show(r report.Run, o options) error {
 
 // The lengths of runs.
 const (
-	fullRounds, fullRows   = 5, report.Large
-	quickRounds, quickRows = 2, 100_000
+	fullRounds, fullRows, fullOpen    = 5, report.Large, 10_000
+	quickRounds, quickRows, quickOpen = 2, 100_000, 100
 )
 
 var (
@@ -110,16 +120,24 @@ var (
 type bench struct {
 	options
 	world  *world
-	rows   int // of the database that is read
+	// rows is how many minigroups the database holds that is read; sizes are those between which growth is compared, and open is
+	// how many sagas are open for that.
+	rows   int
+	sizes  []int
+	open   int
 	groups []string
 	home   string
 }
 
 func newBench(o options) *bench {
 	b := &bench{options: o, rows: fullRows, home: report.PostgreSQL, groups: report.Groups()}
+	b.sizes, b.open = []int{report.Small, 100_000, report.Large}, fullOpen
 	usual, rounds := fullLength, fullRounds
 	if o.quick {
-		usual, rounds, b.rows, b.home = quickLength, quickRounds, quickRows, report.DevServer
+		usual, rounds = quickLength, quickRounds
+		b.rows, b.sizes, b.open = quickRows, []int{report.Small, quickRows}, quickOpen
+		b.home = report.DevServer
+		b.groups = []string{report.Writes, report.Reads, report.Footprint}
 	}
 	b.length.warmUp = usual.warmUp
 	if o.length.window == 0 {
@@ -142,7 +160,8 @@ func newBench(o options) *bench {
 // tasks are those of the chosen groups.
 func (b *bench) tasks() (tasks []task, err error) {
 	makers := map[string]func() []task{
-		report.Writes: b.writes, report.Reads: b.reads,
+		report.Writes: b.writes, report.Reads: b.reads, report.Growth: b.growth,
+		report.Bulkheads: b.bulkheads, report.Overload: b.overload, report.Footprint: b.footprint,
 	}
 	for _, group := range b.groups {
 		maker, ok := makers[group]
@@ -154,26 +173,33 @@ func (b *bench) tasks() (tasks []task, err error) {
 	return tasks, nil
 }
 
-func (b *bench) run(ctx context.Context) (r report.Run, err error) {
-	tasks, err := b.tasks()
-	if err != nil {
-		return r, err
-	}
-	var takes time.Duration
-	for _, t := range tasks {
-		takes += t.takes
-	}
-	fmt.Printf("%d rounds of %d windows, about %s and the start of everything, seed %d, Temporal on %s\n",
-		b.options.rounds, len(tasks), (time.Duration(b.options.rounds) * takes).Round(time.Second), b.seed, b.home)
-	if b.plan {
-		return r, nil
-	}
+// tell shows the plan.
+func (b *bench) tell(tasks []task) {
+	windows, takes := b.extent(tasks)
+	fmt.Printf("%s: %d rounds, %d windows, about %s and the start of everything, seed %d, Temporal on %s\n",
+		strings.Join(b.groups, ", "), b.options.rounds, windows, takes.Round(time.Second), b.seed, b.home)
+}
+
+func (b *bench) run(ctx context.Context, tasks []task) (r report.Run, err error) {
 	begun := time.Now()
 	defer b.world.stop(ctx)
 	if err := b.world.open(ctx); err != nil {
 		return r, err
 	}
 	return b.measure(ctx, begun, tasks)
+}
+
+// extent is how many windows a run has, and how long they take.
+func (b *bench) extent(tasks []task) (windows int, takes time.Duration) {
+	for _, t := range tasks {
+		for round := range b.options.rounds {
+			if t.in(round, b.options.rounds) {
+				windows++
+				takes += t.takes
+			}
+		}
+	}
+	return windows, takes
 }
 
 func (b *bench) measure(ctx context.Context, begun time.Time, tasks []task) (r report.Run, err error) {
@@ -189,15 +215,19 @@ func (b *bench) measure(ctx context.Context, begun time.Time, tasks []task) (r r
 	for _, t := range tasks {
 		r.Cells = append(r.Cells, t.cells...)
 	}
-	progress := progress{of: b.options.rounds * len(tasks), begun: time.Now()}
+	windows, _ := b.extent(tasks)
+	progress := progress{of: windows, begun: time.Now()}
 	for round := range b.options.rounds {
 		for _, t := range b.order(tasks, round) {
-			samples, err := t.run(ctx)
-			if err == nil {
-				err = ctx.Err()
+			if !t.in(round, b.options.rounds) {
+				continue
 			}
-			if err != nil {
-				return r, err
+			samples, err := t.run(ctx)
+			if ctx.Err() != nil {
+				return r, ctx.Err()
+			}
+			if err != nil { // the others can be measured all the same
+				samples = append(samples, report.Sample{Cell: t.cells[0], Failure: err.Error()})
 			}
 			for _, s := range samples {
 				s.Round = round
@@ -234,7 +264,16 @@ func (b *bench) order(tasks []task, round int) []task {
 		random.Shuffle(len(together), func(i, j int) { together[i], together[j] = together[j], together[i] })
 		out = append(out, together...)
 	}
+	slices.SortStableFunc(out, func(a, b task) int { return cmp.Compare(last(a), last(b)) })
 	return out
+}
+
+// last is 1 for what is measured once: it may leave much behind, so it comes last.
+func last(t task) int {
+	if t.rounds == 1 {
+		return 1
+	}
+	return 0
 }
 
 // revision is the commit that is measured, with a star where there is more than was committed.

@@ -18,10 +18,6 @@ func (p progress) tell(round int, s report.Sample) {
 	if p.done > 0 {
 		left = (time.Since(p.begun) / time.Duration(p.done) * time.Duration(p.of-p.done)).Round(time.Second).String()
 	}
-	fmt.Printf("%3d/%d, %s left  round %d  %s: %s, %d clients, %d ms:  %.1f/s  p50 %.2f ms  p99 %.1f ms",
-		p.done+1, p.of, left, round+1, s.Subject, s.Work, s.Clients, s.DelayMS, s.Values[report.PerSecond], s.Values[report.P50], s.Values[report.P99])
-	if s.Values[report.Failed] > 0 {
-		fmt.Printf("  %g FAILED, one: %s", s.Values[report.Failed], s.Failure)
-	}
-	fmt.Println()
+	fmt.Printf("%3d/%d, %s left  round %d  %s: %s, %d clients, %d ms:  %s\n",
+		p.done+1, p.of, left, round+1, s.Subject, s.Work, s.Clients, s.DelayMS, s.Summary())
 }

@@ -60,7 +60,11 @@ func (b *bench) reads() []task {
 		tasks = append(tasks,
 			b.pgbench(cell(report.PGBench, report.Select)),
 			b.window(cell(report.Product, report.ReadByID), fasthttp.StatusOK, product, byID),
-			b.window(cell(report.Product, report.ReadByScope), fasthttp.StatusOK, product, byScope),
+			b.window(cell(report.Product, report.ReadByScope), fasthttp.StatusOK, product, byScope))
+		if clients == 1 {
+			continue
+		}
+		tasks = append(tasks,
 			b.window(cell(report.Lookup, report.ReadByID), fasthttp.StatusOK, onDataset(report.Lookup, "lookup"), byID),
 			b.window(cell(report.NoDatabase, report.ReadByID), fasthttp.StatusOK, onDataset(report.NoDatabase, "constant"), byID))
 	}

@@ -62,6 +62,13 @@ func updates(audience string, classes []string) load.Work {
 	}
 }
 
+// readsOf reads any of these classes by its scope.
+func readsOf(audience string, classes []string) load.Work {
+	return func(r *fasthttp.Request) {
+		r.SetRequestURI("/api/v1/audiences/" + audience + "/minigroups/" + classes[rand.IntN(len(classes))]) //nolint:gosec // as well
+	}
+}
+
 // readsByID reads any of the first so many classes of the data set.
 func readsByID(rows int) load.Work {
 	return func(r *fasthttp.Request) {

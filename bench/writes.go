@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -38,7 +39,7 @@ func (b *bench) writers() []subject {
 		all = append(all, rival(r.Name, r.Name, kind, true))
 	}
 	if w.home != report.DevServer {
-		all = append(all, product(report.ProductOnDev, report.DevServer, true))
+		all = append(all, product(report.ProductOnDev, report.DevServer, false))
 	}
 	return append(all, product(report.ProductStock, stock, false), rival(report.PlainStock, report.Plain, stock, false))
 }
@@ -85,18 +86,23 @@ const updated = 256
 
 // updatesOfNew creates classes and updates those.
 func updatesOfNew(ctx context.Context, s *system) (load.Work, error) {
+	classes, err := newClasses(ctx, s)
+	return updates(behaviour.Usual, classes), err
+}
+
+// newClasses creates some classes and returns their scopes.
+func newClasses(ctx context.Context, s *system) ([]string, error) {
 	work := creates(behaviour.Usual)
+	var mu sync.Mutex
 	var classes []string
-	for len(classes) < updated && ctx.Err() == nil {
-		var scope string
-		status, said := load.Once(s.target, func(r *fasthttp.Request) {
-			work(r)
-			scope = scopeOf(r.Body())
-		})
-		if status != fasthttp.StatusCreated {
-			return nil, fmt.Errorf("create a class to update: %s", said)
-		}
-		classes = append(classes, scope)
+	err := load.Send(ctx, s.target, 8, updated, func(r *fasthttp.Request) {
+		work(r)
+		mu.Lock()
+		defer mu.Unlock()
+		classes = append(classes, scopeOf(r.Body()))
+	}, fasthttp.StatusCreated)
+	if err != nil {
+		return nil, fmt.Errorf("create classes: %w", err)
 	}
-	return updates(behaviour.Usual, classes), ctx.Err()
+	return classes, nil
 }

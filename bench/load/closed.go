@@ -14,7 +14,8 @@ import (
 // Closed says how a closed loop runs.
 type Closed struct {
 	Clients int
-	// WarmUp is not measured; what is answered within the Window after it is.
+	// WarmUp is not measured; what is answered within the Window after it is. A Window in which fewer answers come than there
+	// are clients goes on until they have, at most for four more.
 	WarmUp, Window time.Duration
 	Work           Work
 	// Want is the status of an answer as it should be.
@@ -38,16 +39,20 @@ func (c Closed) Run(ctx context.Context, t Target) Measured {
 	client := t.client(c.Clients)
 	defer client.CloseIdleConnections()
 	var phase atomic.Int32 // 0 warm-up, 1 window, 2 over
+	var answered atomic.Int64
 	results := make([]Measured, c.Clients)
 	var clients sync.WaitGroup
 	for i := range results {
-		clients.Go(func() { c.loop(client, t, &phase, &results[i]) })
+		clients.Go(func() { c.loop(client, t, &phase, &answered, &results[i]) })
 	}
 	pause(ctx, c.WarmUp)
 	c.edge()
 	begun := time.Now()
 	phase.Store(1)
 	pause(ctx, c.Window)
+	for extra := 0; extra < 4*extraParts && answered.Load() < int64(c.Clients) && ctx.Err() == nil; extra++ {
+		pause(ctx, c.Window/extraParts)
+	}
 	phase.Store(2)
 	all := Measured{Window: time.Since(begun)}
 	c.edge()
@@ -63,13 +68,16 @@ func (c Closed) Run(ctx context.Context, t Target) Measured {
 	return all
 }
 
+// extraParts is in how many parts a Window goes on.
+const extraParts = 10
+
 func (c Closed) edge() {
 	if c.Edge != nil {
 		c.Edge()
 	}
 }
 
-func (c Closed) loop(client *fasthttp.HostClient, t Target, phase *atomic.Int32, out *Measured) {
+func (c Closed) loop(client *fasthttp.HostClient, t Target, phase *atomic.Int32, answered *atomic.Int64, out *Measured) {
 	request, reply := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(reply)
@@ -86,6 +94,7 @@ func (c Closed) loop(client *fasthttp.HostClient, t Target, phase *atomic.Int32,
 		case phase.Load() != 1:
 		case good:
 			out.Latencies = append(out.Latencies, took)
+			answered.Add(1)
 		default:
 			out.Failed++
 		}

@@ -3,8 +3,11 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,6 +70,20 @@ type Sample struct {
 	Values map[string]float64 `json:"values"`
 	// Failure shows one of the answers that were not as they should be.
 	Failure string `json:"failure,omitempty"`
+}
+
+// Summary tells a sample in a line.
+func (s Sample) Summary() string {
+	var said []string
+	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
+		if !strings.HasPrefix(name, CPU) && name != Answered && (name != Failed || s.Values[name] > 0) {
+			said = append(said, name+" "+figure(s.Values[name]))
+		}
+	}
+	if s.Failure != "" {
+		said = append(said, "A FAILURE: "+s.Failure)
+	}
+	return strings.Join(said, ", ")
 }
 
 // The values of a window. Others have names that are shown as they are.
