@@ -5,9 +5,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"minigroups/bench/behaviour"
 	"minigroups/bench/load"
 	"minigroups/bench/report"
+	"minigroups/bench/upstream"
 )
 
 // stuckSagas is how many wait for a hanging upstream.
@@ -17,7 +17,7 @@ const stuckSagas = 500
 func (b *bench) bulkheads() []task {
 	product := func(ctx context.Context) (*system, error) { return b.world.product(ctx, report.Product, b.world.home) }
 	crowd := func(ctx context.Context) (*system, error) {
-		return b.waiting(ctx, report.ProductCrowd, stuckSagas, behaviour.Hangs)
+		return b.waiting(ctx, report.ProductCrowd, stuckSagas, upstream.Hangs)
 	}
 	var tasks []task
 	for _, s := range []subject{{name: report.Product, make: product}, {name: report.ProductCrowd, make: crowd}} {
@@ -44,7 +44,7 @@ func (b *bench) withoutTemporal(t task, of func(context.Context) (*system, error
 		}
 		s.thaw()
 		s.temporal.Freeze()
-		crowd := load.Crowd{Clients: 64, For: b.length.warmUp + b.length.window, Work: creates(behaviour.Usual)}
+		crowd := load.Crowd{Clients: 64, For: b.length.warmUp + b.length.window, Work: creates(upstream.Usual)}
 		over := make(chan *load.Answers, 1)
 		go func() { over <- crowd.Run(ctx, s.target) }()
 		samples, err := run(ctx)
@@ -63,5 +63,5 @@ func (b *bench) withoutTemporal(t task, of func(context.Context) (*system, error
 // readsOfNew creates classes and reads those by scope.
 func readsOfNew(ctx context.Context, s *system) (load.Work, error) {
 	classes, err := newClasses(ctx, s)
-	return readsOf(behaviour.Usual, classes), err
+	return readsOf(upstream.Usual, classes), err
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"minigroups/bench/behaviour"
+	"minigroups/bench/upstream"
 	"minigroups/minigroup"
 )
 
-const datasetAudience = behaviour.Usual
+const datasetAudience = upstream.Usual
 
 // The classes of a data set are an hour long, spread over a year, of which all but the last two weeks are over: as in a service
 // that has run for that long. Those that are over are closed and have released their slots.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"minigroups/bench/behaviour"
 	"minigroups/bench/load"
 	"minigroups/bench/report"
+	"minigroups/bench/upstream"
 	"minigroups/stack"
 )
 
@@ -77,7 +77,7 @@ func (b *bench) footprints(ctx context.Context, s *system, file string, idle, lo
 		return samples, err
 	}
 	memory := watchMemory(s)
-	m := load.Closed{Clients: 32, Window: min(b.length.window, 5*time.Second), Work: creates(behaviour.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
+	m := load.Closed{Clients: 32, Window: min(b.length.window, 5*time.Second), Work: creates(upstream.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
 	values = map[string]float64{"resident at most, MB": memory.stop()}
 	resident(values, s)
 	return append(samples, report.Sample{Cell: loaded, Values: values, Failure: m.FirstFailure}), nil

@@ -9,9 +9,9 @@ import (
 	"github.com/valyala/fasthttp"
 	"go.temporal.io/sdk/client"
 
-	"minigroups/bench/behaviour"
 	"minigroups/bench/load"
 	"minigroups/bench/report"
+	"minigroups/bench/upstream"
 	"minigroups/workflows"
 )
 
@@ -41,7 +41,7 @@ func grown(subject, work string) report.Cell {
 // crowded measures the same while many sagas are open, once: what waits so long is not to be frozen and thawed.
 func (b *bench) crowded() task {
 	name := fmt.Sprintf("product, %d sagas open", b.open)
-	of := func(ctx context.Context) (*system, error) { return b.waiting(ctx, name, b.open, behaviour.Away) }
+	of := func(ctx context.Context) (*system, error) { return b.waiting(ctx, name, b.open, upstream.Away) }
 	parts := []task{
 		b.window(grown(name, report.Create), fasthttp.StatusCreated, of, usualCreates),
 		b.window(grown(name, report.Update), fasthttp.StatusOK, of, updatesOfNew),

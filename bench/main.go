@@ -119,7 +119,7 @@ var (
 // bench is one run.
 type bench struct {
 	options
-	world  *world
+	world *world
 	// rows is how many minigroups the database holds that is read; sizes are those between which growth is compared, and open is
 	// how many sagas are open for that.
 	rows   int

@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/valyala/fasthttp"
 
-	"minigroups/bench/behaviour"
 	"minigroups/bench/load"
 	"minigroups/bench/report"
+	"minigroups/bench/upstream"
 )
 
 // times is how many times the load of an overload is what the product can do.
@@ -38,13 +38,13 @@ func (b *bench) overload() []task {
 	}
 	return []task{
 		one(fmt.Sprintf("creates at %d times what it can do", times), 0, func(ctx context.Context, perSecond float64) (*load.Answers, error) {
-			return load.Open{PerSecond: times * perSecond, For: during, Work: creates(behaviour.Usual)}.Run(ctx, s.target), nil
+			return load.Open{PerSecond: times * perSecond, For: during, Work: creates(upstream.Usual)}.Run(ctx, s.target), nil
 		}),
 		one("creates by 256 clients at once", 256, func(ctx context.Context, _ float64) (*load.Answers, error) {
-			return load.Crowd{Clients: 256, For: during, Work: creates(behaviour.Usual)}.Run(ctx, s.target), nil
+			return load.Crowd{Clients: 256, For: during, Work: creates(upstream.Usual)}.Run(ctx, s.target), nil
 		}),
 		one("creates while its table is locked", 64, func(ctx context.Context, _ float64) (*load.Answers, error) {
-			return b.locked(ctx, s, load.Crowd{Clients: 64, For: during, Work: creates(behaviour.Usual)})
+			return b.locked(ctx, s, load.Crowd{Clients: 64, For: during, Work: creates(upstream.Usual)})
 		}),
 	}
 }
@@ -84,7 +84,7 @@ func (b *bench) overloaded(ctx context.Context, s *system, do func(context.Conte
 func (b *bench) speed(ctx context.Context, s *system) (float64, error) {
 	sample := report.Sample{}
 	err := b.world.measure(ctx, s, load.Closed{
-		Clients: 32, WarmUp: b.length.warmUp, Window: min(b.length.window, 5*time.Second), Work: creates(behaviour.Usual), Want: fasthttp.StatusCreated,
+		Clients: 32, WarmUp: b.length.warmUp, Window: min(b.length.window, 5*time.Second), Work: creates(upstream.Usual), Want: fasthttp.StatusCreated,
 	}, &sample)
 	return sample.Values[report.PerSecond], err
 }
@@ -96,7 +96,7 @@ const recoversWithin = 2 * time.Minute
 // as before.
 func (b *bench) recovered(ctx context.Context, s *system, usual float64, ended time.Time) (float64, error) {
 	for time.Since(ended) < recoversWithin {
-		m := load.Closed{Clients: 32, Window: time.Second, Work: creates(behaviour.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
+		m := load.Closed{Clients: 32, Window: time.Second, Work: creates(upstream.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
 		if float64(len(m.Latencies))/m.Window.Seconds() >= 0.8*usual {
 			return time.Since(ended).Seconds(), nil
 		}

@@ -142,14 +142,14 @@ func (w *world) rival(ctx context.Context, name, rival, kind string) (*system, e
 	})
 }
 
-// serve starts command serve as the process of a system.
+// serve starts command rival as the process of a system.
 func (w *world) serve(ctx context.Context, s *system, rival, temporal string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	s.target = load.Target{Address: address, Token: w.token}
-	p, err := w.start(ctx, s.name, "serve", "http://"+address+"/healthz", "-rival", rival, "-listen", address,
+	p, err := w.start(ctx, s.name, "rival", "http://"+address+"/healthz", "-rival", rival, "-listen", address,
 		"-database", w.postgres.URL(s.database), "-upstream", w.upstreams, "-temporal", temporal,
 		"-key", w.cfg.Account.PrivateKeyFile, "-public-key", w.publicKey())
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"minigroups/auth"
-	"minigroups/bench/behaviour"
 	"minigroups/bench/report"
+	"minigroups/bench/upstream"
 	"minigroups/config"
 	"minigroups/stack"
 	"minigroups/workflows"
@@ -40,7 +40,9 @@ type world struct {
 	systems   map[string]*system
 
 	// parts are all processes, in the order of their start.
-	parts []interface{ Stop(ctx context.Context) error }
+	parts []interface {
+		Stop(ctx context.Context) error
+	}
 }
 
 // stock is a Temporal dev server without our settings.
@@ -60,7 +62,7 @@ func (w *world) open(ctx context.Context) (err error) {
 	if err := stack.BuildPrograms(ctx, w.root, w.bin, w.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate"); err != nil {
 		return err
 	}
-	if err := stack.BuildPrograms(ctx, filepath.Join(w.root, "bench"), w.bin, w.progress, "./upstream", "./rivals/serve"); err != nil {
+	if err := stack.BuildPrograms(ctx, filepath.Join(w.root, "bench"), w.bin, w.progress, "./cmd/upstream", "./cmd/rival"); err != nil {
 		return err
 	}
 	if err := w.configure(); err != nil {
@@ -89,7 +91,7 @@ func (w *world) configure() error {
 	}
 	w.cfg.Authentication = map[string]config.Issuer{issuer: {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: w.publicKey()}}
 	w.cfg.Authorization = map[string]config.Audience{}
-	for _, audience := range behaviour.All() {
+	for _, audience := range upstream.All() {
 		w.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
 	}
 	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = "key", "secret", "room key"

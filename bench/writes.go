@@ -7,10 +7,10 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"minigroups/bench/behaviour"
 	"minigroups/bench/load"
 	"minigroups/bench/report"
 	"minigroups/bench/rivals"
+	"minigroups/bench/upstream"
 )
 
 // subject is a system by name.
@@ -64,7 +64,7 @@ func (b *bench) writes() []task {
 		tasks = append(tasks,
 			b.window(report.Cell{Group: report.Writes, Subject: report.Product, Work: report.CreateFailing, Clients: clients, DelayMS: delayFor(clients)},
 				fasthttp.StatusCreated, product.make,
-				func(context.Context, *system) (load.Work, error) { return creates(behaviour.FailsOnce), nil }),
+				func(context.Context, *system) (load.Work, error) { return creates(upstream.FailsOnce), nil }),
 			b.window(report.Cell{Group: report.Writes, Subject: report.Product, Work: report.Update, Clients: clients, DelayMS: delayFor(clients)},
 				fasthttp.StatusOK, product.make, updatesOfNew))
 	}
@@ -79,7 +79,7 @@ func delayFor(clients int) int {
 	return 0
 }
 
-func usualCreates(context.Context, *system) (load.Work, error) { return creates(behaviour.Usual), nil }
+func usualCreates(context.Context, *system) (load.Work, error) { return creates(upstream.Usual), nil }
 
 // updated is how many classes updates go round: enough that none is asked for twice at a time.
 const updated = 256
@@ -87,12 +87,12 @@ const updated = 256
 // updatesOfNew creates classes and updates those.
 func updatesOfNew(ctx context.Context, s *system) (load.Work, error) {
 	classes, err := newClasses(ctx, s)
-	return updates(behaviour.Usual, classes), err
+	return updates(upstream.Usual, classes), err
 }
 
 // newClasses creates some classes and returns their scopes.
 func newClasses(ctx context.Context, s *system) ([]string, error) {
-	work := creates(behaviour.Usual)
+	work := creates(upstream.Usual)
 	var mu sync.Mutex
 	var classes []string
 	err := load.Send(ctx, s.target, 8, updated, func(r *fasthttp.Request) {

@@ -114,7 +114,9 @@ func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecor
 	return minigroup.UpdateRecord{}, errNoRows
 }
 
-func (emptyRows) AnnounceCreate(context.Context, minigroup.Claim, minigroup.Draft) error { return errNoRows }
+func (emptyRows) AnnounceCreate(context.Context, minigroup.Claim, minigroup.Draft) error {
+	return errNoRows
+}
 
 func (emptyRows) AnnounceUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
 	return errNoRows

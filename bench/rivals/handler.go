@@ -2,12 +2,10 @@ package rivals
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"minigroups/auth"
@@ -73,15 +71,4 @@ func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration
 
 func (sagas) Update(context.Context, minigroup.Minigroup, minigroup.Change, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	return minigroup.Minigroup{}, 0, errors.New("rivals only create")
-}
-
-// Constant answers every read with the same minigroup, without a database.
-type Constant struct{ Minigroup minigroup.Minigroup }
-
-// ByID returns it.
-func (c Constant) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) { return c.Minigroup, nil }
-
-// ByIDForAccount returns it, too.
-func (c Constant) ByIDForAccount(context.Context, uuid.UUID, minigroup.Account) (minigroup.Minigroup, json.RawMessage, error) {
-	return c.Minigroup, nil, nil
 }

@@ -96,7 +96,9 @@ func (s *Steps) MakeConferenceRoom(ctx context.Context, d minigroup.Draft) (uuid
 }
 
 // MakeJanusRoom makes the Janus room.
-func (s *Steps) MakeJanusRoom(ctx context.Context, d minigroup.Draft) error { return s.Rooms.Janus(ctx, d) }
+func (s *Steps) MakeJanusRoom(ctx context.Context, d minigroup.Draft) error {
+	return s.Rooms.Janus(ctx, d)
+}
 
 // Establish writes the row again.
 func (s *Steps) Establish(ctx context.Context, d minigroup.Draft, made Made) error {

@@ -1,4 +1,6 @@
-package main
+// Package upstream stands in for event, conference and a Janus gateway where only time is of interest: it answers every call in
+// the right form after a given delay and remembers nothing. The audience of a request decides what becomes of it.
+package upstream
 
 import (
 	"encoding/json"
@@ -8,55 +10,55 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"minigroups/bench/behaviour"
 )
 
-// upstream answers for all three services.
-type upstream struct {
+// Upstream answers for all three services.
+type Upstream struct {
 	delay atomic.Int64 // nanoseconds
 	// failed are the classes of FailsOnce that were told so and have not come back yet.
 	failed sync.Map
 	calls  map[string]*atomic.Int64
 }
 
-// The kinds of calls, as GET /calls names them.
+// The kinds of calls.
 const (
-	eventCreate      = "event create"
-	eventChange      = "event change"
-	conferenceCreate = "conference create"
-	conferenceRead   = "conference read"
-	conferenceUpdate = "conference update"
-	janusMessage     = "janus message"
+	EventCreate      = "event create"
+	EventChange      = "event change"
+	ConferenceCreate = "conference create"
+	ConferenceRead   = "conference read"
+	ConferenceUpdate = "conference update"
+	JanusMessage     = "janus message"
 )
 
-func newUpstream() *upstream {
-	u := &upstream{calls: map[string]*atomic.Int64{}}
-	for _, kind := range []string{eventCreate, eventChange, conferenceCreate, conferenceRead, conferenceUpdate, janusMessage} {
+// New returns upstreams that answer at once.
+func New() *Upstream {
+	u := &Upstream{calls: map[string]*atomic.Int64{}}
+	for _, kind := range []string{EventCreate, EventChange, ConferenceCreate, ConferenceRead, ConferenceUpdate, JanusMessage} {
 		u.calls[kind] = new(atomic.Int64)
 	}
 	return u
 }
 
-func (u *upstream) handler() http.Handler {
+// Handler serves event at /event, conference at /conference and the gateway's Admin API at /janus. PUT /delay?is=10ms sets how
+// long every answer takes from then on.
+func (u *Upstream) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("PUT /delay", u.setDelay)
-	mux.HandleFunc("GET /calls", u.showCalls)
 
-	mux.HandleFunc("POST /event/api/v1/rooms", u.after(eventCreate, u.createEventRoom))
-	mux.HandleFunc("PATCH /event/api/v1/rooms/{id}", u.after(eventChange, sameRoom))
-	mux.HandleFunc("POST /event/api/v1/rooms/{id}/locked_types", u.after(eventChange, sameRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms", u.after(conferenceCreate, newRoom))
-	mux.HandleFunc("GET /conference/api/v1/rooms/{id}", u.after(conferenceRead, conferenceRoom))
-	mux.HandleFunc("PATCH /conference/api/v1/rooms/{id}", u.after(conferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms/{id}/close", u.after(conferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /janus", u.after(janusMessage, janus))
+	mux.HandleFunc("POST /event/api/v1/rooms", u.after(EventCreate, u.createEventRoom))
+	mux.HandleFunc("PATCH /event/api/v1/rooms/{id}", u.after(EventChange, sameRoom))
+	mux.HandleFunc("POST /event/api/v1/rooms/{id}/locked_types", u.after(EventChange, sameRoom))
+	mux.HandleFunc("POST /conference/api/v1/rooms", u.after(ConferenceCreate, newRoom))
+	mux.HandleFunc("GET /conference/api/v1/rooms/{id}", u.after(ConferenceRead, conferenceRoom))
+	mux.HandleFunc("PATCH /conference/api/v1/rooms/{id}", u.after(ConferenceUpdate, conferenceRoom))
+	mux.HandleFunc("POST /conference/api/v1/rooms/{id}/close", u.after(ConferenceUpdate, conferenceRoom))
+	mux.HandleFunc("POST /janus", u.after(JanusMessage, janus))
 	return mux
 }
 
 // after answers when the delay is over, and counts.
-func (u *upstream) after(kind string, answer http.HandlerFunc) http.HandlerFunc {
+func (u *Upstream) after(kind string, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if delay := time.Duration(u.delay.Load()); delay > 0 {
 			time.Sleep(delay)
@@ -66,7 +68,7 @@ func (u *upstream) after(kind string, answer http.HandlerFunc) http.HandlerFunc 
 	}
 }
 
-func (u *upstream) setDelay(w http.ResponseWriter, r *http.Request) {
+func (u *Upstream) setDelay(w http.ResponseWriter, r *http.Request) {
 	delay, err := time.ParseDuration(r.URL.Query().Get("is"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -75,15 +77,16 @@ func (u *upstream) setDelay(w http.ResponseWriter, r *http.Request) {
 	u.delay.Store(int64(delay))
 }
 
-func (u *upstream) showCalls(w http.ResponseWriter, _ *http.Request) {
+// Calls is how many calls of each kind were answered.
+func (u *Upstream) Calls() map[string]int64 {
 	counts := map[string]int64{}
 	for kind, n := range u.calls {
 		counts[kind] = n.Load()
 	}
-	reply(w, http.StatusOK, counts)
+	return counts
 }
 
-func (u *upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
+func (u *Upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Audience    string    `json:"audience"`
 		ClassroomID uuid.UUID `json:"classroom_id"`
@@ -93,14 +96,14 @@ func (u *upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch asked.Audience {
-	case behaviour.Hangs:
+	case Hangs:
 		<-r.Context().Done()
 		return
-	case behaviour.Away:
+	case Away:
 		w.Header().Set("Retry-After", "3600")
 		unavailable(w)
 		return
-	case behaviour.FailsOnce:
+	case FailsOnce:
 		if _, again := u.failed.LoadAndDelete(asked.ClassroomID); !again {
 			u.failed.Store(asked.ClassroomID, nil)
 			unavailable(w)

@@ -1,4 +1,4 @@
-// Command serve answers the product's API with a rival in place of the product's sagas; or, as "lookup" and "constant", with
+// Command rival answers the product's API with a rival in place of the product's sagas; or, as "lookup" and "constant", with
 // reads alone: each by a query of its own, or none.
 package main
 
@@ -19,10 +19,9 @@ import (
 	"go.uber.org/zap"
 
 	"minigroups/auth"
-	"minigroups/bench/behaviour"
 	"minigroups/bench/rivals"
+	"minigroups/bench/upstream"
 	"minigroups/minigroup"
-	"minigroups/storage"
 )
 
 // maxConns is the product's default.
@@ -45,7 +44,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
-		fmt.Fprintf(os.Stderr, "serve %s: %v\n", o.rival, err)
+		fmt.Fprintf(os.Stderr, "rival %s: %v\n", o.rival, err)
 		os.Exit(1)
 	}
 }
@@ -62,7 +61,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	access := rivals.Access{
-		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org", PublicKey: publicKey, Audiences: behaviour.All(), Log: log,
+		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org", PublicKey: publicKey, Audiences: upstream.All(), Log: log,
 	}
 	handler, closer, err := o.handler(ctx, access)
 	if err != nil {
@@ -87,12 +86,12 @@ func (o options) handler(ctx context.Context, access rivals.Access) (http.Handle
 		h, err := rivals.Reads(rivals.Constant{Minigroup: example()}, access)
 		return h, func() {}, err
 	case "lookup":
-		store, err := storage.Open(ctx, storage.Options{URL: o.database, MaxConns: maxConns})
+		pool, err := o.pool(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		h, err := rivals.Reads(store, access)
-		return h, store.Close, err
+		h, err := rivals.Reads(rivals.Lookup{Pool: pool}, access)
+		return h, pool.Close, err
 	}
 	rival, ok := rivals.Find(o.rival)
 	if !ok {
@@ -119,20 +118,24 @@ func (o options) means(ctx context.Context) (m rivals.Means, err error) {
 	if err != nil {
 		return m, err
 	}
+	pool, err := o.pool(ctx)
+	return rivals.Means{Pool: pool, Rooms: rivals.NewRooms(o.upstream, signer.Token), Temporal: o.temporal}, err
+}
+
+func (o options) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(o.database)
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	cfg.MaxConns = maxConns
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	return rivals.Means{Pool: pool, Rooms: rivals.NewRooms(o.upstream, signer.Token), Temporal: o.temporal}, err
+	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
 // example is a minigroup as those that are read from the database.
 func example() minigroup.Minigroup {
 	start, end, slots := time.Now().Add(24*time.Hour).Unix(), time.Now().Add(25*time.Hour).Unix(), int32(1)
 	d := minigroup.Draft{
-		Audience: behaviour.Usual, Scope: "class-0000001", Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
+		Audience: upstream.Usual, Scope: "class-0000001", Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 	return minigroup.Minigroup{
 		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),

@@ -1,7 +1,6 @@
-// Package behaviour names the audiences for which the upstreams of a benchmark behave in a way of their own.
-package behaviour
+package upstream
 
-// Audiences. Any other is answered after the delay.
+// The audiences for which event behaves in a way of its own. Any other is answered after the delay.
 const (
 	// Usual is the audience of all that is measured where nothing else is said.
 	Usual = "example.org"

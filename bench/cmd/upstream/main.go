@@ -1,9 +1,4 @@
-// Command upstream stands in for event, conference and a Janus gateway where only time is of interest: it answers every call in
-// the right form after a given delay and remembers nothing. It listens on one address: event is at /event, conference at
-// /conference and the gateway's Admin API at /janus.
-//
-// The audience of a request decides what becomes of it: see the constants of package behaviour. PUT /delay?is=10ms sets the
-// delay from then on, GET /calls tells how many calls of each kind were answered.
+// Command upstream serves the upstreams of a benchmark on one address: see package upstream.
 package main
 
 import (
@@ -16,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"minigroups/bench/upstream"
 )
 
 func main() {
@@ -34,7 +31,7 @@ func run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: newUpstream().handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: upstream.New().Handler(), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // what hangs is not waited for
 	if err := server.Serve(listener); err != nil && ctx.Err() == nil {
 		return err

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/bench/report"
+	"minigroups/bench/rivals"
+	"minigroups/minigroup"
+	"minigroups/storage/storagetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(storagetest.Main(m)) }
+
+func names(tasks []task) (cells []report.Cell) {
+	for _, t := range tasks {
+		cells = append(cells, t.cells...)
+	}
+	return cells
+}
+
+func TestOrder(t *testing.T) {
+	b := newBench(options{seed: 7})
+	tasks, err := b.tasks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := names(b.order(tasks, 0)), names(b.order(tasks, 1))
+	if again := names(b.order(tasks, 0)); !reflect.DeepEqual(again, first) {
+		t.Error("the same seed draws another order")
+	}
+	if reflect.DeepEqual(second, first) {
+		t.Error("the second round has the order of the first")
+	}
+	byText := func(a, b report.Cell) int {
+		return slices.Compare([]string{a.Group, a.Subject, a.Work}, []string{b.Group, b.Subject, b.Work})
+	}
+	all := names(tasks)
+	for _, cells := range [][]report.Cell{first, second, all} {
+		slices.SortStableFunc(cells, func(a, b report.Cell) int {
+			return slices.Compare([]int{a.Clients, a.DelayMS, byText(a, b)}, []int{b.Clients, b.DelayMS, 0})
+		})
+	}
+	if !reflect.DeepEqual(first, all) || !reflect.DeepEqual(second, all) {
+		t.Error("an order lacks a cell, or has one twice")
+	}
+	t.Run("what a goal compares stays together", func(t *testing.T) {
+		var places []int
+		for i, c := range names(b.order(tasks, 2)) {
+			if c.Group == report.Writes && c.Work == report.Create && c.Clients == 32 {
+				places = append(places, i)
+			}
+		}
+		if last := len(places) - 1; last < 1 || places[last]-places[0] > last+2 { // updates and failing creates are of that block, too
+			t.Errorf("creates by 32 clients are at %v", places)
+		}
+	})
+}
+
+// TestTheGoalsAreMeasured finds cells that goals speak of by names that no window has.
+func TestTheGoalsAreMeasured(t *testing.T) {
+	b := newBench(options{seed: 7})
+	tasks, err := b.tasks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Run{Rounds: 1, Home: b.home}
+	for _, c := range names(tasks) {
+		r.Samples = append(r.Samples, report.Sample{Cell: c, Values: map[string]float64{report.PerSecond: 1, report.P50: 1, report.P99: 1, report.ResidentAll: 1}})
+	}
+	for _, v := range r.Verdicts() {
+		if !v.Measured {
+			t.Errorf("%s: not measured", v.Says)
+		}
+	}
+}
+
+func TestDataset(t *testing.T) {
+	const rows = 50
+	store, conn := storagetest.New(t)
+	if err := store.SyncBackends(t.Context(), []minigroup.Backend{{ID: "gateway", AdminURL: "http://127.0.0.1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(t.Context(), conn.Config().ConnString(), rows); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("the product reads each as a class that is ready, most of them over", func(t *testing.T) {
+		closed := 0
+		for n := range rows {
+			m, err := store.ByID(t.Context(), minigroup.ClassID(datasetAudience, datasetScope(n)))
+			if err != nil || m.State != minigroup.Ready || m.Fingerprint != m.Draft.Fingerprint() {
+				t.Fatalf("%+v, %v", m, err)
+			}
+			if m.Status(time.Now().Unix()) == minigroup.StatusClosed {
+				closed++
+			}
+		}
+		if closed < rows*9/10 || closed == rows {
+			t.Errorf("%d of %d are over", closed, rows)
+		}
+	})
+	t.Run("the sweeper finds nothing to do", func(t *testing.T) {
+		sagas, err := store.OpenSagas(t.Context(), 0, rows)
+		rooms, roomsErr := store.ForgottenRooms(t.Context(), 0, rows)
+		if errors.Join(err, roomsErr) != nil || len(sagas) > 0 || len(rooms) > 0 {
+			t.Errorf("%v, %v, %v, %v", sagas, rooms, err, roomsErr)
+		}
+	})
+	t.Run("each has two rooms that are held, and slots while it is not over", func(t *testing.T) {
+		var held, live int
+		err := conn.QueryRow(context.WithoutCancel(t.Context()), `
+			SELECT (SELECT count(*) FROM room_attempt a JOIN minigroup m ON a.class_id = m.id AND a.room_id IN (m.event_room_id, m.conference_room_id) AND a.state = 'held'),
+				(SELECT count(*) FROM janus_reservation r JOIN minigroup m ON r.class_id = m.id WHERE (r.state = 'held') = (m.closed_at IS NULL))`).Scan(&held, &live)
+		if err != nil || held != 2*rows || live != rows {
+			t.Errorf("%d rooms, %d reservations, %v", held, live, err)
+		}
+	})
+	t.Run("a query per read reads the same", func(t *testing.T) {
+		pool := storePool(t, conn.Config().ConnString())
+		id := minigroup.ClassID(datasetAudience, datasetScope(rows-1))
+		want, err := store.ByID(t.Context(), id)
+		got, gotErr := rivals.Lookup{Pool: pool}.ByID(t.Context(), id)
+		if errors.Join(err, gotErr) != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v\nwant %+v, %v", got, gotErr, want, err)
+		}
+		_, err = rivals.Lookup{Pool: pool}.ByID(t.Context(), minigroup.ClassID(datasetAudience, "nothing"))
+		var none *minigroup.Error
+		if !errors.As(err, &none) || none.Kind != minigroup.ClassNotFound {
+			t.Errorf("of none: %v", err)
+		}
+	})
+}
+
+func TestPGBenchIsRead(t *testing.T) {
+	values, err := pgbenchSaid{text: `pgbench (15.18 (Debian 15.18-0+deb12u1))
+transaction type: <builtin: select only>
+number of clients: 32
+number of transactions actually processed: 44444
+number of failed transactions: 0 (0.000%)
+latency average = 1.440 ms
+initial connection time = 30.123 ms
+tps = 22222.345678 (without initial connection time)
+`}.values()
+	if err != nil || values[report.PerSecond] != 22222.345678 || values[report.Answered] != 44444 {
+		t.Errorf("got %v, %v", values, err)
+	}
+	if _, err := (pgbenchSaid{text: "pgbench: error: connection refused"}).values(); err == nil {
+		t.Error("what tells no figures is taken")
+	}
+}
+
+func TestDatabaseOf(t *testing.T) {
+	if got, want := databaseOf("product, 500 sagas stuck"), "product__500_sagas_stuck"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func storePool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}

@@ -1,0 +1,90 @@
+package load_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"minigroups/bench/load"
+)
+
+func target(t *testing.T, handler http.HandlerFunc) load.Target {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return load.Target{Address: strings.TrimPrefix(server.URL, "http://"), Token: "a token"}
+}
+
+func get(r *fasthttp.Request) { r.SetRequestURI("/here") }
+
+func TestClosed(t *testing.T) {
+	var asked, bad atomic.Int64
+	to := target(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/here" || r.Header.Get("Authorization") != "Bearer a token" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		if asked.Add(1)%10 == 0 {
+			bad.Add(1)
+			http.Error(w, "not this time", http.StatusServiceUnavailable)
+		}
+	})
+	edges := 0
+	m := load.Closed{Clients: 4, WarmUp: 20 * time.Millisecond, Window: 200 * time.Millisecond, Work: get, Want: 200, Edge: func() { edges++ }}.Run(t.Context(), to)
+	if len(m.Latencies) == 0 || int64(len(m.Latencies)) > asked.Load()-bad.Load() {
+		t.Errorf("%d answers counted of %d", len(m.Latencies), asked.Load()-bad.Load())
+	}
+	if m.Failed == 0 || int64(m.Failed) > bad.Load() || m.FirstFailure != "503 not this time\n" {
+		t.Errorf("%d failures counted of %d, one: %q", m.Failed, bad.Load(), m.FirstFailure)
+	}
+	if edges != 2 {
+		t.Errorf("%d edges", edges)
+	}
+	for i := 1; i < len(m.Latencies); i++ {
+		if m.Latencies[i] < m.Latencies[i-1] {
+			t.Fatal("the latencies do not ascend")
+		}
+	}
+	t.Run("a window without an answer as wanted ends all the same", func(t *testing.T) {
+		m := load.Closed{Clients: 1, Window: 20 * time.Millisecond, Work: get, Want: 201}.Run(t.Context(), to)
+		if len(m.Latencies) != 0 || m.Failed == 0 {
+			t.Errorf("got %+v", m)
+		}
+	})
+}
+
+func TestOpenCountsEveryAnswer(t *testing.T) {
+	var asked atomic.Int64
+	to := target(t, func(w http.ResponseWriter, _ *http.Request) {
+		switch asked.Add(1) % 4 {
+		case 0:
+			w.WriteHeader(http.StatusCreated)
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 2:
+			w.Header().Set("Retry-After", "2")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			http.Error(w, "broken", http.StatusInternalServerError)
+		}
+	})
+	a := load.Open{PerSecond: 400, For: 100 * time.Millisecond, Work: get}.Run(t.Context(), to)
+	if a.Sent != 40 || a.ByStatus[201] != 10 || a.ByStatus[503] != 20 || a.ByStatus[500] != 10 || a.Unhinted != 10 || a.FirstFailure != "500 broken\n" {
+		t.Errorf("got %s, %d without a hint, %q", a, a.Unhinted, a.FirstFailure)
+	}
+}
+
+func TestSend(t *testing.T) {
+	var asked atomic.Int64
+	to := target(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	if err := load.Send(t.Context(), to, 3, 10, get, 200); err != nil || asked.Load() != 10 {
+		t.Errorf("%d requests, %v", asked.Load(), err)
+	}
+	if err := load.Send(t.Context(), to, 3, 10, get, 201); err == nil || !strings.Contains(err.Error(), "200") {
+		t.Errorf("of another status: %v", err)
+	}
+}

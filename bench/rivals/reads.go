@@ -1,0 +1,71 @@
+package rivals
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/minigroup"
+)
+
+// Constant answers every read with the same minigroup, without a database.
+type Constant struct{ Minigroup minigroup.Minigroup }
+
+// ByID returns it.
+func (c Constant) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+	return c.Minigroup, nil
+}
+
+// ByIDForAccount returns it, too.
+func (c Constant) ByIDForAccount(context.Context, uuid.UUID, minigroup.Account) (minigroup.Minigroup, json.RawMessage, error) {
+	return c.Minigroup, nil, nil
+}
+
+// Lookup reads minigroups from the product's table, each by a query of its own, as one would write it first. It leaves out what
+// only minigroups have that were not simply created: failures and updates that are not done.
+type Lookup struct{ Pool *pgxpool.Pool }
+
+const lookup = `
+	SELECT m.audience, m.scope, m.host, extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
+		m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.created_at, m.closed_at,
+		m.timed_out, m.event_room_id, m.conference_room_id, m.revision,
+		(SELECT properties FROM account WHERE audience = $2 AND label = $3), u.id
+	FROM minigroup m
+	LEFT JOIN LATERAL (
+		SELECT id, state FROM minigroup_update WHERE class_id = m.id AND requested <> '{}' ORDER BY number DESC LIMIT 1
+	) u ON u.state <> 'done'
+	WHERE m.id = $1`
+
+// ByID reads one; *minigroup.Error of kind ClassNotFound where there is none.
+func (l Lookup) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+	m, _, err := l.ByIDForAccount(ctx, id, minigroup.Account{})
+	return m, err
+}
+
+// ByIDForAccount reads the properties of the account as well.
+func (l Lookup) ByIDForAccount(ctx context.Context, id uuid.UUID, a minigroup.Account) (m minigroup.Minigroup, properties json.RawMessage, err error) {
+	var closedAt *time.Time
+	var event, conference, update *uuid.UUID
+	err = l.Pool.QueryRow(ctx, lookup, id, a.Audience, a.Label).Scan(
+		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
+		&m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference,
+		&m.Revision, (*[]byte)(&properties), &update)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+	}
+	if err != nil {
+		return m, nil, err
+	}
+	if closedAt != nil {
+		m.ClosedAt = *closedAt
+	}
+	if event != nil && conference != nil {
+		m.EventRoomID, m.ConferenceRoomID = *event, *conference
+	}
+	return m, properties, nil
+}

@@ -1,0 +1,214 @@
+package rivals_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+
+	"minigroups/auth"
+	"minigroups/bench/rivals"
+	"minigroups/bench/upstream"
+	"minigroups/minigroup"
+	"minigroups/stack"
+	"minigroups/workflows"
+)
+
+var (
+	postgres *stack.Postgres
+	temporal *stack.Temporal
+)
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "minigroups-rivals")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := startServers(ctx, dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = postgres.Stop(context.Background()) }()
+	defer func() { _ = temporal.Stop(context.Background()) }()
+	return m.Run()
+}
+
+func startServers(ctx context.Context, dir string) error {
+	binary, err := stack.BuildTemporal(ctx, filepath.Join("..", ".."), os.Stderr)
+	if err != nil {
+		return err
+	}
+	if postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Fast: true, Log: filepath.Join(dir, "postgres.log")}); err != nil {
+		return err
+	}
+	port, err := stack.FreePort()
+	if err != nil {
+		return err
+	}
+	temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
+		Binary: binary, Address: fmt.Sprintf("127.0.0.1:%d", port), SearchAttributes: workflows.SearchAttributes(), Log: filepath.Join(dir, "temporal.log"),
+	})
+	return err
+}
+
+// keys are those of the account that asks, and of the service.
+type keys struct {
+	signer *auth.Signer
+	access rivals.Access
+}
+
+func newKeys(t *testing.T) keys {
+	t.Helper()
+	public := filepath.Join(t.TempDir(), "public.pem")
+	private, err := stack.WriteKeys(filepath.Join(t.TempDir(), "private.pem"), public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys{signer, rivals.Access{
+		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org", PublicKey: text, Audiences: upstream.All(), Log: zap.NewNop(),
+	}}
+}
+
+func (k keys) do(t *testing.T, method, url, body string) (status int, answer object) {
+	t.Helper()
+	token, err := k.signer.Issue("iam.example.org", "example.org", "dev", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	if err := json.NewDecoder(reply.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, answer
+}
+
+// object is what is looked at of a minigroup, or of a problem.
+type object struct {
+	Status   any `json:"status"`
+	Type     string
+	RealTime struct {
+		EventRoom      uuid.UUID `json:"event_room_id"`
+		ConferenceRoom uuid.UUID `json:"conference_room_id"`
+	} `json:"real_time"`
+}
+
+func newPool(t *testing.T, database string) *pgxpool.Pool {
+	t.Helper()
+	if err := postgres.CreateDatabase(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(t.Context(), postgres.URL(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// TestEachDoesTheFiveSteps holds each rival to what it is compared by.
+func TestEachDoesTheFiveSteps(t *testing.T) {
+	k := newKeys(t)
+	for n, rival := range rivals.All() {
+		t.Run(rival.Name, func(t *testing.T) {
+			upstreams := upstream.New()
+			server := httptest.NewServer(upstreams.Handler())
+			t.Cleanup(server.Close)
+			pool := newPool(t, fmt.Sprintf("rival_%d", n))
+			creator, err := rival.Start(t.Context(), rivals.Means{
+				Pool: pool, Rooms: rivals.NewRooms(server.URL, k.signer.Token), Temporal: temporal.Address(),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(creator.Close)
+			handler, err := rivals.Handler(creator, k.access)
+			if err != nil {
+				t.Fatal(err)
+			}
+			api := httptest.NewServer(handler)
+			t.Cleanup(api.Close)
+
+			status, made := k.do(t, http.MethodPost, api.URL+"/api/v1/minigroups",
+				`{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[4000000000,4000003600],"reserve":1}`)
+			if status != http.StatusCreated || made.Status != "real-time" {
+				t.Fatalf("answered %d, %+v", status, made)
+			}
+			if rival.Name == "no-op twin" {
+				if calls := sum(upstreams.Calls()); calls != 0 {
+					t.Errorf("%d calls of one that does nothing", calls)
+				}
+				return
+			}
+			var state string
+			var event, conference uuid.UUID
+			err = pool.QueryRow(t.Context(), `SELECT state, event_room_id, conference_room_id FROM class WHERE id = $1`,
+				minigroup.ClassID("example.org", "math-7b")).Scan(&state, &event, &conference)
+			if err != nil || state != "ready" || event != made.RealTime.EventRoom || conference != made.RealTime.ConferenceRoom {
+				t.Errorf("the row is %s, %s, %s, %v; told were %+v", state, event, conference, err, made)
+			}
+			calls := upstreams.Calls()
+			for _, kind := range []string{upstream.EventCreate, upstream.ConferenceCreate, upstream.JanusMessage} {
+				if calls[kind] != 1 {
+					t.Errorf("%d calls of kind %s", calls[kind], kind)
+				}
+			}
+			if sum(calls) != 3 {
+				t.Errorf("the upstreams were asked for something else, too: %v", calls)
+			}
+		})
+	}
+}
+
+func sum(counts map[string]int64) (all int64) {
+	for _, n := range counts {
+		all += n
+	}
+	return all
+}
+
+func TestConstant(t *testing.T) {
+	k := newKeys(t)
+	handler, err := rivals.Reads(rivals.Constant{Minigroup: minigroup.Minigroup{Draft: minigroup.Draft{Audience: "example.org", Scope: "math-7b"}}}, k.access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := httptest.NewServer(handler)
+	t.Cleanup(api.Close)
+	if status, _ := k.do(t, http.MethodGet, api.URL+"/api/v1/minigroups/"+uuid.NewString(), ""); status != http.StatusOK {
+		t.Errorf("answered %d", status)
+	}
+}

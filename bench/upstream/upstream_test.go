@@ -1,0 +1,98 @@
+package upstream_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/bench/upstream"
+	"minigroups/clients/conference"
+	"minigroups/clients/event"
+	"minigroups/clients/janus"
+	"minigroups/clients/rest"
+	"minigroups/minigroup"
+)
+
+// TestTheProductsClientsAreContent has the clients check the form of every answer.
+func TestTheProductsClientsAreContent(t *testing.T) {
+	u := upstream.New()
+	server := httptest.NewServer(u.Handler())
+	t.Cleanup(server.Close)
+	token := func() (string, error) { return "a token", nil }
+	events := event.New(server.URL+"/event", rest.NewTransport(), token)
+	conferences := conference.New(server.URL+"/conference", rest.NewTransport(), token)
+	gateway := minigroup.Backend{ID: "gateway", AdminURL: server.URL + "/janus"}
+	gateways := janus.New(janus.Config{}, rest.NewTransport())
+	room := func(audience string, class uuid.UUID) error {
+		_, err := events.CreateRoom(t.Context(), minigroup.NewEventRoom{Audience: audience, ClassID: class})
+		return err
+	}
+
+	t.Run("each call has its form", func(t *testing.T) {
+		id, start, end, slots := uuid.New(), int64(4_000_000_000), int64(4_000_003_600), int32(3)
+		patch := minigroup.ConferencePatch{Time: &minigroup.Window{Start: &start, End: &end}, Reserve: &slots}
+		_, createErr := conferences.CreateRoom(t.Context(), minigroup.NewConferenceRoom{Audience: upstream.Usual})
+		_, readErr := conferences.Room(t.Context(), id)
+		patched, patchErr := conferences.PatchRoom(t.Context(), id, patch)
+		_, roomsErr := gateways.Rooms(t.Context(), gateway, "")
+		err := errors.Join(createErr, readErr, patchErr, roomsErr, conferences.CloseRoom(t.Context(), id),
+			room(upstream.Usual, id), events.LockRoom(t.Context(), id, minigroup.Locks{Chat: true}), events.CloseRoom(t.Context(), id),
+			gateways.Reserve(t.Context(), gateway, id, 1, ""), gateways.Release(t.Context(), gateway, id))
+		if err != nil {
+			t.Error(err)
+		}
+		if !patch.Applied(patched, 0) {
+			t.Errorf("asked for %+v, shown is %+v", patch, patched)
+		}
+	})
+
+	t.Run("what fails once is certainly not done, and done the next time", func(t *testing.T) {
+		class := uuid.New()
+		var upstreamErr *minigroup.UpstreamError
+		if err := room(upstream.FailsOnce, class); !errors.As(err, &upstreamErr) || upstreamErr.Refused || upstreamErr.MaybeDone {
+			t.Errorf("the first time: %v", err)
+		}
+		if err := room(upstream.FailsOnce, class); err != nil {
+			t.Errorf("the second time: %v", err)
+		}
+		if err := room(upstream.FailsOnce, uuid.New()); err == nil {
+			t.Error("another class does not fail")
+		}
+	})
+
+	t.Run("what is away says for how long", func(t *testing.T) {
+		var upstreamErr *minigroup.UpstreamError
+		if err := room(upstream.Away, uuid.New()); !errors.As(err, &upstreamErr) || upstreamErr.RetryAfter != time.Hour {
+			t.Errorf("got %v", err)
+		}
+	})
+
+	t.Run("what hangs goes on until its caller hangs up", func(t *testing.T) {
+		before := u.Calls()[upstream.EventCreate]
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error, 1)
+		go func() {
+			_, err := events.CreateRoom(ctx, minigroup.NewEventRoom{Audience: upstream.Hangs})
+			over <- err
+		}()
+		if err := room(upstream.Usual, uuid.New()); err != nil { // others are answered meanwhile
+			t.Error(err)
+		}
+		select {
+		case err := <-over:
+			t.Errorf("it was answered: %v", err)
+		default:
+		}
+		cancel()
+		if err := <-over; err == nil {
+			t.Error("it was answered")
+		}
+		if after := u.Calls()[upstream.EventCreate]; after == before {
+			t.Error("the others were not counted")
+		}
+	})
+}
