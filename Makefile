@@ -56,6 +56,7 @@ test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) 
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
 	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \
+	  go test -C bench -json -count=1 -timeout 10m ./... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
 
@@ -79,15 +80,30 @@ chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what wa
 	@go build -o .dev/bin/chaos ./e2e/chaos
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
 
+# Groups by commas, all without any: writes, reads, growth, bulkheads, overload, footprint.
+SELECT ?=
+
+.PHONY: bench bench-quick bench-report
+bench: packages $(TEMPORAL) .dev/bin/bench ## measure the service beside what people would use instead: more than an hour, alone on the machine (SELECT= groups, SEED=)
+	@exec .dev/bin/bench -select "$(SELECT)" -seed $(SEED)
+
+bench-quick: packages $(TEMPORAL) .dev/bin/bench ## the same in two minutes, to see that it runs (SELECT=, SEED=)
+	@exec .dev/bin/bench -quick -select "$(SELECT)" -seed $(SEED)
+
+bench-report: .dev/bin/bench ## show again what was measured last
+	@exec .dev/bin/bench -report
+
 .PHONY: check
 check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	go vet ./...
+	go vet -C bench ./...
 	$(GOLANGCI) run ./...
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
 	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go mod tidy -diff
+	go mod -C bench tidy -diff
 	go test -count=1 .
 
 # Go fuzzes one target at a time. What it finds stays in testdata/fuzz, where every go test runs it again.
@@ -125,11 +141,13 @@ packages:
 	@tools/packages
 
 # The compiler knows best what has changed.
-.PHONY: .dev/bin/dev .dev/bin/testsummary
+.PHONY: .dev/bin/dev .dev/bin/testsummary .dev/bin/bench
 .dev/bin/dev:
 	@go build -o $@ ./cmd/dev
 .dev/bin/testsummary:
 	@go build -o $@ ./tools/testsummary/main.go
+.dev/bin/bench:
+	@go build -C bench -o ../$@ .
 
 $(TEMPORAL): tools/go.mod tools/go.sum
 	@echo "building the Temporal CLI: minutes the first time"

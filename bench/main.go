@@ -35,6 +35,13 @@ type options struct {
 }
 
 func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func start() error {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "the folder of the product")
 	flag.BoolVar(&o.quick, "quick", false, "two minutes: two rounds of short windows, Temporal on its dev server alone")
@@ -48,10 +55,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	return run(ctx, o)
 }
 
 func run(ctx context.Context, o options) error {
@@ -144,7 +148,7 @@ func newBench(o options) *bench {
 		b.length.window = usual.window
 	}
 	if o.rounds == 0 {
-		b.options.rounds = rounds
+		b.rounds = rounds
 	}
 	for o.seed == 0 {
 		o.seed = rand.Uint64N(1_000_000) //nolint:gosec // it only has to be another one
@@ -177,7 +181,7 @@ func (b *bench) tasks() (tasks []task, err error) {
 func (b *bench) tell(tasks []task) {
 	windows, takes := b.extent(tasks)
 	fmt.Printf("%s: %d rounds, %d windows, about %s and the start of everything, seed %d, Temporal on %s\n",
-		strings.Join(b.groups, ", "), b.options.rounds, windows, takes.Round(time.Second), b.seed, b.home)
+		strings.Join(b.groups, ", "), b.rounds, windows, takes.Round(time.Second), b.seed, b.home)
 }
 
 func (b *bench) run(ctx context.Context, tasks []task) (r report.Run, err error) {
@@ -192,8 +196,8 @@ func (b *bench) run(ctx context.Context, tasks []task) (r report.Run, err error)
 // extent is how many windows a run has, and how long they take.
 func (b *bench) extent(tasks []task) (windows int, takes time.Duration) {
 	for _, t := range tasks {
-		for round := range b.options.rounds {
-			if t.in(round, b.options.rounds) {
+		for round := range b.rounds {
+			if t.in(round, b.rounds) {
 				windows++
 				takes += t.takes
 			}
@@ -209,7 +213,7 @@ func (b *bench) measure(ctx context.Context, begun time.Time, tasks []task) (r r
 		}
 	}
 	r = report.Run{
-		Begun: begun, Quick: b.quick, Seed: b.seed, Rounds: b.options.rounds, Window: b.length.window.Seconds(), WarmUp: b.length.warmUp.Seconds(),
+		Begun: begun, Quick: b.quick, Seed: b.seed, Rounds: b.rounds, Window: b.length.window.Seconds(), WarmUp: b.length.warmUp.Seconds(),
 		Machine: report.ThisMachine(), Home: b.home, Rows: b.rows, Subjects: b.subjects(), Revision: b.revision(ctx),
 	}
 	for _, t := range tasks {
@@ -217,9 +221,9 @@ func (b *bench) measure(ctx context.Context, begun time.Time, tasks []task) (r r
 	}
 	windows, _ := b.extent(tasks)
 	progress := progress{of: windows, begun: time.Now()}
-	for round := range b.options.rounds {
+	for round := range b.rounds {
 		for _, t := range b.order(tasks, round) {
-			if !t.in(round, b.options.rounds) {
+			if !t.in(round, b.rounds) {
 				continue
 			}
 			samples, err := t.run(ctx)

@@ -210,7 +210,14 @@ func freeAddress() (string, error) {
 // quiet drops what the Temporal SDK has to say.
 type quiet struct{}
 
+// Debug drops it.
 func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
+
+// Info drops it.
+func (quiet) Info(string, ...any) {}
+
+// Warn drops it.
+func (quiet) Warn(string, ...any) {}
+
+// Error drops it.
 func (quiet) Error(string, ...any) {}

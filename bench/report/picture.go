@@ -30,6 +30,7 @@ const (
 	barHeight    = 16
 	barGap       = 8
 	panelHead    = 44
+	axis         = pictureWidth - labelWidth - figureWidth
 )
 
 func (r Run) panels() []panel {
@@ -73,8 +74,8 @@ func (r Run) panel(title string, logarithmic bool, name string, in func(Cell) bo
 	return p
 }
 
-// place returns how far along an axis of this width a value lies.
-func (p panel) place(value float64, width float64) float64 {
+// place returns how far along the axis a value lies.
+func (p panel) place(value float64) float64 {
 	least, most := math.Inf(1), 0.0
 	for _, b := range p.bars {
 		least, most = min(least, b.Min), max(most, b.Max)
@@ -83,11 +84,11 @@ func (p panel) place(value float64, width float64) float64 {
 		return 0
 	}
 	if !p.logarithmic || least <= 0 {
-		return value / most * width
+		return value / most * axis
 	}
 	// From the power of ten below the least.
 	from := math.Floor(math.Log10(least))
-	return max(0, (math.Log10(value)-from)/(math.Log10(most)-from)*width)
+	return max(0, (math.Log10(value)-from)/(math.Log10(most)-from)*axis)
 }
 
 func (p panel) height() int { return panelHead + len(p.bars)*(barHeight+barGap) }
@@ -113,7 +114,6 @@ func (r Run) WritePicture(w io.Writer) error {
 }
 
 func (p panel) draw(out *strings.Builder, top int) {
-	const axis = pictureWidth - labelWidth - figureWidth
 	fmt.Fprintf(out, `<text x="12" y="%d" font-weight="bold">%s</text>`+"\n", top+28, escape(p.title))
 	for i, b := range p.bars {
 		y := top + panelHead + i*(barHeight+barGap)
@@ -123,9 +123,9 @@ func (p panel) draw(out *strings.Builder, top int) {
 			fill = "#3572a5"
 		}
 		fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", labelWidth-8, middle+4, escape(b.label))
-		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", labelWidth, y, p.place(b.Median, axis), barHeight, fill)
+		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", labelWidth, y, p.place(b.Median), barHeight, fill)
 		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#222"/>`+"\n",
-			labelWidth+p.place(b.Min, axis), labelWidth+p.place(b.Max, axis), middle, middle)
+			labelWidth+p.place(b.Min), labelWidth+p.place(b.Max), middle, middle)
 		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n", pictureWidth-figureWidth+8, middle+4, figure(b.Median))
 	}
 }

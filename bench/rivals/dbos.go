@@ -46,6 +46,7 @@ func startDBOS(ctx context.Context, m Means) (Creator, error) {
 	return c, nil
 }
 
+// Create starts a workflow and waits for its result.
 func (c *dbosCreator) Create(_ context.Context, d minigroup.Draft) (Made, error) {
 	handle, err := dbos.RunWorkflow(c.dbos, c.create, d, dbos.WithWorkflowID(d.ClassID().String()))
 	if err != nil {
@@ -54,6 +55,7 @@ func (c *dbosCreator) Create(_ context.Context, d minigroup.Draft) (Made, error)
 	return handle.GetResult(dbos.WithHandleTimeout(stepLimit))
 }
 
+// Close lets the workflows under way end.
 func (c *dbosCreator) Close() { _ = dbos.Shutdown(c.dbos, stepLimit) }
 
 // create is the workflow.

@@ -16,6 +16,7 @@ var direct = Rival{
 
 type directly struct{ Means }
 
+// Create does it all in the call.
 func (c directly) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
@@ -29,4 +30,5 @@ func (c directly) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
 	return made, establish(ctx, c.Pool, d, made)
 }
 
+// Close has nothing to end.
 func (directly) Close() {}

@@ -52,6 +52,7 @@ func startEmpty(_ context.Context, m Means) (Creator, error) {
 	return emptyCreator{workflows.NewStarter(c, emptyRows{steps}, emptyQueue, emptyPatience), c, w}, nil
 }
 
+// Create has the product's Starter start a run and wait for it.
 func (e emptyCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
 	m, outcome, err := e.starter.Create(ctx, d, emptyWait)
 	if err == nil && outcome != minigroup.OutcomeDone {
@@ -60,6 +61,7 @@ func (e emptyCreator) Create(ctx context.Context, d minigroup.Draft) (Made, erro
 	return Made{m.EventRoomID, m.ConferenceRoomID}, err
 }
 
+// Close ends the worker.
 func (e emptyCreator) Close() {
 	e.worker.Stop()
 	e.temporal.Close()
@@ -70,22 +72,27 @@ type emptySteps struct {
 	begun, ready sync.Map // drafts, by class id
 }
 
+// BeginCreate says that there is everything to do.
 func (s *emptySteps) BeginCreate(_ context.Context, in activities.BeginCreateInput) (activities.Begun, error) {
 	d := in.Draft.Minigroup()
 	s.begun.Store(d.ClassID(), d)
 	return activities.Begun{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
 }
 
+// CreateEventRoom makes an id up.
 func (*emptySteps) CreateEventRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
 	return uuid.New(), nil
 }
 
+// CreateConferenceRoom makes an id up.
 func (*emptySteps) CreateConferenceRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
 	return uuid.New(), nil
 }
 
+// ReserveSlots does nothing.
 func (*emptySteps) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
 
+// Establish lets the class be found.
 func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error {
 	if d, ok := s.begun.LoadAndDelete(in.ID); ok {
 		s.ready.Store(in.ID, d)
@@ -96,6 +103,7 @@ func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error 
 // emptyRows are what the Starter finds: nothing before a class is established, and once what was asked for.
 type emptyRows struct{ steps *emptySteps }
 
+// ByID finds a class once, when it is established.
 func (r emptyRows) ByID(_ context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
 	found, ok := r.steps.ready.LoadAndDelete(id)
 	if !ok {
@@ -110,14 +118,17 @@ func (r emptyRows) ByID(_ context.Context, id uuid.UUID) (minigroup.Minigroup, e
 
 var errNoRows = errors.New("there are no rows")
 
+// UpdateRecord finds none.
 func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
 	return minigroup.UpdateRecord{}, errNoRows
 }
 
+// AnnounceCreate is for runs that are not waited for.
 func (emptyRows) AnnounceCreate(context.Context, minigroup.Claim, minigroup.Draft) error {
 	return errNoRows
 }
 
+// AnnounceUpdate is as well.
 func (emptyRows) AnnounceUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
 	return errNoRows
 }

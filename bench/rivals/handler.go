@@ -56,6 +56,7 @@ func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Ha
 // sagas is a Creator as the API wants it.
 type sagas struct{ Creator }
 
+// Create answers when the rival has created.
 func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -69,6 +70,7 @@ func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration
 	}, minigroup.OutcomeDone, nil
 }
 
+// Update is not to be had.
 func (sagas) Update(context.Context, minigroup.Minigroup, minigroup.Change, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	return minigroup.Minigroup{}, 0, errors.New("rivals only create")
 }

@@ -44,6 +44,7 @@ func startPlain(_ context.Context, m Means) (Creator, error) {
 	return plainCreator{c, w}, nil
 }
 
+// Create starts a run and waits for its result.
 func (p plainCreator) Create(ctx context.Context, d minigroup.Draft) (made Made, err error) {
 	run, err := p.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "plain/" + d.Audience + "/" + d.Scope, TaskQueue: plainQueue}, CreatePlainly, d)
 	if err != nil {
@@ -52,6 +53,7 @@ func (p plainCreator) Create(ctx context.Context, d minigroup.Draft) (made Made,
 	return made, run.Get(ctx, &made)
 }
 
+// Close ends the worker.
 func (p plainCreator) Close() {
 	p.worker.Stop()
 	p.temporal.Close()
@@ -108,7 +110,14 @@ func (s *Steps) Establish(ctx context.Context, d minigroup.Draft, made Made) err
 // quiet drops what the Temporal SDK has to say.
 type quiet struct{}
 
+// Debug drops it.
 func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
+
+// Info drops it.
+func (quiet) Info(string, ...any) {}
+
+// Warn drops it.
+func (quiet) Warn(string, ...any) {}
+
+// Error drops it.
 func (quiet) Error(string, ...any) {}

@@ -79,6 +79,7 @@ func startRiver(ctx context.Context, m Means) (Creator, error) {
 	return riverCreator{m, client, worker}, nil
 }
 
+// Create writes row and job, and waits for its worker.
 func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
 	done := make(chan Made, 1)
 	c.worker.waiting.Store(d.ClassID(), done)
@@ -101,6 +102,7 @@ func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (Made, erro
 	}
 }
 
+// Close lets the jobs under way end.
 func (c riverCreator) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 	defer cancel()

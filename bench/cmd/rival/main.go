@@ -32,6 +32,13 @@ type options struct {
 }
 
 func main() {
+	if err := start(); err != nil {
+		fmt.Fprintln(os.Stderr, "rival:", err)
+		os.Exit(1)
+	}
+}
+
+func start() error {
 	var o options
 	flag.StringVar(&o.rival, "rival", "", "which: a rival, lookup or constant")
 	flag.StringVar(&o.listen, "listen", "", "address to answer on, host:port")
@@ -43,10 +50,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintf(os.Stderr, "rival %s: %v\n", o.rival, err)
-		os.Exit(1)
-	}
+	return run(ctx, o)
 }
 
 func run(ctx context.Context, o options) error {
@@ -83,14 +87,14 @@ func run(ctx context.Context, o options) error {
 func (o options) handler(ctx context.Context, access rivals.Access) (http.Handler, func(), error) {
 	switch o.rival {
 	case "constant":
-		h, err := rivals.Reads(rivals.Constant{Minigroup: example()}, access)
+		h, err := rivals.Reads(rivals.Constant{Minigroup: example()}, access) //nolint:contextcheck // each request has a context of its own
 		return h, func() {}, err
 	case "lookup":
 		pool, err := o.pool(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		h, err := rivals.Reads(rivals.Lookup{Pool: pool}, access)
+		h, err := rivals.Reads(rivals.Lookup{Pool: pool}, access) //nolint:contextcheck // as well
 		return h, pool.Close, err
 	}
 	rival, ok := rivals.Find(o.rival)
@@ -105,7 +109,7 @@ func (o options) handler(ctx context.Context, access rivals.Access) (http.Handle
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := rivals.Handler(creator, access)
+	h, err := rivals.Handler(creator, access) //nolint:contextcheck // as well
 	return h, func() { creator.Close(); means.Pool.Close() }, err
 }
 
