@@ -81,7 +81,7 @@ func (b *bench) waiting(ctx context.Context, name string, sagas int, audience st
 			return err
 		}
 		w.say("starting %d sagas that wait", sagas)
-		if err := load.Send(ctx, s.target, 16, sagas, accepted(creates(audience)), fasthttp.StatusAccepted); err != nil {
+		if err := load.Send(ctx, s.target, 16, sagas, accepted(creates(audience)), fasthttp.StatusAccepted, fasthttp.StatusOK); err != nil {
 			return err
 		}
 		// Then the first tries are over, and each waits where it will wait for long.

@@ -100,7 +100,7 @@ func newClasses(ctx context.Context, s *system) ([]string, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		classes = append(classes, scopeOf(r.Body()))
-	}, fasthttp.StatusCreated)
+	}, fasthttp.StatusCreated, fasthttp.StatusOK)
 	if err != nil {
 		return nil, fmt.Errorf("create classes: %w", err)
 	}

@@ -84,6 +84,17 @@ func TestSend(t *testing.T) {
 	if err := load.Send(t.Context(), to, 3, 10, get, 200); err != nil || asked.Load() != 10 {
 		t.Errorf("%d requests, %v", asked.Load(), err)
 	}
+	t.Run("what is busy is asked again", func(t *testing.T) {
+		var asked atomic.Int64
+		busy := target(t, func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		})
+		if err := load.Send(t.Context(), busy, 1, 2, get, 200); err != nil || asked.Load() != 3 {
+			t.Errorf("%d requests, %v", asked.Load(), err)
+		}
+	})
 	if err := load.Send(t.Context(), to, 3, 10, get, 201); err == nil || !strings.Contains(err.Error(), "200") {
 		t.Errorf("of another status: %v", err)
 	}

@@ -2,7 +2,6 @@ package rivals
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -24,7 +23,7 @@ type Access struct {
 
 // Handler is the product's API, whose POST has the rival create.
 func Handler(c Creator, access Access) (http.Handler, error) {
-	return handler(sagas{c}, nil, access)
+	return handler(sagas{creator: c}, nil, access)
 }
 
 // Reads is the product's API, whose GET asks reader.
@@ -53,14 +52,17 @@ func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Ha
 	}), nil
 }
 
-// sagas is a Creator as the API wants it.
-type sagas struct{ Creator }
+// sagas is a Creator as the API wants it. It only creates: the rest of the interface is not there to be called.
+type sagas struct {
+	httpapi.Sagas
+	creator Creator
+}
 
 // Create answers when the rival has created.
 func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	made, err := s.Creator.Create(ctx, d)
+	made, err := s.creator.Create(ctx, d)
 	if err != nil {
 		return minigroup.Minigroup{}, 0, err
 	}
@@ -68,9 +70,4 @@ func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration
 		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
 		EventRoomID: made.EventRoom, ConferenceRoomID: made.ConferenceRoom,
 	}, minigroup.OutcomeDone, nil
-}
-
-// Update is not to be had.
-func (sagas) Update(context.Context, minigroup.Minigroup, minigroup.Change, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-	return minigroup.Minigroup{}, 0, errors.New("rivals only create")
 }
