@@ -84,7 +84,7 @@ chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what wa
 SELECT ?=
 
 .PHONY: bench bench-quick bench-report
-bench: packages $(TEMPORAL) .dev/bin/bench ## measure the service beside what people would use instead: more than an hour, alone on the machine (SELECT= groups, SEED=)
+bench: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) .dev/bin/bench ## measure the service beside what people would use instead: more than an hour, alone on the machine (SELECT= groups, SEED=)
 	@exec .dev/bin/bench -select "$(SELECT)" -seed $(SEED)
 
 bench-quick: packages $(TEMPORAL) .dev/bin/bench ## the same in two minutes, to see that it runs (SELECT=, SEED=)

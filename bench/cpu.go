@@ -13,7 +13,7 @@ type cpuTimes map[string]float64
 
 // cpu reads them, for a system and what it uses.
 func (w *world) cpu(s *system) cpuTimes {
-	times := cpuTimes{"load": cpuOf(os.Getpid()), "upstreams": cpuOf(w.upstream.PID()), "postgres": cpuOfFamily(w.postgres.PID())}
+	times := cpuTimes{"load": cpuOf(os.Getpid()), "upstreams": cpuOf(w.upstream.PID()), "postgres": w.cpuOfPostgres()}
 	for _, p := range s.processes {
 		times["service"] += cpuOf(p.PID())
 	}
@@ -39,23 +39,30 @@ func cpuOf(pid int) float64 {
 // ticksPerSecond is what /proc counts CPU time in; Linux shows the same to everybody.
 const ticksPerSecond = 100
 
-// cpuOfFamily counts the children of a process, too, those that have ended included.
-func cpuOfFamily(pid int) (sum float64) {
+// cpuOfPostgres is that of the server and all its children, those that have ended included.
+func (w *world) cpuOfPostgres() float64 {
+	seconds, _ := cpuOfFamily(w.postgres.PID())
+	return seconds
+}
+
+// cpuOfFamily counts the children that are there, too.
+func cpuOfFamily(pid int) (seconds float64, children int) {
 	all, err := procfs.AllProcs()
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for _, p := range all {
 		stat, err := p.Stat()
 		switch {
 		case err != nil: // it has ended
 		case stat.PID == pid:
-			sum += stat.CPUTime() + float64(stat.CUTime+stat.CSTime)/ticksPerSecond
+			seconds += stat.CPUTime() + float64(stat.CUTime+stat.CSTime)/ticksPerSecond
 		case stat.PPID == pid:
-			sum += stat.CPUTime()
+			seconds += stat.CPUTime()
+			children++
 		}
 	}
-	return sum
+	return seconds, children
 }
 
 // residentMB is the memory of a process, in megabytes of 10⁶ bytes.

@@ -26,6 +26,7 @@ type options struct {
 	root    string
 	quick   bool
 	selects string
+	home    string
 	seed    uint64
 	rounds  int
 	length  length
@@ -49,6 +50,7 @@ func start() error {
 	flag.Uint64Var(&o.seed, "seed", 0, "of the order; 0 draws one")
 	flag.IntVar(&o.rounds, "rounds", 0, "how many; 0 is the usual number")
 	flag.DurationVar(&o.length.window, "window", 0, "how long is measured; 0s is the usual time")
+	flag.StringVar(&o.home, "temporal", "", "what Temporal runs on: dev or postgres; empty is the usual")
 	flag.BoolVar(&o.docs, "docs", false, "write docs/benchmarks.md and .svg, as a full run of all groups does")
 	flag.BoolVar(&o.again, "report", false, "show the last run again, measuring nothing")
 	flag.BoolVar(&o.plan, "plan", false, "show what would be measured")
@@ -133,6 +135,9 @@ type bench struct {
 	home   string
 }
 
+// homes are the values of -temporal.
+var homes = map[string]string{"dev": report.DevServer, "postgres": report.PostgreSQL}
+
 func newBench(o options) *bench {
 	b := &bench{options: o, rows: fullRows, home: report.PostgreSQL, groups: report.Groups()}
 	b.sizes, b.open = []int{report.Small, 100_000, report.Large}, fullOpen
@@ -154,6 +159,9 @@ func newBench(o options) *bench {
 		o.seed = rand.Uint64N(1_000_000) //nolint:gosec // it only has to be another one
 	}
 	b.seed = o.seed
+	if o.home != "" {
+		b.home = homes[o.home]
+	}
 	if o.selects != "" {
 		b.groups = strings.Split(o.selects, ",")
 	}
@@ -166,6 +174,9 @@ func (b *bench) tasks() (tasks []task, err error) {
 	makers := map[string]func() []task{
 		report.Writes: b.writes, report.Reads: b.reads, report.Growth: b.growth,
 		report.Bulkheads: b.bulkheads, report.Overload: b.overload, report.Footprint: b.footprint,
+	}
+	if b.home == "" {
+		return nil, fmt.Errorf("there is no Temporal on %q, but dev and postgres", b.options.home)
 	}
 	for _, group := range b.groups {
 		maker, ok := makers[group]

@@ -11,14 +11,10 @@ import (
 	"strconv"
 	"time"
 
-	"go.temporal.io/sdk/client"
-
 	"minigroups/auth"
-	"minigroups/bench/report"
 	"minigroups/bench/upstream"
 	"minigroups/config"
 	"minigroups/stack"
-	"minigroups/workflows"
 )
 
 // startWithin bounds the start of a process.
@@ -44,9 +40,6 @@ type world struct {
 		Stop(ctx context.Context) error
 	}
 }
-
-// stock is a Temporal dev server without our settings.
-const stock = "its dev server, stock"
 
 // newWorld makes a world in which nothing is started.
 func newWorld(root, home string, progress io.Writer) *world {
@@ -132,55 +125,6 @@ func (w *world) start(ctx context.Context, name, program, health string, args ..
 		return p, nil
 	}
 	return p, p.Answers(ctx, startWithin, health)
-}
-
-// temporal returns the server of a kind, started when it is first asked for.
-func (w *world) temporal(ctx context.Context, kind string) (*stack.Temporal, error) {
-	if t, ok := w.temporals[kind]; ok {
-		return t, nil
-	}
-	w.say("starting Temporal on %s", kind)
-	t, err := w.startTemporal(ctx, kind)
-	if err != nil {
-		return nil, err
-	}
-	w.temporals[kind] = t
-	w.parts = append(w.parts, t)
-	return t, nil
-}
-
-func (w *world) startTemporal(ctx context.Context, kind string) (*stack.Temporal, error) {
-	binary, err := stack.BuildTemporal(ctx, w.root, w.progress)
-	if err != nil {
-		return nil, err
-	}
-	address, err := freeAddress()
-	if err != nil {
-		return nil, err
-	}
-	name := map[string]string{report.DevServer: "temporal-dev", stock: "temporal-stock"}[kind]
-	if name == "" {
-		return nil, fmt.Errorf("there is no Temporal on %s", kind)
-	}
-	return stack.StartTemporal(ctx, stack.TemporalOptions{
-		Binary: binary, DBFile: filepath.Join(w.dir, name+".db"), Address: address,
-		SearchAttributes: workflows.SearchAttributes(), Stock: kind == stock, Log: w.log(name),
-	})
-}
-
-// pauseSweeps stops the schedules of the sweeper: upstreams that remember nothing would have every room made again each minute.
-func pauseSweeps(ctx context.Context, address string) error {
-	c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}})
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	for _, id := range []string{workflows.ScheduleClasses, workflows.ScheduleGateways} {
-		if err := c.ScheduleClient().GetHandle(ctx, id).Pause(ctx, client.SchedulePauseOptions{}); err != nil {
-			return fmt.Errorf("pause %s: %w", id, err)
-		}
-	}
-	return nil
 }
 
 func (w *world) say(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
