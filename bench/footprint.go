@@ -55,7 +55,9 @@ func (b *bench) footprints(ctx context.Context, s *system, file string, idle, lo
 		}
 		values["binary "+program+", MB"] = float64(binary.Size()) / 1e6
 		begun := time.Now()
-		p, err := stack.StartBinary(ctx, s.name+" "+program, filepath.Join(b.world.bin, program), []string{"-config", file}, nil, b.world.log(s.name+" "+program))
+		// The API carries out no sagas here: the worker beside it does.
+		p, err := stack.StartBinary(ctx, s.name+" "+program, filepath.Join(b.world.bin, program), []string{"-config", file},
+			[]string{"MINIGROUPS_API__WORKER=false"}, b.world.log(s.name+" "+program))
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 func (b *bench) subjects() []report.Subject {
 	all := []report.Subject{{
 		Name: report.Product,
-		Does: "this service through its REST API, a process for the API and one for the worker; updates move a class by its scope",
+		Does: "this service through its REST API, which one process answers and carries out the sagas of; updates move a class by its scope",
 	}}
 	for _, r := range rivals.All() {
 		all = append(all, report.Subject{Name: r.Name, Does: r.Does, Weakness: r.Weakness})

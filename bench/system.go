@@ -62,7 +62,7 @@ func databaseOf(name string) string {
 	}, name)
 }
 
-// product is the service with its API and a worker, on Temporal of a kind.
+// product is the service, an API that carries out sagas, too, on Temporal of a kind.
 func (w *world) product(ctx context.Context, name, kind string) (*system, error) {
 	return w.system(ctx, name, func(ctx context.Context, s *system) error {
 		cfg, err := w.prepareProduct(ctx, s, kind)
@@ -88,6 +88,7 @@ func (w *world) prepareProduct(ctx context.Context, s *system, kind string) (fil
 			return "", err
 		}
 	}
+	cfg.API.Worker = true
 	s.target = load.Target{Address: cfg.API.Listen, Token: w.token}
 	file = filepath.Join(w.dir, s.database+".yaml")
 	if err := config.Save(file, cfg); err != nil {
@@ -100,15 +101,11 @@ func (w *world) prepareProduct(ctx context.Context, s *system, kind string) (fil
 }
 
 func (w *world) startProduct(ctx context.Context, s *system, file string) error {
-	worker, err := w.start(ctx, s.name+" worker", "worker", "", "-config", file)
-	if err != nil {
-		return err
-	}
 	api, err := w.start(ctx, s.name+" api", "api", "http://"+s.target.Address+"/readyz", "-config", file)
 	if err != nil {
 		return err
 	}
-	s.processes = []*stack.Process{api, worker}
+	s.processes = []*stack.Process{api}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"minigroups/auth"
 	"minigroups/httpapi"
 	"minigroups/minigroup"
+	"minigroups/telemetry"
 )
 
 // Access says whose tokens are taken: one account, trusted by every audience.
@@ -48,7 +49,8 @@ func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Ha
 	}
 	return httpapi.New(httpapi.Deps{
 		Sagas: s, Minigroups: reader, Verifier: verifier, Authorizer: authorizer,
-		Wait: 15 * time.Second, MaxWait: time.Minute, BodyWait: 10 * time.Second, AllowedOrigins: []string{"*"}, Log: access.Log,
+		Wait: 15 * time.Second, MaxWait: time.Minute, BodyWait: 10 * time.Second, AllowedOrigins: []string{"*"},
+		Requests: telemetry.NewRequests(nil), Log: access.Log,
 	}), nil
 }
 
