@@ -33,7 +33,7 @@ type Lookup struct{ Pool *pgxpool.Pool }
 const lookup = `
 	SELECT m.audience, m.scope, m.host, extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
 		m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.created_at, m.closed_at,
-		m.timed_out, m.event_room_id, m.conference_room_id, m.revision,
+		m.timed_out, m.event_room_id, m.conference_room_id, m.owner, m.revision,
 		(SELECT properties FROM account WHERE audience = $2 AND label = $3), u.id
 	FROM minigroup m
 	LEFT JOIN LATERAL (
@@ -54,7 +54,7 @@ func (l Lookup) ByIDForAccount(ctx context.Context, id uuid.UUID, a minigroup.Ac
 	err = l.Pool.QueryRow(ctx, lookup, id, a.Audience, a.Label).Scan(
 		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
 		&m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference,
-		&m.Revision, (*[]byte)(&properties), &update)
+		&m.Run, &m.Revision, (*[]byte)(&properties), &update)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
 	}
