@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"minigroups/minigroup"
 )
@@ -38,37 +39,47 @@ const freshCreate = `
 	)
 	SELECT id FROM fresh`
 
-// beginFresh begins the create of a class that has no row; it reports false, and changes nothing, where there is one. As nearly
-// every class is created once, this is what a create costs: one statement, or with slots one transaction of three.
+// beginFresh begins the create of a class that has no row; it reports false, and changes nothing, where there is one, or where
+// the slots fit nowhere. As nearly every class is created once, this is what a create costs: one round trip, and one commit, for
+// Postgres takes a batch for a transaction. Nobody who waits for the gateways waits for more than that.
 func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun minigroup.Begun, fresh bool, err error) {
-	args := append(rowOf(c.Run, minigroup.Creating, c.Draft, nil), c.EventAttempt, c.ConferenceAttempt, c.Flight)
 	begun = minigroup.Begun{State: minigroup.Creating, EventAttempt: c.EventAttempt, ConferenceAttempt: c.ConferenceAttempt}
-	var id uuid.UUID
-	if !c.Reserves() {
-		err = s.pool.QueryRow(ctx, freshCreate, args...).Scan(&id)
-	} else {
+	args := append(rowOf(c.Run, minigroup.Creating, c.Draft, nil), c.EventAttempt, c.ConferenceAttempt, c.Flight)
+	var batch pgx.Batch // the class first, then the gateways: so everybody locks
+	batch.Queue(freshCreate, args...).QueryRow(func(row pgx.Row) error {
+		var id uuid.UUID
+		err := row.Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		fresh = err == nil
+		return err
+	})
+	if c.Reserves() {
 		begun.Reservation = c.Reservation
-		err = s.inTx(ctx, "begin create", func(tx pgx.Tx) error {
-			a := forDraft(c.Draft, c.Group)
-			var batch pgx.Batch // the class first, then the gateways: so everybody locks
-			batch.Queue(freshCreate, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
-			var gateways []string
-			a.queueLock(&batch, &gateways)
-			if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-				return err
-			}
-			return reserveOn(ctx, tx, gateways, c.Reservation, c.Draft.ClassID(), nil, a)
-		})
+		forDraft(c.Draft, c.Group).queueFresh(&batch, c)
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
+	err = s.pool.SendBatch(ctx, &batch).Close()
+	if isRolledBack(err) || err == nil && !fresh {
 		return minigroup.Begun{}, false, nil
 	}
 	return begun, true, wrap("begin create", err)
 }
 
-// beginAgain begins a create of a class that has a row.
+// isRolledBack reports whether Postgres has undone a begin that may go another way: the slots fit nowhere, or somebody else was
+// in the way.
+func isRolledBack(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) &&
+		(isDeadlock(pgErr) || pgErr.Code == "23502" && pgErr.ColumnName == "backend_id")
+}
+
+// beginAgain begins a create of a class that has a row, or that has none and could not be begun at once.
 func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.Begun, error) {
 	begun := minigroup.Begun{State: minigroup.Creating}
+	if _, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.Draft, nil); err != nil {
+		return begun, err
+	}
 	row, err := lockRow(ctx, tx, c.Draft.ClassID())
 	if err != nil {
 		return begun, err

@@ -136,24 +136,20 @@ const listLost = `
 	WHERE a.state = 'lost' AND ($1 OR a.resolution IS DISTINCT FROM 'closed')
 	ORDER BY a.sent_at DESC, a.id LIMIT $2`
 
-const listLoads = load + `
+var listLoads = load(allGateways) + `
 	SELECT b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity, b.enabled, b.away_since, b.draining_since,
 		(SELECT max(l.others) FROM load l WHERE l.id = b.id),
 		(SELECT count(*) FROM janus_reservation r WHERE r.backend_id = b.id AND r.state <> 'released')
-	FROM janus_backend b WHERE b.id = ANY($1) ORDER BY b.id`
+	FROM janus_backend b ORDER BY b.id`
 
 // BackendLoads lists all gateways with what is reserved on them from now on.
 func (s *Store) BackendLoads(ctx context.Context) ([]minigroup.BackendLoad, error) {
-	ids, err := list(ctx, s.pool, "list gateways", pgx.RowTo[string], `SELECT id FROM janus_backend`)
-	if err != nil {
-		return nil, err
-	}
 	return list(ctx, s.pool, "list the load of gateways", func(row pgx.CollectableRow) (b minigroup.BackendLoad, err error) {
 		var away, draining *time.Time
 		err = row.Scan(&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity, &b.Enabled, &away, &draining, &b.Peak, &b.Live)
 		b.AwaySince, b.DrainingSince = orZero(away), orZero(draining)
 		return b, err
-	}, listLoads, ids, time.Now().Unix(), nil, uuid.Nil)
+	}, listLoads, time.Now().Unix(), nil, uuid.Nil)
 }
 
 // Drain keeps classes that are not on the gateway away from it, or lets them come again. It returns ErrNoBackend where there

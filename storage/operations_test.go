@@ -249,7 +249,7 @@ func TestOperatorsReadNoWholeTable(t *testing.T) {
 		"count failed": {storage.CountFailed, failed},
 		"list waiting": {storage.ListWaiting, []any{time.Minute, "", 10}},
 		"list lost":    {storage.ListLost, []any{true, 10}},
-		"list loads":   {storage.ListLoads, []any{[]string{"janus-1"}, time.Now().Unix(), nil, uuid.Nil}},
+		"list loads":   {storage.ListLoads, []any{time.Now().Unix(), nil, uuid.Nil}},
 	} {
 		rows, _ := db.Query(t.Context(), "EXPLAIN "+q.sql, q.args...) // its error is also that of the rows
 		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])

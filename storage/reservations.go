@@ -45,69 +45,66 @@ type admission struct {
 	own uuid.UUID
 }
 
-// lockBackends makes admissions on the same gateways wait for each other. Always in the order of ids. A gateway that is being
-// drained takes only what its own classes want more.
+// lockBackends makes admissions on the same gateways wait for each other, and tells the statements that follow in its
+// transaction which those are. Always in the order of ids. A gateway that is being drained takes only what its own classes want
+// more.
 const lockBackends = `
-	SELECT id FROM janus_backend
-	WHERE (enabled AND draining_since IS NULL OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
-		AND ($2 = '' OR id = $2)
-	ORDER BY id FOR NO KEY UPDATE`
+	SELECT set_config('minigroups.gateways', coalesce(array_agg(id), '{}')::text, true) FROM (
+		SELECT id FROM janus_backend
+		WHERE (enabled AND draining_since IS NULL OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
+			AND ($2 = '' OR id = $2)
+		ORDER BY id FOR NO KEY UPDATE) locked`
 
-// load begins a query of gateways ($1) and tells how many slots of each are reserved at those moments of a window ($2, $3)
-// that matter, the class's own reservation ($4) apart. The load of a gateway changes only where a reservation begins (or the
-// class's own one ends), so those are the moments looked at. While an update is undecided, the greater of a reservation's
-// old and new slots counts.
-const load = `
+// Gateways whose load is asked for.
+const (
+	lockedGateways = `current_setting('minigroups.gateways')::text[]`
+	allGateways    = `(SELECT array_agg(id) FROM janus_backend)`
+)
+
+// load begins a query of gateways and tells how many slots of each are reserved at those moments of a window ($1, $2) that
+// matter, the class's own reservation ($3) apart. The load of a gateway changes only where a reservation begins (or the class's
+// own one ends), so those are the moments looked at. While an update is undecided, the greater of a reservation's old and new
+// slots counts.
+func load(gateways string) string {
+	return `
 	WITH wanted AS (
-		SELECT tstzrange(to_timestamp($2::bigint), to_timestamp($3::bigint)) AS during
+		SELECT tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)) AS during, ` + gateways + ` AS gateways
 	), counted AS (
 		SELECT r.* FROM janus_reservation r, wanted w
-		WHERE r.state <> 'released' AND r.backend_id = ANY($1) AND (r.during && w.during OR r.next_during && w.during)
+		WHERE r.state <> 'released' AND r.backend_id = ANY(w.gateways) AND (r.during && w.during OR r.next_during && w.during)
 	), moment AS (
 		SELECT lower(during) AS at FROM wanted
 		UNION SELECT lower(c.during) FROM counted c, wanted w WHERE w.during @> lower(c.during)
 		UNION SELECT lower(c.next_during) FROM counted c, wanted w WHERE w.during @> lower(c.next_during)
-		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $4 AND w.during @> upper(c.during)
+		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $3 AND w.during @> upper(c.during)
 	), load AS (
 		SELECT b.id, m.at, coalesce(b.balancer_capacity, b.capacity, 2147483647)::bigint AS line,
 			coalesce(sum(greatest(
 				CASE WHEN c.during @> m.at THEN c.slots ELSE 0 END,
-				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $4), 0)::bigint AS others,
-			coalesce(max(c.slots) FILTER (WHERE c.id = $4 AND c.during @> m.at), 0) AS own,
+				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $3), 0)::bigint AS others,
+			coalesce(max(c.slots) FILTER (WHERE c.id = $3 AND c.during @> m.at), 0) AS own,
 			b.away_since IS NOT NULL AS away
-		FROM janus_backend b CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
-		WHERE b.id = ANY($1)
+		FROM wanted w JOIN janus_backend b ON b.id = ANY(w.gateways) CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
 		GROUP BY b.id, m.at
 	)`
+}
 
-// admit finds, among the locked gateways, the fullest one on which the slots ($5) fit at every moment of the window, one that
+// admit finds, among the locked gateways, the fullest one on which the slots ($4) fit at every moment of the window, one that
 // does not answer only where they fit on no other.
-const admit = load + `, verdict AS (
-		SELECT id, bool_and(others + $5 <= line OR own >= $5) AS fits, min(line - others) AS free, bool_or(away) AS away
+var admit = load(lockedGateways) + `, verdict AS (
+		SELECT id, bool_and(others + $4 <= line OR own >= $4) AS fits, min(line - others) AS free, bool_or(away) AS away
 		FROM load GROUP BY id
 	)
 	SELECT id, fits, greatest(free, 0) AS free FROM verdict
 	ORDER BY fits DESC, CASE WHEN fits THEN away END, CASE WHEN fits THEN free END, free DESC, id LIMIT 1`
 
-// queueLock locks the gateways that will do, and puts their ids where they are wanted when the batch is sent.
-func (a admission) queueLock(batch *pgx.Batch, ids *[]string) {
+// queueLock locks the gateways that will do when the batch is sent.
+func (a admission) queueLock(batch *pgx.Batch) {
 	except := a.except
 	if except == nil {
 		except = []string{}
 	}
-	batch.Queue(lockBackends, a.group, a.only, except).Query(func(rows pgx.Rows) (err error) {
-		*ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
-}
-
-func (a admission) lock(ctx context.Context, tx pgx.Tx) (ids []string, err error) {
-	var batch pgx.Batch
-	a.queueLock(&batch, &ids)
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, fmt.Errorf("lock gateways: %w", err)
-	}
-	return ids, nil
+	batch.Queue(lockBackends, a.group, a.only, except)
 }
 
 // verdict is what admit finds, scanned from a row of it.
@@ -126,14 +123,17 @@ func (a admission) verdict(row pgx.Row) (gateway string, err error) {
 	return gateway, nil
 }
 
-// place returns the gateway on which the slots fit, or CapacityExceeded. The gateways stay locked until the transaction
-// ends, so that no two admissions are given the same slots.
-func place(ctx context.Context, tx pgx.Tx, a admission) (string, error) {
-	ids, err := a.lock(ctx, tx)
-	if err != nil {
-		return "", err
-	}
-	return a.verdict(tx.QueryRow(ctx, admit, ids, a.during.Start, a.during.End, a.own, a.slots))
+// decide locks the gateways and returns the one on which the slots fit, or CapacityExceeded, by a statement that begins with
+// admit. The gateways stay locked until the transaction ends, so that no two admissions are given the same slots.
+func (a admission) decide(ctx context.Context, tx pgx.Tx, admit string, more ...any) (gateway string, err error) {
+	var batch pgx.Batch
+	a.queueLock(&batch)
+	args := append([]any{a.during.Start, a.during.End, a.own, a.slots}, more...)
+	batch.Queue(admit, args...).QueryRow(func(row pgx.Row) error {
+		gateway, err = a.verdict(row)
+		return err
+	})
+	return gateway, tx.SendBatch(ctx, &batch).Close()
 }
 
 // slotsWindow is the window for which slots are reserved: a class without a start has them from now on.
@@ -163,28 +163,33 @@ func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (
 }
 
 // admitAndReserve writes the reservation where admit has found a gateway on which it fits.
-const admitAndReserve = `
+var admitAndReserve = `
 	WITH best AS (` + admit + `
 	), reserved AS (
 		INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
-		SELECT $6, m.id, best.id, 'pending', $5, tstzrange(to_timestamp($2::bigint), to_timestamp($3::bigint)), m.fingerprint, $8
-		FROM best, minigroup m WHERE m.id = $7 AND best.fits
+		SELECT $5, m.id, best.id, 'pending', $4, tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), m.fingerprint, $7
+		FROM best, minigroup m WHERE m.id = $6 AND best.fits
 	)
 	SELECT id, fits, free FROM best`
 
 // reserve admits the slots and writes the reservation for the draft that the class is created from.
 func reserve(ctx context.Context, tx pgx.Tx, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
-	gateways, err := a.lock(ctx, tx)
-	if err != nil {
-		return err
-	}
-	return reserveOn(ctx, tx, gateways, id, classID, update, a)
+	_, err := a.decide(ctx, tx, admitAndReserve, id, classID, update)
+	return err
 }
 
-// reserveOn is reserve on gateways that are locked.
-func reserveOn(ctx context.Context, tx pgx.Tx, gateways []string, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
-	_, err := a.verdict(tx.QueryRow(ctx, admitAndReserve, gateways, a.during.Start, a.during.End, a.own, a.slots, id, classID, update))
-	return err
+// reserveFresh writes the reservation of a class that was just made with this attempt ($6), and nothing where it was not. Where
+// the slots fit on no gateway it fails, for there is no reservation without one, and everything with it.
+var reserveFresh = `
+	INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint)
+	SELECT $5, a.class_id, (SELECT id FROM (` + admit + `) best WHERE fits), 'pending', $4,
+		tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), a.fingerprint
+	FROM room_attempt a WHERE a.id = $6`
+
+// queueFresh locks the gateways and reserves by reserveFresh when the batch is sent.
+func (a admission) queueFresh(batch *pgx.Batch, c minigroup.CreateEntry) {
+	a.queueLock(batch)
+	batch.Queue(reserveFresh, a.during.Start, a.during.End, a.own, a.slots, c.Reservation, c.EventAttempt)
 }
 
 // MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on

@@ -92,9 +92,12 @@ func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) e
 	for try := 0; ; try++ {
 		err := pgx.BeginFunc(ctx, s.pool, fn)
 		var pgErr *pgconn.PgError
-		if try < 3 && errors.As(err, &pgErr) && (pgErr.Code == "40P01" || pgErr.Code == "40001") {
+		if try < 3 && errors.As(err, &pgErr) && isDeadlock(pgErr) {
 			continue
 		}
 		return wrap(doing, err)
 	}
 }
+
+// isDeadlock reports whether Postgres has chosen a transaction to end, so that others can go on.
+func isDeadlock(err *pgconn.PgError) bool { return err.Code == "40P01" || err.Code == "40001" }

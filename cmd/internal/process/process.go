@@ -101,7 +101,11 @@ func Serve(ctx context.Context, address string, handler http.Handler, delay, dra
 // Temporal makes a client that connects when it is first used, so that reads work while Temporal is away. The signals
 // tell of its runs.
 func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
-	o := client.Options{HostPort: cfg.Address, Namespace: cfg.Namespace}
+	o := client.Options{
+		HostPort: cfg.Address, Namespace: cfg.Namespace,
+		// Temporal is near, and messages are small: packing them costs both sides more than it saves.
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	}
 	if err := s.tellOfRuns(&o); err != nil {
 		return nil, err
 	}
