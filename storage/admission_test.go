@@ -153,28 +153,73 @@ func TestAdmission(t *testing.T) {
 			t.Fatalf("%d classes of 3 slots were admitted to two gateways of 150", n)
 		}
 	})
-	t.Run("agrees with counting second by second", func(t *testing.T) {
-		s, _ := storagetest.New(t)
+	t.Run("agrees with counting hour by hour, also while updates are undecided", func(t *testing.T) {
+		s, db := storagetest.New(t)
 		const capacity = 12
 		gateways(t, s, capacity)
 		seed := uint64(time.Now().UnixNano())
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		var used [24]int32
-		for i := range 120 {
-			from := rnd.Int64N(23)
-			to := from + 1 + rnd.Int64N(24-from)
-			slots := 1 + rnd.Int32N(5)
-			fits := true
+		window := func() (from, to int64) {
+			from = rnd.Int64N(23)
+			return from, from + 1 + rnd.Int64N(24-from)
+		}
+		type taken [24]int32
+		span := func(from, to int64, slots int32) (t taken) {
 			for h := from; h < to; h++ {
-				fits = fits && used[h]+slots <= capacity
+				t[h] = slots
 			}
-			_, kind := reserve(t, s, slots, hours(from, to))
-			if (kind == "") != fits {
-				t.Fatalf("seed %d, request %d: %d slots from %d to %d: refused with %q, used %v", seed, i, slots, from, to, kind, used)
+			return t
+		}
+		var admitted []taken
+		var classes []uuid.UUID
+		fits := func(but int, more taken) bool {
+			for h := range more {
+				sum := more[h]
+				for i, t := range admitted {
+					if i != but {
+						sum += t[h]
+					}
+				}
+				if more[h] > 0 && sum > capacity {
+					return false
+				}
 			}
-			for h := from; fits && h < to; h++ {
-				used[h] += slots
+			return true
+		}
+		for range 200 {
+			from, to := window()
+			slots := 1 + rnd.Int32N(5)
+			if len(admitted) > 0 && rnd.IntN(3) == 0 { // what an update asks for stands beside what there is
+				i := rnd.IntN(len(admitted))
+				both := admitted[i]
+				for h, n := range span(from, to, slots) {
+					both[h] = max(both[h], n)
+				}
+				if !fits(i, both) {
+					continue
+				}
+				w := hours(from, to)
+				tag, err := db.Exec(t.Context(), `UPDATE janus_reservation SET next_slots = $2, next_during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint))
+					WHERE class_id = $1 AND next_slots IS NULL`, classes[i], slots, w.Start, w.End)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if tag.RowsAffected() == 1 {
+					admitted[i] = both
+				}
+				continue
 			}
+			want, asked := fits(-1, span(from, to, slots)), span(from, to, slots)
+			d, kind := reserve(t, s, slots, hours(from, to))
+			if (kind == "") != want {
+				t.Fatalf("seed %d: %d slots from %d to %d: refused with %q, taken %v", seed, slots, from, to, kind, admitted)
+			}
+			if want {
+				admitted, classes = append(admitted, asked), append(classes, d.ClassID())
+			}
+		}
+		if len(admitted) < 10 {
+			t.Fatalf("only %d were admitted", len(admitted))
 		}
 	})
 	t.Run("an update is not refused the slots it has, and takes none before it commits", func(t *testing.T) {

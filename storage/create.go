@@ -158,7 +158,7 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
 			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
 				SELECT 1 FROM janus_reservation r
-				WHERE r.class_id = m.id AND r.state = 'held' AND r.fingerprint = m.fingerprint))
+				WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))
 		RETURNING EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`,
 		id, run, gateways).Scan(&closed)
 	switch {

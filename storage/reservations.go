@@ -62,30 +62,40 @@ const (
 )
 
 // load begins a query of gateways and tells how many slots of each are reserved at those moments of a window ($1, $2) that
-// matter, the class's own reservation ($3) apart. The load of a gateway changes only where a reservation begins (or the class's
-// own one ends), so those are the moments looked at. While an update is undecided, the greater of a reservation's old and new
-// slots counts.
+// matter: its beginning, and whenever a reservation begins or ends. The class's own reservation ($3) is told apart. While an
+// update is undecided, the greater of a reservation's old and new slots counts. It adds up what comes and goes in the order of
+// time, so that a busy hour costs no more than the reservations that it has.
 func load(gateways string) string {
 	return `
 	WITH wanted AS (
 		SELECT tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)) AS during, ` + gateways + ` AS gateways
 	), counted AS (
-		SELECT r.* FROM janus_reservation r, wanted w
-		WHERE r.state <> 'released' AND r.backend_id = ANY(w.gateways) AND (r.during && w.during OR r.next_during && w.during)
-	), moment AS (
-		SELECT lower(during) AS at FROM wanted
-		UNION SELECT lower(c.during) FROM counted c, wanted w WHERE w.during @> lower(c.during)
-		UNION SELECT lower(c.next_during) FROM counted c, wanted w WHERE w.during @> lower(c.next_during)
-		UNION SELECT upper(c.during) FROM counted c, wanted w WHERE c.id = $3 AND w.during @> upper(c.during)
+		SELECT r.* FROM wanted w JOIN janus_reservation r ON r.during && w.during
+		WHERE r.state <> 'released' AND r.backend_id = ANY(w.gateways)
+		UNION
+		SELECT r.* FROM wanted w JOIN janus_reservation r ON r.next_during && w.during
+		WHERE r.state <> 'released' AND r.next_during IS NOT NULL AND r.backend_id = ANY(w.gateways)
+	), taken (backend_id, during, others, own) AS (
+		SELECT backend_id, during, CASE WHEN id <> $3 THEN slots ELSE 0 END, CASE WHEN id = $3 THEN slots ELSE 0 END FROM counted
+		UNION ALL
+		SELECT backend_id, during * next_during, next_slots - slots, 0 FROM counted
+		WHERE id <> $3 AND next_slots > slots AND during && next_during
+		UNION ALL
+		SELECT backend_id, later, next_slots, 0 FROM counted, unnest(tstzmultirange(next_during) - tstzmultirange(during)) later
+		WHERE id <> $3 AND next_during IS NOT NULL
+	), change (backend_id, at, others, own) AS (
+		SELECT gateway, lower(during), 0, 0 FROM wanted, unnest(gateways) gateway
+		UNION ALL
+		SELECT t.backend_id, greatest(lower(t.during), lower(w.during)), t.others, t.own
+		FROM taken t JOIN wanted w ON t.during && w.during
+		UNION ALL
+		SELECT t.backend_id, upper(t.during), -t.others, -t.own
+		FROM taken t JOIN wanted w ON t.during && w.during AND w.during @> upper(t.during)
 	), load AS (
-		SELECT b.id, m.at, coalesce(b.balancer_capacity, b.capacity, 2147483647)::bigint AS line,
-			coalesce(sum(greatest(
-				CASE WHEN c.during @> m.at THEN c.slots ELSE 0 END,
-				CASE WHEN c.next_during @> m.at THEN c.next_slots ELSE 0 END)) FILTER (WHERE c.id <> $3), 0)::bigint AS others,
-			coalesce(max(c.slots) FILTER (WHERE c.id = $3 AND c.during @> m.at), 0) AS own,
-			b.away_since IS NOT NULL AS away
-		FROM wanted w JOIN janus_backend b ON b.id = ANY(w.gateways) CROSS JOIN moment m LEFT JOIN counted c ON c.backend_id = b.id
-		GROUP BY b.id, m.at
+		SELECT b.id, coalesce(b.balancer_capacity, b.capacity, 2147483647)::bigint AS line,
+			sum(c.others) OVER until AS others, sum(c.own) OVER until AS own, b.away_since IS NOT NULL AS away
+		FROM change c JOIN janus_backend b ON b.id = c.backend_id
+		WINDOW until AS (PARTITION BY c.backend_id ORDER BY c.at)
 	)`
 }
 
@@ -107,33 +117,31 @@ func (a admission) queueLock(batch *pgx.Batch) {
 	batch.Queue(lockBackends, a.group, a.only, except)
 }
 
-// verdict is what admit finds, scanned from a row of it.
-func (a admission) verdict(row pgx.Row) (gateway string, err error) {
+// verdict reads what admit has found, and returns CapacityExceeded where the slots do not fit.
+func (a admission) verdict(row pgx.Row) error {
+	var gateway string
 	var fits bool
 	var free int64
-	err = row.Scan(&gateway, &fits, &free)
+	err := row.Scan(&gateway, &fits, &free)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
+		return minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", a.slots)
 	case err != nil:
-		return "", fmt.Errorf("admit slots: %w", err)
+		return fmt.Errorf("admit slots: %w", err)
 	case !fits:
-		return "", minigroup.Errorf(minigroup.CapacityExceeded, "no gateway has %d slots free for all of the class; the most that is free is %d", a.slots, free)
+		return minigroup.Errorf(minigroup.CapacityExceeded, "no gateway has %d slots free for all of the class; the most that is free is %d", a.slots, free)
 	}
-	return gateway, nil
+	return nil
 }
 
-// decide locks the gateways and returns the one on which the slots fit, or CapacityExceeded, by a statement that begins with
-// admit. The gateways stay locked until the transaction ends, so that no two admissions are given the same slots.
-func (a admission) decide(ctx context.Context, tx pgx.Tx, admit string, more ...any) (gateway string, err error) {
+// decide locks the gateways and admits the slots by a statement that begins with admit, or returns CapacityExceeded. The gateways
+// stay locked until the transaction ends, so that no two admissions are given the same slots.
+func (a admission) decide(ctx context.Context, tx pgx.Tx, admit string, more ...any) error {
 	var batch pgx.Batch
 	a.queueLock(&batch)
 	args := append([]any{a.during.Start, a.during.End, a.own, a.slots}, more...)
-	batch.Queue(admit, args...).QueryRow(func(row pgx.Row) error {
-		gateway, err = a.verdict(row)
-		return err
-	})
-	return gateway, tx.SendBatch(ctx, &batch).Close()
+	batch.Queue(admit, args...).QueryRow(a.verdict)
+	return tx.SendBatch(ctx, &batch).Close()
 }
 
 // slotsWindow is the window for which slots are reserved: a class without a start has them from now on.
@@ -174,8 +182,7 @@ var admitAndReserve = `
 
 // reserve admits the slots and writes the reservation for the draft that the class is created from.
 func reserve(ctx context.Context, tx pgx.Tx, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
-	_, err := a.decide(ctx, tx, admitAndReserve, id, classID, update)
-	return err
+	return a.decide(ctx, tx, admitAndReserve, id, classID, update)
 }
 
 // reserveFresh writes the reservation of a class that was just made with this attempt ($6), and nothing where it was not. Where

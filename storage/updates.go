@@ -142,7 +142,7 @@ func reserveForUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) e
 	case same:
 		return nil
 	}
-	if _, err := want.decide(ctx, tx, admit); err != nil {
+	if err := want.decide(ctx, tx, admit); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `
