@@ -238,25 +238,30 @@ func keys[V any](m map[string]V) (out []string) {
 	return out
 }
 
-// findLine returns the one line of a log with this message that belongs to the request.
+// findLine returns the one line of a log with this message that belongs to the request, once it is written.
 func findLine(t *testing.T, p *stack.Process, message, request string) (found map[string]any) {
 	t.Helper()
-	text, err := os.ReadFile(p.LogPath())
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for n := 0; lines.Scan(); {
-		var line map[string]any
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line["msg"] == message && line["request_id"] == request {
-			if n++; n > 1 {
-				t.Errorf("said twice: %s", lines.Text())
+	eventually(t, func() error {
+		text, err := os.ReadFile(p.LogPath())
+		if err != nil {
+			return err
+		}
+		found = nil
+		lines := bufio.NewScanner(bytes.NewReader(text))
+		for lines.Scan() {
+			var line map[string]any
+			if json.Unmarshal(lines.Bytes(), &line) != nil || line["msg"] != message || line["request_id"] != request {
+				continue
+			}
+			if found != nil {
+				t.Fatalf("said twice: %s", lines.Text())
 			}
 			found = line
 		}
-	}
-	if found == nil {
-		t.Fatalf("no line %q of request %s in\n%s", message, request, text)
-	}
+		if found == nil {
+			return fmt.Errorf("no line %q of request %s in\n%s", message, request, text)
+		}
+		return nil
+	})
 	return found
 }

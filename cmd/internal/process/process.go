@@ -47,9 +47,10 @@ func Main(name string, run func(context.Context, config.Config, *Signals) error,
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	defer func() { _ = signals.Log.Sync() }() // standard error cannot always be synced
+	defer signals.Log.Close()
 	defer sendTraces()
 	if err := run(ctx, cfg, signals); err != nil {
+		_ = signals.Log.Sync() // what has led to it comes first
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 1
 	}
