@@ -13,6 +13,9 @@ AUD ?= example.org
 # The race detector needs a C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# Our programs, as they are built for the image (deploy/Dockerfile) and by package stack.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags "-s -w"
+
 TEMPORAL := .tools/temporal
 TEMPORAL_SERVER := .tools/temporal-server
 TEMPORAL_SCHEMA := .tools/temporal-sql-tool
@@ -46,7 +49,7 @@ clean: .dev/bin/dev ## remove what make run and make cluster keep: databases, ke
 
 .PHONY: build
 build: ## compile the programs into .dev/bin
-	go build -o .dev/bin/ ./cmd/...
+	$(GO_BUILD) -o .dev/bin/ ./cmd/...
 
 # Every test runs, whatever fails before it, and never from go test's cache, which
 # does not see the programs and servers that tests start; e2e last and one package
@@ -143,7 +146,7 @@ packages:
 # The compiler knows best what has changed.
 .PHONY: .dev/bin/dev .dev/bin/testsummary .dev/bin/bench
 .dev/bin/dev:
-	@go build -o $@ ./cmd/dev
+	@$(GO_BUILD) -o $@ ./cmd/dev
 .dev/bin/testsummary:
 	@go build -o $@ ./tools/testsummary/main.go
 .dev/bin/bench:

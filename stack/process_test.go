@@ -3,12 +3,15 @@ package stack_test
 import (
 	"bufio"
 	"context"
+	"debug/buildinfo"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -215,6 +218,15 @@ func TestBuildPrograms(t *testing.T) {
 	}
 	if err := exec.Command(filepath.Join(out, "good")).Run(); err != nil {
 		t.Error(err)
+	}
+	built, err := buildinfo.ReadFile(filepath.Join(out, "good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []debug.BuildSetting{{Key: "CGO_ENABLED", Value: "0"}, {Key: "-tags", Value: "nomsgpack"}, {Key: "-trimpath", Value: "true"}} {
+		if !slices.Contains(built.Settings, want) {
+			t.Errorf("it was not built with %s=%s: %v", want.Key, want.Value, built.Settings)
+		}
 	}
 	if err := stack.BuildPrograms(t.Context(), root, out, io.Discard, "./bad"); err == nil || !strings.Contains(err.Error(), "undefined: nothing") {
 		t.Errorf("what does not compile: %v", err)
