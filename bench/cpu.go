@@ -77,3 +77,16 @@ func residentMB(p *stack.Process) float64 {
 	}
 	return float64(stat.ResidentMemory()) / 1e6
 }
+
+// anonymousMB is what of it no file has, heap and stacks: the rest, almost all of it code, the kernel can drop and read again.
+func anonymousMB(p *stack.Process) float64 {
+	proc, err := procfs.NewProc(p.PID())
+	if err != nil {
+		return 0
+	}
+	status, err := proc.NewStatus()
+	if err != nil {
+		return 0
+	}
+	return float64(status.RssAnon) / 1e6
+}

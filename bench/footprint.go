@@ -88,7 +88,9 @@ func (b *bench) footprints(ctx context.Context, s *system, file string, idle, lo
 func resident(values map[string]float64, s *system) {
 	values[report.ResidentAll] = s.residentMB()
 	for _, p := range s.processes {
-		values["resident, "+p.Name()[len(s.name)+1:]+", MB"] = residentMB(p)
+		program := p.Name()[len(s.name)+1:]
+		values["resident, "+program+", MB"] = residentMB(p)
+		values["not code, "+program+", MB"] = anonymousMB(p)
 	}
 }
 
