@@ -1,14 +1,5 @@
 package storage
 
-// The queries of operators, by what they are for.
-var (
-	ListFailed  = listFailed
-	CountFailed = countFailed
-	ListWaiting = listWaiting
-	ListLost    = listLost
-	ListLoads   = listLoads
-)
-
 // Waiting is how many reads wait for a query that can take them.
 func (s *Store) Waiting() int {
 	s.gathered.mu.Lock()

@@ -24,9 +24,9 @@ func (s *Store) ClaimKey(ctx context.Context, k minigroup.RequestKey, keep time.
 	var body []byte
 	err := s.inTx(ctx, "claim idempotency key", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
-			DELETE FROM idempotency_key WHERE id IN (
+			DELETE FROM idempotency_key WHERE id = ANY(ARRAY(
 				SELECT id FROM idempotency_key WHERE created_at < now() - $1::interval AND id <> $2
-				ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED)`, keep, k.ID, forgetBatch)
+				ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))`, keep, k.ID, forgetBatch)
 		if err != nil {
 			return fmt.Errorf("forget old keys: %w", err)
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
 	"minigroups/storage"
@@ -215,52 +214,5 @@ func TestDrain(t *testing.T) {
 	}
 	if err := s.Drain(t.Context(), "janus-9", true); !errors.Is(err, storage.ErrNoBackend) {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestOperatorsReadNoWholeTable plans their queries on tables of some size.
-func TestOperatorsReadNoWholeTable(t *testing.T) {
-	s, db := storagetest.New(t)
-	gateways(t, s, 10)
-	for _, sql := range []string{
-		`INSERT INTO minigroup (id, audience, scope, state, owner, during, host, locked_chat, fingerprint, event_room_id, conference_room_id)
-		 SELECT gen_random_uuid(), 'example.org', n::text, 'ready', 'run', '[,)', 'h', false, 'f', gen_random_uuid(), gen_random_uuid() FROM generate_series(1, 20000) n`,
-		`INSERT INTO room_attempt (id, class_id, kind, operation, state, room_id, answered_at, expires_at, run, fingerprint)
-		 SELECT gen_random_uuid(), id, 'event', 'create', 'held', event_room_id, now(), now(), 'run', 'f' FROM minigroup`,
-		`INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, new_during, patch, decided_at)
-		 SELECT gen_random_uuid(), id, 'done', 'run', '{}', during, during, '{}', now() FROM minigroup`,
-		`INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint)
-		 SELECT gen_random_uuid(), id, 'janus-1', 'released', 1, '[,)', 'f' FROM minigroup`,
-	} {
-		if _, err := db.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	failedFor(t, s, "example.org", "failed", minigroup.Failure{Kind: minigroup.UpstreamRefused})
-	if _, err := db.Exec(t.Context(), `ANALYZE`); err != nil {
-		t.Fatal(err)
-	}
-	failed := []any{time.Time{}, nil, uuid.Nil, "", "", ""}
-	for name, q := range map[string]struct {
-		sql  string
-		args []any
-	}{
-		"list failed":  {storage.ListFailed, append(failed, 10)},
-		"count failed": {storage.CountFailed, failed},
-		"list waiting": {storage.ListWaiting, []any{time.Minute, "", 10}},
-		"list lost":    {storage.ListLost, []any{true, 10}},
-		"list loads":   {storage.ListLoads, []any{time.Now().Unix(), nil, uuid.Nil}},
-	} {
-		rows, _ := db.Query(t.Context(), "EXPLAIN "+q.sql, q.args...) // its error is also that of the rows
-		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, line := range plan {
-			if strings.Contains(line, "Seq Scan") && !strings.Contains(line, "janus_backend") { // there are few of those
-				t.Errorf("%s:\n%s", name, strings.Join(plan, "\n"))
-				break
-			}
-		}
 	}
 }
