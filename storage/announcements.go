@@ -98,7 +98,7 @@ func (s *Store) CondemnFound(ctx context.Context) (condemned int64, err error) {
 // many that were. Those of a class and kind of which a room is being closed are left alone: it may be theirs.
 func (s *Store) ResolveUnseen(ctx context.Context, after time.Duration) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
-		UPDATE room_attempt a SET resolution = 'never seen', resolved_at = now()
+		UPDATE room_attempt a SET resolution = 'never seen', resolved_at = now(), changed_at = now()
 		WHERE state = 'lost' AND resolution IS NULL AND expires_at < now() - $1::interval
 			AND NOT EXISTS (SELECT FROM found_room f WHERE f.class_id = a.class_id AND f.kind = a.kind AND f.state <> 'released')`, after)
 	if err != nil {

@@ -134,7 +134,7 @@ func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 			UPDATE found_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
 			RETURNING class_id, kind, made_at
 		)
-		UPDATE room_attempt SET resolution = 'closed', resolved_at = now() WHERE id = (
+		UPDATE room_attempt SET resolution = 'closed', resolved_at = now(), changed_at = now() WHERE id = (
 			SELECT a.id FROM room_attempt a JOIN found f ON a.class_id = f.class_id AND a.kind = f.kind
 			WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= f.made_at + $2::interval
 			ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`, roomID, clockSkew)

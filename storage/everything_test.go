@@ -188,4 +188,5 @@ func (e exerciser) operates() {
 	e.GatewayRooms(ctx, "janus-1", 0)
 	e.GatewayAnswers(ctx, "janus-1", false)
 	e.Strays(ctx, []uuid.UUID{id}, 0)
+	e.Forget(ctx, time.Hour, 10)
 }
