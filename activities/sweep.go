@@ -21,6 +21,7 @@ type SweepLedger interface {
 	DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Minigroup, error)
 	TakeAnnouncements(ctx context.Context, a minigroup.Announcements) (ended int, err error)
 	DueComparisons(ctx context.Context, limit int) ([]minigroup.OpenSaga, error)
+	Forget(ctx context.Context, after time.Duration, limit int) (forgotten map[string]int64, err error)
 	GatewayAnswers(ctx context.Context, backend string, answers bool) error
 	Backends(ctx context.Context) ([]minigroup.Backend, error)
 	GatewayRooms(ctx context.Context, backend string, quiet time.Duration) ([]minigroup.Reservation, error)
@@ -52,6 +53,8 @@ type Sweeper struct {
 	Grace time.Duration
 	// NeverSeen is how long after its moment the room of a lost attempt may still be announced; 0 where nobody listens.
 	NeverSeen time.Duration
+	// History is how long what is over is kept; 0 keeps it for ever.
+	History time.Duration
 	// Count adds to a metric of what sweeps have done, for as long as the process lives.
 	Count func(what string, n int)
 }

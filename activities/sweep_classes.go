@@ -25,16 +25,18 @@ type SweptClasses struct {
 	Compared int `json:"compared"`
 	// Ended are classes that are over: by time, or because conference has closed their room.
 	Ended int `json:"ended"`
+	// Forgotten are rows of the ledger that went because what they tell of has been over for long.
+	Forgotten int64 `json:"forgotten"`
 	// Failed are those that could not be looked after; the next sweep tries again.
 	Failed int `json:"failed"`
 }
 
 // SweepClasses looks for what the ledger wants done and nobody does, because a run was terminated or a process died, and
 // starts the runs that do it. It waits for none of them. It ends the classes that are over, and asks conference, for
-// seconds at most, about some of those that have no end.
+// seconds at most, about some of those that have no end. Last, it forgets some of what has been over for long.
 func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	var swept SweptClasses
-	for _, part := range []func(context.Context, *SweptClasses) error{s.lose, s.healSagas, s.closeRooms, s.endClasses, s.lookUp} {
+	for _, part := range []func(context.Context, *SweptClasses) error{s.lose, s.healSagas, s.closeRooms, s.endClasses, s.lookUp, s.forget} {
 		if err := part(ctx, &swept); err != nil {
 			return swept, failed(err)
 		}
@@ -155,5 +157,18 @@ func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	}
 	ended, err := s.Ledger.TakeAnnouncements(ctx, minigroup.Announcements{Closed: closed})
 	swept.Ended += ended
+	return err
+}
+
+// forget deletes so much of the ledger's history at every sweep that it keeps up, and so little that nobody notices.
+func (s *Sweeper) forget(ctx context.Context, swept *SweptClasses) error {
+	if s.History == 0 {
+		return nil
+	}
+	forgotten, err := s.Ledger.Forget(ctx, s.History, batch)
+	for table, n := range forgotten {
+		swept.Forgotten += n
+		s.Count("forgotten "+table, int(n))
+	}
 	return err
 }

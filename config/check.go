@@ -51,6 +51,9 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkJanus(c.Janus)
 	m.checkAnnouncements(c.Announcements)
 	m.checkSaga(c.Saga)
+	if h := c.Retention.History; h != 0 && h < MinHistory {
+		m.add("retention.history", h.String(), "a duration of at least "+MinHistory.String()+", or 0s to keep it for ever")
+	}
 	m.checkOneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	m.checkTracing(c.Tracing)
 	m.checkDev(c.Dev)

@@ -22,6 +22,7 @@ type Config struct {
 	Janus         Janus               `koanf:"janus"`
 	Announcements Announcements       `koanf:"announcements"`
 	Saga          Saga                `koanf:"saga"`
+	Retention     Retention           `koanf:"retention"`
 	Log           Log                 `koanf:"log"`
 	Tracing       Tracing             `koanf:"tracing"`
 	Dev           Dev                 `koanf:"dev"`
@@ -295,6 +296,19 @@ type Saga struct {
 	Grace time.Duration `koanf:"grace"`
 }
 
+// Retention is how long is kept what is over. Minigroups themselves, and what
+// they have, are kept for ever.
+type Retention struct {
+	// History is how long the ledger remembers rooms that are closed, requests
+	// that made none, slots that were given back and updates before the last of
+	// a class: longer than Temporal keeps runs that have ended, and at least
+	// 336h. 0s: for ever. Default 2160h.
+	History time.Duration `koanf:"history"`
+}
+
+// MinHistory is the shortest history. Nothing that is as old can still be answered.
+const MinHistory = 14 * 24 * time.Hour
+
 // Log is what the processes say about themselves.
 type Log struct {
 	// Level is the least that is logged: debug, info, warn or error. Default
@@ -360,9 +374,10 @@ func Default() Config {
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
 			NeverSeen: 24 * time.Hour,
 		},
-		Saga:    Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
-		Log:     Log{Level: "info"},
-		Tracing: Tracing{SampleRatio: 1},
+		Saga:      Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
+		Retention: Retention{History: 90 * 24 * time.Hour},
+		Log:       Log{Level: "info"},
+		Tracing:   Tracing{SampleRatio: 1},
 		Dev: Dev{
 			PostgresPort:     54329,
 			TemporalListen:   "127.0.0.1:7233",

@@ -197,6 +197,13 @@ authorization:
 	})
 }
 
+func TestAHistoryMayBeKeptForEver(t *testing.T) {
+	cfg, err := config.Load(write(t, "config.yaml", "retention: {history: 0s}"), nil)
+	if err != nil || cfg.Retention.History != 0 {
+		t.Errorf("got %s, %v", cfg.Retention.History, err)
+	}
+}
+
 func TestLoadReportsMistakes(t *testing.T) {
 	type mistake struct{ name, file, env, key, found, expected string }
 	for _, c := range []mistake{
@@ -281,6 +288,8 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a flight shorter than its step", "saga: {flight: 5s}", "", "saga.flight", "5s", "at least saga.step_wait, 10s"},
 		{"no patience", "saga: {patience: -1s}", "", "saga.patience", "-1s", "above 0"},
 		{"no grace", "saga: {grace: 0s}", "", "saga.grace", "0s", "above 0"},
+		{"a history shorter than runs are kept", "retention: {history: 335h59m}", "", "retention.history", "335h59m0s", "at least 336h0m0s"},
+		{"a history below nothing", "retention: {history: -1s}", "", "retention.history", "-1s", "or 0s"},
 		{"a broker without a port", "announcements: {broker: 'mqtt://b'}", "", "announcements.broker", "not shown", "mqtt://host:port"},
 		{"a broker by another protocol", "announcements: {broker: 'http://b:80'}", "", "announcements.broker", "not shown", "mqtts://host:port"},
 		{"a broker with a password", "announcements: {broker: 'mqtt://u:hunter2@b:1883'}", "", "announcements.broker", "not shown", "mqtts://host:port"},

@@ -27,7 +27,7 @@ const (
 	temporalDatabase           = "temporal"
 	temporalVisibilityDatabase = "temporal_visibility"
 	schemaTakes                = time.Minute
-	// retention is how long a namespace that is made here keeps closed runs.
+	// retention is how long a namespace that is made here keeps closed runs: for less than the ledger remembers what they did.
 	retention = 3 * 24 * time.Hour
 )
 

@@ -78,7 +78,8 @@ const answerAttempt = `
 	RETURNING state`
 
 // AnswerAttempt takes the id of a room into the ledger, whatever has become of its minigroup, and returns the state of
-// the attempt: held, or releasing where nobody wants the room any more. Done twice it does the same once.
+// the attempt: held, or releasing where nobody wants the room any more. Done twice it does the same once. An attempt that is not
+// known is an error, and nothing changes: the ledger remembers each for far longer than its request may be in flight.
 func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
 	var state minigroup.AttemptState
 	err := s.pool.QueryRow(ctx, answerAttempt, id, roomID, true).Scan(&state)

@@ -419,3 +419,38 @@ func TestASweepClosesOnlyCondemnedRooms(t *testing.T) {
 	}
 	s.endsWith(&made, d)
 }
+
+func TestASweepForgetsWhatHasLongBeenOver(t *testing.T) {
+	t.Parallel()
+	s, d := newDatabase(t).stage(t), newDraft()
+	s.gatewaysWith(20)
+	s.halfMade("run-1", d)
+	s.undo("run-2", d)
+	if _, err := s.db.Exec(s.Context(), `UPDATE room_attempt SET changed_at = now() - interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	attempts := func() (n int64) {
+		if err := s.db.QueryRow(s.Context(), `SELECT count(*) FROM room_attempt WHERE state = 'released'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	had := attempts()
+	for _, c := range []struct {
+		history time.Duration
+		left    int64
+	}{{0, had}, {2 * time.Hour, had}, {time.Minute, 0}} {
+		counted := map[string]int{}
+		sweeper := activities.Sweeper{
+			Ledger: s.ledger, Healer: &runs{stage: s}, Steps: s.acts, Grace: time.Hour, History: c.history,
+			Count: func(what string, n int) { counted[what] += n },
+		}
+		swept, err := sweeper.SweepClasses(s.Context())
+		if left := attempts(); err != nil || left != c.left || swept.Forgotten != had-left || int64(counted["forgotten room_attempt"]) != had-left {
+			t.Errorf("with a history of %s the sweep came to %+v, %v; %d of %d are left and %v counted", c.history, swept, err, left, had, counted)
+		}
+	}
+	if had == 0 {
+		t.Error("nothing was over")
+	}
+}

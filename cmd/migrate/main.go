@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
@@ -47,16 +48,37 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		return err
 	}
 	log.Info("gateways are current", zap.Int("count", len(backends)))
-	return namespace(ctx, cfg.Temporal, signals)
-}
-
-// namespace adds to the Temporal namespace the search attributes and schedules that it lacks.
-func namespace(ctx context.Context, cfg config.Temporal, signals *process.Signals) error {
-	c, err := process.ReachTemporal(ctx, cfg, signals)
+	c, err := process.ReachTemporal(ctx, cfg.Temporal, signals)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if err := outlivesRuns(ctx, c, cfg); err != nil {
+		return err
+	}
+	return namespace(ctx, c, cfg.Temporal, signals)
+}
+
+// outlivesRuns demands that the ledger remembers what is over for longer than Temporal keeps runs of the namespace.
+func outlivesRuns(ctx context.Context, c client.Client, cfg config.Config) error {
+	described, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: cfg.Temporal.Namespace})
+	if err != nil {
+		return fmt.Errorf("describe namespace %s: %w", cfg.Temporal.Namespace, err)
+	}
+	return outlives(cfg.Retention.History, described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration())
+}
+
+// outlives returns an error where runs are kept as long as the ledger's history: one that is reset when the ledger does not know
+// its update any more would carry it out once more.
+func outlives(history, runs time.Duration) error {
+	if history == 0 || history > runs {
+		return nil
+	}
+	return fmt.Errorf("retention.history is %s, and Temporal keeps runs that have ended for %s: have the ledger remember for longer, or Temporal for less", history, runs)
+}
+
+// namespace adds to the Temporal namespace the search attributes and schedules that it lacks.
+func namespace(ctx context.Context, c client.Client, cfg config.Temporal, signals *process.Signals) error {
 	for name, kind := range workflows.SearchAttributes() {
 		indexed, err := enumspb.IndexedValueTypeFromString(kind)
 		if err != nil {

@@ -141,6 +141,7 @@ func carryOut(cfg config.Config, p Parts, count func(string, int)) (*activities.
 		Flights:    activities.NewFlights(p.Store, p.Starter, p.Log.Named("flights")),
 	}
 	return steps, &activities.Sweeper{
-		Ledger: p.Store, Healer: p.Starter, Rooms: gateways, Steps: steps, Grace: cfg.Saga.Grace, NeverSeen: neverSeen, Count: count,
+		Ledger: p.Store, Healer: p.Starter, Rooms: gateways, Steps: steps,
+		Grace: cfg.Saga.Grace, NeverSeen: neverSeen, History: cfg.Retention.History, Count: count,
 	}
 }
