@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// atRest is the condition that no operation on the class of the row h is undecided: then nobody asks for what is over.
-const atRest = `NOT EXISTS (SELECT FROM minigroup m WHERE m.id = h.class_id AND m.state IN ('creating', 'undoing'))
-	AND NOT EXISTS (SELECT FROM minigroup_update u WHERE u.class_id = h.class_id AND u.state IN ('requested', 'running'))`
+// atRest is the condition that no operation on the class of the row h is undecided: then nobody asks for what is over. OFFSET 0
+// has Postgres look at each row until there are enough, and not join all that is due before it takes the first.
+const atRest = `NOT EXISTS (SELECT FROM minigroup m WHERE m.id = h.class_id AND m.state IN ('creating', 'undoing') OFFSET 0)
+	AND NOT EXISTS (SELECT FROM minigroup_update u WHERE u.class_id = h.class_id AND u.state IN ('requested', 'running') OFFSET 0)`
 
 // histories are what the ledger keeps of things that are over, by table: how a row is known, and which rows may go. Each has an
 // index of exactly those.
