@@ -41,7 +41,9 @@ func about(c *gin.Context, classID uuid.UUID) {
 // observe tells of a request in metrics and, where there are any, traces.
 func (s *server) observe(c *gin.Context) {
 	ctx, end := s.Requests.Begin(c.Request, c.FullPath())
-	c.Request = c.Request.WithContext(ctx)
+	if ctx != c.Request.Context() {
+		c.Request = c.Request.WithContext(ctx)
+	}
 	defer func() { end(c.Writer.Status()) }()
 	c.Next()
 }
@@ -62,6 +64,10 @@ func (s *server) log(c *gin.Context) *zap.Logger {
 func (s *server) accessLog(c *gin.Context) {
 	began := time.Now()
 	c.Next()
+	line := s.Log.Check(zap.InfoLevel, "request")
+	if line == nil {
+		return // too many are alike
+	}
 	fields := append(telemetry.Fields(c.Request.Context()),
 		zap.String("method", c.Request.Method),
 		zap.String("route", c.FullPath()),
@@ -74,7 +80,7 @@ func (s *server) accessLog(c *gin.Context) {
 	if problem := c.GetString(problemKey); problem != "" {
 		fields = append(fields, zap.String("problem", problem))
 	}
-	s.Log.Info("request", fields...)
+	line.Write(fields...)
 }
 
 // protect tells browsers not to guess, frame, run or keep what is answered. A route may say otherwise.

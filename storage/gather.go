@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -15,8 +16,10 @@ import (
 )
 
 const (
-	// gatherAtOnce is how many queries of a gatherer may be under way: while Postgres works on one, the next is filled.
+	// gatherAtOnce is how many queries of a gatherer may be under way. One is as a rule: while Postgres works on it, the next is
+	// filled. Another is sent where it takes long, or where more reads wait than it could answer.
 	gatherAtOnce = 2
+	gatherSlow   = 10 * time.Millisecond
 	// gatherMost is how many reads one query answers at most. More of them would only make the first wait for the last.
 	gatherMost = 64
 	// gatherWait bounds one query, as callers bound their waiting for it.
@@ -24,8 +27,8 @@ const (
 )
 
 // gatherer answers reads of single minigroups that come at the same time by one query. Nothing waits for company: a read that
-// comes alone is sent at once, and those that come while all connections are busy go together when the first is free. A query
-// holds only reads that were asked for before it was sent, so each sees what was written before it was asked for.
+// comes alone is sent at once, and those that come while a query is under way go together when it is answered. A query holds
+// only reads that were asked for before it was sent, so each sees what was written before it was asked for.
 type gatherer struct {
 	pool   *pgxpool.Pool
 	atOnce int
@@ -33,7 +36,8 @@ type gatherer struct {
 
 	mu      sync.Mutex
 	waiting []*question
-	sending int // queries that are under way, or about to be
+	sending int       // queries that are under way, or about to be
+	sent    time.Time // when the last of them was
 }
 
 // question is one read. Whoever asks reads the rest once answered is closed.
@@ -70,8 +74,9 @@ func (g *gatherer) ask(q *question) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, q)
-	if g.sending < g.atOnce {
+	if g.sending == 0 || g.sending < g.atOnce && (len(g.waiting) > g.most || time.Since(g.sent) > gatherSlow) {
 		g.sending++
+		g.sent = time.Now() // until it is: then anew
 		go g.send()
 	}
 }
@@ -93,13 +98,18 @@ func (g *gatherer) next() []*question {
 		return nil
 	}
 	taken := g.waiting[:n]
-	g.waiting = g.waiting[n:]
+	g.waiting, g.sent = g.waiting[n:], time.Now()
 	return taken
 }
 
 // send answers whatever is asked, query after query, until nothing is.
 func (g *gatherer) send() {
-	for asked := g.next(); asked != nil; asked = g.next() {
+	for {
+		runtime.Gosched() // whoever is about to ask comes first, and nobody is waited for
+		asked := g.next()
+		if asked == nil {
+			return
+		}
 		ctx, cancel := context.WithTimeout(asked[0].of, gatherWait)
 		err := g.answer(ctx, asked)
 		if isLost(err) && ctx.Err() == nil {
@@ -131,13 +141,17 @@ LEFT JOIN LATERAL (
 
 // answer makes one query for all that is asked and writes the answers down. Its error concerns all of them.
 func (g *gatherer) answer(ctx context.Context, asked []*question) error {
-	ids := make([]uuid.UUID, len(asked))
-	audiences, labels := make([]*string, len(asked)), make([]*string, len(asked))
+	ids := make([][16]byte, len(asked))
+	var audiences, labels []*string // NULL where nobody asks for an account
 	for i, q := range asked {
 		ids[i], q.err = q.id, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
-		if q.account != (minigroup.Account{}) {
-			audiences[i], labels[i] = &q.account.Audience, &q.account.Label
+		if q.account == (minigroup.Account{}) {
+			continue
 		}
+		if audiences == nil {
+			audiences, labels = make([]*string, len(asked)), make([]*string, len(asked))
+		}
+		audiences[i], labels[i] = &q.account.Audience, &q.account.Label
 	}
 	rows, err := g.pool.Query(ctx, gathered, ids, audiences, labels)
 	if err != nil {

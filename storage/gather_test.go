@@ -54,10 +54,12 @@ func held(t *testing.T, s *storage.Store, db *pgx.Conn, counted *reads, wg *sync
 		t.Fatal(err)
 	}
 	before := counted.Load()
-	for n := range storage.GatherAtOnce {
+	for counted.Load() < before+storage.GatherAtOnce { // another is sent once those before it take long
+		sent, waiting := counted.Load(), s.Waiting()
 		wg.Go(func() { _, _ = s.ByID(t.Context(), uuid.New()) })
-		until(t, "a read is under way", func() bool { return counted.Load() == before+int64(n)+1 && s.Waiting() == 0 })
+		until(t, "a read is asked for", func() bool { return counted.Load() > sent || s.Waiting() > waiting })
 	}
+	until(t, "all reads are under way", func() bool { return s.Waiting() == 0 })
 	return tx
 }
 
