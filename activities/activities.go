@@ -41,7 +41,7 @@ type Ledger interface {
 	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
 	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error
 	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
-	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error
+	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error)
 	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
 	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error
 	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error

@@ -37,14 +37,16 @@ type UpdateRef struct {
 func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	rec, err := a.Ledger.UpdateRecord(ctx, in.ID)
-	if err != nil {
-		return failed(err)
-	}
-	if rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty() {
-		return nil
-	}
-	if rec.PatchOpen {
+	for {
+		rec, sent, err := a.Ledger.SendPatch(ctx, runID(ctx), in.ID, a.Settings.Flight)
+		switch {
+		case err != nil:
+			return failed(err)
+		case sent:
+			return failed(a.sendPatch(ctx, rec))
+		case rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty():
+			return nil
+		}
 		agreed, err := a.readOutcome(ctx, rec)
 		if err != nil || agreed {
 			return failed(err)
@@ -53,7 +55,6 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 			return failed(err)
 		}
 	}
-	return failed(a.sendPatch(ctx, rec))
 }
 
 // readOutcome finds out what became of an unanswered PATCH.
@@ -96,17 +97,15 @@ func (a *Activities) agreed(ctx context.Context, rec minigroup.UpdateRecord, roo
 	return false, nil
 }
 
+// sendPatch sends the PATCH that the ledger knows to be under way.
 func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) error {
-	if err := a.Ledger.SendPatch(ctx, runID(ctx), rec.ID, a.Settings.Flight); err != nil {
-		return err
-	}
 	room, err := a.Conference.PatchRoom(ctx, rec.ConferenceRoomID, rec.Plan.Patch)
 	var upstream *minigroup.UpstreamError
-	repeated := rec.Patches > 0
+	repeated := rec.Patches > 1
 	switch {
 	case err == nil:
 	case errors.As(err, &upstream) && !upstream.MaybeDone && !upstream.Refused:
-		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches+1))
+		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches))
 	case errors.As(err, &upstream) && upstream.Refused && repeated:
 		// An earlier request may be what makes this one impossible: the end it set has come, for one.
 		var readErr error

@@ -72,10 +72,23 @@ func (a *Activities) project(ctx context.Context, r minigroup.Reservation) error
 	if err := a.reserve(ctx, r); err != nil {
 		return err
 	}
-	err := a.Ledger.ReservationHeld(ctx, r.ID)
+	err := a.held(ctx, r)
 	var superseded *minigroup.SupersededError
 	if errors.As(err, &superseded) { // given up while we asked: what we made has to go again
 		return errors.Join(err, a.release(ctx, r))
+	}
+	return err
+}
+
+// held notes that the gateway has the room. One that was held before is only looked at, as nothing is to be noted of it; both
+// return *minigroup.SupersededError where it was given up meanwhile.
+func (a *Activities) held(ctx context.Context, r minigroup.Reservation) error {
+	if r.State != minigroup.ReservationHeld {
+		return a.Ledger.ReservationHeld(ctx, r.ID)
+	}
+	now, err := a.Ledger.Reservation(ctx, r.ID)
+	if err == nil && now.State != minigroup.ReservationHeld {
+		err = minigroup.Supersededf("reservation %s was given up", r.ID)
 	}
 	return err
 }

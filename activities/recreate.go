@@ -34,14 +34,10 @@ func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRe
 	if decided || begun.Unfinished != uuid.Nil {
 		return out, nil
 	}
-	return out, failed(a.planRecreate(ctx, in, &out))
+	return out, failed(a.planRecreate(ctx, in, begun.Minigroup, &out))
 }
 
-func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, out *BegunRecreate) error {
-	m, err := a.Ledger.ByID(ctx, in.ClassID)
-	if err != nil {
-		return err
-	}
+func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, m minigroup.Minigroup, out *BegunRecreate) error {
 	change := in.Change.Minigroup()
 	if out.State == minigroup.UpdateRunning { // it goes on as it has begun
 		rec, err := a.Ledger.UpdateRecord(ctx, in.ID)

@@ -38,9 +38,9 @@ func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpda
 	begun, err := a.take(ctx, in)
 	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
 		if in.Change.Minigroup().Empty() {
-			begun.State, err = a.compare(ctx, in)
+			begun.State, err = a.compare(ctx, in, begun.Minigroup)
 		} else {
-			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in)
+			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
 		}
 	}
 	return toBegunUpdate(begun), failed(err)
@@ -56,8 +56,8 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 }
 
 // planUpdate works out what the update comes to, from the row that this run owns and the room as it is, and writes it.
-func (a *Activities) planUpdate(ctx context.Context, in UpdateInput) error {
-	m, room, err := a.readBoth(ctx, in.ClassID)
+func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
+	room, err := a.roomOf(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -70,12 +70,12 @@ func (a *Activities) planUpdate(ctx context.Context, in UpdateInput) error {
 
 // compare looks for PATCHes of earlier updates that went unanswered and that conference has executed all the same. Where it
 // has, this is an update that brings row and room together again.
-func (a *Activities) compare(ctx context.Context, in UpdateInput) (minigroup.UpdateState, error) {
+func (a *Activities) compare(ctx context.Context, in UpdateInput, m minigroup.Minigroup) (minigroup.UpdateState, error) {
 	unanswered, err := a.Ledger.UnansweredPatches(ctx, in.ClassID)
 	if err != nil {
 		return "", err
 	}
-	m, room, err := a.readBoth(ctx, in.ClassID)
+	room, err := a.roomOf(ctx, m)
 	if err != nil {
 		return "", err
 	}
@@ -90,20 +90,16 @@ func (a *Activities) compare(ctx context.Context, in UpdateInput) (minigroup.Upd
 	return minigroup.UpdateRunning, a.writePlan(ctx, in, plan) // and the next comparison finds both alike
 }
 
-// readBoth reads a minigroup and its conference room.
-func (a *Activities) readBoth(ctx context.Context, class uuid.UUID) (m minigroup.Minigroup, room minigroup.ConferenceRoomState, err error) {
-	m, err = a.Ledger.ByID(ctx, class)
-	if err != nil {
-		return m, room, err
-	}
-	room, err = a.Conference.Room(ctx, m.ConferenceRoomID)
+// roomOf reads the conference room of a minigroup.
+func (a *Activities) roomOf(ctx context.Context, m minigroup.Minigroup) (minigroup.ConferenceRoomState, error) {
+	room, err := a.Conference.Room(ctx, m.ConferenceRoomID)
 	if isUnknownRoom(err) && time.Since(m.CreatedAt) > yieldsToReplicaLag {
 		err = &minigroup.Error{
 			Kind: minigroup.UpstreamRefused, Detail: "conference does not know the room of this minigroup",
 			Upstream: string(minigroup.ConferenceRoom), UpstreamType: "room_not_found",
 		}
 	}
-	return m, room, err
+	return room, err
 }
 
 func (a *Activities) writePlan(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) error {

@@ -184,6 +184,8 @@ type BegunUpdate struct {
 	Unfinished uuid.UUID
 	// UnfinishedRecreate says that the other is a recreate: its outcome is ours to decide.
 	UnfinishedRecreate bool
+	// Minigroup is what the update starts from; it is empty where the update was decided before.
+	Minigroup Minigroup
 }
 
 // UnansweredPatch is a PATCH of a decided update that conference may have executed unseen.

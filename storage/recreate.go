@@ -36,9 +36,6 @@ func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) er
 				return err
 			}
 		}
-		if !r.Gateways {
-			return nil
-		}
 		return reserveForUpdate(ctx, tx, r.UpdateEntry)
 	})
 }
@@ -60,7 +57,7 @@ func (s *Store) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 			return err
 		}
 		for _, sql := range []string{
-			commitSlots,
+			commitSlots + `minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`,
 			// Of the rooms before, one is held; a request of theirs that is still in flight finds the place taken.
 			`UPDATE room_attempt SET state = 'releasing', changed_at = now()
 			 WHERE class_id = $1 AND state IN ('sent', 'held') AND NOT (state = 'held' AND operation = 'recreate' AND fingerprint = $2::uuid::text)`,

@@ -36,24 +36,32 @@ func (s *Store) SyncBackends(ctx context.Context, backends []minigroup.Backend) 
 // admission asks where slots fit.
 type admission struct {
 	group string
-	// only names the one backend that will do, except those that will not; empty for no such wish.
-	only   string
+	// except names backends that will not do.
 	except []string
 	slots  int32
 	during minigroup.Window
-	// own is the live reservation whose slots the class has already: what it has is not refused to it.
-	own uuid.UUID
+	// class is whose slots they are. Where it has a live reservation no other backend will do, and what it has is not refused to it.
+	class uuid.UUID
 }
 
+// args are the first arguments of every statement of an admission, and what follows them.
+func (a admission) args(more ...any) []any {
+	return append([]any{a.during.Start, a.during.End, a.class, a.slots}, more...)
+}
+
+// unchanged is the condition that a reservation is what is wanted already.
+const unchanged = `slots = $4 AND during = tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint))`
+
 // lockBackends makes admissions on the same gateways wait for each other, and tells the statements that follow in its
-// transaction which those are. Always in the order of ids. A gateway that is being drained takes only what its own classes want
-// more.
+// transaction which those are: none where the class ($3) has what it wants. Always in the order of ids. A gateway that is being
+// drained takes only what its own classes want more.
 const lockBackends = `
 	SELECT set_config('minigroups.gateways', coalesce(array_agg(id), '{}')::text, true) FROM (
-		SELECT id FROM janus_backend
-		WHERE (enabled AND draining_since IS NULL OR id = $2) AND ($2 <> '' OR (($1 = '' OR "group" = $1) AND NOT id = ANY($3)))
-			AND ($2 = '' OR id = $2)
-		ORDER BY id FOR NO KEY UPDATE) locked`
+		SELECT b.id FROM janus_backend b
+		LEFT JOIN janus_reservation own ON own.class_id = $3 AND own.state IN ('pending', 'held')
+		WHERE CASE WHEN own.id IS NULL THEN enabled AND draining_since IS NULL AND ($5 = '' OR "group" = $5) AND NOT b.id = ANY($6)
+			ELSE b.id = own.backend_id AND NOT (` + unchanged + `) END
+		ORDER BY b.id FOR NO KEY UPDATE OF b) locked`
 
 // Gateways whose load is asked for.
 const (
@@ -62,7 +70,7 @@ const (
 )
 
 // load begins a query of gateways and tells how many slots of each are reserved at those moments of a window ($1, $2) that
-// matter: its beginning, and whenever a reservation begins or ends. The class's own reservation ($3) is told apart. While an
+// matter: its beginning, and whenever a reservation begins or ends. What the class ($3) has itself is told apart. While an
 // update is undecided, the greater of a reservation's old and new slots counts. It adds up what comes and goes in the order of
 // time, so that a busy hour costs no more than the reservations that it has.
 func load(gateways string) string {
@@ -70,19 +78,19 @@ func load(gateways string) string {
 	WITH wanted AS (
 		SELECT tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)) AS during, ` + gateways + ` AS gateways
 	), counted AS (
-		SELECT r.* FROM wanted w JOIN janus_reservation r ON r.during && w.during
+		SELECT r.*, r.class_id = $3 AND r.state <> 'releasing' AS mine FROM wanted w JOIN janus_reservation r ON r.during && w.during
 		WHERE r.state <> 'released' AND r.backend_id = ANY(w.gateways)
 		UNION
-		SELECT r.* FROM wanted w JOIN janus_reservation r ON r.next_during && w.during
+		SELECT r.*, r.class_id = $3 AND r.state <> 'releasing' FROM wanted w JOIN janus_reservation r ON r.next_during && w.during
 		WHERE r.state <> 'released' AND r.next_during IS NOT NULL AND r.backend_id = ANY(w.gateways)
 	), taken (backend_id, during, others, own) AS (
-		SELECT backend_id, during, CASE WHEN id <> $3 THEN slots ELSE 0 END, CASE WHEN id = $3 THEN slots ELSE 0 END FROM counted
+		SELECT backend_id, during, CASE WHEN mine THEN 0 ELSE slots END, CASE WHEN mine THEN slots ELSE 0 END FROM counted
 		UNION ALL
 		SELECT backend_id, during * next_during, next_slots - slots, 0 FROM counted
-		WHERE id <> $3 AND next_slots > slots AND during && next_during
+		WHERE NOT mine AND next_slots > slots AND during && next_during
 		UNION ALL
 		SELECT backend_id, later, next_slots, 0 FROM counted, unnest(tstzmultirange(next_during) - tstzmultirange(during)) later
-		WHERE id <> $3 AND next_during IS NOT NULL
+		WHERE NOT mine AND next_during IS NOT NULL
 	), change (backend_id, at, others, own) AS (
 		SELECT gateway, lower(during), 0, 0 FROM wanted, unnest(gateways) gateway
 		UNION ALL
@@ -114,7 +122,7 @@ func (a admission) queueLock(batch *pgx.Batch) {
 	if except == nil {
 		except = []string{}
 	}
-	batch.Queue(lockBackends, a.group, a.only, except)
+	batch.Queue(lockBackends, a.args(a.group, except)...)
 }
 
 // verdict reads what admit has found, and returns CapacityExceeded where the slots do not fit.
@@ -139,8 +147,7 @@ func (a admission) verdict(row pgx.Row) error {
 func (a admission) decide(ctx context.Context, tx pgx.Tx, admit string, more ...any) error {
 	var batch pgx.Batch
 	a.queueLock(&batch)
-	args := append([]any{a.during.Start, a.during.End, a.own, a.slots}, more...)
-	batch.Queue(admit, args...).QueryRow(a.verdict)
+	batch.Queue(admit, a.args(more...)...).QueryRow(a.verdict)
 	return tx.SendBatch(ctx, &batch).Close()
 }
 
@@ -157,7 +164,7 @@ func slotsWindow(w minigroup.Window, now time.Time) minigroup.Window {
 
 // forDraft asks for the slots of a create.
 func forDraft(d minigroup.Draft, group string) admission {
-	return admission{group: group, slots: d.Slots(), during: slotsWindow(d.Time, time.Now())}
+	return admission{group: group, slots: d.Slots(), during: slotsWindow(d.Time, time.Now()), class: d.ClassID()}
 }
 
 // reserveForCreate keeps the reservation that an earlier run of the same draft has made, or makes one.
@@ -167,37 +174,80 @@ func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return id, err
 	}
-	return c.Reservation, reserve(ctx, tx, c.Reservation, c.Draft.ClassID(), nil, forDraft(c.Draft, c.Group))
+	return c.Reservation, reserve(ctx, tx, c.Reservation, nil, forDraft(c.Draft, c.Group))
 }
+
+// putBeside ends a statement that inserts a reservation: where the class has a live one, what is wanted is put beside what it has.
+const putBeside = `
+	ON CONFLICT (class_id) WHERE state IN ('pending', 'held')
+	DO UPDATE SET next_slots = excluded.slots, next_during = excluded.during, changed_at = now()`
 
 // admitAndReserve writes the reservation where admit has found a gateway on which it fits.
 var admitAndReserve = `
 	WITH best AS (` + admit + `
 	), reserved AS (
 		INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
-		SELECT $5, m.id, best.id, 'pending', $4, tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), m.fingerprint, $7
-		FROM best, minigroup m WHERE m.id = $6 AND best.fits
+		SELECT $5, m.id, best.id, 'pending', $4, tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), m.fingerprint, $6
+		FROM best, minigroup m WHERE m.id = $3 AND best.fits` + putBeside + `
 	)
 	SELECT id, fits, free FROM best`
 
 // reserve admits the slots and writes the reservation for the draft that the class is created from.
-func reserve(ctx context.Context, tx pgx.Tx, id, classID uuid.UUID, update *uuid.UUID, a admission) error {
-	return a.decide(ctx, tx, admitAndReserve, id, classID, update)
+func reserve(ctx context.Context, tx pgx.Tx, id uuid.UUID, update *uuid.UUID, a admission) error {
+	return a.decide(ctx, tx, admitAndReserve, id, update)
 }
 
-// reserveFresh writes the reservation of a class that was just made with this attempt ($6), and nothing where it was not. Where
-// the slots fit on no gateway it fails, for there is no reservation without one, and everything with it.
+// forUpdate asks for the slots of an update: none where it gives up those that the class has, which stay until it commits.
+func forUpdate(u minigroup.UpdateEntry) admission {
+	a := admission{group: u.Group, during: slotsWindow(u.Plan.Time, time.Now()), class: u.ClassID}
+	if u.Gateways && !u.Plan.Ends && u.Plan.Reserve != nil {
+		a.slots = *u.Plan.Reserve
+	}
+	return a
+}
+
+// reserveForUpdate puts the new slots and window beside the old ones.
+func reserveForUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
+	want := forUpdate(u)
+	if want.slots == 0 {
+		return nil
+	}
+	var same bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (`+reservedAlready+`)`, want.args()...).Scan(&same)
+	if err != nil || same {
+		return wrap("read reservation", err)
+	}
+	return reserve(ctx, tx, u.Reservation, &u.ID, want)
+}
+
+// reservedAlready finds the reservation of a class that has what it wants.
+const reservedAlready = `SELECT FROM janus_reservation WHERE class_id = $3 AND state IN ('pending', 'held') AND ` + unchanged
+
+// bestOrNone is the gateway that admit has found, and NULL where the slots fit on none. There is no reservation without one: then
+// the statement that writes it fails, and everything with it.
+var bestOrNone = `(SELECT id FROM (` + admit + `) best WHERE fits)`
+
+// reserveFresh writes the reservation of a class that was just made with this attempt ($6), and nothing where it was not.
 var reserveFresh = `
 	INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint)
-	SELECT $5, a.class_id, (SELECT id FROM (` + admit + `) best WHERE fits), 'pending', $4,
+	SELECT $5, a.class_id, ` + bestOrNone + `, 'pending', $4,
 		tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), a.fingerprint
 	FROM room_attempt a WHERE a.id = $6`
 
 // queueFresh locks the gateways and reserves by reserveFresh when the batch is sent.
 func (a admission) queueFresh(batch *pgx.Batch, c minigroup.CreateEntry) {
 	a.queueLock(batch)
-	batch.Queue(reserveFresh, a.during.Start, a.during.End, a.own, a.slots, c.Reservation, c.EventAttempt)
+	batch.Queue(reserveFresh, a.args(c.Reservation, c.EventAttempt)...)
 }
+
+// reserveBegun writes what the update ($6) of the run ($7) wants that was just begun, and nothing where it was not or where the
+// class has that already.
+var reserveBegun = `
+	INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, fingerprint, update_id)
+	SELECT $5, m.id, ` + bestOrNone + `, 'pending', $4,
+		tstzrange(to_timestamp($1::bigint), to_timestamp($2::bigint)), m.fingerprint, u.id
+	FROM minigroup m JOIN minigroup_update u ON u.class_id = m.id
+	WHERE m.id = $3 AND u.id = $6 AND u.state = 'running' AND u.run = $7 AND NOT EXISTS (` + reservedAlready + `)` + putBeside
 
 // MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
 // another gateway under the fresh id. It returns CapacityExceeded, and changes nothing, where it fits on no other, and
@@ -229,7 +279,7 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 		}
 		a := forDraft(draft, group)
 		a.except = given
-		return reserve(ctx, tx, to, draft.ClassID(), nil, a)
+		return reserve(ctx, tx, to, nil, a)
 	})
 }
 

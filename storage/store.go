@@ -99,5 +99,19 @@ func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) e
 	}
 }
 
+// inBatch sends what fill queues in one round trip and, as Postgres takes a batch for one, in one transaction; once more as inTx.
+func (s *Store) inBatch(ctx context.Context, doing string, fill func(*pgx.Batch)) error {
+	for try := 0; ; try++ {
+		var batch pgx.Batch
+		fill(&batch)
+		err := s.pool.SendBatch(ctx, &batch).Close()
+		var pgErr *pgconn.PgError
+		if try < 3 && errors.As(err, &pgErr) && isDeadlock(pgErr) {
+			continue
+		}
+		return wrap(doing, err)
+	}
+}
+
 // isDeadlock reports whether Postgres has chosen a transaction to end, so that others can go on.
 func isDeadlock(err *pgconn.PgError) bool { return err.Code == "40P01" || err.Code == "40001" }

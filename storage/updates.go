@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"minigroups/minigroup"
 )
@@ -20,43 +21,75 @@ func (s *Store) AnnounceUpdate(ctx context.Context, claim minigroup.Claim, class
 }
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
-// to begin), running, done or failed; or which other update has to be settled first. What is decided is left alone.
+// to begin), running, done or failed; or which other update has to be settled first. What is decided is left alone. A claim that
+// names no owner to replace takes nothing: it finds what is the run's already, and costs one statement.
 //
 // It returns *minigroup.OwnedError where another run owns the row, and NotReady where the minigroup cannot be updated.
 func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (minigroup.BegunUpdate, error) {
 	var begun minigroup.BegunUpdate
-	err := s.inTx(ctx, "take for update", func(tx pgx.Tx) error {
-		begun = minigroup.BegunUpdate{State: minigroup.UpdateRequested}
-		row, err := lockRow(ctx, tx, classID)
-		if err != nil {
+	err := s.inBatch(ctx, "take for update", func(batch *pgx.Batch) {
+		if claim.Replaces != "" {
+			batch.Queue(`SELECT FROM minigroup WHERE id = $1 FOR UPDATE`, classID) // what follows sees what those before have done
+			batch.Queue(takeUpdate, classID, claim.Run, claim.Replaces, updateID, overtaken)
+		}
+		batch.Queue(findUpdate, classID, updateID).QueryRow(func(row pgx.Row) (err error) {
+			begun, err = scanBegun(row)
 			return err
-		}
-		known, err := readUpdate(ctx, tx, `u.id = $1`, updateID)
-		if err != nil {
-			return err
-		}
-		if known != nil {
-			begun.State, begun.Failure = known.State, known.Failure
-		}
-		if begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed {
-			return nil
-		}
-		if row.state != minigroup.Ready {
-			return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", row.state)
-		}
-		if err := row.allows(claim); err != nil {
-			return err
-		}
-		if err := takeUpdate(ctx, tx, row, claim.Run, classID, updateID); err != nil || begun.State == minigroup.UpdateRunning {
-			return err
-		}
-		running, err := readUpdate(ctx, tx, `u.class_id = $1 AND u.state = 'running'`, classID)
-		if err == nil && running != nil {
-			begun.Unfinished, begun.UnfinishedRecreate = running.ID, running.Requested.Recreate != nil
-		}
-		return err
+		})
 	})
-	return begun, err
+	switch m := begun.Minigroup; {
+	case err != nil:
+		return begun, err
+	case begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed:
+		return minigroup.BegunUpdate{State: begun.State, Failure: begun.Failure}, nil
+	case m.State != minigroup.Ready:
+		return begun, minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.State)
+	case m.Run != claim.Run:
+		return begun, &minigroup.OwnedError{Owner: m.Run}
+	default:
+		return begun, nil
+	}
+}
+
+// takeUpdate makes the run $2 the owner of the row, which is locked and belongs to $3, and of its undecided update. An update that
+// was asked for earlier and whose run is gone before it began is over: it must not come after this one. Where the update $4 is
+// decided nothing is taken.
+const takeUpdate = `
+	WITH taken AS (
+		UPDATE minigroup SET owner = $2
+		WHERE id = $1 AND owner = $3 AND owner <> $2 AND state = 'ready'
+			AND NOT EXISTS (SELECT FROM minigroup_update WHERE id = $4 AND state IN ('done', 'failed'))
+		RETURNING id
+	), carried AS (
+		UPDATE minigroup_update u SET run = $2 FROM taken WHERE u.class_id = taken.id AND u.state = 'running'
+	)
+	UPDATE minigroup_update u SET state = 'failed', failure = $5, decided_at = now()
+	FROM taken WHERE u.class_id = taken.id AND u.state = 'requested' AND u.id <> $4`
+
+// overtaken is why an update has failed that was asked for and did not begin before another was.
+var overtaken = failureJSON{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
+
+// findUpdate reads a minigroup, how far its update $2 is, and which other one is running.
+const findUpdate = `
+	SELECT ` + minigroupColumns + `, coalesce(u.state, 'requested'), u.failure, u.decided_at, other.id, other.requested
+	FROM minigroup m
+	LEFT JOIN minigroup_update u ON u.id = $2
+	LEFT JOIN minigroup_update other ON other.class_id = m.id AND other.state = 'running' AND other.id <> $2
+	WHERE m.id = $1`
+
+func scanBegun(row pgx.Row) (b minigroup.BegunUpdate, err error) {
+	var failure *failureJSON
+	var decidedAt *time.Time
+	var other *uuid.UUID
+	var asked *changeJSON
+	if err := scanMinigroup(row, &b.Minigroup, &b.State, &failure, &decidedAt, &other, &asked); err != nil {
+		return b, err
+	}
+	b.Failure = failure.failure(decidedAt)
+	if other != nil {
+		b.Unfinished, b.UnfinishedRecreate = *other, asked.Recreate != nil
+	}
+	return b, nil
 }
 
 // BeginUpdate writes the update with its old and new values; the new slots are admitted and stand beside the old until
@@ -64,6 +97,9 @@ func (s *Store) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 // returns Closed where the class has ended, PreconditionFailed where it is not at the revision that the update demands, and
 // CapacityExceeded where the slots do not fit.
 func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
+	if begun, err := s.beginUpdateAtOnce(ctx, u); err != nil || begun {
+		return err
+	}
 	return s.inTx(ctx, "begin update", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, u.ClassID)
 		if err != nil {
@@ -78,85 +114,63 @@ func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 		if err := row.demandRevision(u.Change); err != nil {
 			return err
 		}
-		if err := writeUpdate(ctx, tx, u); err != nil || !u.Gateways || u.Plan.Ends {
+		if err := writeUpdate(ctx, tx, u); err != nil {
 			return err
 		}
 		return reserveForUpdate(ctx, tx, u)
 	})
 }
 
-// takeUpdate makes the run the owner of the row and of its undecided update. An update that was asked for earlier and whose
-// run is gone before it began is over: it must not come after this one.
-func takeUpdate(ctx context.Context, tx pgx.Tx, row lockedRow, run string, classID, updateID uuid.UUID) error {
-	if row.owner == run {
-		return nil // it has taken it before
+// beginUpdateAtOnce begins an update in one round trip. It reports false, and changes nothing, where a demand is not met or the
+// slots do not fit: why that is, and whether it is so still, is found out step by step.
+func (s *Store) beginUpdateAtOnce(ctx context.Context, u minigroup.UpdateEntry) (begun bool, err error) {
+	var batch pgx.Batch // the class first, then the gateways: so everybody locks
+	batch.Queue(beginUpdate, begunWith(u)...).Exec(func(tag pgconn.CommandTag) error {
+		begun = tag.RowsAffected() == 1
+		return nil
+	})
+	if want := forUpdate(u); want.slots > 0 {
+		want.queueLock(&batch)
+		batch.Queue(reserveBegun, want.args(u.Reservation, u.ID, u.Run)...)
 	}
-	overtaken := failureJSON{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
-	var batch pgx.Batch
-	batch.Queue(`UPDATE minigroup SET owner = $2 WHERE id = $1`, classID, run)
-	batch.Queue(`UPDATE minigroup_update SET run = $2 WHERE class_id = $1 AND state = 'running'`, classID, run)
-	batch.Queue(`
-		UPDATE minigroup_update SET state = 'failed', failure = $3, decided_at = now()
-		WHERE class_id = $1 AND state = 'requested' AND id <> $2`, classID, updateID, overtaken)
-	return wrap("take minigroup", tx.SendBatch(ctx, &batch).Close())
+	err = s.pool.SendBatch(ctx, &batch).Close()
+	if isRolledBack(err) {
+		return false, nil
+	}
+	return begun, wrap("begin update", err)
 }
 
-func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
+// beginUpdate locks the class $1 and writes its update; nothing where the run does not own the class, or the class has ended ($11:
+// that does not matter) or is at another revision ($12) than is demanded.
+const beginUpdate = `
+	INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
+		new_during, new_reserve, new_host, ends_class, patch)
+	SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
+		tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
+	FROM minigroup m
+	WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NULL OR $11) AND m.revision = coalesce($12, m.revision)
+	FOR UPDATE
+	ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run, old_during = excluded.old_during, old_reserve = excluded.old_reserve,
+		old_host = excluded.old_host, new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
+		ends_class = excluded.ends_class, patch = excluded.patch`
+
+func begunWith(u minigroup.UpdateEntry) []any {
 	p := u.Plan
-	_, err := tx.Exec(ctx, `
-		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
-			new_during, new_reserve, new_host, ends_class, patch)
-		SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
-			tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
-		FROM minigroup m WHERE m.id = $1
-		ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run, old_during = excluded.old_during, old_reserve = excluded.old_reserve,
-			old_host = excluded.old_host, new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
-			ends_class = excluded.ends_class, patch = excluded.patch`,
-		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toPatchJSON(p.Patch))
-	if err != nil {
-		return fmt.Errorf("write update: %w", err)
+	return []any{
+		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toPatchJSON(p.Patch),
+		u.Change.Recreate != nil, u.Change.Revision,
 	}
-	return nil
 }
 
-// reserveForUpdate puts the new slots and window beside the old ones. Slots that are given up stay until the update commits.
-func reserveForUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
-	var slots int32
-	if u.Plan.Reserve != nil {
-		slots = *u.Plan.Reserve
-	}
-	if slots == 0 {
-		return nil
-	}
-	want := admission{group: u.Group, slots: slots, during: slotsWindow(u.Plan.Time, time.Now())}
-	var same bool
-	err := tx.QueryRow(ctx, `
-		SELECT id, backend_id, slots = $2 AND during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint))
-		FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`,
-		u.ClassID, slots, want.during.Start, want.during.End).Scan(&want.own, &want.only, &same)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return reserve(ctx, tx, u.Reservation, u.ClassID, &u.ID, want)
-	case err != nil:
-		return fmt.Errorf("read reservation: %w", err)
-	case same:
-		return nil
-	}
-	if err := want.decide(ctx, tx, admit); err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `
-		UPDATE janus_reservation SET next_slots = $2, next_during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), changed_at = now()
-		WHERE id = $1`, want.own, slots, want.during.Start, want.during.End)
-	if err != nil {
-		return fmt.Errorf("write next slots: %w", err)
-	}
-	return nil
+// writeUpdate writes an update whose demands are met.
+func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
+	_, err := tx.Exec(ctx, beginUpdate, begunWith(u)...)
+	return wrap("write update", err)
 }
 
 // UpdateRecord reads an update. It returns a *minigroup.Error of kind ClassNotFound where it is unknown.
 func (s *Store) UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error) {
-	rec, err := readUpdate(ctx, s.pool, `u.id = $1`, id)
+	rec, err := readUpdate(ctx, s.pool, id)
 	if err != nil {
 		return minigroup.UpdateRecord{}, err
 	}
@@ -170,8 +184,19 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// readUpdate returns nil where no update meets the condition.
-func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigroup.UpdateRecord, error) {
+// updateColumns are what scanUpdate reads from `minigroup_update u`.
+const updateColumns = `u.id, u.class_id, u.state, u.run, u.requested, u.failure, u.decided_at, u.patch, u.patches,
+	extract(epoch FROM u.patch_until - now())::float8,
+	extract(epoch FROM lower(u.new_during))::bigint, extract(epoch FROM upper(u.new_during))::bigint, u.new_reserve, u.new_host, u.ends_class,
+	(SELECT m.conference_room_id FROM minigroup m WHERE m.id = u.class_id)`
+
+// readUpdate returns nil where there is no such update.
+func readUpdate(ctx context.Context, q querier, id uuid.UUID) (*minigroup.UpdateRecord, error) {
+	return scanUpdate(q.QueryRow(ctx, `SELECT `+updateColumns+` FROM minigroup_update u WHERE u.id = $1`, id))
+}
+
+// scanUpdate returns nil where there is no row.
+func scanUpdate(row pgx.Row) (*minigroup.UpdateRecord, error) {
 	var r minigroup.UpdateRecord
 	var requested, patch *changeJSON
 	var failure *failureJSON
@@ -179,14 +204,8 @@ func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigro
 	var decided *time.Time
 	var left *float64
 	var room *uuid.UUID
-	err := q.QueryRow(ctx, `
-		SELECT u.id, u.class_id, u.state, u.run, u.requested, u.failure, u.decided_at, u.patch, u.patches,
-			extract(epoch FROM u.patch_until - now())::float8,
-			extract(epoch FROM lower(u.new_during))::bigint, extract(epoch FROM upper(u.new_during))::bigint, u.new_reserve, u.new_host, u.ends_class,
-			m.conference_room_id
-		FROM minigroup_update u JOIN minigroup m ON m.id = u.class_id WHERE `+where, arg).
-		Scan(&r.ID, &r.ClassID, &r.State, &r.Run, &requested, &failure, &decided, &patch, &r.Patches, &left,
-			&r.Plan.Time.Start, &r.Plan.Time.End, &r.Plan.Reserve, &host, &r.Plan.Ends, &room)
+	err := row.Scan(&r.ID, &r.ClassID, &r.State, &r.Run, &requested, &failure, &decided, &patch, &r.Patches, &left,
+		&r.Plan.Time.Start, &r.Plan.Time.End, &r.Plan.Reserve, &host, &r.Plan.Ends, &room)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // absent is an answer here, not a failure
 	}
@@ -211,35 +230,52 @@ func readUpdate(ctx context.Context, q querier, where string, arg any) (*minigro
 const ownsUpdate = `id = $1 AND state = 'running' AND run = $2
 	AND EXISTS (SELECT 1 FROM minigroup m WHERE m.id = class_id AND m.owner = $2 AND m.state = 'ready')`
 
-// SendPatch notes that a PATCH is about to be sent and may be in flight for so long. From here on the update goes
-// forward. It returns *minigroup.SupersededError where the update is not the run's to carry out or is decided, and another
-// error, worth a later try, where a PATCH of it may still be in flight.
-func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {
-	return s.onPatch(ctx, "send patch", `
-		UPDATE minigroup_update SET patch_until = now() + $3::interval, patches = patches + 1
-		WHERE `+ownsUpdate+` AND patch_until IS NULL`, id, run, flight)
+// SendPatch notes that the PATCH of an update is about to be sent and may be in flight for so long, and returns the update as it
+// is then. From here on the update goes forward. It reports false, and notes nothing, where conference is asked for nothing, the
+// update is decided, or a PATCH of it may still be in flight. It returns *minigroup.SupersededError where the update is not the
+// run's to carry out, another error, worth a later try, where another step of the run was faster, and a *minigroup.Error of kind
+// ClassNotFound where the update is unknown.
+func (s *Store) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error) {
+	noted, err := scanUpdate(s.pool.QueryRow(ctx, `
+		UPDATE minigroup_update u SET patch_until = now() + $3::interval, patches = patches + 1
+		WHERE `+ownsUpdate+` AND patch <> '{}' AND patch_until IS NULL
+		RETURNING `+updateColumns, id, run, flight))
+	if err != nil {
+		return rec, false, wrap("send patch", err)
+	}
+	if noted != nil {
+		return *noted, true, nil
+	}
+	rec, err = s.UpdateRecord(ctx, id)
+	if err != nil || rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty() || rec.PatchOpen {
+		return rec, false, err
+	}
+	return rec, false, wrap("send patch", lostTo(rec, run))
 }
 
-// onPatch is onUpdate where another step of the same run may have been faster: then the error is worth a later try.
-func (s *Store) onPatch(ctx context.Context, doing, sql string, id uuid.UUID, run string, span time.Duration) error {
-	err := s.onUpdate(ctx, doing, sql, id, run, span)
-	var superseded *minigroup.SupersededError
-	if errors.As(err, &superseded) {
-		rec, readErr := s.UpdateRecord(ctx, id)
-		if readErr == nil && rec.State == minigroup.UpdateRunning && rec.Run == run {
-			return fmt.Errorf("%s: another step carries update %s out", doing, id)
-		}
+// lostTo is the error of a run that was late to note something of an update.
+func lostTo(rec minigroup.UpdateRecord, run string) error {
+	if rec.State == minigroup.UpdateRunning && rec.Run == run {
+		return fmt.Errorf("another step carries update %s out", rec.ID)
 	}
-	return err
+	return notToCarryOut(rec.ID)
 }
 
 // PatchUnanswered notes that a PATCH of the update went unanswered and that conference, when it was read, had not taken it.
 // Another may be sent; should conference execute the first all the same, the comparison that is due after so long finds out.
-// It returns errors as SendPatch does: another step of the run may have been faster.
+// It returns *minigroup.SupersededError where the update is not the run's to carry out, and another error, worth a later try, where
+// another step of the run was faster.
 func (s *Store) PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error {
-	return s.onPatch(ctx, "give up patch", `
+	err := s.onUpdate(ctx, "give up patch", `
 		UPDATE minigroup_update SET patch_until = NULL, compare_at = now() + $3::interval
 		WHERE `+ownsUpdate+` AND patch_until <= now()`, id, run, compareAfter)
+	var superseded *minigroup.SupersededError
+	if errors.As(err, &superseded) {
+		if rec, readErr := s.UpdateRecord(ctx, id); readErr == nil {
+			return wrap("give up patch", lostTo(rec, run))
+		}
+	}
+	return err
 }
 
 // PatchUndone notes that the PATCH of this number, counted from 1, was not sent after all. It changes nothing where another
@@ -260,22 +296,37 @@ func (s *Store) onUpdate(ctx context.Context, doing, sql string, args ...any) er
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if tag.RowsAffected() == 0 {
-		return minigroup.Supersededf("update %s is not this run's to carry out any more", args[0])
+		return notToCarryOut(args[0])
 	}
 	return nil
 }
 
-// commitSlots makes the slots and the window that the update $2 has put beside those of the class $1 its only ones.
+func notToCarryOut(update any) error {
+	return minigroup.Supersededf("update %s is not this run's to carry out any more", update)
+}
+
+// commitSlots makes the slots and the window that an update u, which is to follow, has put beside those of its class its only ones.
 const commitSlots = `
 	UPDATE janus_reservation r SET changed_at = now(), slots = coalesce(next_slots, slots), during = coalesce(next_during, during),
 		next_slots = NULL, next_during = NULL, update_id = NULL,
 		state = CASE WHEN coalesce(u.new_reserve, 0) = 0 THEN 'releasing' ELSE r.state END
-	FROM minigroup_update u WHERE u.id = $2 AND r.class_id = $1 AND r.state IN ('pending', 'held')`
+	FROM `
 
 // CommitUpdate writes the new values once conference has agreed. The class ends where the update asks for that, or where
 // conference has closed the room meanwhile. Done twice it does the same once. It returns *minigroup.SupersededError where
 // the update is not the run's to commit.
 func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
+	var committed bool
+	err := s.inBatch(ctx, "commit update", func(batch *pgx.Batch) {
+		batch.Queue(lockClassOf, id) // what follows sees what those before have done
+		batch.Queue(commitUpdate, id, run, false).Exec(func(tag pgconn.CommandTag) error {
+			committed = tag.RowsAffected() == 1
+			return nil
+		})
+	})
+	if err != nil || committed {
+		return err
+	}
 	return s.inTx(ctx, "commit update", func(tx pgx.Tx) error {
 		classID, state, err := lockUpdate(ctx, tx, run, id)
 		if err != nil || state == minigroup.UpdateDone {
@@ -285,15 +336,7 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 			return minigroup.Supersededf("update %s is %s", id, state)
 		}
 		var ends bool
-		var batch pgx.Batch
-		batch.Queue(`
-			UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
-			FROM minigroup_update u WHERE m.id = $1 AND u.id = $2`, classID, id)
-		batch.Queue(commitSlots, classID, id)
-		batch.Queue(`
-			UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL WHERE id = $1 RETURNING ends_class`, id).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&ends) })
-		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		if err := tx.QueryRow(ctx, commitUpdate+` RETURNING u.ends_class`, id, run, true).Scan(&ends); err != nil {
 			return err
 		}
 		if ends {
@@ -304,6 +347,19 @@ func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 		return err
 	})
 }
+
+// commitUpdate commits the update $1 of the run $2, whose class is locked. One that may end its class is committed only where
+// whoever asks sees to that ($3).
+const commitUpdate = `
+	WITH u AS (
+		UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL
+		WHERE ` + ownsUpdate + ` AND ($3 OR NOT ends_class AND NOT EXISTS (
+			SELECT FROM closed_room c WHERE c.class_id = minigroup_update.class_id AND NOT c.settled))
+		RETURNING class_id, new_during, new_reserve, new_host, ends_class
+	), slots AS (` + commitSlots + `u WHERE r.class_id = u.class_id AND r.state IN ('pending', 'held')
+	)
+	UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
+	FROM u WHERE m.id = u.class_id`
 
 // FailUpdate ends an update with nothing changed; rooms that it has made are condemned, and the class ends where conference has
 // closed its room meanwhile. With unlessSent it leaves an update alone of which a PATCH may have
@@ -365,7 +421,7 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 	if err != nil {
 		return err
 	}
-	known, err := readUpdate(ctx, tx, `u.id = $1`, id)
+	known, err := readUpdate(ctx, tx, id)
 	if err != nil || (known != nil && known.State != minigroup.UpdateRequested) {
 		return err
 	}
@@ -373,8 +429,8 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 		return err
 	}
 	if row.state == minigroup.Ready {
-		if err := takeUpdate(ctx, tx, row, claim.Run, classID, id); err != nil {
-			return err
+		if _, err := tx.Exec(ctx, takeUpdate, classID, claim.Run, row.owner, id, overtaken); err != nil {
+			return fmt.Errorf("take minigroup: %w", err)
 		}
 	}
 	_, err = tx.Exec(ctx, `
@@ -386,12 +442,13 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 	return nil
 }
 
+// lockClassOf locks the minigroup of an update.
+const lockClassOf = `SELECT m.owner, m.id FROM minigroup m WHERE m.id = (SELECT class_id FROM minigroup_update WHERE id = $1) FOR UPDATE`
+
 // lockUpdate locks the minigroup and the update, in this order, and demands that the run owns an update that is running.
 func lockUpdate(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID) (classID uuid.UUID, state minigroup.UpdateState, err error) {
 	var owner, carrier string
-	err = tx.QueryRow(ctx, `
-		SELECT m.owner, m.id FROM minigroup m WHERE m.id = (SELECT class_id FROM minigroup_update WHERE id = $1) FOR UPDATE`, id).
-		Scan(&owner, &classID)
+	err = tx.QueryRow(ctx, lockClassOf, id).Scan(&owner, &classID)
 	if err != nil {
 		return classID, state, fmt.Errorf("lock minigroup: %w", err)
 	}

@@ -38,7 +38,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil || now.Update == nil || now.Update.State != minigroup.UpdateRunning || !now.Time.Equal(m.Time) {
 			t.Fatalf("got %+v, %v", now, err)
 		}
-		if err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil {
+		if _, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil || !sent {
 			t.Fatal(err)
 		}
 		rec, err := s.UpdateRecord(t.Context(), id)

@@ -138,8 +138,17 @@ func (l ledger) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 	return l.do(ctx, swapRooms, func(ctx context.Context) error { return l.Store.SwapRooms(ctx, run, id) })
 }
 
-func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) error {
-	return l.do(ctx, sendPatch, func(ctx context.Context) error { return l.Store.SendPatch(ctx, run, id, flight) })
+// SendPatch tells once that a PATCH may be in flight. A step that hears so waits for its moment on the clock of the workflow,
+// which skips the wait; so the clock of Postgres has to skip it too.
+func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error) {
+	err = l.do(ctx, sendPatch, func(ctx context.Context) (err error) {
+		rec, sent, err = l.Store.SendPatch(ctx, run, id, flight)
+		if err == nil && !sent && rec.PatchLeft > 0 {
+			_, err = l.db.Exec(ctx, `UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
+		}
+		return err
+	})
+	return rec, sent, err
 }
 
 func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error {
@@ -169,14 +178,4 @@ func (l ledger) ForgottenRooms(ctx context.Context, quiet time.Duration, limit i
 		return err
 	})
 	return out, err
-}
-
-// UpdateRecord tells once that a PATCH may be in flight. A step that hears so waits for its moment on the clock of the
-// workflow, which skips the wait; so the clock of Postgres has to skip it too.
-func (l ledger) UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error) {
-	rec, err := l.Store.UpdateRecord(ctx, id)
-	if err == nil && rec.PatchLeft > 0 {
-		_, err = l.db.Exec(ctx, `UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
-	}
-	return rec, err
 }

@@ -77,7 +77,7 @@ func (s *stage) frozenUpdate(run string, id uuid.UUID, d minigroup.Draft, c mini
 
 // undecided reports whether the ledger knows of the update as one that has begun.
 func (s *stage) undecided(id uuid.UUID) bool {
-	rec, err := s.ledger.Store.UpdateRecord(s.Context(), id)
+	rec, err := s.ledger.UpdateRecord(s.Context(), id)
 	return err == nil && rec.State == minigroup.UpdateRunning
 }
 
