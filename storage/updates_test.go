@@ -133,6 +133,46 @@ func TestUpdate(t *testing.T) {
 	})
 }
 
+func TestAnUpdateOfAClassThatHasEndedDoesNotBegin(t *testing.T) {
+	s, db := storagetest.New(t)
+	m := readyWith(t, s, running())
+	take(t, s, closing(m, false))
+	_, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: m.Time, Reserve: new(int32(2)), Host: "a.b.c"})
+	var refused *minigroup.Error
+	if !errors.As(err, &refused) || refused.Kind != minigroup.Closed {
+		t.Errorf("got %v", err)
+	}
+	if n := count(t, db, `SELECT (SELECT count(*) FROM minigroup_update) + (SELECT count(*) FROM janus_reservation WHERE state <> 'releasing')`); n != 0 {
+		t.Errorf("%d rows were written", n)
+	}
+}
+
+func TestNothingIsTakenForAnUpdateThatIsDecided(t *testing.T) {
+	s, _ := storagetest.New(t)
+	m := ready(t, s, "run-1", draft(0))
+	done, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"})
+	if err == nil {
+		err = s.CommitUpdate(t.Context(), "run-2", done)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another was asked for since.
+	later := uuid.New()
+	if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, replaced := range []string{"", "run-2"} {
+		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: replaced}, m.ClassID(), done); err != nil || b.State != minigroup.UpdateDone {
+			t.Errorf("got %+v, %v", b, err)
+		}
+	}
+	rec, err := s.UpdateRecord(t.Context(), later)
+	if now := read(t, s, m.ClassID()); err != nil || now.Run != "run-2" || rec.State != minigroup.UpdateRequested {
+		t.Errorf("got %+v, %+v, %v", now, rec, err)
+	}
+}
+
 func revisionOf(t *testing.T, s *storage.Store, id uuid.UUID) int64 {
 	t.Helper()
 	m, err := s.ByID(t.Context(), id)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/activities"
 	"minigroups/minigroup"
 )
 
@@ -154,4 +155,29 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 			t.Errorf("the run ended with %v", p.err)
 		}
 	})
+}
+
+// A worker asks the gateway for slots that are held already, and meanwhile another gives them back and looks after the gateway.
+func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
+	t.Parallel()
+	s, d := newDatabase(t).stage(t), newDraft()
+	m := s.established(d)
+	s.tell(janusReserve, func(c call) error {
+		ends := minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience}}}
+		if _, err := s.ledger.TakeAnnouncements(s.Context(), ends); err != nil {
+			s.Error(err)
+		}
+		if err := s.sweepGateways(m.ClassID()); err != nil {
+			s.Error(err)
+		}
+		return well(c)
+	})
+	if err := s.act("run-1", s.acts.ProjectReservations, activities.ClassRef{ID: m.ClassID()}); err == nil {
+		t.Error("the slots are told to be held")
+	}
+	m, err := s.ledger.ByID(s.Context(), m.ClassID())
+	if err != nil || m.ClosedAt.IsZero() {
+		t.Fatalf("got %+v, %v", m, err)
+	}
+	s.slotsHold(m, s.look())
 }
