@@ -173,6 +173,55 @@ func TestNothingIsTakenForAnUpdateThatIsDecided(t *testing.T) {
 	}
 }
 
+func TestSendPatch(t *testing.T) {
+	s, _ := storagetest.New(t)
+	m := ready(t, s, "run-1", draft(0))
+	later := minigroup.Window{Start: new(*m.Time.Start + 60), End: new(*m.Time.End + 60)}
+	id, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: later, Host: m.Host, Patch: minigroup.ConferencePatch{Time: &later}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var superseded *minigroup.SupersededError
+	if rec, sent, err := s.SendPatch(t.Context(), "run-1", id, time.Minute); sent || !errors.As(err, &superseded) {
+		t.Errorf("of another run: %+v, %t, %v", rec, sent, err)
+	}
+	rec, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute)
+	if err != nil || !sent || rec.ID != id || rec.Patches != 1 || !rec.PatchOpen || rec.ConferenceRoomID != m.ConferenceRoomID || !rec.Plan.Patch.Time.Equal(later) {
+		t.Fatalf("got %+v, %t, %v", rec, sent, err)
+	}
+	if rec, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil || sent || rec.Patches != 1 || rec.PatchLeft < 50*time.Second {
+		t.Errorf("while one may be in flight: %+v, %t, %v", rec, sent, err)
+	}
+	if err := s.PatchUnanswered(t.Context(), "run-2", id, time.Minute); err == nil || errors.As(err, &superseded) {
+		t.Errorf("one that may be in flight is given up: %v", err)
+	}
+	if err := s.PatchUndone(t.Context(), "run-2", id, rec.Patches); err != nil {
+		t.Fatal(err)
+	}
+	if rec, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil || !sent || rec.Patches != 2 {
+		t.Errorf("once more: %+v, %t, %v", rec, sent, err)
+	}
+	if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
+		t.Fatal(err)
+	}
+	if rec, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil || sent || rec.State != minigroup.UpdateDone || rec.PatchOpen {
+		t.Errorf("when it is done: %+v, %t, %v", rec, sent, err)
+	}
+	var unknown *minigroup.Error
+	if _, sent, err := s.SendPatch(t.Context(), "run-2", uuid.New(), time.Minute); sent || !errors.As(err, &unknown) || unknown.Kind != minigroup.ClassNotFound {
+		t.Errorf("of no update: %t, %v", sent, err)
+	}
+
+	m = ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: "asks nothing", Host: "h"})
+	id, err = beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Host: "a.b.c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec, sent, err := s.SendPatch(t.Context(), "run-2", id, time.Minute); err != nil || sent || rec.State != minigroup.UpdateRunning || rec.PatchOpen {
+		t.Errorf("where conference is asked for nothing: %+v, %t, %v", rec, sent, err)
+	}
+}
+
 func revisionOf(t *testing.T, s *storage.Store, id uuid.UUID) int64 {
 	t.Helper()
 	m, err := s.ByID(t.Context(), id)
