@@ -24,6 +24,11 @@ func (r Run) WriteDocument(w io.Writer) error {
 	if err := goals.WriteMarkdown(&out); err != nil {
 		return err
 	}
+	for _, v := range r.Verdicts() {
+		if v.Measured && !v.Met && v.forbids != "" {
+			fmt.Fprintf(&out, "\n*%s* is missed: %s.\n", v.Says, v.forbids)
+		}
+	}
 	out.WriteString("\n![latency and throughput of every variant](benchmarks.svg)\n")
 	for _, t := range others {
 		fmt.Fprintf(&out, "\n## %s\n\n", t.Title)
