@@ -230,6 +230,9 @@ func (b *bench) measure(ctx context.Context, begun time.Time, tasks []task) (r r
 	for _, t := range tasks {
 		r.Cells = append(r.Cells, t.cells...)
 	}
+	if r.Machine.Postgres, err = b.world.postgresVersion(ctx); err != nil {
+		return r, err
+	}
 	windows, _ := b.extent(tasks)
 	progress := progress{of: windows, begun: time.Now()}
 	for round := range b.rounds {

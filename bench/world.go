@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"minigroups/auth"
 	"minigroups/bench/upstream"
 	"minigroups/config"
@@ -102,6 +104,15 @@ func (w *world) startPostgres(ctx context.Context) (err error) {
 		w.parts = append(w.parts, w.postgres)
 	}
 	return err
+}
+
+func (w *world) postgresVersion(ctx context.Context) (version string, err error) {
+	conn, err := pgx.Connect(ctx, w.postgres.URL("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	return version, conn.QueryRow(ctx, "SHOW server_version").Scan(&version)
 }
 
 func (w *world) startUpstreams(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -13,8 +14,8 @@ func (r Run) WriteDocument(w io.Writer) error {
 	out.WriteString("# Benchmarks\n\nWritten by `make bench`; do not edit.\n\n")
 	fmt.Fprintf(&out, "%s, commit %s, in %s.\n\n", r.Begun.UTC().Format("2 January 2006, 15:04 UTC"), r.Revision, duration(r.Took))
 	m := r.Machine
-	fmt.Fprintf(&out, "Machine: %d × %s, %.1f GB of memory, Linux %s, %s, %s. Everything shares it: load, service, Temporal, Postgres and upstreams.\n\n",
-		m.Cores, m.Processor, float64(m.MemoryMB)/1024, m.Kernel, m.Go, m.Postgres)
+	fmt.Fprintf(&out, "Machine: %d × %s, %.1f GB of memory, Linux %s, %s, PostgreSQL %s. Everything shares it: load, service, Temporal, Postgres and upstreams.\n\n",
+		m.Cores, m.Processor, float64(m.MemoryMB)/1024, m.Kernel, m.Go, cmp.Or(m.Postgres, "of an unknown version"))
 	if r.Quick {
 		out.WriteString("**This was a quick run, of short windows: it shows that everything runs, and its figures little.**\n\n")
 	}
