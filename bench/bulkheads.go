@@ -43,12 +43,13 @@ func (b *bench) withoutTemporal(t task, of func(context.Context) (*system, error
 			return nil, err
 		}
 		s.thaw()
+		s.cutOff = true
 		s.temporal.Freeze()
 		crowd := load.Crowd{Clients: 64, For: b.length.warmUp + b.length.window, Work: creates(upstream.Usual)}
 		over := make(chan *load.Answers, 1)
 		go func() { over <- crowd.Run(ctx, s.target) }()
 		samples, err := run(ctx)
-		s.temporal.Thaw()
+		s.cutOff = false
 		s.thaw() // the creates that still wait are to be answered
 		answers := <-over
 		s.freeze()

@@ -43,10 +43,13 @@ func (b *bench) footprint() []task {
 func (b *bench) footprints(ctx context.Context, s *system, file string, idle, loaded report.Cell) (samples []report.Sample, err error) {
 	values := map[string]float64{}
 	s.processes = nil
+	s.thaw()
 	defer func() {
 		for _, p := range s.processes {
 			err = errors.Join(err, p.Stop(ctx))
 		}
+		s.processes = nil
+		s.freeze()
 	}()
 	for _, program := range []string{"worker", "api"} {
 		binary, err := os.Stat(filepath.Join(b.world.bin, program))

@@ -69,11 +69,11 @@ func (b *bench) crowded() task {
 	return all
 }
 
-// waiting is the product with so many sagas that wait for event, which does as it does for that audience.
+// waiting is the product with so many sagas that wait for event, which does as it does for that audience, on a Temporal of its own.
 func (b *bench) waiting(ctx context.Context, name string, sagas int, audience string) (*system, error) {
 	w := b.world
 	return w.system(ctx, name, func(ctx context.Context, s *system) error {
-		cfg, err := w.prepareProduct(ctx, s, w.home)
+		cfg, err := w.prepareProduct(ctx, s, w.home+another)
 		if err != nil {
 			return err
 		}

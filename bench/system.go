@@ -16,19 +16,28 @@ type system struct {
 	name      string
 	processes []*stack.Process
 	temporal  *stack.Temporal // nil: none
-	target    load.Target
+	// cutOff says that it is to do without Temporal, which stays frozen; restless that its Temporal is a dev server, which does not
+	// work any more after minutes of that.
+	cutOff, restless bool
+	target           load.Target
 	// database and queue are its own.
 	database, queue string
 }
 
-// freeze stops the processes in their tracks, so that they take nothing from what is measured next.
+// freeze stops the processes and Temporal in their tracks, so that they take nothing from what is measured next.
 func (s *system) freeze() {
 	for _, p := range s.processes {
 		p.Freeze()
 	}
+	if s.temporal != nil && !s.restless {
+		s.temporal.Freeze()
+	}
 }
 
 func (s *system) thaw() {
+	if s.temporal != nil && !s.cutOff {
+		s.temporal.Thaw()
+	}
 	for _, p := range s.processes {
 		p.Thaw()
 	}
@@ -75,7 +84,7 @@ func (w *world) product(ctx context.Context, name, kind string) (*system, error)
 
 // prepareProduct brings database and Temporal to what an instance needs, and returns the file with its configuration.
 func (w *world) prepareProduct(ctx context.Context, s *system, kind string) (file string, err error) {
-	if s.temporal, err = w.temporal(ctx, kind); err != nil {
+	if err := w.giveTemporal(ctx, s, kind); err != nil {
 		return "", err
 	}
 	cfg := w.cfg
@@ -131,8 +140,7 @@ func (w *world) rival(ctx context.Context, name, rival, kind string) (*system, e
 		if kind == "" {
 			return w.serve(ctx, s, rival, "")
 		}
-		var err error
-		if s.temporal, err = w.temporal(ctx, kind); err != nil {
+		if err := w.giveTemporal(ctx, s, kind); err != nil {
 			return err
 		}
 		return w.serve(ctx, s, rival, s.temporal.Address())

@@ -95,6 +95,9 @@ type TemporalServerOptions struct {
 	// Postgres holds its databases, temporal and temporal_visibility, which are
 	// made where they are missing and brought up to its schema.
 	Postgres *Postgres
+	// Prefix begins the names of those databases, so that several servers can
+	// share a Postgres.
+	Prefix string
 	// Ports, the same whenever it is started on the same databases: it knows its
 	// services by them.
 	Ports TemporalPorts
@@ -114,7 +117,7 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 		return nil, fmt.Errorf("start Temporal: %w", err)
 	}
 	for database, schema := range map[string]string{temporalDatabase: "temporal", temporalVisibilityDatabase: "visibility"} {
-		if err := options.bringUp(ctx, database, "postgresql/v12/"+schema); err != nil {
+		if err := options.bringUp(ctx, options.Prefix+database, "postgresql/v12/"+schema); err != nil {
 			return nil, fmt.Errorf("start Temporal: %w", err)
 		}
 	}
@@ -150,7 +153,7 @@ func (o TemporalServerOptions) configure() (env []string, err error) {
 	}
 	return slices.Concat(o.Ports.environment(), []string{
 		"DB_PORT=" + strconv.Itoa(o.Postgres.Port()), "POSTGRES_USER=" + postgresAccount,
-		"DBNAME=" + temporalDatabase, "VISIBILITY_DBNAME=" + temporalVisibilityDatabase,
+		"DBNAME=" + o.Prefix + temporalDatabase, "VISIBILITY_DBNAME=" + o.Prefix + temporalVisibilityDatabase,
 		// All services share one Postgres with ours.
 		"SQL_MAX_CONNS=10",
 		"DYNAMIC_CONFIG_FILE_PATH=" + dynamic, "LOG_LEVEL=warn",

@@ -110,8 +110,10 @@ func (r Run) Verdicts() []Verdict {
 
 // What forbids goals, by the profiles of the service, the statistics of Postgres and the CPU times in the tables.
 const (
-	forbidsLatency = "a durable create takes several times the CPU of a careless one, most of it in Temporal and in Postgres on its behalf (see CPU " +
-		"ms each), and on two cores what Temporal has left to do for a create that is answered (closing the run, its visibility) slows the next one down"
+	forbidsLatency = "of one create with nothing else on the machine (23.2 ms, direct 12.2), by a trace: 11.1 ms the calls, 5.1 ms Temporal " +
+		"writing the run before anything is asked of anybody, 3.3 ms the ledger (begin 1.6, answers 1.0, establish 0.7), 1.4 ms reading the row before and " +
+		"after, 1.5 ms the SDK between the steps. In a row of creates what Temporal has left to do for one that is answered (closing the run, its " +
+		"visibility) slows the next one down, for both cores are half busy: see CPU ms each"
 	forbidsThroughput = "Temporal and its rows take most of the CPU (see CPU ms each)"
 	forbidsTuning     = "a create of the product is one workflow task, handed to the worker in the answer that starts its run. It never waits for a " +
 		"poll of a task queue, and those are what stock settings delay by up to 50 ms each: there is nothing to gain. What waits for polls gains: " +
@@ -119,6 +121,7 @@ const (
 	forbidsReads = "even without a database the handler does not get there (see \"no database\"). Of the CPU time of the service in a read, a profile " +
 		"gives 30 % to net/http and the connection, 35 % to the handlers (token, policy, JSON, tag, headers, log), 15 % to gathering and pgx, 8 % to " +
 		"the garbage collector"
-	forbidsCrowd  = "each of the sagas that wait tries again every few seconds for two minutes, and each try is work for Temporal"
+	forbidsCrowd = "nothing waits for them, but each tries again every few seconds for minutes, and each try is work for Temporal, Postgres and the " +
+		"service (see CPU ms each)"
 	forbidsMemory = "7 MB of each process are its own; the rest is mapped code, of the Temporal SDK, gRPC, protobuf and the drivers (see \"not code\")"
 )
