@@ -16,7 +16,7 @@ type Ledger interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 
 	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.Begun, error)
-	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error
+	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error)
 	Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.Condemned, error)
 	Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error)
 
@@ -80,6 +80,8 @@ type Runs interface {
 	CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error
 	// Decided tells whoever waits for the minigroup in this process that the row shows something new.
 	Decided(classID uuid.UUID)
+	// Established hands them a minigroup that is ready, as the row shows it now.
+	Established(m minigroup.Minigroup)
 }
 
 // Settings are what the operator decides.

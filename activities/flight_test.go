@@ -76,6 +76,8 @@ func (b *book) IsCurrent(context.Context, string, string) (bool, error) { return
 
 func (b *book) Decided(uuid.UUID) {}
 
+func (b *book) Established(minigroup.Minigroup) {}
+
 func (b *book) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
 	b.lines <- "close " + string(room.Kind) + " " + room.ID.String()
 	return nil

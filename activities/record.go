@@ -62,9 +62,9 @@ type ClassRef struct {
 func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	err := a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways)
+	m, err := a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways)
 	if err == nil {
-		a.Runs.Decided(in.ID)
+		a.Runs.Established(m)
 	}
 	return failed(err)
 }

@@ -142,11 +142,12 @@ func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d min
 
 // Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
 // the run owns the row, that both rooms are held, all locked that was asked for, and the slots held where reserved.
-// Done twice it does the same once. It returns *minigroup.SupersededError where the run may not establish any more. Where
-// conference has closed the room already, the class ends.
-func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
+// Done twice it does the same once. It returns the minigroup, or *minigroup.SupersededError where the run may not establish any
+// more. Where conference has closed the room already, the class ends.
+func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error) {
+	var m minigroup.Minigroup // without an update: none begins before this
 	var closed bool
-	err := s.pool.QueryRow(ctx, `
+	err := scanMinigroup(s.pool.QueryRow(ctx, `
 		UPDATE minigroup m SET state = 'ready', changed_at = now(),
 			event_room_id = event.room_id, conference_room_id = conference.room_id
 		FROM room_attempt event, room_attempt conference
@@ -159,29 +160,29 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
 				SELECT 1 FROM janus_reservation r
 				WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))
-		RETURNING EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`,
-		id, run, gateways).Scan(&closed)
+		RETURNING `+minigroupColumns+`, EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`,
+		id, run, gateways), &m, &closed)
 	switch {
-	case err == nil && closed:
-		_, err = s.endEach(ctx, []uuid.UUID{id}, hasClosed)
-		return err
+	case err == nil && !closed:
+		return m, nil
 	case err == nil:
-		return nil
-	case !errors.Is(err, pgx.ErrNoRows):
-		return fmt.Errorf("establish: %w", err)
+		_, err = s.endEach(ctx, []uuid.UUID{id}, hasClosed)
+	case errors.Is(err, pgx.ErrNoRows):
+		err = nil
 	}
-	var state minigroup.State
-	var owner string
-	if err := s.pool.QueryRow(ctx, `SELECT state, owner FROM minigroup WHERE id = $1`, id).Scan(&state, &owner); err != nil {
-		return fmt.Errorf("establish: %w", err)
+	if err != nil {
+		return minigroup.Minigroup{}, wrap("establish", err)
 	}
+	m, err = s.ByID(ctx, id)
 	switch {
-	case state == minigroup.Ready:
-		return nil
-	case owner != run || state != minigroup.Creating:
-		return minigroup.Supersededf("the minigroup is %s and belongs to run %s", state, owner)
+	case err != nil:
+		return minigroup.Minigroup{}, wrap("establish", err)
+	case m.State == minigroup.Ready:
+		return m, nil
+	case m.Run != run || m.State != minigroup.Creating:
+		return minigroup.Minigroup{}, minigroup.Supersededf("the minigroup is %s and belongs to run %s", m.State, m.Run)
 	default:
-		return minigroup.Supersededf("a room, its locks or the slots are not held any more")
+		return minigroup.Minigroup{}, minigroup.Supersededf("a room, its locks or the slots are not held any more")
 	}
 }
 

@@ -82,12 +82,12 @@ func ready(t *testing.T, s *storage.Store, run string, d minigroup.Draft) minigr
 			t.Fatal(err)
 		}
 	}
-	if err := s.Establish(t.Context(), run, d.ClassID(), true); err != nil {
-		t.Fatal(err)
-	}
-	m, err := s.ByID(t.Context(), d.ClassID())
+	m, err := s.Establish(t.Context(), run, d.ClassID(), true)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if found := read(t, s, d.ClassID()); !reflect.DeepEqual(m, found) {
+		t.Fatalf("established as %+v, and found as %+v", m, found)
 	}
 	return m
 }
@@ -135,17 +135,17 @@ func TestCreate(t *testing.T) {
 			func() error { return s.ReservationHeld(t.Context(), b.Reservation) },
 		} {
 			var superseded *minigroup.SupersededError
-			if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+			if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
 				t.Fatalf("established too early: %v", err)
 			}
 			if err := step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.Establish(t.Context(), "run-2", d.ClassID(), true); err == nil {
+		if _, err := s.Establish(t.Context(), "run-2", d.ClassID(), true); err == nil {
 			t.Fatal("a run that does not own the row established it")
 		}
-		if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
+		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -158,10 +158,13 @@ func TestCreate(t *testing.T) {
 		answer(t, s, b.EventAttempt, event)
 		answer(t, s, b.ConferenceAttempt, uuid.New())
 		var superseded *minigroup.SupersededError
-		if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
 			t.Fatalf("established too early: %v", err)
 		}
-		if err := errors.Join(s.RoomLocked(t.Context(), event), s.Establish(t.Context(), "run-1", d.ClassID(), true)); err != nil {
+		if err := s.RoomLocked(t.Context(), event); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
 			t.Fatal(err)
 		}
 	})

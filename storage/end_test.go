@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -129,11 +130,12 @@ func TestEnd(t *testing.T) {
 		take(t, s, minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
 		answer(t, s, b.EventAttempt, uuid.New())
 		answer(t, s, b.ConferenceAttempt, room)
-		if err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
+		established, err := s.Establish(t.Context(), "run-1", d.ClassID(), true)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if m := read(t, s, d.ClassID()); m.ClosedAt.IsZero() {
-			t.Fatalf("got %+v", m)
+		if m := read(t, s, d.ClassID()); m.ClosedAt.IsZero() || !reflect.DeepEqual(established, m) {
+			t.Fatalf("established as %+v, and found as %+v", established, m)
 		}
 	})
 	t.Run("a room that an undo of ours has closed is not remembered", func(t *testing.T) {

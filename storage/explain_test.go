@@ -15,8 +15,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"minigroups/minigroup"
 	"minigroups/storage/storagetest"
 )
 
@@ -73,6 +75,22 @@ func TestEveryStatementHasTheIndexItNeeds(t *testing.T) {
 	p := planner{Conn: db, small: smallIndexes(t, db)}
 	for sql, args := range st.issued {
 		p.check(t, sql, args)
+	}
+}
+
+// TestReadsAreByKeyWheneverTheyWerePlanned plans the reads of minigroups where there is nothing yet: the plans of a connection
+// outlive that.
+func TestReadsAreByKeyWheneverTheyWerePlanned(t *testing.T) {
+	st := &statements{issued: map[string][]any{}}
+	s, db := storagetest.Traced(t, st)
+	if _, _, err := s.ByIDForAccount(t.Context(), uuid.New(), minigroup.Account{Audience: "example.org", Label: "me"}); err == nil {
+		t.Fatal("it has found something")
+	}
+	if len(st.issued) != 1 {
+		t.Fatalf("a read has issued %v", slices.Collect(maps.Keys(st.issued)))
+	}
+	for sql, args := range st.issued {
+		planner{Conn: db}.check(t, sql, args)
 	}
 }
 

@@ -128,11 +128,14 @@ func (g *gatherer) send() {
 
 // gathered tells of each minigroup the last update that somebody asked for, too; one that asks for nothing is a comparison. An
 // update whose caller was told at once that its condition did not hold is as if it had never been.
+//
+// It is planned once for each connection, perhaps before there are any rows. LIMIT makes each row a lookup by its key whatever
+// Postgres knew of the table then.
 const gathered = `SELECT ` + minigroupColumns + `,
 	u.id, u.state, u.requested, u.failure, u.decided_at,
 	asked.number, (SELECT properties FROM account a WHERE a.audience = asked.audience AND a.label = asked.label)
 FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY asked (id, audience, label, number)
-JOIN minigroup m ON m.id = asked.id
+CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = asked.id LIMIT 1) m
 LEFT JOIN LATERAL (
 	SELECT id, state, requested, failure, decided_at FROM minigroup_update
 	WHERE class_id = m.id AND requested <> '{}' AND (announced OR state <> 'failed' OR failure->>'kind' <> 'precondition_failed')

@@ -152,7 +152,7 @@ func TestForget(t *testing.T) {
 		h.ReservationHeld(t.Context(), b.Reservation)
 		h.age("1 year")
 		h.forgets(10, map[string]int64{}) // not decided
-		if err := h.Establish(t.Context(), "run-2", d.ClassID(), true); err != nil {
+		if _, err := h.Establish(t.Context(), "run-2", d.ClassID(), true); err != nil {
 			t.Fatal(err)
 		}
 		h.forgets(10, map[string]int64{"room_attempt": 2, "janus_reservation": 1})

@@ -4,27 +4,32 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"minigroups/minigroup"
 )
 
 // decisions carry word within a process that something was decided about a minigroup: from the worker that has carried it out
-// to the requests that wait for it. It is a hint and no more. Whoever hears it looks at the row, and whoever misses it, for the
+// to the requests that wait for it. Whoever hears of one that does not tell all looks at the row, and whoever misses it, for the
 // worker is elsewhere or the process was restarted, hears from Temporal that the run has ended.
 type decisions struct {
 	mu        sync.Mutex
-	listeners map[uuid.UUID]map[chan struct{}]struct{}
+	listeners map[uuid.UUID]map[chan decision]struct{}
 }
 
-// listen returns a channel that has something in it whenever something was decided about the minigroup since it was last
+// decision is the minigroup that has become ready; nil where something else was decided, which the row tells.
+type decision *minigroup.Minigroup
+
+// listen returns a channel that has the last decision about the minigroup in it whenever there was one since it was last
 // looked at. stop ends that.
-func (d *decisions) listen(classID uuid.UUID) (heard <-chan struct{}, stop func()) {
-	own := make(chan struct{}, 1)
+func (d *decisions) listen(classID uuid.UUID) (heard <-chan decision, stop func()) {
+	own := make(chan decision, 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.listeners == nil {
-		d.listeners = map[uuid.UUID]map[chan struct{}]struct{}{}
+		d.listeners = map[uuid.UUID]map[chan decision]struct{}{}
 	}
 	if d.listeners[classID] == nil {
-		d.listeners[classID] = map[chan struct{}]struct{}{}
+		d.listeners[classID] = map[chan decision]struct{}{}
 	}
 	d.listeners[classID][own] = struct{}{}
 	return own, func() {
@@ -37,14 +42,15 @@ func (d *decisions) listen(classID uuid.UUID) (heard <-chan struct{}, stop func(
 	}
 }
 
-// tell has all who listen for the minigroup look at it.
-func (d *decisions) tell(classID uuid.UUID) {
+// tell tells all who listen for the minigroup, in place of what they have not looked at yet.
+func (d *decisions) tell(classID uuid.UUID, made decision) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for listener := range d.listeners[classID] {
 		select {
-		case listener <- struct{}{}:
-		default: // it has yet to look
+		case <-listener:
+		default:
 		}
+		listener <- made // has room: nobody else tells meanwhile
 	}
 }

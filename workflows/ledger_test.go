@@ -67,8 +67,12 @@ func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out m
 	return out, err
 }
 
-func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) error {
-	return l.do(ctx, establish, func(ctx context.Context) error { return l.Store.Establish(ctx, run, id, gateways) })
+func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (out minigroup.Minigroup, err error) {
+	err = l.do(ctx, establish, func(ctx context.Context) (err error) {
+		out, err = l.Store.Establish(ctx, run, id, gateways)
+		return err
+	})
+	return out, err
 }
 
 func (l ledger) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.Condemned, err error) {

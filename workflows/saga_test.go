@@ -133,6 +133,8 @@ func (s *stage) IsCurrent(_ context.Context, _, run string) (bool, error) {
 
 func (s *stage) Decided(uuid.UUID) {}
 
+func (s *stage) Established(minigroup.Minigroup) {}
+
 func (s *stage) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
 	if s.deaf.Load() {
 		return errors.New("temporal is away")

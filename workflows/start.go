@@ -61,7 +61,10 @@ const carriedOutHere = 100 * time.Millisecond
 func (s *Starter) CarryOutHere() { s.eager, s.pollAfter = true, carriedOutHere }
 
 // Decided tells the requests of this process that wait for the minigroup that something was decided about it.
-func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID) }
+func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID, nil) }
+
+// Established hands them a minigroup that is ready, and spares them to read its row.
+func (s *Starter) Established(m minigroup.Minigroup) { s.decisions.tell(m.ClassID(), &m) }
 
 // Drain ends all waits for sagas, now and from here on: the process is about to end, and the sagas go on without it.
 func (s *Starter) Drain() { s.drain() }
@@ -127,12 +130,16 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 
 // awaitCreate waits for the run that creates a draft, at most so long, and answers from the row. A run that goes on is announced.
 func (s *Starter) awaitCreate(
-	ctx context.Context, run client.WorkflowRun, heard <-chan struct{}, draft minigroup.Draft, wait time.Duration,
+	ctx context.Context, run client.WorkflowRun, heard <-chan decision, draft minigroup.Draft, wait time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	var m minigroup.Minigroup
-	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context) (done bool) {
+	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context, established decision) (done bool) {
 		var err error
-		m, err = s.rows.ByID(ctx, draft.ClassID())
+		if established != nil {
+			m = *established
+		} else {
+			m, err = s.rows.ByID(ctx, draft.ClassID())
+		}
 		return err == nil && m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint()
 	})
 	if done {
@@ -227,7 +234,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		}
 		id = joined.update
 	}
-	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context) (done bool) {
+	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context, _ decision) (done bool) {
 		rec, err := s.rows.UpdateRecord(ctx, id)
 		if err == nil && rec.State == minigroup.UpdateDone {
 			current, err = s.rows.ByID(ctx, class)
@@ -483,7 +490,7 @@ func (s *Starter) options(id, operation, fingerprint string) client.StartWorkflo
 // await waits for a run, at most so long and not while draining. Whenever something is heard of the minigroup it looks whether
 // all is done, and returns if so. Otherwise it reports whether the run has ended, and how.
 func (s *Starter) await(
-	ctx context.Context, run client.WorkflowRun, heard <-chan struct{}, wait time.Duration, look func(context.Context) bool,
+	ctx context.Context, run client.WorkflowRun, heard <-chan decision, wait time.Duration, look func(context.Context, decision) bool,
 ) (done, ended bool, err error) {
 	if wait <= 0 {
 		return false, false, nil
@@ -498,8 +505,8 @@ func (s *Starter) await(
 	defer silence.Stop()
 	for {
 		select {
-		case <-heard:
-			if look(ctx) {
+		case d := <-heard:
+			if look(ctx, d) {
 				return true, false, nil
 			}
 			poll() // it has come to something else, which its end will tell

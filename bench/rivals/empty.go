@@ -18,7 +18,7 @@ import (
 
 var empty = Rival{
 	Name:     "no-op twin",
-	Does:     "the product's own workflow and Starter, whose steps do nothing: what Temporal alone costs",
+	Does:     "the product's own workflow and Starter, run and answered as the product's are, whose steps do nothing: what Temporal alone costs",
 	Weakness: "it does nothing: no row, no rooms",
 	Temporal: true,
 	start:    startEmpty,
@@ -37,11 +37,17 @@ type emptyCreator struct {
 }
 
 func startEmpty(_ context.Context, m Means) (Creator, error) {
-	c, err := client.Dial(client.Options{HostPort: m.Temporal, Logger: quiet{}})
+	c, err := client.Dial(client.Options{
+		HostPort: m.Temporal, Logger: quiet{},
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}, // as the product
+	})
 	if err != nil {
 		return nil, err
 	}
 	steps := &emptySteps{}
+	starter := workflows.NewStarter(c, emptyRows{}, emptyQueue, emptyPatience)
+	starter.CarryOutHere()
+	steps.established = starter.Established
 	w := worker.New(c, emptyQueue, worker.Options{})
 	w.RegisterWorkflow(workflows.CreateMinigroup)
 	w.RegisterActivity(steps)
@@ -49,7 +55,7 @@ func startEmpty(_ context.Context, m Means) (Creator, error) {
 		c.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	return emptyCreator{workflows.NewStarter(c, emptyRows{steps}, emptyQueue, emptyPatience), c, w}, nil
+	return emptyCreator{starter, c, w}, nil
 }
 
 // Create has the product's Starter start a run and wait for it.
@@ -67,9 +73,10 @@ func (e emptyCreator) Close() {
 	e.temporal.Close()
 }
 
-// emptySteps are the product's activities by name. What they are asked for is kept until somebody has read it.
+// emptySteps are the product's activities by name. What they are asked for is kept until it is established.
 type emptySteps struct {
-	begun, ready sync.Map // drafts, by class id
+	begun       sync.Map // drafts, by class id
+	established func(minigroup.Minigroup)
 }
 
 // BeginCreate says that there is everything to do.
@@ -92,28 +99,26 @@ func (*emptySteps) CreateConferenceRoom(context.Context, activities.RoomInput) (
 // ReserveSlots does nothing.
 func (*emptySteps) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
 
-// Establish lets the class be found.
+// Establish hands the class to whoever waits for it.
 func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error {
-	if d, ok := s.begun.LoadAndDelete(in.ID); ok {
-		s.ready.Store(in.ID, d)
+	begun, ok := s.begun.LoadAndDelete(in.ID)
+	if !ok {
+		return nil
 	}
+	d, _ := begun.(minigroup.Draft)
+	s.established(minigroup.Minigroup{
+		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
+		EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+	})
 	return nil
 }
 
-// emptyRows are what the Starter finds: nothing before a class is established, and once what was asked for.
-type emptyRows struct{ steps *emptySteps }
+// emptyRows are what the Starter finds: nothing.
+type emptyRows struct{}
 
-// ByID finds a class once, when it is established.
-func (r emptyRows) ByID(_ context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
-	found, ok := r.steps.ready.LoadAndDelete(id)
-	if !ok {
-		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
-	}
-	d, _ := found.(minigroup.Draft)
-	return minigroup.Minigroup{
-		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
-		EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
-	}, nil
+// ByID finds none.
+func (emptyRows) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+	return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
 }
 
 var errNoRows = errors.New("there are no rows")
