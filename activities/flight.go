@@ -3,18 +3,21 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"minigroups/bulkhead"
 	"minigroups/minigroup"
 )
 
 // Flights keeps the requests that create rooms alive beyond the steps that sent them. Event and conference drop a request
 // half-way when its client hangs up, and then a room may exist that nobody can find. So a request lives on until its
-// attempt's moment, and ends only when the ledger has taken its answer.
+// attempt's moment, and ends only when the ledger has taken its answer. There are at most so many to each service, half of them for
+// one audience: rooms that do not come keep no other from theirs.
 type Flights struct {
 	ledger Ledger
 	runs   Runs
@@ -24,6 +27,7 @@ type Flights struct {
 	giveUp  context.CancelFunc
 	stopped chan struct{}
 	wg      sync.WaitGroup
+	places  map[minigroup.RoomKind]*bulkhead.Bulkhead
 
 	mu      sync.Mutex
 	fresh   map[uuid.UUID]boarding // written by this process, not sent yet
@@ -31,6 +35,7 @@ type Flights struct {
 }
 
 type boarding struct {
+	audience string
 	classID  uuid.UUID
 	kind     minigroup.RoomKind
 	deadline time.Time
@@ -44,12 +49,14 @@ type flight struct {
 	err  error
 }
 
-// NewFlights makes the flights of a process. Stop must be called once, after the worker has stopped.
-func NewFlights(ledger Ledger, runs Runs, log *zap.Logger) *Flights {
+// NewFlights makes the flights of a process, at most so many of each kind at a time; 0 is no limit. Stop must be called once,
+// after the worker has stopped.
+func NewFlights(ledger Ledger, runs Runs, most int, log *zap.Logger) *Flights {
 	base, giveUp := context.WithCancel(context.Background())
 	return &Flights{
 		ledger: ledger, runs: runs, log: log, base: base, giveUp: giveUp, stopped: make(chan struct{}),
-		fresh: map[uuid.UUID]boarding{}, flights: map[uuid.UUID]*flight{},
+		places: map[minigroup.RoomKind]*bulkhead.Bulkhead{minigroup.EventRoom: bulkhead.New(most), minigroup.ConferenceRoom: bulkhead.New(most)},
+		fresh:  map[uuid.UUID]boarding{}, flights: map[uuid.UUID]*flight{},
 	}
 }
 
@@ -78,13 +85,13 @@ func (f *Flights) Stop(ctx context.Context) {
 
 // expect notes an attempt that this process has written and nobody has sent. Where nobody comes to send it, it is noted
 // as refused: no room can have come of it.
-func (f *Flights) expect(id uuid.UUID, classID uuid.UUID, kind minigroup.RoomKind, deadline time.Time) {
+func (f *Flights) expect(id uuid.UUID, b boarding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fresh == nil {
 		return // stopped: a later run finds the attempt expired
 	}
-	missed := time.AfterFunc(time.Until(deadline), func() {
+	b.missed = time.AfterFunc(time.Until(b.deadline), func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if _, ok := f.fresh[id]; ok {
@@ -92,7 +99,7 @@ func (f *Flights) expect(id uuid.UUID, classID uuid.UUID, kind minigroup.RoomKin
 			f.wg.Go(func() { f.cancel(id) })
 		}
 	})
-	f.fresh[id] = boarding{classID, kind, deadline, missed}
+	f.fresh[id] = b
 }
 
 // cancel notes an attempt of which no room has come and none will.
@@ -140,8 +147,22 @@ func (c carrying) Value(key any) any {
 	return c.step.Value(key)
 }
 
+// full reports whether no request for a room of the audience would be sent now.
+func (f *Flights) full(kind minigroup.RoomKind, audience string) bool {
+	return f.places[kind].Full(audience)
+}
+
+// tooMany is the error of a request that was not sent, for there are as many as there may be.
+func tooMany(kind minigroup.RoomKind) error {
+	return &minigroup.UpstreamError{
+		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind),
+		Detail: "too many requests of this audience wait for an answer, so this one was not sent",
+	}
+}
+
 // board joins the flight of an attempt, or starts it where this process has written the attempt and not sent it. It
-// returns nil where neither is so: then nobody here can tell whether the attempt was sent, and a new one is needed.
+// returns nil where neither is so: then nobody here can tell whether the attempt was sent, and a new one is needed. Where it may
+// not start now, the attempt is over.
 func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, error)) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -155,15 +176,23 @@ func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, err
 	b.missed.Stop()
 	delete(f.fresh, id)
 	fl := &flight{boarding: b, done: make(chan struct{})}
+	leave, ok := f.places[b.kind].Enter(b.audience)
+	if !ok {
+		fl.err = tooMany(b.kind)
+		close(fl.done)
+		f.wg.Go(func() { f.cancel(id) })
+		return fl
+	}
 	f.flights[id] = fl
-	f.wg.Go(func() { f.fly(id, fl, send) })
+	f.wg.Go(func() { f.fly(id, fl, send, leave) })
 	return fl
 }
 
-func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error)) {
+func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error), leave func()) {
 	ctx, hangUp := f.until(fl.deadline)
 	fl.room, fl.err = send(ctx)
 	hangUp()
+	leave()
 	lost := f.land(id, fl)
 	f.mu.Lock()
 	delete(f.flights, id)

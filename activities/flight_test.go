@@ -106,9 +106,9 @@ func (b *book) none(t *testing.T) {
 func takeOff(t *testing.T, moment time.Duration) (*book, *Flights, uuid.UUID) {
 	t.Helper()
 	b := newBook()
-	f := NewFlights(b, b, zap.NewNop())
+	f := NewFlights(b, b, 0, zap.NewNop())
 	id := uuid.New()
-	f.expect(id, classOne, minigroup.EventRoom, time.Now().Add(moment))
+	f.expect(id, boarding{classID: classOne, kind: minigroup.EventRoom, deadline: time.Now().Add(moment)})
 	return b, f, id
 }
 
@@ -267,6 +267,48 @@ func TestFlights(t *testing.T) {
 	})
 }
 
+func TestRequestsOfOneAudienceTakeHalfOfThePlaces(t *testing.T) {
+	t.Parallel()
+	b := newBook()
+	f := NewFlights(b, b, 4, zap.NewNop())
+	reply := make(chan struct{})
+	board := func(kind minigroup.RoomKind, audience string) *flight {
+		id := uuid.New()
+		f.expect(id, boarding{audience: audience, classID: uuid.New(), kind: kind, deadline: time.Now().Add(deadline)})
+		return f.board(id, func(context.Context) (uuid.UUID, error) {
+			<-reply
+			return uuid.New(), nil
+		})
+	}
+	refused := func(kind minigroup.RoomKind, audience string) {
+		t.Helper()
+		var upstream *minigroup.UpstreamError
+		if fl := landed(t, board(kind, audience)); !errors.As(fl.err, &upstream) || upstream.MaybeDone || upstream.Refused {
+			t.Errorf("got %v", fl.err)
+		}
+		if line := b.next(t); line != "refused" || !f.full(kind, audience) {
+			t.Errorf("the ledger was told %q", line)
+		}
+	}
+	sent := []*flight{board(minigroup.EventRoom, "one"), board(minigroup.EventRoom, "one")}
+	refused(minigroup.EventRoom, "one")
+	sent = append(sent, board(minigroup.ConferenceRoom, "one"), board(minigroup.EventRoom, "two"), board(minigroup.EventRoom, "two"))
+	refused(minigroup.EventRoom, "three")
+	if n := f.InTheAir(); n != len(sent) {
+		t.Errorf("%d are in the air", n)
+	}
+	close(reply)
+	for _, fl := range sent {
+		if landed(t, fl).err != nil {
+			t.Error(fl.err)
+		}
+	}
+	if fl := landed(t, board(minigroup.EventRoom, "one")); fl.err != nil {
+		t.Errorf("when all are answered: %v", fl.err)
+	}
+	stop(t, f)
+}
+
 func TestStop(t *testing.T) {
 	t.Parallel()
 	t.Run("it waits for the answer of a request in flight and for the ledger to take it", func(t *testing.T) {
@@ -292,7 +334,7 @@ func TestStop(t *testing.T) {
 		}
 		send := func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }
 		after := uuid.New()
-		f.expect(after, classOne, minigroup.EventRoom, time.Now().Add(time.Hour))
+		f.expect(after, boarding{classID: classOne, kind: minigroup.EventRoom, deadline: time.Now().Add(time.Hour)})
 		if f.board(id, send) != nil || f.board(after, send) != nil {
 			t.Error("a request was sent after Stop")
 		}
@@ -332,12 +374,12 @@ func TestStop(t *testing.T) {
 
 func TestAReplyThatWaitedForAFrozenProcessIsRead(t *testing.T) {
 	b := newBook()
-	f := NewFlights(b, b, zap.NewNop())
+	f := NewFlights(b, b, 0, zap.NewNop())
 	defer stop(t, f)
 	id, room := uuid.New(), uuid.New()
 	fl := &flight{boarding: boarding{classID: classOne, kind: minigroup.EventRoom, deadline: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
 	f.wg.Go(func() {
-		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) { return room, ctx.Err() })
+		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) { return room, ctx.Err() }, func() {})
 	})
 	if landed(t, fl); fl.err != nil || b.next(t) != "answered" || b.answered[id] != room {
 		t.Errorf("got %v, %v", fl.err, b.answered)

@@ -42,12 +42,10 @@ func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begu
 	if err != nil {
 		return Begun{}, failed(err)
 	}
-	classID := entry.Draft.ClassID()
-	if begun.EventAttempt != uuid.Nil {
-		a.Flights.expect(begun.EventAttempt, classID, minigroup.EventRoom, deadline)
-	}
-	if begun.ConferenceAttempt != uuid.Nil {
-		a.Flights.expect(begun.ConferenceAttempt, classID, minigroup.ConferenceRoom, deadline)
+	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{minigroup.EventRoom: begun.EventAttempt, minigroup.ConferenceRoom: begun.ConferenceAttempt} {
+		if attempt != uuid.Nil {
+			a.Flights.expect(attempt, boarding{audience: entry.Draft.Audience, classID: entry.Draft.ClassID(), kind: kind, deadline: deadline})
+		}
 	}
 	a.closeRooms(ctx, begun.Condemned)
 	return Begun{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil

@@ -52,8 +52,8 @@ func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, m minigro
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
 		return err
 	}
-	a.Flights.expect(entry.EventAttempt, in.ClassID, minigroup.EventRoom, deadline)
-	a.Flights.expect(entry.ConferenceAttempt, in.ClassID, minigroup.ConferenceRoom, deadline)
+	a.Flights.expect(entry.EventAttempt, boarding{audience: m.Audience, classID: in.ClassID, kind: minigroup.EventRoom, deadline: deadline})
+	a.Flights.expect(entry.ConferenceAttempt, boarding{audience: m.Audience, classID: in.ClassID, kind: minigroup.ConferenceRoom, deadline: deadline})
 	out.State, out.Draft = minigroup.UpdateRunning, ToDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
 	return nil

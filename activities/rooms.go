@@ -31,8 +31,11 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 		if err != nil {
 			return uuid.Nil, failed(err)
 		}
-		if attempt.State == minigroup.AttemptHeld {
+		switch attempt.State {
+		case minigroup.AttemptHeld:
 			return attempt.RoomID, nil
+		case "":
+			return uuid.Nil, failed(tooMany(kind))
 		}
 		if fl = a.Flights.board(attempt.ID, fly); fl == nil {
 			return uuid.Nil, failed(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
@@ -55,14 +58,14 @@ func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, i
 	deadline := time.Now().Add(a.Settings.Flight)
 	entry := minigroup.AttemptEntry{
 		ID: id, Run: runID(ctx), ClassID: draft.ClassID(), Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
-		Flying: a.Flights.of(draft.ClassID(), kind), Flight: a.Settings.Flight,
+		Flying: a.Flights.of(draft.ClassID(), kind), Full: a.Flights.full(kind, draft.Audience), Flight: a.Settings.Flight,
 	}
 	if in.Recreate != uuid.Nil {
 		entry.Operation, entry.Fingerprint = minigroup.ForRecreate, in.Recreate.String()
 	}
 	attempt, err := a.Ledger.OpenAttempt(ctx, entry)
 	if err == nil && attempt.ID == id {
-		a.Flights.expect(id, draft.ClassID(), kind, deadline)
+		a.Flights.expect(id, boarding{audience: draft.Audience, classID: draft.ClassID(), kind: kind, deadline: deadline})
 	}
 	return attempt, err
 }

@@ -139,6 +139,9 @@ func (m *Mistakes) checkSaga(s Saga) {
 			m.add(key, d.String(), "a duration above 0")
 		}
 	}
+	if s.MaxFlights < 2 || s.MaxFlights > 100_000 {
+		m.add("saga.max_flights", fmt.Sprint(s.MaxFlights), "a number from 2 to 100000")
+	}
 	if s.Flight <= 0 || s.Flight < s.StepWait {
 		m.add("saga.flight", s.Flight.String(), "a duration of at least saga.step_wait, "+s.StepWait.String())
 	}

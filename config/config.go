@@ -286,6 +286,11 @@ type Saga struct {
 	// Flight is how long the request of a create may stay in flight before its
 	// room counts as lost. At least saga.step_wait. Default 60s.
 	Flight time.Duration `koanf:"flight"`
+	// MaxFlights is how many requests of creates one process has in flight to
+	// each of event and conference at a time, at most half of them for one
+	// audience; what is beyond it is tried again later, as if the service were
+	// not available. Default 512.
+	MaxFlights int `koanf:"max_flights"`
 	// StepWait is how long one try of a step waits for an answer. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
 	// Patience is how long a step that is refused by nobody and answered by
@@ -374,7 +379,7 @@ func Default() Config {
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
 			NeverSeen: 24 * time.Hour,
 		},
-		Saga:      Saga{Flight: time.Minute, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
+		Saga:      Saga{Flight: time.Minute, MaxFlights: 512, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
 		Retention: Retention{History: 90 * 24 * time.Hour},
 		Log:       Log{Level: "info"},
 		Tracing:   Tracing{SampleRatio: 1},

@@ -221,6 +221,7 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"an origin with a path", "api: {allowed_origins: ['https://a.b', 'https://a.b/']}", "", "api.allowed_origins[1]", "https://a.b/", "an origin"},
 		{"an origin that no browser sends", "", "MINIGROUPS_API__ALLOWED_ORIGINS=[https://A.b]", "api.allowed_origins[0]", "https://A.b", "small letters"},
 		{"a door that is shut", "api: {max_waiting: 0}", "", "api.max_waiting", "0", "from 2"},
+		{"a process that asks for nothing", "saga: {max_flights: 1}", "", "saga.max_flights", "1", "from 2"},
 		{"a limit below nothing", "api: {writes_per_minute: -1}", "", "api.writes_per_minute", "-1", "from 0"},
 		{"keys that are not remembered", "api: {idempotency_keys: 0s}", "", "api.idempotency_keys", "0s", "above 0"},
 		{"a process that does not end", "api: {drain_delay: 61s}", "", "api.drain_delay", "1m1s", "up to 1m0s"},

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"minigroups/auth"
+	"minigroups/bulkhead"
 	"minigroups/minigroup"
 	"minigroups/telemetry"
 )
@@ -75,7 +76,7 @@ const databaseWait = 4 * time.Second
 
 type server struct {
 	Deps
-	door *door
+	door door
 }
 
 // Gin's other mode writes every route to standard output.
@@ -85,7 +86,7 @@ func init() { gin.SetMode(gin.ReleaseMode) }
 func New(d Deps) http.Handler { return newEngine(d) }
 
 func newEngine(d Deps) *gin.Engine {
-	s := &server{d, newDoor(d.MaxWaiting)}
+	s := &server{d, door{bulkhead.New(d.MaxWaiting)}}
 	r := gin.New()
 	// A scope may hold a slash: the path is matched as it was sent, and decoded afterwards.
 	r.UseEscapedPath, r.UnescapePathValues = true, false

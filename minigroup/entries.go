@@ -35,6 +35,8 @@ type AttemptEntry struct {
 	Fingerprint string
 	// Flying are attempts whose requests this process has in flight: one of them is joined rather than repeated.
 	Flying []uuid.UUID
+	// Full says that this process sends no more now: there is to be no new attempt.
+	Full   bool
 	Flight time.Duration
 }
 

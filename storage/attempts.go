@@ -12,7 +12,7 @@ import (
 )
 
 // OpenAttempt gives the run an attempt at a room: the one whose room is held, one of those in flight in this process, or
-// a new one. It demands that the run owns the row and that the row is creating, or that the run is recreating it, and returns
+// a new one; none, without a state, where there may be no new one. It demands that the run owns the row and that the row is creating, or that the run is recreating it, and returns
 // *minigroup.SupersededError otherwise.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
 	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
@@ -35,6 +35,10 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		}
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
+		}
+		if n.Full {
+			out = minigroup.Attempt{}
+			return nil
 		}
 		_, err = tx.Exec(ctx, `
 			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)

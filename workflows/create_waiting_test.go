@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -13,6 +14,51 @@ const (
 	patientTries = patience
 	triesInAll   = 1 + visibleTries + patientTries
 )
+
+func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := db.stage(t)
+			s.acts = s.processWith(s.acts.Settings, 2)
+			s.gatewaysWith(100)
+			waiting, crowded, elsewhere := newDraft(), newDraft(), newDraft()
+			elsewhere.Audience = "open.example"
+			answer := s.inTheAir("run-1", waiting, st, (*gate).before)
+
+			p := s.create("run-2", elsewhere)
+			if p.err != nil || len(p.retried) > 0 {
+				t.Errorf("the other audience had to try %v again, and ended with %v", p.retried, p.err)
+			}
+
+			tries := 0
+			p = s.create("run-3", crowded, plot{activity: st.activity, before: func(context.Context, func()) bool {
+				if tries++; tries == 3 {
+					answer()
+					s.eventually("the place is free", func() bool { return s.acts.Flights.InTheAir() == 0 })
+				}
+				return true
+			}})
+			if p.err != nil {
+				t.Error(p.err)
+			}
+			var states []minigroup.AttemptState
+			for _, a := range s.attempts(crowded.ClassID()) {
+				if a.Kind == st.room {
+					states = append(states, a.State)
+				}
+			}
+			if slices.Sort(states); tries != 3 || !slices.Equal(states, []minigroup.AttemptState{minigroup.AttemptHeld, minigroup.AttemptRefused}) {
+				t.Errorf("in %d tries the attempts have become %v", tries, states)
+			}
+			if p := s.create("run-1", waiting); p.err != nil {
+				t.Errorf("the one that had waited ended with %v", p.err)
+			}
+		})
+	}
+}
 
 func TestCreateThatWaits(t *testing.T) {
 	t.Parallel()

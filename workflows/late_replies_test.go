@@ -8,11 +8,12 @@ import (
 	"minigroups/workflows"
 )
 
-// inTheAir begins a create and sends its request for a room, which is executed and not answered. The run goes no further.
-func (s *stage) inTheAir(run string, d minigroup.Draft, st step) (answer func()) {
+// inTheAir begins a create and sends its request for a room, which stands still before or after it is executed. The run goes no
+// further.
+func (s *stage) inTheAir(run string, d minigroup.Draft, st step, where func(*gate, call) error) (answer func()) {
 	s.Helper()
 	reply := newGate(s.T)
-	s.tell(st.asks, reply.after)
+	s.tell(st.asks, func(c call) error { return where(reply, c) })
 	s.begins(run, d)
 	in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, st.room)}
 	beside(s, func() error { return s.act(run, s.roomStep(s.acts, st), in) })
@@ -139,7 +140,7 @@ func TestALateReplyToARunThatIsGone(t *testing.T) {
 					s := db.stage(t)
 					s.gatewaysWith(20)
 					d := newDraft()
-					answer := s.inTheAir("run-1", d, st)
+					answer := s.inTheAir("run-1", d, st, (*gate).after)
 					s.endsWith(m.play(s, d, st, func() { away(s, st); answer() }), d)
 					if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
 						t.Errorf("%d rooms were released", n)

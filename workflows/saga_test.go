@@ -93,7 +93,12 @@ func (b database) stage(t *testing.T) *stage {
 
 // process is a worker process: flights of its own on the one ledger. It stops with the test, and stops in time.
 func (s *stage) process(settings activities.Settings) *activities.Activities {
-	flights := activities.NewFlights(s.ledger, s, zap.NewNop())
+	return s.processWith(settings, 0)
+}
+
+// processWith is a process that has so many requests in flight at most.
+func (s *stage) processWith(settings activities.Settings, most int) *activities.Activities {
+	flights := activities.NewFlights(s.ledger, s, most, zap.NewNop())
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()

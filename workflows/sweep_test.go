@@ -176,7 +176,7 @@ func TestALateReplyWhoseRoomTheSweeperCloses(t *testing.T) {
 				s, d := db.stage(t), newDraft()
 				s.gatewaysWith(20)
 				r := &runs{stage: s, class: d.ClassID()}
-				answer := s.inTheAir("run-1", d, st)
+				answer := s.inTheAir("run-1", d, st, (*gate).after)
 				s.deaf.Store(true)
 				made := m.play(s, d, st, answer)
 				s.deaf.Store(false)
@@ -222,7 +222,7 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 			return &want
 		}},
 		"have one room closed": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
-			answer := s.inTheAir("run-1", d, steps[1])
+			answer := s.inTheAir("run-1", d, steps[1], (*gate).after)
 			s.undo("run-2", d)
 			s.deaf.Store(true)
 			answer()

@@ -138,7 +138,7 @@ func carryOut(cfg config.Config, p Parts, count func(string, int)) (*activities.
 		Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
 		Janus:      gateways,
 		Runs:       p.Starter,
-		Flights:    activities.NewFlights(p.Store, p.Starter, p.Log.Named("flights")),
+		Flights:    activities.NewFlights(p.Store, p.Starter, cfg.Saga.MaxFlights, p.Log.Named("flights")),
 	}
 	return steps, &activities.Sweeper{
 		Ledger: p.Store, Healer: p.Starter, Rooms: gateways, Steps: steps,
