@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -16,6 +17,8 @@ import (
 type Signer struct {
 	account Account
 	key     *ecdsa.PrivateKey
+	// own is Token's, signed when it is first asked for.
+	own func() (string, error)
 }
 
 // NewSigner makes a signer for this account from a PEM block with a PKCS#8 EC key on P-256. It returns an error, which
@@ -28,7 +31,9 @@ func NewSigner(account Account, keyPEM []byte) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("private key of account %s: %w", account, err)
 	}
-	return &Signer{account: account, key: key}, nil
+	s := &Signer{account: account, key: key}
+	s.own = sync.OnceValues(func() (string, error) { return s.Issue(account.Audience, account.Audience, account.Label, time.Time{}) })
+	return s, nil
 }
 
 func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
@@ -47,10 +52,8 @@ func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// Token signs a token by which this service shows itself to others. It never expires, as those services expect.
-func (s *Signer) Token() (string, error) {
-	return s.Issue(s.account.Audience, s.account.Audience, s.account.Label, time.Time{})
-}
+// Token is a token by which this service shows itself to others. It never expires, as those services expect, and is always the same.
+func (s *Signer) Token() (string, error) { return s.own() }
 
 // TokenFor signs a token by which this service shows itself to the authorization service of a tenant. It never expires.
 func (s *Signer) TokenFor(audience string) (string, error) {
