@@ -116,9 +116,9 @@ const (
 		"visibility) slows the next one down, for both cores are half busy: see CPU ms each"
 	forbidsThroughput = "Temporal and its rows take most of the CPU (see CPU ms each)"
 	forbidsTwin       = "the twin is run and answered as the product is, and does nothing. What the product does beside Temporal are three requests and " +
-		"the ledger, five transactions which Postgres has to bring to the disk one after the other (begin, three answers, establish), and without which a lost " +
-		"reply would leak a room: the difference in CPU ms each, of which Postgres has the most"
-	forbidsTuning     = "a create of the product is one workflow task, handed to the worker in the answer that starts its run. It never waits for a " +
+		"the ledger, five transactions which Postgres has to bring to the disk (begin, three answers at once, establish), and without which a lost reply " +
+		"would leak a room: the difference in CPU ms each, of which Postgres has the most"
+	forbidsTuning = "a create of the product is one workflow task, handed to the worker in the answer that starts its run. It never waits for a " +
 		"poll of a task queue, and those are what stock settings delay by up to 50 ms each: there is nothing to gain. What waits for polls gains: " +
 		"see plain with stock settings and with ours"
 	forbidsReads = "even without a database the handler does not get there (see \"no database\"). Of the CPU time of the service in a read, a profile " +
