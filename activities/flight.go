@@ -156,7 +156,7 @@ func (f *Flights) full(kind minigroup.RoomKind, audience string) bool {
 func tooMany(kind minigroup.RoomKind) error {
 	return &minigroup.UpstreamError{
 		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind),
-		Detail: "too many requests of this audience wait for an answer, so this one was not sent",
+		Detail: "too many requests, of this audience or of all, wait for an answer, so this one was not sent",
 	}
 }
 
