@@ -102,6 +102,16 @@ func (f *Flights) expect(id uuid.UUID, b boarding) {
 	f.fresh[id] = b
 }
 
+// expectRooms expects the attempts at the two rooms of a class; the zero uuid is none.
+func (f *Flights) expectRooms(audience string, classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
+	if event != uuid.Nil {
+		f.expect(event, boarding{audience: audience, classID: classID, kind: minigroup.EventRoom, deadline: deadline})
+	}
+	if conference != uuid.Nil {
+		f.expect(conference, boarding{audience: audience, classID: classID, kind: minigroup.ConferenceRoom, deadline: deadline})
+	}
+}
+
 // cancel notes an attempt of which no room has come and none will.
 func (f *Flights) cancel(id uuid.UUID) {
 	f.untilTaken(id, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, id) })
@@ -154,10 +164,12 @@ func (f *Flights) full(kind minigroup.RoomKind, audience string) bool {
 
 // tooMany is the error of a request that was not sent, for there are as many as there may be.
 func tooMany(kind minigroup.RoomKind) error {
-	return &minigroup.UpstreamError{
-		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind),
-		Detail: "too many requests, of this audience or of all, wait for an answer, so this one was not sent",
-	}
+	return noRoom(kind, false, "too many requests, of this audience or of all, wait for an answer, so this one was not sent")
+}
+
+// noRoom is the error of a room that has not come for a reason of ours.
+func noRoom(kind minigroup.RoomKind, maybeDone bool, detail string) error {
+	return &minigroup.UpstreamError{Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: maybeDone, Detail: detail}
 }
 
 // board joins the flight of an attempt, or starts it where this process has written the attempt and not sent it. It
@@ -184,15 +196,19 @@ func (f *Flights) board(id uuid.UUID, send func(context.Context) (uuid.UUID, err
 		return fl
 	}
 	f.flights[id] = fl
-	f.wg.Go(func() { f.fly(id, fl, send, leave) })
+	f.wg.Go(func() {
+		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) {
+			defer leave()
+			return send(ctx)
+		})
+	})
 	return fl
 }
 
-func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error), leave func()) {
+func (f *Flights) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error)) {
 	ctx, hangUp := f.until(fl.deadline)
 	fl.room, fl.err = send(ctx)
 	hangUp()
-	leave()
 	lost := f.land(id, fl)
 	f.mu.Lock()
 	delete(f.flights, id)

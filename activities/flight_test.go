@@ -379,7 +379,7 @@ func TestAReplyThatWaitedForAFrozenProcessIsRead(t *testing.T) {
 	id, room := uuid.New(), uuid.New()
 	fl := &flight{boarding: boarding{classID: classOne, kind: minigroup.EventRoom, deadline: time.Now().Add(-time.Minute)}, done: make(chan struct{})}
 	f.wg.Go(func() {
-		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) { return room, ctx.Err() }, func() {})
+		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) { return room, ctx.Err() })
 	})
 	if landed(t, fl); fl.err != nil || b.next(t) != "answered" || b.answered[id] != room {
 		t.Errorf("got %v, %v", fl.err, b.answered)

@@ -42,11 +42,7 @@ func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begu
 	if err != nil {
 		return Begun{}, failed(err)
 	}
-	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{minigroup.EventRoom: begun.EventAttempt, minigroup.ConferenceRoom: begun.ConferenceAttempt} {
-		if attempt != uuid.Nil {
-			a.Flights.expect(attempt, boarding{audience: entry.Draft.Audience, classID: entry.Draft.ClassID(), kind: kind, deadline: deadline})
-		}
-	}
+	a.Flights.expectRooms(entry.Draft.Audience, entry.Draft.ClassID(), deadline, begun.EventAttempt, begun.ConferenceAttempt)
 	a.closeRooms(ctx, begun.Condemned)
 	return Begun{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil
 }

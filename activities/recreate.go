@@ -52,8 +52,7 @@ func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, m minigro
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
 		return err
 	}
-	a.Flights.expect(entry.EventAttempt, boarding{audience: m.Audience, classID: in.ClassID, kind: minigroup.EventRoom, deadline: deadline})
-	a.Flights.expect(entry.ConferenceAttempt, boarding{audience: m.Audience, classID: in.ClassID, kind: minigroup.ConferenceRoom, deadline: deadline})
+	a.Flights.expectRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
 	out.State, out.Draft = minigroup.UpdateRunning, ToDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
 	return nil

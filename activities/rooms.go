@@ -45,27 +45,25 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 	case <-fl.done:
 		return fl.room, failed(fl.err)
 	case <-ctx.Done():
-		return uuid.Nil, failed(&minigroup.UpstreamError{
-			Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: true,
-			Detail: fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait),
-		})
+		return uuid.Nil, failed(noRoom(kind, true, fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait)))
 	}
 }
 
 func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, in RoomInput) (minigroup.Attempt, error) {
 	draft := in.Draft.Minigroup()
+	classID := draft.ClassID()
 	id := uuid.New()
 	deadline := time.Now().Add(a.Settings.Flight)
 	entry := minigroup.AttemptEntry{
-		ID: id, Run: runID(ctx), ClassID: draft.ClassID(), Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
-		Flying: a.Flights.of(draft.ClassID(), kind), Full: a.Flights.full(kind, draft.Audience), Flight: a.Settings.Flight,
+		ID: id, Run: runID(ctx), ClassID: classID, Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
+		Flying: a.Flights.of(classID, kind), Full: a.Flights.full(kind, draft.Audience), Flight: a.Settings.Flight,
 	}
 	if in.Recreate != uuid.Nil {
 		entry.Operation, entry.Fingerprint = minigroup.ForRecreate, in.Recreate.String()
 	}
 	attempt, err := a.Ledger.OpenAttempt(ctx, entry)
 	if err == nil && attempt.ID == id {
-		a.Flights.expect(id, boarding{audience: draft.Audience, classID: draft.ClassID(), kind: kind, deadline: deadline})
+		a.Flights.expect(id, boarding{audience: draft.Audience, classID: classID, kind: kind, deadline: deadline})
 	}
 	return attempt, err
 }

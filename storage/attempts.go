@@ -12,8 +12,8 @@ import (
 )
 
 // OpenAttempt gives the run an attempt at a room: the one whose room is held, one of those in flight in this process, or
-// a new one; none, without a state, where there may be no new one. It demands that the run owns the row and that the row is creating, or that the run is recreating it, and returns
-// *minigroup.SupersededError otherwise.
+// a new one; none, without a state, where there may be no new one. It demands that the run owns the row and that the row is
+// creating, or that the run is recreating it, and returns *minigroup.SupersededError otherwise.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
 	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
 	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {

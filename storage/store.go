@@ -72,7 +72,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func openPool(ctx context.Context, cfg *pgxpool.Config, conns int32) (*pgxpool.Pool, error) {
-	cfg = cfg.Copy()
 	cfg.MaxConns = conns
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -62,9 +62,10 @@ const method = `- %d rounds. In each, every subject does each kind of work once,
   show the median of the rounds and the extremes.
 - Closed loop: each client waits for its answer before it asks again; its requests are prepared and its answers read by one lean
   process ("load"), which shares the machine. An answer that is not as it should be counts as failed and in no figure.
-- Every subject is a process of its own (the product two, API and worker, where its footprint is taken), with a database of its own on one Postgres that
-  writes every commit through to the disk. Between its windows a subject is stopped in its tracks (SIGSTOP), and its Temporal with
-  it (not the dev servers, which do not survive that), so that what is idle takes nothing from what is measured. Sagas that wait do so on a Temporal of their own.
+- Every subject is a process of its own (the product two, API and worker, where its footprint is taken), with a database of its own
+  on one Postgres that writes every commit through to the disk. Between its windows a subject is stopped in its tracks (SIGSTOP),
+  and its Temporal with it (not the dev servers, which do not survive that), so that what is idle takes nothing from what is
+  measured. Sagas that wait do so on a Temporal of their own.
 - The subjects share the HTTP API, the checks of tokens, the access log, the clients of the upstreams and the settings of the
   pool. The upstreams are one process that answers everything after 0 or 10 ms and remembers nothing. A create asks for one
   slot and one hour within the next years, so that hours hold few classes.

@@ -16,7 +16,7 @@ func NewTransport() *http.Transport {
 		TLSHandshakeTimeout:    5 * time.Second,
 		Protocols:              &http1,
 		MaxIdleConnsPerHost:    256,
-		MaxConnsPerHost:        1024,             // more than the steps and flights of a process use: a last bound, not one to wait at
+		MaxConnsPerHost:        1024,             // a last bound: beyond it a request waits for a connection, as long as it may take in all
 		IdleConnTimeout:        60 * time.Second, // Janus closes idle connections after 120 s; we must be the first
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // so that the limit on replies holds for what is received
