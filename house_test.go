@@ -45,16 +45,16 @@ var everything = []string{""}
 // fits a package holds.
 var rooms = []room{
 	{path: "minigroup", only: []string{uuid}},
-	{path: "bulkhead", only: []string{}},
+	{path: "limiter", only: []string{}},
 	{path: "workflows", may: []string{"activities", "minigroup"}, never: []string{pgx, gin, "net/http"}},
-	{path: "activities", may: []string{"bulkhead", "minigroup"}, never: []string{pgx, gin, "net/http", sdkClient}},
+	{path: "activities", may: []string{"limiter", "minigroup"}, never: []string{pgx, gin, "net/http", sdkClient}},
 	{path: "clients", may: []string{"clients/rest", "minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "clients/clientstest", may: []string{"clients/rest", "minigroup", "sandbox", "sandbox/sandboxclient"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "storage", may: []string{"minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", may: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
-	{path: "httpapi", may: []string{"bulkhead", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
+	{path: "httpapi", may: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
 	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid"}},
-	{path: "announcements", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
+	{path: "mqtt", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "auth", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	// telemetry is below those that serve: what a request is called is said in one place. What needs Temporal's SDK is in runs.
 	{path: "telemetry", may: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},

@@ -15,18 +15,18 @@ import (
 type Ledger interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 
-	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.Begun, error)
+	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error)
 	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error)
-	Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.Condemned, error)
-	Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error)
+	BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.BegunUndo, error)
+	EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error)
 
 	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
 	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
 	RefuseAttempt(ctx context.Context, id uuid.UUID) error
-	LoseAttempt(ctx context.Context, id uuid.UUID) error
+	ExpireAttempt(ctx context.Context, id uuid.UUID) error
 	RoomLocked(ctx context.Context, roomID uuid.UUID) error
-	CondemnedRooms(ctx context.Context, classID uuid.UUID) ([]minigroup.CondemnedRoom, error)
-	CondemnedRoom(ctx context.Context, roomID uuid.UUID) (minigroup.CondemnedRoom, bool, error)
+	RoomsPendingClose(ctx context.Context, classID uuid.UUID) ([]minigroup.RoomPendingClose, error)
+	RoomPendingClose(ctx context.Context, roomID uuid.UUID) (minigroup.RoomPendingClose, bool, error)
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
 
 	Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error)
@@ -77,7 +77,7 @@ type Runs interface {
 	// IsCurrent reports whether the run is the latest of its workflow id and open.
 	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
 	// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
-	CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error
+	CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error
 	// Decided tells whoever waits for the minigroup in this process that the row shows something new.
 	Decided(classID uuid.UUID)
 	// Established hands them a minigroup that is ready, as the row shows it now.
@@ -89,7 +89,7 @@ type Settings struct {
 	// StepWait is how long a step waits for an answer.
 	StepWait time.Duration
 	// Flight is how long the request of a create, or a PATCH, may be in flight.
-	Flight time.Duration
+	RequestTimeout time.Duration
 	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any); otherwise the number
 	// goes with the conference room.
 	Gateways bool
@@ -104,7 +104,7 @@ type Activities struct {
 	Conference Conference
 	Janus      Janus
 	Runs       Runs
-	Flights    *Flights
+	InFlight   *InFlight
 }
 
 // claiming runs do with the claim of this run, taking the row over from a run that is gone.

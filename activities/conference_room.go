@@ -38,21 +38,21 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	for {
-		rec, sent, err := a.Ledger.SendPatch(ctx, runID(ctx), in.ID, a.Settings.Flight)
+		rec, sent, err := a.Ledger.SendPatch(ctx, runID(ctx), in.ID, a.Settings.RequestTimeout)
 		switch {
 		case err != nil:
-			return failed(err)
+			return toApplicationError(err)
 		case sent:
-			return failed(a.sendPatch(ctx, rec))
+			return toApplicationError(a.sendPatch(ctx, rec))
 		case rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty():
 			return nil
 		}
 		agreed, err := a.readOutcome(ctx, rec)
 		if err != nil || agreed {
-			return failed(err)
+			return toApplicationError(err)
 		}
-		if err := a.Ledger.PatchUnanswered(ctx, runID(ctx), rec.ID, a.Settings.Flight); err != nil {
-			return failed(err)
+		if err := a.Ledger.PatchUnanswered(ctx, runID(ctx), rec.ID, a.Settings.RequestTimeout); err != nil {
+			return toApplicationError(err)
 		}
 	}
 }

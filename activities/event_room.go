@@ -37,12 +37,12 @@ func (in *LockInput) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*plain)(in))
 }
 
-// LockChat locks what was asked for in a held event room and notes it. It keeps the name that it has in histories.
-func (a *Activities) LockChat(ctx context.Context, in LockInput) error {
+// LockRoom locks what was asked for in a held event room and notes it. It keeps the name that it has in histories.
+func (a *Activities) LockRoom(ctx context.Context, in LockInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	if err := a.Event.LockRoom(ctx, in.Room, minigroup.Locks{Chat: in.Chat, Questions: in.Questions}); err != nil {
-		return failed(err)
+		return toApplicationError(err)
 	}
-	return failed(a.Ledger.RoomLocked(ctx, in.Room))
+	return toApplicationError(a.Ledger.RoomLocked(ctx, in.Room))
 }

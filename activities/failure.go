@@ -14,7 +14,7 @@ const Superseded = "superseded"
 
 // failed is the only place where an error becomes Temporal behaviour. A refusal is not retried; everything else is, after
 // the time that the other service asked for. What happened travels as a Failure in the details.
-func failed(err error) error {
+func toApplicationError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -39,8 +39,8 @@ func failed(err error) error {
 
 // insisted is failed for steps that must come to an end, such as those of an undo: who is refused today asks again. Only a
 // run that has no say any more stops.
-func insisted(err error) error {
-	err = failed(err)
+func asRetryable(err error) error {
+	err = toApplicationError(err)
 	failure, final, superseded := FailureOf(err)
 	if !final || superseded {
 		return err

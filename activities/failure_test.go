@@ -96,7 +96,7 @@ func TestFailed(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := overTheWire(failed(c.err))
+			err := overTheWire(toApplicationError(c.err))
 			failure, final, superseded := FailureOf(err)
 			if failure != c.want || final != c.final || superseded {
 				t.Errorf("got %+v, final %t, superseded %t", failure, final, superseded)
@@ -108,13 +108,13 @@ func TestFailed(t *testing.T) {
 		})
 	}
 	t.Run("no error stays none", func(t *testing.T) {
-		if err := failed(nil); err != nil {
+		if err := toApplicationError(nil); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("a run that was superseded ends, also where another error came with it", func(t *testing.T) {
 		err := errors.Join(minigroup.Supersededf("the minigroup belongs to run %s", "run-2"), &minigroup.UpstreamError{Upstream: "janus"})
-		failure, final, superseded := FailureOf(overTheWire(failed(err)))
+		failure, final, superseded := FailureOf(overTheWire(toApplicationError(err)))
 		if !final || !superseded || !strings.Contains(failure.Detail, "run-2") {
 			t.Errorf("got %+v, final %t, superseded %t", failure, final, superseded)
 		}

@@ -107,7 +107,7 @@ type Room struct {
 	ID   uuid.UUID          `json:"id"`
 }
 
-func toRooms(rooms []minigroup.CondemnedRoom) []Room {
+func toRooms(rooms []minigroup.RoomPendingClose) []Room {
 	out := make([]Room, len(rooms))
 	for i, r := range rooms {
 		out[i] = Room{r.Kind, r.ID}

@@ -24,12 +24,12 @@ func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error 
 	defer cancel()
 	r, err := a.Ledger.Reservation(ctx, in.ID)
 	if err != nil {
-		return failed(err)
+		return toApplicationError(err)
 	}
 	if r.State == minigroup.ReservationReleasing || r.State == minigroup.ReservationReleased {
-		return failed(minigroup.Supersededf("reservation %s was given up", r.ID))
+		return toApplicationError(minigroup.Supersededf("reservation %s was given up", r.ID))
 	}
-	return failed(a.project(ctx, r))
+	return toApplicationError(a.syncReservation(ctx, r))
 }
 
 // MoveReservationInput asks to reserve on another gateway.
@@ -44,28 +44,28 @@ type MoveReservationInput struct {
 func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return failed(a.Ledger.MoveReservation(ctx, runID(ctx), in.Draft.Minigroup(), in.From, in.To, a.Settings.Group))
+	return toApplicationError(a.Ledger.MoveReservation(ctx, runID(ctx), in.Draft.Minigroup(), in.From, in.To, a.Settings.Group))
 }
 
-// ProjectReservations brings the gateways to what the ledger says of a class. Whoever calls it does not depend on it:
+// SyncGateways brings the gateways to what the ledger says of a class. Whoever calls it does not depend on it:
 // what fails here stays on the ledger. It is the last step of an update.
-func (a *Activities) ProjectReservations(ctx context.Context, in ClassRef) error {
+func (a *Activities) SyncGateways(ctx context.Context, in ClassRef) error {
 	ctx, cancel := a.gatewayStep(ctx)
 	defer cancel()
 	defer a.Runs.Decided(in.ID)
 	open, err := a.Ledger.OpenReservations(ctx, in.ID)
 	if err != nil {
-		return failed(err)
+		return toApplicationError(err)
 	}
 	var errs []error
 	for _, r := range open {
-		errs = append(errs, a.project(ctx, r))
+		errs = append(errs, a.syncReservation(ctx, r))
 	}
-	return failed(errors.Join(errs...))
+	return toApplicationError(errors.Join(errs...))
 }
 
 // project brings the gateway to what the ledger says of one reservation.
-func (a *Activities) project(ctx context.Context, r minigroup.Reservation) error {
+func (a *Activities) syncReservation(ctx context.Context, r minigroup.Reservation) error {
 	if r.State == minigroup.ReservationReleasing {
 		return a.release(ctx, r)
 	}

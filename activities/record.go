@@ -15,7 +15,7 @@ type BeginCreateInput struct {
 }
 
 // Begun is what a create finds when it begins: minigroup.Begun on its way through a history.
-type Begun struct {
+type BegunCreate struct {
 	State             minigroup.State `json:"state"`
 	Failure           *Failure        `json:"failure,omitempty"`
 	EventAttempt      uuid.UUID       `json:"event_attempt"`
@@ -25,26 +25,26 @@ type Begun struct {
 
 // BeginCreate takes the row for this run and writes what the run is about to ask for. Rooms that an earlier run of the
 // class has left condemned are handed to runs of their own.
-func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (Begun, error) {
+func (a *Activities) BeginCreate(ctx context.Context, in BeginCreateInput) (BegunCreate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	deadline := time.Now().Add(a.Settings.Flight)
+	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.CreateEntry{
 		Draft: in.Draft.Minigroup(), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
-		Flight: a.Settings.Flight, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
+		RequestTimeout: a.Settings.RequestTimeout, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	}
-	var begun minigroup.Begun
+	var begun minigroup.BegunCreate
 	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
 		entry.Claim = claim
 		begun, err = a.Ledger.BeginCreate(ctx, entry)
 		return err
 	})
 	if err != nil {
-		return Begun{}, failed(err)
+		return BegunCreate{}, toApplicationError(err)
 	}
-	a.Flights.expectRooms(entry.Draft.Audience, entry.Draft.ClassID(), deadline, begun.EventAttempt, begun.ConferenceAttempt)
-	a.closeRooms(ctx, begun.Condemned)
-	return Begun{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil
+	a.InFlight.expectRooms(entry.Draft.Audience, entry.Draft.ClassID(), deadline, begun.EventAttempt, begun.ConferenceAttempt)
+	a.closeRooms(ctx, begun.PendingClose)
+	return BegunCreate{begun.State, ToFailure(begun.Failure), begun.EventAttempt, begun.ConferenceAttempt, begun.Reservation}, nil
 }
 
 // ClassRef names a minigroup.
@@ -60,11 +60,11 @@ func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
 	if err == nil {
 		a.Runs.Established(m)
 	}
-	return failed(err)
+	return toApplicationError(err)
 }
 
-// CondemnInput asks to begin an undo.
-type CondemnInput struct {
+// BeginUndoInput asks to begin an undo.
+type BeginUndoInput struct {
 	ClassID uuid.UUID `json:"class_id"`
 	// Draft is given by the run of a create, whose row may not be there yet.
 	Draft  *Draft  `json:"draft,omitempty"`
@@ -72,28 +72,28 @@ type CondemnInput struct {
 }
 
 // Condemned tells an undo what there is to do: minigroup.Condemned on its way through a history.
-type Condemned struct {
+type BegunUndo struct {
 	State        minigroup.State `json:"state"`
 	Rooms        []Room          `json:"rooms,omitempty"`
 	Reservations []uuid.UUID     `json:"reservations,omitempty"`
 	Failure      *Failure        `json:"failure,omitempty"`
 }
 
-// CondemnMinigroup begins the undo of a create: from here on nothing of it is wanted any more. It leaves a minigroup that
+// BeginUndo begins the undo of a create: from here on nothing of it is wanted any more. It leaves a minigroup that
 // is ready alone.
-func (a *Activities) CondemnMinigroup(ctx context.Context, in CondemnInput) (Condemned, error) {
+func (a *Activities) BeginUndo(ctx context.Context, in BeginUndoInput) (BegunUndo, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	var draft *minigroup.Draft
 	if in.Draft != nil {
 		draft = new(in.Draft.Minigroup())
 	}
-	var out minigroup.Condemned
+	var out minigroup.BegunUndo
 	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
-		out, err = a.Ledger.Condemn(ctx, claim, in.ClassID, draft, in.Reason.minigroup())
+		out, err = a.Ledger.BeginUndo(ctx, claim, in.ClassID, draft, in.Reason.minigroup())
 		return err
 	})
-	return Condemned{out.State, toRooms(out.Rooms), out.Reservations, ToFailure(out.Failure)}, insisted(err)
+	return BegunUndo{out.State, toRooms(out.Rooms), out.Reservations, ToFailure(out.Failure)}, asRetryable(err)
 }
 
 // Undone is how far an undo has come: its reason, and the rooms that have turned up and are still open.
@@ -102,13 +102,13 @@ type Undone struct {
 	Open   []Room  `json:"open,omitempty"`
 }
 
-// FailMinigroup ends an undo, unless condemned rooms are open: then nothing is changed and those are returned.
-func (a *Activities) FailMinigroup(ctx context.Context, in ClassRef) (Undone, error) {
+// EndUndo ends an undo, unless condemned rooms are open: then nothing is changed and those are returned.
+func (a *Activities) EndUndo(ctx context.Context, in ClassRef) (Undone, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	reason, open, err := a.Ledger.Fail(ctx, runID(ctx), in.ID)
+	reason, open, err := a.Ledger.EndUndo(ctx, runID(ctx), in.ID)
 	if err == nil && len(open) == 0 {
 		a.Runs.Decided(in.ID)
 	}
-	return Undone{*ToFailure(&reason), toRooms(open)}, insisted(err)
+	return Undone{*ToFailure(&reason), toRooms(open)}, asRetryable(err)
 }

@@ -27,14 +27,14 @@ func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRe
 	defer cancel()
 	begun, err := a.take(ctx, in)
 	if err != nil {
-		return BegunRecreate{}, failed(err)
+		return BegunRecreate{}, toApplicationError(err)
 	}
 	out := BegunRecreate{BegunUpdate: toBegunUpdate(begun)}
 	decided := begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed
 	if decided || begun.Unfinished != uuid.Nil {
 		return out, nil
 	}
-	return out, failed(a.planRecreate(ctx, in, begun.Minigroup, &out))
+	return out, toApplicationError(a.planRecreate(ctx, in, begun.Minigroup, &out))
 }
 
 func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, m minigroup.Minigroup, out *BegunRecreate) error {
@@ -45,14 +45,14 @@ func (a *Activities) planRecreate(ctx context.Context, in UpdateInput, m minigro
 		return err
 	}
 	plan := minigroup.PlanRecreation(m, change, time.Now().Unix())
-	deadline := time.Now().Add(a.Settings.Flight)
+	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.RecreateEntry{
-		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Flight: a.Settings.Flight,
+		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), RequestTimeout: a.Settings.RequestTimeout,
 	}
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
 		return err
 	}
-	a.Flights.expectRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
+	a.InFlight.expectRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
 	out.State, out.Draft = minigroup.UpdateRunning, ToDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
 	return nil
@@ -63,7 +63,7 @@ func (a *Activities) TakeRecreate(ctx context.Context, in UpdateInput) (BegunUpd
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	begun, err := a.take(ctx, in)
-	return toBegunUpdate(begun), failed(err)
+	return toBegunUpdate(begun), toApplicationError(err)
 }
 
 // CopyHostInput names a new conference room of a class.
@@ -79,7 +79,7 @@ func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	defer cancel()
 	m, err := a.Ledger.ByID(ctx, in.ClassID)
 	if err != nil {
-		return failed(err)
+		return toApplicationError(err)
 	}
 	before, err := a.Conference.Room(ctx, m.ConferenceRoomID)
 	if isUnknownRoom(err) || (err == nil && before.Host == "") {
@@ -88,7 +88,7 @@ func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	if err == nil {
 		_, err = a.Conference.PatchRoom(ctx, in.Room, minigroup.ConferencePatch{Host: &before.Host})
 	}
-	return failed(err)
+	return toApplicationError(err)
 }
 
 // SwapRooms is the commit point of a recreate. The rooms before are handed to runs of their own.
@@ -96,25 +96,25 @@ func (a *Activities) SwapRooms(ctx context.Context, in UpdateInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	if err := a.Ledger.SwapRooms(ctx, runID(ctx), in.ID); err != nil {
-		return failed(err)
+		return toApplicationError(err)
 	}
-	a.closeCondemned(ctx, in.ClassID)
+	a.closePending(ctx, in.ClassID)
 	return nil
 }
 
-// closeCondemned hands what is condemned of a class to runs of their own, also where nobody waits for that any more. What it
+// closePending hands what is condemned of a class to runs of their own, also where nobody waits for that any more. What it
 // does not reach is left for the sweeper.
-func (a *Activities) closeCondemned(ctx context.Context, class uuid.UUID) {
+func (a *Activities) closePending(ctx context.Context, class uuid.UUID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
 	defer cancel()
-	rooms, err := a.Ledger.CondemnedRooms(ctx, class)
+	rooms, err := a.Ledger.RoomsPendingClose(ctx, class)
 	if err != nil {
 		activity.GetLogger(ctx).Warn("condemned rooms are left for the sweeper", "class_id", class, "error", err)
 	}
 	a.closeRooms(ctx, rooms)
 }
 
-func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.CondemnedRoom) {
+func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.RoomPendingClose) {
 	for _, room := range rooms {
 		if err := a.Runs.CloseRoom(ctx, room); err != nil {
 			activity.GetLogger(ctx).Warn("a condemned room is left for the sweeper", "kind", room.Kind, "room_id", room.ID, "error", err)

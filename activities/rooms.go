@@ -25,27 +25,27 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	fly := func(flight context.Context) (uuid.UUID, error) { return send(carrying{flight, ctx}) } //nolint:contextcheck // it ends with the flight
-	fl := a.Flights.board(in.Attempt, fly)
+	fl := a.InFlight.board(in.Attempt, fly)
 	if fl == nil {
 		attempt, err := a.openAttempt(ctx, kind, in)
 		if err != nil {
-			return uuid.Nil, failed(err)
+			return uuid.Nil, toApplicationError(err)
 		}
 		switch attempt.State {
 		case minigroup.AttemptHeld:
 			return attempt.RoomID, nil
 		case "":
-			return uuid.Nil, failed(tooMany(kind))
+			return uuid.Nil, toApplicationError(limitReached(kind))
 		}
-		if fl = a.Flights.board(attempt.ID, fly); fl == nil {
-			return uuid.Nil, failed(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
+		if fl = a.InFlight.board(attempt.ID, fly); fl == nil {
+			return uuid.Nil, toApplicationError(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
 		}
 	}
 	select {
 	case <-fl.done:
-		return fl.room, failed(fl.err)
+		return fl.room, toApplicationError(fl.err)
 	case <-ctx.Done():
-		return uuid.Nil, failed(noRoom(kind, true, fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait)))
+		return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait)))
 	}
 }
 
@@ -53,17 +53,17 @@ func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, i
 	draft := in.Draft.Minigroup()
 	classID := draft.ClassID()
 	id := uuid.New()
-	deadline := time.Now().Add(a.Settings.Flight)
+	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.AttemptEntry{
 		ID: id, Run: runID(ctx), ClassID: classID, Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
-		Flying: a.Flights.of(classID, kind), Full: a.Flights.full(kind, draft.Audience), Flight: a.Settings.Flight,
+		Flying: a.InFlight.of(classID, kind), Full: a.InFlight.full(kind, draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
 	}
 	if in.Recreate != uuid.Nil {
 		entry.Operation, entry.Fingerprint = minigroup.ForRecreate, in.Recreate.String()
 	}
 	attempt, err := a.Ledger.OpenAttempt(ctx, entry)
 	if err == nil && attempt.ID == id {
-		a.Flights.expect(id, boarding{audience: draft.Audience, classID: classID, kind: kind, deadline: deadline})
+		a.InFlight.expect(id, boarding{audience: draft.Audience, classID: classID, kind: kind, deadline: deadline})
 	}
 	return attempt, err
 }
@@ -84,9 +84,9 @@ const yieldsToReplicaLag = 2 * time.Minute
 func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	room, condemned, err := a.Ledger.CondemnedRoom(ctx, in.ID)
+	room, condemned, err := a.Ledger.RoomPendingClose(ctx, in.ID)
 	if err != nil || !condemned {
-		return insisted(err)
+		return asRetryable(err)
 	}
 	if room.Kind == minigroup.EventRoom {
 		err = a.Event.CloseRoom(ctx, room.ID)
@@ -97,7 +97,7 @@ func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 		err = nil
 	}
 	if err != nil {
-		return insisted(err)
+		return asRetryable(err)
 	}
-	return insisted(a.Ledger.RoomReleased(ctx, room.ID))
+	return asRetryable(a.Ledger.RoomReleased(ctx, room.ID))
 }

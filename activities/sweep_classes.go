@@ -12,13 +12,13 @@ import (
 // SweptClasses is what a sweep of the classes has done.
 type SweptClasses struct {
 	// Healed are sagas whose run was gone: creates that are being undone now, and updates that are being finished.
-	Healed int `json:"healed"`
+	Recovered int `json:"recovered"`
 	// Closing are condemned rooms that nobody was closing.
 	Closing int `json:"closing"`
 	// Lost are attempts that were never answered.
 	Lost int64 `json:"lost"`
 	// Condemned are rooms that were announced and that nobody holds; they are among those closing.
-	Condemned int64 `json:"condemned"`
+	MarkedForClosing int64 `json:"marked_for_closing"`
 	// NeverSeen are lost attempts whose rooms were not announced for long.
 	NeverSeen int64 `json:"never_seen"`
 	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
@@ -26,7 +26,7 @@ type SweptClasses struct {
 	// Ended are classes that are over: by time, or because conference has closed their room.
 	Ended int `json:"ended"`
 	// Forgotten are rows of the ledger that went because what they tell of has been over for long.
-	Forgotten int64 `json:"forgotten"`
+	Purged int64 `json:"purged"`
 	// Failed are those that could not be looked after; the next sweep tries again.
 	Failed int `json:"failed"`
 }
@@ -36,14 +36,14 @@ type SweptClasses struct {
 // seconds at most, about some of those that have no end. Last, it forgets some of what has been over for long.
 func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	var swept SweptClasses
-	for _, part := range []func(context.Context, *SweptClasses) error{s.lose, s.healSagas, s.closeRooms, s.endClasses, s.lookUp, s.forget} {
+	for _, part := range []func(context.Context, *SweptClasses) error{s.expire, s.recoverSagas, s.closeRooms, s.endClasses, s.lookUp, s.purge} {
 		if err := part(ctx, &swept); err != nil {
-			return swept, failed(err)
+			return swept, toApplicationError(err)
 		}
 	}
 	for what, n := range map[string]int{
-		"healed": swept.Healed, "compared": swept.Compared, "closing": swept.Closing, "lost": int(swept.Lost), "condemned": int(swept.Condemned),
-		"never seen": int(swept.NeverSeen), "ended": swept.Ended, "failed": swept.Failed,
+		"recovered": swept.Recovered, "compared": swept.Compared, "closing": swept.Closing, "lost": int(swept.Lost), "marked_for_closing": int(swept.MarkedForClosing),
+		"never_seen": int(swept.NeverSeen), "ended": swept.Ended, "failed": swept.Failed,
 	} {
 		s.Count(what, n)
 	}
@@ -52,38 +52,38 @@ func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 
 // lose notes which attempts are lost, and which rooms have come of such. The order matters: a room is not condemned before
 // the attempt that may have made it is noted as lost.
-func (s *Sweeper) lose(ctx context.Context, swept *SweptClasses) (err error) {
-	if swept.Lost, err = s.Ledger.LoseExpired(ctx); err != nil {
+func (s *Sweeper) expire(ctx context.Context, swept *SweptClasses) (err error) {
+	if swept.Lost, err = s.Ledger.ExpireAttempts(ctx); err != nil {
 		return err
 	}
-	if swept.Condemned, err = s.Ledger.CondemnFound(ctx); err != nil || s.NeverSeen == 0 {
+	if swept.MarkedForClosing, err = s.Ledger.MarkAnnouncedForClosing(ctx); err != nil || s.NeverSeen == 0 {
 		return err
 	}
 	swept.NeverSeen, err = s.Ledger.ResolveUnseen(ctx, s.NeverSeen)
 	return err
 }
 
-func (s *Sweeper) healSagas(ctx context.Context, swept *SweptClasses) error {
-	sagas, err := s.Ledger.OpenSagas(ctx, quiet, batch)
+func (s *Sweeper) recoverSagas(ctx context.Context, swept *SweptClasses) error {
+	sagas, err := s.Ledger.OpenSagas(ctx, minAge, batchSize)
 	if err != nil {
 		return err
 	}
-	swept.Healed += s.heal(ctx, sagas, swept)
-	comparisons, err := s.Ledger.DueComparisons(ctx, batch)
+	swept.Recovered += s.recoverEach(ctx, sagas, swept)
+	comparisons, err := s.Ledger.DueComparisons(ctx, batchSize)
 	if err != nil {
 		return err
 	}
-	swept.Compared += s.heal(ctx, comparisons, swept)
+	swept.Compared += s.recoverEach(ctx, comparisons, swept)
 	return nil
 }
 
 // heal starts the runs that sagas lack, and returns how many.
-func (s *Sweeper) heal(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (healed int) {
+func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (healed int) {
 	for _, saga := range sagas {
-		open, err := s.Healer.IsOpen(ctx, saga)
+		open, err := s.Recovery.IsOpen(ctx, saga)
 		started := false
 		if err == nil && !open {
-			started, err = s.Healer.Heal(ctx, saga)
+			started, err = s.Recovery.Recover(ctx, saga)
 		}
 		if err != nil {
 			swept.Failed++
@@ -95,7 +95,7 @@ func (s *Sweeper) heal(ctx context.Context, sagas []minigroup.OpenSaga, swept *S
 }
 
 func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
-	rooms, err := s.Ledger.ForgottenRooms(ctx, quiet, batch)
+	rooms, err := s.Ledger.StaleClosings(ctx, minAge, batchSize)
 	if err != nil {
 		return err
 	}
@@ -110,12 +110,12 @@ func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
 }
 
 func (s *Sweeper) endClasses(ctx context.Context, swept *SweptClasses) error {
-	closed, err := s.Ledger.EndClosed(ctx, batch)
+	closed, err := s.Ledger.EndClosed(ctx, batchSize)
 	swept.Ended += closed
 	if err != nil {
 		return err
 	}
-	overdue, err := s.Ledger.EndOverdue(ctx, s.Grace, batch)
+	overdue, err := s.Ledger.EndOverdue(ctx, s.Grace, batchSize)
 	swept.Ended += overdue
 	return err
 }
@@ -155,20 +155,20 @@ func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 			closed = append(closed, minigroup.ClosedRoom{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience, TimedOut: rooms[i].TimedOut})
 		}
 	}
-	ended, err := s.Ledger.TakeAnnouncements(ctx, minigroup.Announcements{Closed: closed})
+	ended, err := s.Ledger.RecordRoomEvents(ctx, minigroup.RoomEvents{Closed: closed})
 	swept.Ended += ended
 	return err
 }
 
 // forget deletes so much of the ledger's history at every sweep that it keeps up, and so little that nobody notices.
-func (s *Sweeper) forget(ctx context.Context, swept *SweptClasses) error {
-	if s.History == 0 {
+func (s *Sweeper) purge(ctx context.Context, swept *SweptClasses) error {
+	if s.Retention == 0 {
 		return nil
 	}
-	forgotten, err := s.Ledger.Forget(ctx, s.History, batch)
+	forgotten, err := s.Ledger.Purge(ctx, s.Retention, batchSize)
 	for table, n := range forgotten {
-		swept.Forgotten += n
-		s.Count("forgotten "+table, int(n))
+		swept.Purged += n
+		s.Count("purged_"+table, int(n))
 	}
 	return err
 }

@@ -26,7 +26,7 @@ type SweptGateways struct {
 func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	backends, err := s.Ledger.Backends(ctx)
 	if err != nil {
-		return SweptGateways{}, failed(err)
+		return SweptGateways{}, toApplicationError(err)
 	}
 	results := make([]SweptGateways, len(backends))
 	var group errgroup.Group
@@ -58,7 +58,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 	if noted := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || noted != nil {
 		return errors.Join(err, noted)
 	}
-	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, quiet)
+	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, minAge)
 	if err != nil {
 		return err
 	}
@@ -66,13 +66,13 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		if slots, there := rooms[r.ID]; r.State == minigroup.ReservationHeld && there && slots == r.Slots {
 			continue
 		}
-		s.bring(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.project(ctx, r) })
+		s.bring(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.syncReservation(ctx, r) })
 	}
 	ids := make([]uuid.UUID, 0, len(rooms))
 	for id := range rooms {
 		ids = append(ids, id)
 	}
-	strays, err := s.Ledger.Strays(ctx, ids, quiet)
+	strays, err := s.Ledger.Strays(ctx, ids, minAge)
 	if err != nil {
 		return err
 	}

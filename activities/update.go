@@ -43,7 +43,7 @@ func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpda
 			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
 		}
 	}
-	return toBegunUpdate(begun), failed(err)
+	return toBegunUpdate(begun), toApplicationError(err)
 }
 
 // take takes the row for this run.
@@ -117,7 +117,7 @@ func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minig
 func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return insisted(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
+	return asRetryable(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
 }
 
 // FailUpdateInput asks to end an update with nothing changed.
@@ -139,8 +139,8 @@ func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigr
 		return err
 	})
 	if err == nil && state != minigroup.UpdateRunning {
-		a.closeCondemned(ctx, in.ClassID)
+		a.closePending(ctx, in.ClassID)
 		a.Runs.Decided(in.ClassID)
 	}
-	return state, insisted(err)
+	return state, asRetryable(err)
 }

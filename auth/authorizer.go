@@ -53,7 +53,7 @@ type Record struct {
 type Options struct {
 	// Objects is the first element of every object: classrooms.
 	Objects string
-	// RememberAllowed and RememberDenied are how long an answer of a tenant is used again; 0: not at all.
+	// CacheAllowed and CacheDenied are how long an answer of a tenant is used again; 0: not at all.
 	RememberAllowed, RememberDenied time.Duration
 	// Concurrency bounds the questions that one tenant is asked at a time.
 	Concurrency int

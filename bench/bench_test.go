@@ -108,7 +108,7 @@ func TestDataset(t *testing.T) {
 	})
 	t.Run("the sweeper finds nothing to do", func(t *testing.T) {
 		sagas, err := store.OpenSagas(t.Context(), 0, rows)
-		rooms, roomsErr := store.ForgottenRooms(t.Context(), 0, rows)
+		rooms, roomsErr := store.StaleClosings(t.Context(), 0, rows)
 		if errors.Join(err, roomsErr) != nil || len(sagas) > 0 || len(rooms) > 0 {
 			t.Errorf("%v, %v, %v, %v", sagas, rooms, err, roomsErr)
 		}

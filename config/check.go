@@ -49,7 +49,7 @@ func (c Config) mistakes(required []string) Mistakes {
 	m.checkURL("event.url", c.Event.URL)
 	m.checkURL("conference.url", c.Conference.URL)
 	m.checkJanus(c.Janus)
-	m.checkAnnouncements(c.Announcements)
+	m.checkAnnouncements(c.MQTT)
 	m.checkSaga(c.Saga)
 	if h := c.Retention.History; h != 0 && h < MinHistory {
 		m.add("retention.history", h.String(), "a duration of at least "+MinHistory.String()+", or 0s to keep it for ever")
@@ -86,8 +86,8 @@ func (m *Mistakes) checkAPI(a API) {
 			m.add(fmt.Sprintf("api.allowed_origins[%d]", i), strconv.Quote(origin), "an origin in small letters, https://host or https://host:port, or *")
 		}
 	}
-	if a.MaxWaiting < 2 || a.MaxWaiting > 100_000 {
-		m.add("api.max_waiting", fmt.Sprint(a.MaxWaiting), "a number from 2 to 100000")
+	if a.MaxConcurrentWrites < 2 || a.MaxConcurrentWrites > 100_000 {
+		m.add("api.max_concurrent_writes", fmt.Sprint(a.MaxConcurrentWrites), "a number from 2 to 100000")
 	}
 	if a.WritesPerMinute < 0 || a.WritesPerMinute > 1_000_000 {
 		m.add("api.writes_per_minute", fmt.Sprint(a.WritesPerMinute), "a number from 0 to 1000000")
@@ -134,43 +134,43 @@ func (m *Mistakes) checkJanus(j Janus) {
 }
 
 func (m *Mistakes) checkSaga(s Saga) {
-	for key, d := range map[string]time.Duration{"saga.step_wait": s.StepWait, "saga.patience": s.Patience, "saga.grace": s.Grace} {
+	for key, d := range map[string]time.Duration{"saga.step_wait": s.StepWait, "saga.retry_budget": s.RetryBudget, "saga.grace": s.Grace} {
 		if d <= 0 {
 			m.add(key, d.String(), "a duration above 0")
 		}
 	}
-	if s.MaxFlights < 2 || s.MaxFlights > 100_000 {
-		m.add("saga.max_flights", fmt.Sprint(s.MaxFlights), "a number from 2 to 100000")
+	if s.MaxInFlight < 2 || s.MaxInFlight > 100_000 {
+		m.add("saga.max_in_flight", fmt.Sprint(s.MaxInFlight), "a number from 2 to 100000")
 	}
-	if s.Flight <= 0 || s.Flight < s.StepWait {
-		m.add("saga.flight", s.Flight.String(), "a duration of at least saga.step_wait, "+s.StepWait.String())
+	if s.RequestTimeout <= 0 || s.RequestTimeout < s.StepWait {
+		m.add("saga.request_timeout", s.RequestTimeout.String(), "a duration of at least saga.step_wait, "+s.StepWait.String())
 	}
 }
 
-func (m *Mistakes) checkAnnouncements(a Announcements) {
+func (m *Mistakes) checkAnnouncements(a MQTT) {
 	if a.Broker != "" {
 		u, err := url.Parse(a.Broker)
 		if err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Port() == "" || u.User != nil || u.Path != "" {
-			m.add("announcements.broker", "something else (not shown)", "mqtt://host:port or mqtts://host:port")
+			m.add("mqtt.broker", "something else (not shown)", "mqtt://host:port or mqtts://host:port")
 		}
 	}
-	m.checkFile("announcements.ca_file", a.CAFile)
-	m.checkTopicLevel("announcements.event_account", a.EventAccount)
-	m.checkTopicLevel("announcements.conference_account", a.ConferenceAccount)
+	m.checkFile("mqtt.ca_file", a.CAFile)
+	m.checkTopicLevel("mqtt.event_account", a.EventAccount)
+	m.checkTopicLevel("mqtt.conference_account", a.ConferenceAccount)
 	if a.Group != "" {
-		m.checkTopicLevel("announcements.group", a.Group)
+		m.checkTopicLevel("mqtt.group", a.Group)
 	}
 	for i, audience := range a.Audiences {
-		m.checkTopicLevel(fmt.Sprintf("announcements.audiences[%d]", i), audience)
+		m.checkTopicLevel(fmt.Sprintf("mqtt.audiences[%d]", i), audience)
 	}
 	if a.EventAccount == a.ConferenceAccount {
-		m.add("announcements.conference_account", strconv.Quote(a.ConferenceAccount), "another account than event's")
+		m.add("mqtt.conference_account", strconv.Quote(a.ConferenceAccount), "another account than event's")
 	}
 	if a.Session < time.Second || a.Session > math.MaxUint32*time.Second {
-		m.add("announcements.session", a.Session.String(), "a duration of 1s or more")
+		m.add("mqtt.session", a.Session.String(), "a duration of 1s or more")
 	}
 	if a.NeverSeen <= 0 {
-		m.add("announcements.never_seen", a.NeverSeen.String(), "a duration above 0")
+		m.add("mqtt.never_seen", a.NeverSeen.String(), "a duration above 0")
 	}
 }
 

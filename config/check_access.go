@@ -95,7 +95,7 @@ func (m *Mistakes) checkAccess(a Access) {
 		m.checkAccount("access.namespace", a.Namespace)
 	}
 	m.checkText("access.objects", a.Objects)
-	for key, d := range map[string]time.Duration{"access.remember_allowed": a.RememberAllowed, "access.remember_denied": a.RememberDenied} {
+	for key, d := range map[string]time.Duration{"access.cache_allowed": a.CacheAllowed, "access.cache_denied": a.CacheDenied} {
 		if d < 0 {
 			m.add(key, d.String(), "a duration of 0s or more")
 		}

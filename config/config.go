@@ -20,7 +20,7 @@ type Config struct {
 	Event         Upstream            `koanf:"event"`
 	Conference    Upstream            `koanf:"conference"`
 	Janus         Janus               `koanf:"janus"`
-	Announcements Announcements       `koanf:"announcements"`
+	MQTT          MQTT                `koanf:"mqtt"`
 	Saga          Saga                `koanf:"saga"`
 	Retention     Retention           `koanf:"retention"`
 	Log           Log                 `koanf:"log"`
@@ -75,10 +75,10 @@ type API struct {
 	// process, all at once or spread; beyond it they are answered 429. Default
 	// 0, no limit.
 	WritesPerMinute int `koanf:"writes_per_minute"`
-	// MaxWaiting is how many POSTs and PUTs one process works on at a time, at
+	// MaxConcurrentWrites is how many POSTs and PUTs one process works on at a time, at
 	// most half of them for one audience; beyond it they are answered 503 at
 	// once. Default 512.
-	MaxWaiting int `koanf:"max_waiting"`
+	MaxConcurrentWrites int `koanf:"max_concurrent_writes"`
 	// IdempotencyKeys is how long an Idempotency-Key and the answer to it are
 	// remembered. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
@@ -182,12 +182,12 @@ type Access struct {
 	Namespace string `koanf:"namespace"`
 	// Objects is the first word of every object. Default classrooms.
 	Objects string `koanf:"objects"`
-	// RememberAllowed is how long it counts that something was allowed; 0s asks
+	// CacheAllowed is how long it counts that something was allowed; 0s asks
 	// each time. Default 5m.
-	RememberAllowed time.Duration `koanf:"remember_allowed"`
-	// RememberDenied is the same for what was denied: short, as people try again
+	CacheAllowed time.Duration `koanf:"cache_allowed"`
+	// CacheDenied is the same for what was denied: short, as people try again
 	// once somebody has given them the right. Default 10s.
-	RememberDenied time.Duration `koanf:"remember_denied"`
+	CacheDenied time.Duration `koanf:"cache_denied"`
 	// Concurrency is how many questions each tenant is asked at a time, by each
 	// process. Default 64.
 	Concurrency int `koanf:"concurrency"`
@@ -246,7 +246,7 @@ type Backend struct {
 
 // Announcements is what event and conference tell over MQTT: rooms that were
 // made, and rooms that were closed. Workers listen to it.
-type Announcements struct {
+type MQTT struct {
 	// Broker is the address of the MQTT broker that event and conference
 	// announce on: mqtt://host:port, or mqtts://host:port for TLS. Without one
 	// nobody listens: rooms whose reply was lost are not found, and a class ends
@@ -283,19 +283,19 @@ type Announcements struct {
 
 // Saga is how patient the creation or update of a minigroup is.
 type Saga struct {
-	// Flight is how long the request of a create may stay in flight before its
-	// room counts as lost. At least saga.step_wait. Default 60s.
-	Flight time.Duration `koanf:"flight"`
-	// MaxFlights is how many requests of creates one process has in flight to
+	// RequestTimeout is how long a request that creates a room may stay in flight
+	// before its attempt counts as lost. At least saga.step_wait. Default 60s.
+	RequestTimeout time.Duration `koanf:"request_timeout"`
+	// MaxInFlight is how many requests of creates one process has in flight to
 	// each of event and conference at a time, at most half of them for one
 	// audience; what is beyond it is tried again later, as if the service were
 	// not available. Default 512.
-	MaxFlights int `koanf:"max_flights"`
+	MaxInFlight int `koanf:"max_in_flight"`
 	// StepWait is how long one try of a step waits for an answer. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
-	// Patience is how long a step that is refused by nobody and answered by
-	// nobody goes on before the saga is undone. Default 6h.
-	Patience time.Duration `koanf:"patience"`
+	// RetryBudget is how long a step is retried that gets no answer and no
+	// refusal; then the saga is undone. Default 6h.
+	RetryBudget time.Duration `koanf:"retry_budget"`
 	// Grace is how long a class may run over its end before it is closed for
 	// good. Default 6h.
 	Grace time.Duration `koanf:"grace"`
@@ -340,7 +340,7 @@ type Tracing struct {
 // nothing whose address is configured above: a Postgres only without
 // database.url, a Temporal only without temporal.address, the stand-ins only
 // without event.url and conference.url, a broker only without
-// announcements.broker, a Janus only without janus.backends.
+// mqtt.broker, a Janus only without janus.backends.
 type Dev struct {
 	// PostgresPort is the port of its Postgres on 127.0.0.1. Default 54329.
 	PostgresPort int `koanf:"postgres_port"`
@@ -368,18 +368,18 @@ func Default() Config {
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default", TaskQueue: "minigroups"},
 		API: API{
 			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
-			MaxWaiting: 512, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
+			MaxConcurrentWrites: 512, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
 		},
 		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
 		Account: Account{Label: "minigroups", Audience: "svc.example.org"},
-		Access:  Access{Objects: "classrooms", RememberAllowed: 5 * time.Minute, RememberDenied: 10 * time.Second, Concurrency: 64},
+		Access:  Access{Objects: "classrooms", CacheAllowed: 5 * time.Minute, CacheDenied: 10 * time.Second, Concurrency: 64},
 		Janus:   Janus{Reservation: ReservedByGateway},
-		Announcements: Announcements{
+		MQTT: MQTT{
 			Session:      time.Hour,
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
 			NeverSeen: 24 * time.Hour,
 		},
-		Saga:      Saga{Flight: time.Minute, MaxFlights: 512, StepWait: 10 * time.Second, Patience: 6 * time.Hour, Grace: 6 * time.Hour},
+		Saga:      Saga{RequestTimeout: time.Minute, MaxInFlight: 512, StepWait: 10 * time.Second, RetryBudget: 6 * time.Hour, Grace: 6 * time.Hour},
 		Retention: Retention{History: 90 * 24 * time.Hour},
 		Log:       Log{Level: "info"},
 		Tracing:   Tracing{SampleRatio: 1},

@@ -116,7 +116,7 @@ authorization:
   a: {kind: http, uri: https://iam.example.org/authz, trusted: [x.y], timeout: 2s, max_attempts: 3}
   b: {kind: localwhitelist, records: [{subject_account_id: x.y, object: [classrooms], action: create}]}
 `, "MINIGROUPS_AUTHENTICATION__IAM__ALLOW_MISSING_EXP=false", "MINIGROUPS_AUTHENTICATION__OLD__ALLOW_MISSING_EXP=true",
-			"MINIGROUPS_ACCESS__NAMESPACE=dispatcher.svc.example.org", "MINIGROUPS_ACCESS__REMEMBER_DENIED=0s")
+			"MINIGROUPS_ACCESS__NAMESPACE=dispatcher.svc.example.org", "MINIGROUPS_ACCESS__CACHE_DENIED=0s")
 		if want := map[string]config.Issuer{
 			"iam": {Audiences: []string{"a"}, Algorithm: "RS256", JWKSURL: "https://iam.example.org/keys"},
 			"old": {Audiences: []string{"a"}, Algorithm: "HS256", SecretFile: file, AllowMissingExp: true},
@@ -129,7 +129,7 @@ authorization:
 		}; !reflect.DeepEqual(cfg.Authorization, want) {
 			t.Errorf("got %+v", cfg.Authorization)
 		}
-		if want := (config.Access{Namespace: "dispatcher.svc.example.org", Objects: "classrooms", RememberAllowed: 5 * time.Minute, Concurrency: 64}); cfg.Access != want {
+		if want := (config.Access{Namespace: "dispatcher.svc.example.org", Objects: "classrooms", CacheAllowed: 5 * time.Minute, Concurrency: 64}); cfg.Access != want {
 			t.Errorf("got %+v", cfg.Access)
 		}
 		path := filepath.Join(t.TempDir(), "saved.yaml")
@@ -220,8 +220,8 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a wait beyond a minute", "api: {wait: 61s}", "", "api.wait", "1m1s", "up to 1m0s"},
 		{"an origin with a path", "api: {allowed_origins: ['https://a.b', 'https://a.b/']}", "", "api.allowed_origins[1]", "https://a.b/", "an origin"},
 		{"an origin that no browser sends", "", "MINIGROUPS_API__ALLOWED_ORIGINS=[https://A.b]", "api.allowed_origins[0]", "https://A.b", "small letters"},
-		{"a door that is shut", "api: {max_waiting: 0}", "", "api.max_waiting", "0", "from 2"},
-		{"a process that asks for nothing", "saga: {max_flights: 1}", "", "saga.max_flights", "1", "from 2"},
+		{"a door that is shut", "api: {max_concurrent_writes: 0}", "", "api.max_concurrent_writes", "0", "from 2"},
+		{"a process that asks for nothing", "saga: {max_in_flight: 1}", "", "saga.max_in_flight", "1", "from 2"},
 		{"a limit below nothing", "api: {writes_per_minute: -1}", "", "api.writes_per_minute", "-1", "from 0"},
 		{"keys that are not remembered", "api: {idempotency_keys: 0s}", "", "api.idempotency_keys", "0s", "above 0"},
 		{"a process that does not end", "api: {drain_delay: 61s}", "", "api.drain_delay", "1m1s", "up to 1m0s"},
@@ -277,7 +277,7 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"attempts below nothing", "authorization: {a.b: {kind: http, max_attempts: -1}}", "", "authorization[a.b].max_attempts", "-1", "1 to 5"},
 		{"a namespace that is no account", "access: {namespace: dispatcher}", "", "access.namespace", `"dispatcher"`, "label.audience"},
 		{"objects without a name", "access: {objects: ''}", "", "access.objects", "nothing", "a text"},
-		{"a memory below nothing", "access: {remember_denied: -1s}", "", "access.remember_denied", "-1s", "0s or more"},
+		{"a memory below nothing", "access: {cache_denied: -1s}", "", "access.cache_denied", "-1s", "0s or more"},
 		{"no question at a time", "access: {concurrency: 0}", "", "access.concurrency", "0", "above 0"},
 		{"nobody trusted", "authorization: {a.b: {kind: local}}", "", "authorization[a.b].trusted", "nothing", "account ids"},
 		{"a trusted account without an audience", "authorization: {a.b: {kind: local, trusted: [x.y, dev]}}", "", "authorization[a.b].trusted[1]", `"dev"`, "label.audience"},
@@ -286,21 +286,21 @@ func TestLoadReportsMistakes(t *testing.T) {
 		{"a backend without a name", "janus: {backends: [{}]}", "", "janus.backends[0].id", "nothing", "a name"},
 		{"a backend twice", "janus: {backends: [{id: j}, {id: j}]}", "", "janus.backends[1].id", "once more", "of its own"},
 		{"a backend without an address", "janus: {backends: [{id: j}]}", "", "janus.backends[0].admin_url", "nothing", "URL"},
-		{"a flight shorter than its step", "saga: {flight: 5s}", "", "saga.flight", "5s", "at least saga.step_wait, 10s"},
-		{"no patience", "saga: {patience: -1s}", "", "saga.patience", "-1s", "above 0"},
+		{"a flight shorter than its step", "saga: {request_timeout: 5s}", "", "saga.request_timeout", "5s", "at least saga.step_wait, 10s"},
+		{"no patience", "saga: {retry_budget: -1s}", "", "saga.retry_budget", "-1s", "above 0"},
 		{"no grace", "saga: {grace: 0s}", "", "saga.grace", "0s", "above 0"},
 		{"a history shorter than runs are kept", "retention: {history: 335h59m}", "", "retention.history", "335h59m0s", "at least 336h0m0s"},
 		{"a history below nothing", "retention: {history: -1s}", "", "retention.history", "-1s", "or 0s"},
-		{"a broker without a port", "announcements: {broker: 'mqtt://b'}", "", "announcements.broker", "not shown", "mqtt://host:port"},
-		{"a broker by another protocol", "announcements: {broker: 'http://b:80'}", "", "announcements.broker", "not shown", "mqtts://host:port"},
-		{"a broker with a password", "announcements: {broker: 'mqtt://u:hunter2@b:1883'}", "", "announcements.broker", "not shown", "mqtts://host:port"},
-		{"a group that is no level of a topic", "announcements: {group: a/b}", "", "announcements.group", `"a/b"`, "without /"},
-		{"an account for all", "announcements: {event_account: +}", "", "announcements.event_account", `"+"`, "without /"},
-		{"an audience without a name", "announcements: {audiences: [a.b, '']}", "", "announcements.audiences[1]", `""`, "a text"},
-		{"one account for two", "announcements: {event_account: a.b, conference_account: a.b}", "", "announcements.conference_account", `"a.b"`, "another"},
-		{"a session of nothing", "announcements: {session: 10ms}", "", "announcements.session", "10ms", "1s or more"},
-		{"no patience for announcements", "announcements: {never_seen: 0s}", "", "announcements.never_seen", "0s", "above 0"},
-		{"certificates that are not there", "announcements: {ca_file: /no/such.pem}", "", "announcements.ca_file", "/no/such.pem", "can be read"},
+		{"a broker without a port", "mqtt: {broker: 'mqtt://b'}", "", "mqtt.broker", "not shown", "mqtt://host:port"},
+		{"a broker by another protocol", "mqtt: {broker: 'http://b:80'}", "", "mqtt.broker", "not shown", "mqtts://host:port"},
+		{"a broker with a password", "mqtt: {broker: 'mqtt://u:hunter2@b:1883'}", "", "mqtt.broker", "not shown", "mqtts://host:port"},
+		{"a group that is no level of a topic", "mqtt: {group: a/b}", "", "mqtt.group", `"a/b"`, "without /"},
+		{"an account for all", "mqtt: {event_account: +}", "", "mqtt.event_account", `"+"`, "without /"},
+		{"an audience without a name", "mqtt: {audiences: [a.b, '']}", "", "mqtt.audiences[1]", `""`, "a text"},
+		{"one account for two", "mqtt: {event_account: a.b, conference_account: a.b}", "", "mqtt.conference_account", `"a.b"`, "another"},
+		{"a session of nothing", "mqtt: {session: 10ms}", "", "mqtt.session", "10ms", "1s or more"},
+		{"no patience for announcements", "mqtt: {never_seen: 0s}", "", "mqtt.never_seen", "0s", "above 0"},
+		{"certificates that are not there", "mqtt: {ca_file: /no/such.pem}", "", "mqtt.ca_file", "/no/such.pem", "can be read"},
 		{"a level that is none", "log: {level: loud}", "", "log.level", `"loud"`, "debug or info"},
 		{"a port of nothing", "dev: {janus_port: 0}", "", "dev.janus_port", "0", "1 to 65535"},
 	} {
@@ -323,8 +323,8 @@ func TestLoadReportsMistakes(t *testing.T) {
 	}
 
 	t.Run("all at once, each with its key", func(t *testing.T) {
-		_, err := config.Load(write(t, "config.yaml", "api: {wait: soon, lissen: x}\nlog: {level: loud}\nsaga: {patience: 0s}\n"), []string{"MINIGROUPS_DATABASE__MAX_CONNS=many"}, config.ForWorker...)
-		for _, key := range []string{"api.wait:", "api.lissen:", "log.level:", "saga.patience:", "database.max_conns (MINIGROUPS_DATABASE__MAX_CONNS):"} {
+		_, err := config.Load(write(t, "config.yaml", "api: {wait: soon, lissen: x}\nlog: {level: loud}\nsaga: {retry_budget: 0s}\n"), []string{"MINIGROUPS_DATABASE__MAX_CONNS=many"}, config.ForWorker...)
+		for _, key := range []string{"api.wait:", "api.lissen:", "log.level:", "saga.retry_budget:", "database.max_conns (MINIGROUPS_DATABASE__MAX_CONNS):"} {
 			if err == nil || !strings.Contains(err.Error(), "\n  "+key) {
 				t.Errorf("%s is missing in %v", key, err)
 			}

@@ -32,7 +32,7 @@ func (s *system) startBroker(ctx context.Context) (err error) {
 func listening(t *testing.T) <-chan sandboxclient.Announcement {
 	t.Helper()
 	cfg := sut.cfg
-	cfg.Announcements.Broker, cfg.Announcements.ClientID = sut.broker.URL(), "e2e"
+	cfg.MQTT.Broker, cfg.MQTT.ClientID = sut.broker.URL(), "e2e"
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := config.Save(file, cfg); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 			return err
 		}
 		return show(t, fmt.Sprintf("minigroups_lost_attempts{kind=\"event\"} %d\n", lost), "minigroups_lost_attempts{kind=\"conference\"} ",
-			`minigroups_swept_total{what="healed"} `)
+			`minigroups_swept_total{what="recovered"} `)
 	})
 	sweepUntil(t, workflows.ScheduleGateways, func() error { return show(t, `minigroups_swept_total{what="made"} `) })
 }

@@ -336,7 +336,7 @@ func TestOpsSweeps(t *testing.T) {
 		Did   map[string]any
 	}
 	ops(t, &swept, "sweep").want(t, 0)
-	if len(swept) != 2 || swept[0].Sweep != "classes" || swept[0].Did["healed"] == nil || swept[1].Sweep != "gateways" || swept[1].Did["made"] == nil {
+	if len(swept) != 2 || swept[0].Sweep != "classes" || swept[0].Did["recovered"] == nil || swept[1].Sweep != "gateways" || swept[1].Did["made"] == nil {
 		t.Fatalf("got %+v", swept)
 	}
 	within(t, time.Minute, func() error { // the sweeper leaves alone what has been touched in the last seconds

@@ -201,7 +201,7 @@ func stuckTwice(t *testing.T) (c *class, heal func()) {
 	first := c.faulty(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	c.waits("CreateConferenceRoom")
-	c.waits("LockChat")
+	c.waits("LockRoom")
 	first()
 	eventually(t, func() error {
 		if tasks := c.tasks(c.run()); len(tasks) < 2 {

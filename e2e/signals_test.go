@@ -58,7 +58,7 @@ func observe(t *testing.T) *observed {
 		"MINIGROUPS_TEMPORAL__TASK_QUEUE=" + strings.ToLower(t.Name()),
 		"MINIGROUPS_API__LISTEN=" + address(0), "MINIGROUPS_API__METRICS_LISTEN=" + address(1), "MINIGROUPS_WORKER__METRICS_LISTEN=" + address(2),
 		"MINIGROUPS_TRACING__ENDPOINT=" + receiver.URL + "/v1/traces", "MINIGROUPS_TRACING__HEADERS={x-token: receivers-token}",
-		"MINIGROUPS_ANNOUNCEMENTS__BROKER=" + sut.broker.URL(), "MINIGROUPS_ANNOUNCEMENTS__CLIENT_ID=" + t.Name(), "MINIGROUPS_ANNOUNCEMENTS__SESSION=1s",
+		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + t.Name(), "MINIGROUPS_MQTT__SESSION=1s",
 		"MINIGROUPS_AUTHORIZATION={example.org: {kind: local, trusted: [dev.example.org]}, asked.example.org: {kind: http, uri: 'http://127.0.0.1:1/'}}",
 		"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, public_key_file: " + issuer.PublicKeyFile + "}, " +
 			"away.example.org: {audiences: [x], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}}",

@@ -50,7 +50,7 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	}
 	namespace := sut.cfg.Temporal.Namespace
 	var links []string
-	for _, view := range []workflows.View{workflows.Undoing, workflows.NotFinished, workflows.NeedsAPerson} {
+	for _, view := range []workflows.View{workflows.Undoing, workflows.NotFinished, workflows.NeedsAttention} {
 		links = append(links, view.Link(sut.ui, namespace, view.Query))
 	}
 	var seen struct {
@@ -84,7 +84,7 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 			t.Errorf("the view shows %q, which needs nobody", row)
 		}
 	}
-	if len(seen.Saved) != 3 || seen.Saved[2].Name != workflows.NeedsAPerson.Name || seen.Saved[2].Query != workflows.NeedsAPerson.Query {
+	if len(seen.Saved) != 3 || seen.Saved[2].Name != workflows.NeedsAttention.Name || seen.Saved[2].Query != workflows.NeedsAttention.Query {
 		t.Errorf("the browser has saved %+v", seen.Saved)
 	}
 	for _, want := range []string{

@@ -258,7 +258,7 @@ func (s *system) configure() error {
 		s.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
 	}
 	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = janusAdminKey, janusAdminSecret, janusRoomKey
-	s.cfg.Saga.StepWait, s.cfg.Saga.Flight = 2*time.Second, 4*time.Second
+	s.cfg.Saga.StepWait, s.cfg.Saga.RequestTimeout = 2*time.Second, 4*time.Second
 	s.configFile = filepath.Join(s.dir, "config.yaml")
 	return nil
 }

@@ -191,7 +191,7 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 		closingRoom     = "closing: CloseRoom Running, closing room"
 	)
 	today := time.Now().UTC().Truncate(24 * time.Hour).Format(time.RFC3339)
-	shows(t, names, workflows.NeedsAPerson.Query, stuckCreate, undoingCreate)
+	shows(t, names, workflows.NeedsAttention.Query, stuckCreate, undoingCreate)
 	shows(t, names, workflows.NotFinished.Query, stuckCreate, retryingCreate, undoingCreate, closingRoom)
 	shows(t, names, workflows.Undoing.Query, undoingCreate)
 	shows(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)

@@ -39,7 +39,7 @@ func (s *server) create(c *gin.Context) error {
 		return work(c)
 	}
 	account := accountOf(c)
-	return s.once(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), draft.Fingerprint()), work)
+	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), draft.Fingerprint()), work)
 }
 
 // createFrom has the minigroup of a draft created, and answers with what has become of it.

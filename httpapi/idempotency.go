@@ -65,7 +65,7 @@ func unquote(text string) (plain string, ok bool) {
 
 // once has a request worked on, unless its key tells that it was answered for good before: then it is given that answer. A
 // request without a final answer is worked on again, which the sagas take for the same request.
-func (s *server) once(c *gin.Context, key minigroup.RequestKey, work endpoint) error {
+func (s *server) withIdempotencyKey(c *gin.Context, key minigroup.RequestKey, work endpoint) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
 	known, err := s.Keys.ClaimKey(ctx, key, s.KeepKeys)

@@ -112,7 +112,7 @@ func (s *server) recoverPanics(c *gin.Context) {
 		s.log(c).Error("handler panicked", zap.String("route", c.FullPath()), zap.Any("cause", cause), zap.Stack("stack"))
 		c.Abort()
 		if !c.Writer.Written() {
-			writeProblem(c, outOfOrder())
+			writeProblem(c, serviceUnavailable())
 		}
 	}()
 	c.Next()

@@ -63,7 +63,7 @@ func titleOf(kind minigroup.Kind) string {
 // fail answers with the problem that err is. An error that is not meant for callers is logged and told as
 // service_unavailable; what is told as that and has a cause that is not told is logged, too.
 func (s *server) fail(c *gin.Context, err error) {
-	told := outOfOrder()
+	told := serviceUnavailable()
 	var e *minigroup.Error
 	if errors.As(err, &e) {
 		if _, known := problems[e.Kind]; known {
@@ -85,7 +85,7 @@ func (s *server) logCause(c *gin.Context, err error) {
 	say("request failed", zap.String("route", c.FullPath()), zap.Error(err))
 }
 
-func outOfOrder() *minigroup.Error {
+func serviceUnavailable() *minigroup.Error {
 	return minigroup.Errorf(minigroup.ServiceUnavailable, "the request could not be worked on; the same request may be sent again")
 }
 

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"minigroups/auth"
-	"minigroups/bulkhead"
+	"minigroups/limiter"
 	"minigroups/minigroup"
 	"minigroups/telemetry"
 )
@@ -62,8 +62,8 @@ type Deps struct {
 	AllowedOrigins []string
 	// WritesPerMinute is how much each account may write, as this process counts it; 0 is no limit.
 	WritesPerMinute int
-	// MaxWaiting is how many writes are let in at a time, half of them for one audience; 0 is no limit.
-	MaxWaiting int
+	// MaxConcurrentWrites is how many writes are let in at a time, half of them for one audience; 0 is no limit.
+	MaxConcurrentWrites int
 	// TurnHosts are those that a class is told one of; none are told where there are none.
 	TurnHosts []string
 	// Requests tells of every request.
@@ -86,7 +86,7 @@ func init() { gin.SetMode(gin.ReleaseMode) }
 func New(d Deps) http.Handler { return newEngine(d) }
 
 func newEngine(d Deps) *gin.Engine {
-	s := &server{d, door{bulkhead.New(d.MaxWaiting)}}
+	s := &server{d, door{limiter.New(d.MaxConcurrentWrites)}}
 	r := gin.New()
 	// A scope may hold a slash: the path is matched as it was sent, and decoded afterwards.
 	r.UseEscapedPath, r.UnescapePathValues = true, false

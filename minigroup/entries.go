@@ -15,7 +15,7 @@ type CreateEntry struct {
 	ConferenceAttempt uuid.UUID
 	Reservation       uuid.UUID
 	// Flight is how long a request to create a room may be in flight.
-	Flight time.Duration
+	RequestTimeout time.Duration
 	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any).
 	Gateways bool
 	Group    string
@@ -36,8 +36,8 @@ type AttemptEntry struct {
 	// Flying are attempts whose requests this process has in flight: one of them is joined rather than repeated.
 	Flying []uuid.UUID
 	// Full says that this process sends no more now: there is to be no new attempt.
-	Full   bool
-	Flight time.Duration
+	Full           bool
+	RequestTimeout time.Duration
 }
 
 // RecreateEntry is what a run brings along when it begins to recreate a class.
@@ -47,7 +47,7 @@ type RecreateEntry struct {
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
 	// Flight is how long a request to create a room may be in flight.
-	Flight time.Duration
+	RequestTimeout time.Duration
 }
 
 // UpdateEntry is what a run brings along when it begins an update.

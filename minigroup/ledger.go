@@ -94,8 +94,8 @@ type Attempt struct {
 	RoomID uuid.UUID
 }
 
-// CondemnedRoom is a room that must be closed.
-type CondemnedRoom struct {
+// RoomPendingClose is a room that must be closed.
+type RoomPendingClose struct {
 	Kind    RoomKind
 	ID      uuid.UUID
 	ClassID uuid.UUID
@@ -133,7 +133,7 @@ type GatewayRoom struct {
 }
 
 // Begun is what a create finds when it begins.
-type Begun struct {
+type BegunCreate struct {
 	// State is Creating when the run is to go on, Ready when the minigroup is there already, Undoing or Failed when
 	// this very run has come to that before.
 	State   State
@@ -145,15 +145,15 @@ type Begun struct {
 	// Reservation is uuid.Nil where no slots are reserved with a gateway.
 	Reservation uuid.UUID
 	// Condemned lists rooms of the class that nobody wants any more, those of an earlier draft for one.
-	Condemned []CondemnedRoom
+	PendingClose []RoomPendingClose
 }
 
 // Condemned is what an undo finds when it begins.
-type Condemned struct {
+type BegunUndo struct {
 	// State is Undoing when there may be something to undo, Ready when the minigroup was established and nothing is
 	// undone, Failed when all is done already. It is empty where there is no row and none was to be made.
 	State        State
-	Rooms        []CondemnedRoom
+	Rooms        []RoomPendingClose
 	Reservations []uuid.UUID
 	Failure      *Failure
 }

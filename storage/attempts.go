@@ -43,7 +43,7 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		_, err = tx.Exec(ctx, `
 			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
 			VALUES ($1, $2, $3, $7, 'sent', $4, $5, now() + $6)`,
-			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.Flight, n.Operation)
+			n.ID, n.ClassID, n.Kind, n.Run, n.Fingerprint, n.RequestTimeout, n.Operation)
 		return err
 	})
 	return out, err
@@ -106,9 +106,9 @@ func (s *Store) RefuseAttempt(ctx context.Context, id uuid.UUID) error {
 		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing')`, id)
 }
 
-// LoseAttempt notes that the moment of an attempt has passed without an answer. It changes nothing before that moment
+// ExpireAttempt notes that the moment of an attempt has passed without an answer. It changes nothing before that moment
 // (by the clock of Postgres) or where the answer is known.
-func (s *Store) LoseAttempt(ctx context.Context, id uuid.UUID) error {
+func (s *Store) ExpireAttempt(ctx context.Context, id uuid.UUID) error {
 	return s.exec(ctx, "lose attempt", `
 		UPDATE room_attempt SET state = 'lost', changed_at = now()
 		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`, id)
@@ -147,7 +147,7 @@ func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 
 // condemned are the rooms that are to be closed: those that replies have brought, and those that are known by their
 // announcement alone. However often the latter are looked at, a room that is held is not among them.
-const condemned = `
+const roomsPendingClose = `
 	SELECT kind, room_id, class_id, answered_at FROM (
 		SELECT kind, room_id, class_id, answered_at, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
 		UNION ALL
@@ -155,9 +155,9 @@ const condemned = `
 			AND NOT EXISTS (SELECT FROM room_attempt a WHERE a.room_id = f.room_id)
 	) condemned`
 
-// CondemnedRoom reads a room that is to be closed; ok is false where the ledger does not condemn it.
-func (s *Store) CondemnedRoom(ctx context.Context, roomID uuid.UUID) (room minigroup.CondemnedRoom, ok bool, err error) {
-	err = s.pool.QueryRow(ctx, condemned+` WHERE room_id = $1`, roomID).Scan(&room.Kind, &room.ID, &room.ClassID, &room.AnsweredAt)
+// RoomPendingClose reads a room that is to be closed; ok is false where the ledger does not condemn it.
+func (s *Store) RoomPendingClose(ctx context.Context, roomID uuid.UUID) (room minigroup.RoomPendingClose, ok bool, err error) {
+	err = s.pool.QueryRow(ctx, roomsPendingClose+` WHERE room_id = $1`, roomID).Scan(&room.Kind, &room.ID, &room.ClassID, &room.AnsweredAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return room, false, nil
 	}

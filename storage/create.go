@@ -17,7 +17,7 @@ import (
 // kept. On a minigroup that is ready it changes nothing. Done twice by the same run, it does the same once.
 //
 // It returns *minigroup.OwnedError where another run owns the row, and CapacityExceeded where the slots fit nowhere.
-func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.Begun, error) {
+func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
 	begun, fresh, err := s.beginFresh(ctx, c)
 	if err != nil || fresh {
 		return begun, err
@@ -42,9 +42,9 @@ const freshCreate = `
 // beginFresh begins the create of a class that has no row; it reports false, and changes nothing, where there is one, or where
 // the slots fit nowhere. As nearly every class is created once, this is what a create costs: one round trip, and one commit, for
 // Postgres takes a batch for a transaction. Nobody who waits for the gateways waits for more than that.
-func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun minigroup.Begun, fresh bool, err error) {
-	begun = minigroup.Begun{State: minigroup.Creating, EventAttempt: c.EventAttempt, ConferenceAttempt: c.ConferenceAttempt}
-	args := append(rowOf(c.Run, minigroup.Creating, c.Draft, nil), c.EventAttempt, c.ConferenceAttempt, c.Flight)
+func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun minigroup.BegunCreate, fresh bool, err error) {
+	begun = minigroup.BegunCreate{State: minigroup.Creating, EventAttempt: c.EventAttempt, ConferenceAttempt: c.ConferenceAttempt}
+	args := append(rowOf(c.Run, minigroup.Creating, c.Draft, nil), c.EventAttempt, c.ConferenceAttempt, c.RequestTimeout)
 	var batch pgx.Batch // the class first, then the gateways: so everybody locks
 	batch.Queue(freshCreate, args...).QueryRow(func(row pgx.Row) error {
 		var id uuid.UUID
@@ -61,7 +61,7 @@ func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun 
 	}
 	err = s.pool.SendBatch(ctx, &batch).Close()
 	if isRolledBack(err) || err == nil && !fresh {
-		return minigroup.Begun{}, false, nil
+		return minigroup.BegunCreate{}, false, nil
 	}
 	return begun, true, wrap("begin create", err)
 }
@@ -75,8 +75,8 @@ func isRolledBack(err error) bool {
 }
 
 // beginAgain begins a create of a class that has a row, or that has none and could not be begun at once.
-func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.Begun, error) {
-	begun := minigroup.Begun{State: minigroup.Creating}
+func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
+	begun := minigroup.BegunCreate{State: minigroup.Creating}
 	if _, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.Draft, nil); err != nil {
 		return begun, err
 	}
@@ -85,7 +85,7 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 		return begun, err
 	}
 	if row.state == minigroup.Ready || (row.owner == c.Run && row.state != minigroup.Creating) {
-		return minigroup.Begun{State: row.state, Failure: row.failure}, nil
+		return minigroup.BegunCreate{State: row.state, Failure: row.failure}, nil
 	}
 	if err := row.allows(c.Claim); err != nil {
 		return begun, err
@@ -93,14 +93,14 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 	if err := takeForCreate(ctx, tx, c.Run, c.Draft); err != nil {
 		return begun, err
 	}
-	if err := condemnOthers(ctx, tx, c.Draft); err != nil {
+	if err := releaseOtherDrafts(ctx, tx, c.Draft); err != nil {
 		return begun, err
 	}
-	if begun.Condemned, err = releasingRooms(ctx, tx, c.Draft.ClassID()); err != nil {
+	if begun.PendingClose, err = roomsPendingCloseOf(ctx, tx, c.Draft.ClassID()); err != nil {
 		return begun, err
 	}
 	first := minigroup.AttemptEntry{
-		Run: c.Run, ClassID: c.Draft.ClassID(), Operation: minigroup.ForCreate, Fingerprint: c.Draft.Fingerprint(), Flight: c.Flight,
+		Run: c.Run, ClassID: c.Draft.ClassID(), Operation: minigroup.ForCreate, Fingerprint: c.Draft.Fingerprint(), RequestTimeout: c.RequestTimeout,
 	}
 	if begun.EventAttempt, err = firstAttempt(ctx, tx, first, minigroup.EventRoom, c.EventAttempt); err != nil {
 		return begun, err
@@ -114,10 +114,10 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 	return begun, err
 }
 
-// AnnounceCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
+// AcceptCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
 // finds it, also when the run has not begun. It changes nothing where the run has begun or decided already, and returns
 // *minigroup.OwnedError as BeginCreate does.
-func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error {
+func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error {
 	return s.inTx(ctx, "announce create", func(tx pgx.Tx) error {
 		fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Creating, d, nil)
 		if err != nil || fresh {
@@ -136,7 +136,7 @@ func (s *Store) AnnounceCreate(ctx context.Context, claim minigroup.Claim, d min
 		if err := takeForCreate(ctx, tx, claim.Run, d); err != nil {
 			return err
 		}
-		return condemnOthers(ctx, tx, d)
+		return releaseOtherDrafts(ctx, tx, d)
 	})
 }
 
@@ -194,7 +194,7 @@ func firstAttempt(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry, kind
 		WHERE NOT EXISTS (
 			SELECT 1 FROM room_attempt WHERE class_id = $2 AND kind = $3 AND operation = $7 AND fingerprint = $5
 				AND (state = 'held' OR (state = 'sent' AND expires_at > now())))`,
-		id, n.ClassID, kind, n.Run, n.Fingerprint, n.Flight, n.Operation)
+		id, n.ClassID, kind, n.Run, n.Fingerprint, n.RequestTimeout, n.Operation)
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("write %s attempt: %w", kind, err)
 	}

@@ -31,12 +31,12 @@ func draft(reserve int32) minigroup.Draft {
 func entry(run string, d minigroup.Draft) minigroup.CreateEntry {
 	return minigroup.CreateEntry{
 		Claim: minigroup.Claim{Run: run}, Draft: d, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
-		Flight: time.Minute, Gateways: true,
+		RequestTimeout: time.Minute, Gateways: true,
 	}
 }
 
 // begun begins a create and fails the test where that fails.
-func begun(t *testing.T, s *storage.Store, e minigroup.CreateEntry) minigroup.Begun {
+func begun(t *testing.T, s *storage.Store, e minigroup.CreateEntry) minigroup.BegunCreate {
 	t.Helper()
 	b, err := s.BeginCreate(t.Context(), e)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestCreate(t *testing.T) {
 		answer(t, s, first.EventAttempt, event)
 		e := entry("run-2", d)
 		e.Replaces = "run-1"
-		if b := begun(t, s, e); b.EventAttempt != uuid.Nil || b.Reservation != first.Reservation || len(b.Condemned) != 0 {
+		if b := begun(t, s, e); b.EventAttempt != uuid.Nil || b.Reservation != first.Reservation || len(b.PendingClose) != 0 {
 			t.Fatalf("got %+v", b)
 		}
 		other := d
@@ -204,7 +204,7 @@ func TestCreate(t *testing.T) {
 		e = entry("run-3", other)
 		e.Replaces = "run-2"
 		b := begun(t, s, e)
-		if b.EventAttempt == uuid.Nil || b.Reservation == first.Reservation || len(b.Condemned) != 1 || b.Condemned[0].ID != event {
+		if b.EventAttempt == uuid.Nil || b.Reservation == first.Reservation || len(b.PendingClose) != 1 || b.PendingClose[0].ID != event {
 			t.Fatalf("got %+v", b)
 		}
 		if state := answer(t, s, first.ConferenceAttempt, uuid.New()); state != minigroup.AttemptReleasing {
@@ -216,7 +216,7 @@ func TestCreate(t *testing.T) {
 		d := draft(0)
 		b := begun(t, s, entry("run-1", d))
 		second, err := s.OpenAttempt(t.Context(), minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Minute,
+			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
 		})
 		if err != nil || second.State != minigroup.AttemptSent || second.ID == b.EventAttempt {
 			t.Fatalf("got %+v, %v", second, err)
@@ -236,11 +236,11 @@ func TestUndo(t *testing.T) {
 		b := begun(t, s, entry("run-1", d))
 		event := uuid.New()
 		answer(t, s, b.EventAttempt, event)
-		c, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
 		if err != nil || c.State != minigroup.Undoing || len(c.Rooms) != 1 || c.Rooms[0].ID != event || len(c.Reservations) != 1 {
 			t.Fatalf("got %+v, %v", c, err)
 		}
-		if _, open, err := s.Fail(t.Context(), "run-1", d.ClassID()); err != nil || len(open) != 1 {
+		if _, open, err := s.EndUndo(t.Context(), "run-1", d.ClassID()); err != nil || len(open) != 1 {
 			t.Fatalf("open %v, %v", open, err)
 		}
 		if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Undoing {
@@ -255,7 +255,7 @@ func TestUndo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		told, open, err := s.Fail(t.Context(), "run-1", d.ClassID())
+		told, open, err := s.EndUndo(t.Context(), "run-1", d.ClassID())
 		if err != nil || len(open) != 0 || told.Kind != reason.Kind {
 			t.Fatalf("got %+v, %v, %v", told, open, err)
 		}
@@ -268,7 +268,7 @@ func TestUndo(t *testing.T) {
 		s, _ := storagetest.New(t)
 		d := draft(0)
 		ready(t, s, "run-1", d)
-		c, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
 		if err != nil || c.State != minigroup.Ready {
 			t.Fatalf("got %+v, %v", c, err)
 		}
@@ -278,10 +278,10 @@ func TestUndo(t *testing.T) {
 		d := draft(0)
 		for _, run := range []string{"run-1", "run-2"} {
 			claim := minigroup.Claim{Run: run, Replaces: "run-1"}
-			if c, err := s.Condemn(t.Context(), claim, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: run}); err != nil || c.State != minigroup.Undoing {
+			if c, err := s.BeginUndo(t.Context(), claim, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: run}); err != nil || c.State != minigroup.Undoing {
 				t.Fatalf("got %+v, %v", c, err)
 			}
-			if told, _, err := s.Fail(t.Context(), run, d.ClassID()); err != nil || told.Detail != run {
+			if told, _, err := s.EndUndo(t.Context(), run, d.ClassID()); err != nil || told.Detail != run {
 				t.Fatalf("got %+v, %v", told, err)
 			}
 		}

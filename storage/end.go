@@ -31,7 +31,7 @@ func (s *Store) end(ctx context.Context, tx pgx.Tx, id uuid.UUID) (bool, error) 
 	_, err = tx.Exec(ctx, `
 		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, update_id = NULL, changed_at = now()
 		WHERE class_id = $1 AND state IN ('pending', 'held')`, id)
-	if err != nil || !s.broadcasts {
+	if err != nil || !s.publishEvents {
 		return err == nil, wrap("give slots back", err)
 	}
 	_, err = tx.Exec(ctx, `

@@ -18,8 +18,8 @@ import (
 )
 
 // closing announces that conference has closed the room of a minigroup.
-func closing(m minigroup.Minigroup, timedOut bool) minigroup.Announcements {
-	return minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience, TimedOut: timedOut}}}
+func closing(m minigroup.Minigroup, timedOut bool) minigroup.RoomEvents {
+	return minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience, TimedOut: timedOut}}}
 }
 
 // readyWith brings a draft with this window, and eight slots, to a ready minigroup.
@@ -41,9 +41,9 @@ func read(t *testing.T, s *storage.Store, id uuid.UUID) minigroup.Minigroup {
 }
 
 // stops are the broadcasts of the outbox, which is empty then.
-func stops(t *testing.T, s *storage.Store) (all []minigroup.Broadcast) {
+func stops(t *testing.T, s *storage.Store) (all []minigroup.OutboxEvent) {
 	t.Helper()
-	_, err := s.Broadcast(t.Context(), 100, func(_ context.Context, b minigroup.Broadcast) error {
+	_, err := s.PublishOutbox(t.Context(), 100, func(_ context.Context, b minigroup.OutboxEvent) error {
 		all = append(all, b)
 		return nil
 	})
@@ -113,7 +113,7 @@ func TestEnd(t *testing.T) {
 		other.Closed[0].ID = uuid.New()
 		stranger.Closed[0].ClassID = uuid.New()
 		elsewhere.Closed[0].Audience = "other.org"
-		for _, a := range []minigroup.Announcements{other, stranger, elsewhere} {
+		for _, a := range []minigroup.RoomEvents{other, stranger, elsewhere} {
 			if take(t, s, a) {
 				t.Errorf("%+v has ended the class", a)
 			}
@@ -127,7 +127,7 @@ func TestEnd(t *testing.T) {
 		d := minigroup.Draft{Audience: "example.org", Scope: "quick", Host: "h"}
 		b := begun(t, s, entry("run-1", d))
 		room := uuid.New()
-		take(t, s, minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
 		answer(t, s, b.EventAttempt, uuid.New())
 		answer(t, s, b.ConferenceAttempt, room)
 		established, err := s.Establish(t.Context(), "run-1", d.ClassID(), true)
@@ -144,10 +144,10 @@ func TestEnd(t *testing.T) {
 		b := begun(t, s, entry("run-1", d))
 		room := uuid.New()
 		answer(t, s, b.ConferenceAttempt, room)
-		if _, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 			t.Fatal(err)
 		}
-		take(t, s, minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
 		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
 		}
@@ -158,8 +158,8 @@ func TestEnd(t *testing.T) {
 		unanswered(t, s, d)
 		room := made(d)
 		announce(t, s, room)
-		condemned(t, s)
-		take(t, s, minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: d.ClassID(), Audience: d.Audience}}})
+		roomsPendingClose(t, s)
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: d.ClassID(), Audience: d.Audience}}})
 		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
 		}
@@ -236,7 +236,7 @@ func TestEnd(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				n, err := s.TakeAnnouncements(t.Context(), closing(m, false))
+				n, err := s.RecordRoomEvents(t.Context(), closing(m, false))
 				over, overErr := s.EndOverdue(t.Context(), 0, 10)
 				if err := errors.Join(err, overErr); err != nil {
 					t.Error(err)

@@ -64,13 +64,13 @@ func (e exerciser) creates() {
 	e.BeginCreate(ctx, first)
 	other := minigroup.AttemptEntry{
 		ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate,
-		Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, Flight: time.Minute,
+		Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
 	}
 	e.OpenAttempt(ctx, other)
 	e.AnswerAttempt(ctx, other.ID, uuid.New())
 	e.AnswerAttempt(ctx, other.ID, uuid.New())
 	e.RefuseAttempt(ctx, uuid.New())
-	e.LoseAttempt(ctx, uuid.New())
+	e.ExpireAttempt(ctx, uuid.New())
 	e.MoveReservation(ctx, "run-1", d, first.Reservation, uuid.New(), "")
 	e.ReservationDoubtful(ctx, first.Reservation)
 	e.ReservationReleased(ctx, first.Reservation)
@@ -81,16 +81,16 @@ func (e exerciser) creates() {
 
 func (e exerciser) undoes() {
 	ctx, d := e.Context(), e.class()
-	e.AnnounceCreate(ctx, minigroup.Claim{Run: "run-1"}, d)
+	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-1"}, d)
 	b := begun(e.T, e.Store, entry("run-1", d))
 	room := uuid.New()
 	answer(e.T, e.Store, b.EventAttempt, room)
-	e.Condemn(ctx, minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled})
-	e.CondemnedRooms(ctx, d.ClassID())
-	e.CondemnedRoom(ctx, room)
+	e.BeginUndo(ctx, minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled})
+	e.RoomsPendingClose(ctx, d.ClassID())
+	e.RoomPendingClose(ctx, room)
 	e.RoomReleased(ctx, room)
-	e.Fail(ctx, "run-1", d.ClassID())
-	e.AnnounceCreate(ctx, minigroup.Claim{Run: "run-2", Replaces: "run-1"}, d)
+	e.EndUndo(ctx, "run-1", d.ClassID())
+	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-2", Replaces: "run-1"}, d)
 }
 
 func (e exerciser) updates() {
@@ -121,7 +121,7 @@ func (e exerciser) updates() {
 	m = ready(e.T, e.Store, "run-1", e.class())
 	id = begins(m, "run-2", plan)
 	e.FailUpdate(ctx, minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, false)
-	e.AnnounceUpdate(ctx, minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("a.b.c")})
+	e.AcceptUpdate(ctx, minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("a.b.c")})
 	e.UpdateRecord(ctx, id)
 }
 
@@ -141,9 +141,9 @@ func (e exerciser) announcements() {
 	unanswered(e.T, e.Store, d)
 	room := made(d)
 	announce(e.T, e.Store, room)
-	e.LoseExpired(ctx)
-	e.CondemnFound(ctx)
-	e.ForgottenRooms(ctx, 0, 10)
+	e.ExpireAttempts(ctx)
+	e.MarkAnnouncedForClosing(ctx)
+	e.StaleClosings(ctx, 0, 10)
 	e.RoomReleased(ctx, room.ID)
 	e.ResolveUnseen(ctx, 0)
 }
@@ -155,7 +155,7 @@ func (e exerciser) ends() {
 	e.EndClosed(ctx, 10)
 	e.EndOverdue(ctx, time.Hour, 10)
 	e.DueLookups(ctx, time.Hour, 10)
-	e.Broadcast(ctx, 10, func(context.Context, minigroup.Broadcast) error { return nil })
+	e.PublishOutbox(ctx, 10, func(context.Context, minigroup.OutboxEvent) error { return nil })
 }
 
 func (e exerciser) keeps() {
@@ -181,12 +181,12 @@ func (e exerciser) operates() {
 	e.AttemptsOf(ctx, id)
 	e.ReservationsOf(ctx, id)
 	e.UpdatesOf(ctx, id)
-	e.Lost(ctx, true, 10)
+	e.LostAttempts(ctx, true, 10)
 	e.BackendLoads(ctx)
 	e.Backends(ctx)
 	e.Drain(ctx, "janus-1", true)
 	e.GatewayRooms(ctx, "janus-1", 0)
 	e.GatewayAnswers(ctx, "janus-1", false)
 	e.Strays(ctx, []uuid.UUID{id}, 0)
-	e.Forget(ctx, time.Hour, 10)
+	e.Purge(ctx, time.Hour, 10)
 }

@@ -270,7 +270,7 @@ func fill(t *testing.T, db *pgx.Conn) {
 		 SELECT gen_random_uuid(), id, 'event', 'create', CASE WHEN n <= 50 THEN 'releasing' ELSE 'released' END, gen_random_uuid(), at, at, at, at, 'run', 'f' FROM class`,
 		`INSERT INTO room_attempt (id, class_id, kind, operation, state, sent_at, expires_at, changed_at, run, fingerprint, resolution, resolved_at)
 		 SELECT gen_random_uuid(), id, 'conference', 'create', CASE WHEN n <= 50 THEN 'sent' WHEN n <= 100 THEN 'lost' ELSE 'refused' END, at, at, at, 'run', 'f',
-			CASE WHEN n BETWEEN 60 AND 100 THEN 'never seen' END, CASE WHEN n BETWEEN 60 AND 100 THEN at END FROM class`,
+			CASE WHEN n BETWEEN 60 AND 100 THEN 'never_seen' END, CASE WHEN n BETWEEN 60 AND 100 THEN at END FROM class`,
 		`INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, created_at, changed_at, fingerprint)
 		 SELECT gen_random_uuid(), id, 'janus-' || n % 4 + 1, CASE WHEN n <= 700 THEN 'held' ELSE 'released' END, 1, tstzrange(at, at + interval '1 hour'), at, at, 'f' FROM class`,
 		`INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, new_during, patch, failure, requested_at, decided_at, compare_at, followed)

@@ -17,7 +17,7 @@ type Gauges struct {
 	// Failed counts the minigroups that are failed.
 	Failed int64
 	// Condemned are the rooms that wait to be closed.
-	Condemned map[minigroup.RoomKind]Waiting
+	PendingClose map[minigroup.RoomKind]Waiting
 	// Lost counts the attempts that were never answered and of which it is open what became.
 	Lost map[minigroup.RoomKind]int64
 	// Outbox is what waits to be announced.
@@ -64,7 +64,7 @@ const openSagaGauges = `
 		FROM minigroup_update WHERE state IN ('requested', 'running')
 	) saga GROUP BY operation, state`
 
-const condemnedGauges = `
+const pendingCloseGauges = `
 	SELECT kind, count(*), now() - min(changed_at)
 	FROM (
 		SELECT kind, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
@@ -84,10 +84,10 @@ const gatewayGauges = `
 // Gauges reads all of them in one round trip. Partial indexes keep each query as small as what it counts.
 func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 	g := Gauges{
-		Sagas:     map[SagaState]OpenSagas{},
-		Condemned: map[minigroup.RoomKind]Waiting{minigroup.EventRoom: {}, minigroup.ConferenceRoom: {}},
-		Lost:      map[minigroup.RoomKind]int64{minigroup.EventRoom: 0, minigroup.ConferenceRoom: 0},
-		Gateways:  map[string]GatewayGauges{},
+		Sagas:        map[SagaState]OpenSagas{},
+		PendingClose: map[minigroup.RoomKind]Waiting{minigroup.EventRoom: {}, minigroup.ConferenceRoom: {}},
+		Lost:         map[minigroup.RoomKind]int64{minigroup.EventRoom: 0, minigroup.ConferenceRoom: 0},
+		Gateways:     map[string]GatewayGauges{},
 	}
 	for operation, states := range map[string][]string{
 		"create": {"creating", "undoing"}, "update": {"requested", "running"}, "recreate": {"requested", "running"},
@@ -103,10 +103,10 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 		return each(rows, []any{&key.Operation, &key.State, &o.Count, &o.Stuck, &o.Oldest}, func() { g.Sagas[key] = o })
 	})
 	batch.Queue(`SELECT count(*) FROM minigroup WHERE state = 'failed'`).QueryRow(func(row pgx.Row) error { return row.Scan(&g.Failed) })
-	batch.Queue(condemnedGauges).Query(func(rows pgx.Rows) error {
+	batch.Queue(pendingCloseGauges).Query(func(rows pgx.Rows) error {
 		var kind minigroup.RoomKind
 		var w Waiting
-		return each(rows, []any{&kind, &w.Count, &w.Oldest}, func() { g.Condemned[kind] = w })
+		return each(rows, []any{&kind, &w.Count, &w.Oldest}, func() { g.PendingClose[kind] = w })
 	})
 	batch.Queue(`SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL GROUP BY kind`).Query(func(rows pgx.Rows) error {
 		var kind minigroup.RoomKind

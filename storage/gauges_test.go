@@ -24,7 +24,7 @@ func TestGauges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(g.Sagas) != 6 || len(g.Lost) != 2 || len(g.Condemned) != 2 || g.Failed != 0 || g.Outbox != (storage.Waiting{}) || len(g.Gateways) != 0 {
+		if len(g.Sagas) != 6 || len(g.Lost) != 2 || len(g.PendingClose) != 2 || g.Failed != 0 || g.Outbox != (storage.Waiting{}) || len(g.Gateways) != 0 {
 			t.Fatalf("got %+v", g)
 		}
 		for key, o := range g.Sagas {
@@ -58,11 +58,11 @@ func TestGauges(t *testing.T) {
 	failed := entry("run-5", scope("failed"))
 	b, room := begun(t, s, failed), uuid.New()
 	answer(t, s, b.EventAttempt, room)
-	if _, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-5"}, failed.Draft.ClassID(), nil, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-5"}, failed.Draft.ClassID(), nil, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 		t.Fatal(err)
 	}
 	waiting, err := s.Gauges(t.Context())
-	if err != nil || waiting.Condemned[minigroup.EventRoom].Count != 1 || waiting.Condemned[minigroup.ConferenceRoom].Count != 0 || waiting.Failed != 0 ||
+	if err != nil || waiting.PendingClose[minigroup.EventRoom].Count != 1 || waiting.PendingClose[minigroup.ConferenceRoom].Count != 0 || waiting.Failed != 0 ||
 		waiting.Sagas[storage.SagaState{Operation: "create", State: "undoing"}].Count != 1 {
 		t.Fatalf("while it is undone, %+v, %v", waiting, err)
 	}
@@ -71,7 +71,7 @@ func TestGauges(t *testing.T) {
 	}
 	exec(`UPDATE room_attempt SET state = 'refused' WHERE id = $1`, b.ConferenceAttempt)
 	exec(`UPDATE janus_reservation SET state = 'released' WHERE class_id = $1`, failed.Draft.ClassID())
-	if _, open, err := s.Fail(t.Context(), "run-5", failed.Draft.ClassID()); err != nil || len(open) > 0 {
+	if _, open, err := s.EndUndo(t.Context(), "run-5", failed.Draft.ClassID()); err != nil || len(open) > 0 {
 		t.Fatalf("%v are open, %v", open, err)
 	}
 	exec(`INSERT INTO outbox (audience, label, payload, written_at) VALUES ('example.org', 'x', '{}', now() - interval '1 h')`)
@@ -91,8 +91,8 @@ func TestGauges(t *testing.T) {
 		}
 	})
 	t.Run("count what has failed and what waits", func(t *testing.T) {
-		if g.Failed != 1 || g.Condemned[minigroup.EventRoom].Count != 0 {
-			t.Errorf("failed %d, condemned %+v", g.Failed, g.Condemned)
+		if g.Failed != 1 || g.PendingClose[minigroup.EventRoom].Count != 0 {
+			t.Errorf("failed %d, condemned %+v", g.Failed, g.PendingClose)
 		}
 		if g.Outbox.Count != 1 || g.Outbox.Oldest < time.Hour {
 			t.Errorf("outbox: %+v", g.Outbox)

@@ -124,7 +124,7 @@ func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.R
 
 // Lost lists at most so many attempts that were never answered, the latest first. Those whose room was found and closed are
 // among them where closed is set.
-func (s *Store) Lost(ctx context.Context, closed bool, limit int) ([]minigroup.LostAttempt, error) {
+func (s *Store) LostAttempts(ctx context.Context, closed bool, limit int) ([]minigroup.LostAttempt, error) {
 	return list(ctx, s.pool, "list lost attempts", func(row pgx.CollectableRow) (l minigroup.LostAttempt, err error) {
 		return l, row.Scan(&l.Kind, &l.ClassID, &l.Audience, &l.Scope, &l.MadeAfter, &l.MadeBefore, &l.Resolution)
 	}, listLost, closed, limit)

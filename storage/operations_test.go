@@ -19,10 +19,10 @@ func failedFor(t *testing.T, s *storage.Store, audience, scope string, reason mi
 	t.Helper()
 	run := uuid.NewString()
 	d := minigroup.Draft{Audience: audience, Scope: scope, Host: "h"}
-	if _, err := s.Condemn(t.Context(), minigroup.Claim{Run: run}, d.ClassID(), &d, reason); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: run}, d.ClassID(), &d, reason); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.Fail(t.Context(), run, d.ClassID()); err != nil {
+	if _, _, err := s.EndUndo(t.Context(), run, d.ClassID()); err != nil {
 		t.Fatal(err)
 	}
 	return read(t, s, d.ClassID())
@@ -81,13 +81,13 @@ func TestFailedMinigroups(t *testing.T) {
 func TestWaitingSagas(t *testing.T) {
 	s, _ := storagetest.New(t)
 	undone := minigroup.Draft{Audience: "b.example", Scope: "undone", Host: "h"}
-	if _, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-undo"}, undone.ClassID(), &undone, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-undo"}, undone.ClassID(), &undone, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 		t.Fatal(err)
 	}
 	created := minigroup.Draft{Audience: "a.example", Scope: "created", Host: "h"}
 	begun(t, s, entry("run-create", created))
 	m := ready(t, s, "run-ready", minigroup.Draft{Audience: "a.example", Scope: "updated", Host: "h"})
-	if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-update", Replaces: "run-ready"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-update", Replaces: "run-ready"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
 		t.Fatal(err)
 	}
 	failedFor(t, s, "a.example", "failed", minigroup.Failure{Kind: minigroup.UpstreamRefused})
@@ -122,7 +122,7 @@ func TestWhatIsKnownOfOneMinigroup(t *testing.T) {
 	s, _ := storagetest.New(t)
 	gateways(t, s, 10)
 	m := ready(t, s, "run-1", draft(8))
-	if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
 		t.Fatal(err)
 	}
 	attempts, err := s.AttemptsOf(t.Context(), m.ClassID())
@@ -148,14 +148,14 @@ func TestLost(t *testing.T) {
 	s, db := storagetest.New(t)
 	d := minigroup.Draft{Audience: "example.org", Scope: "lost", Host: "h"}
 	b := unanswered(t, s, d)
-	if _, err := s.LoseExpired(t.Context()); err != nil {
+	if _, err := s.ExpireAttempts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Exec(t.Context(), `UPDATE room_attempt SET resolution = 'closed', resolved_at = now() WHERE id = $1`, b.EventAttempt); err != nil {
 		t.Fatal(err)
 	}
 	for closed, want := range map[bool]int{false: 1, true: 2} {
-		lost, err := s.Lost(t.Context(), closed, 10)
+		lost, err := s.LostAttempts(t.Context(), closed, 10)
 		if err != nil || len(lost) != want {
 			t.Fatalf("got %+v, %v, want %d", lost, err, want)
 		}

@@ -55,7 +55,7 @@ func TestProperties(t *testing.T) {
 	t.Run("they stay when the run that has the row begins again, and are as asked when another starts over", func(t *testing.T) {
 		s, _ := storagetest.New(t)
 		d := draft(0)
-		if err := s.AnnounceCreate(t.Context(), minigroup.Claim{Run: "run-1"}, d); err != nil {
+		if err := s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, d); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SetProperty(t.Context(), d.ClassID(), "p", json.RawMessage(`2`)); err != nil {

@@ -29,7 +29,7 @@ func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) er
 			return err
 		}
 		first := minigroup.AttemptEntry{
-			Run: r.Run, ClassID: r.ClassID, Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), Flight: r.Flight,
+			Run: r.Run, ClassID: r.ClassID, Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), RequestTimeout: r.RequestTimeout,
 		}
 		for kind, id := range map[minigroup.RoomKind]uuid.UUID{minigroup.EventRoom: r.EventAttempt, minigroup.ConferenceRoom: r.ConferenceAttempt} {
 			if _, err := firstAttempt(ctx, tx, first, kind, id); err != nil {
@@ -96,8 +96,8 @@ func takeNewRooms(ctx context.Context, tx pgx.Tx, classID, id uuid.UUID) error {
 	return wrap("take new rooms", err)
 }
 
-// condemnRecreated condemns what a recreate of the class, of which there is one at a time, has asked for.
-func condemnRecreated(ctx context.Context, tx pgx.Tx, classID uuid.UUID) error {
+// releaseRecreated condemns what a recreate of the class, of which there is one at a time, has asked for.
+func releaseRecreated(ctx context.Context, tx pgx.Tx, classID uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE room_attempt SET state = 'releasing', changed_at = now()
 		WHERE class_id = $1 AND operation = 'recreate' AND state IN ('sent', 'held')`, classID)

@@ -30,7 +30,7 @@ func begunRecreate(t *testing.T, s *storage.Store, before minigroup.Minigroup, c
 			ID: uuid.New(), Run: "run-2", ClassID: d.ClassID(), Change: change, Plan: minigroup.PlanRecreation(before, change, time.Now().Unix()),
 			Reservation: uuid.New(), Gateways: true,
 		},
-		EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Flight: time.Minute,
+		EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), RequestTimeout: time.Minute,
 	}
 	claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
 	if begun, err := s.TakeForUpdate(t.Context(), claim, d.ClassID(), r.ID); err != nil || begun.State != minigroup.UpdateRequested {
@@ -46,7 +46,7 @@ func begunRecreate(t *testing.T, s *storage.Store, before minigroup.Minigroup, c
 func (r renewal) another() minigroup.AttemptEntry {
 	return minigroup.AttemptEntry{
 		ID: uuid.New(), Run: r.Run, ClassID: r.ClassID, Kind: minigroup.EventRoom,
-		Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), Flying: []uuid.UUID{}, Flight: time.Minute,
+		Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
 	}
 }
 
@@ -101,7 +101,7 @@ func TestSwapRooms(t *testing.T) {
 		if err != nil || m.EventRoomID != event || m.ConferenceRoomID != conference || m.Update != nil || m.Draft.Fingerprint() != r.before.Draft.Fingerprint() {
 			t.Fatalf("got %+v, %v", m, err)
 		}
-		condemned, err := s.CondemnedRooms(t.Context(), r.ClassID)
+		condemned, err := s.RoomsPendingClose(t.Context(), r.ClassID)
 		if err != nil || len(condemned) != 2 {
 			t.Fatalf("got %+v, %v", condemned, err)
 		}
@@ -160,7 +160,7 @@ func TestSwapRooms(t *testing.T) {
 		event, conference := r.answered(t)
 		r.fails(t)
 		r.refusesToSwap(t, r.Run)
-		condemned, err := s.CondemnedRooms(t.Context(), r.ClassID)
+		condemned, err := s.RoomsPendingClose(t.Context(), r.ClassID)
 		if err != nil || len(condemned) != 2 {
 			t.Fatalf("got %+v, %v", condemned, err)
 		}
@@ -178,7 +178,7 @@ func TestSwapRooms(t *testing.T) {
 			closes := func(room uuid.UUID) {
 				t.Helper()
 				closed := minigroup.ClosedRoom{ID: room, ClassID: before.ClassID(), Audience: before.Audience, TimedOut: room != before.ConferenceRoomID}
-				if _, err := s.TakeAnnouncements(t.Context(), minigroup.Announcements{Closed: []minigroup.ClosedRoom{closed}}); err != nil {
+				if _, err := s.RecordRoomEvents(t.Context(), minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{closed}}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -120,8 +120,8 @@ func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft
 	return nil
 }
 
-// condemnOthers condemns what was asked for on behalf of another draft of the same class.
-func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
+// releaseOtherDrafts condemns what was asked for on behalf of another draft of the same class.
+func releaseOtherDrafts(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE room_attempt SET state = 'releasing', changed_at = now()
 		WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, d.ClassID(), d.Fingerprint())
@@ -137,19 +137,19 @@ func condemnOthers(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
 	return nil
 }
 
-// releasingRooms lists the condemned rooms of a class whose ids are known.
-func releasingRooms(ctx context.Context, q lister, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
-	return list(ctx, q, "list condemned rooms", scanCondemned, `
+// roomsPendingCloseOf lists the condemned rooms of a class whose ids are known.
+func roomsPendingCloseOf(ctx context.Context, q lister, id uuid.UUID) ([]minigroup.RoomPendingClose, error) {
+	return list(ctx, q, "list condemned rooms", scanRoomPendingClose, `
 		SELECT kind, room_id, class_id, answered_at FROM room_attempt
 		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
 }
 
-// CondemnedRooms lists the condemned rooms of a class whose ids are known.
-func (s *Store) CondemnedRooms(ctx context.Context, id uuid.UUID) ([]minigroup.CondemnedRoom, error) {
-	return releasingRooms(ctx, s.pool, id)
+// RoomsPendingClose lists the condemned rooms of a class whose ids are known.
+func (s *Store) RoomsPendingClose(ctx context.Context, id uuid.UUID) ([]minigroup.RoomPendingClose, error) {
+	return roomsPendingCloseOf(ctx, s.pool, id)
 }
 
-func scanCondemned(row pgx.CollectableRow) (r minigroup.CondemnedRoom, err error) {
+func scanRoomPendingClose(row pgx.CollectableRow) (r minigroup.RoomPendingClose, err error) {
 	return r, row.Scan(&r.Kind, &r.ID, &r.ClassID, &r.AnsweredAt)
 }
 

@@ -15,9 +15,9 @@ import (
 type Store struct {
 	pool *pgxpool.Pool
 	// reads is a pool of its own, so that callers can read while every other connection is taken.
-	reads      *pgxpool.Pool
-	gathered   *gatherer
-	broadcasts bool
+	reads         *pgxpool.Pool
+	gathered      *gatherer
+	publishEvents bool
 }
 
 // Options say how to reach Postgres.
@@ -27,7 +27,7 @@ type Options struct {
 	// MaxConns bounds the connections, at least 2; a quarter of them, at most 4, is kept for reads.
 	MaxConns int32
 	// Broadcasts says that somebody takes from the outbox. Otherwise nothing is put there.
-	Broadcasts bool
+	PublishEvents bool
 	// Tracer is told of every query; nil: nobody is.
 	Tracer pgx.QueryTracer
 }
@@ -66,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		pool: pool, reads: reads, broadcasts: o.Broadcasts,
+		pool: pool, reads: reads, publishEvents: o.PublishEvents,
 		gathered: &gatherer{pool: reads, atOnce: min(gatherAtOnce, int(forReads)), most: gatherMost},
 	}, nil
 }

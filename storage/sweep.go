@@ -31,16 +31,16 @@ func scanOpenSaga(row pgx.CollectableRow) (o minigroup.OpenSaga, err error) {
 	return o, err
 }
 
-// ForgottenRooms lists at most so many condemned rooms with an id that nobody has closed in the last `quiet`. Where there
+// StaleClosings lists at most so many condemned rooms with an id that nobody has closed in the last `quiet`. Where there
 // are more, each call picks others.
-func (s *Store) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error) {
-	return list(ctx, s.pool, "list forgotten rooms", scanCondemned,
-		condemned+` WHERE changed_at < now() - $1::interval ORDER BY random() LIMIT $2`, quiet, limit)
+func (s *Store) StaleClosings(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.RoomPendingClose, error) {
+	return list(ctx, s.pool, "list forgotten rooms", scanRoomPendingClose,
+		roomsPendingClose+` WHERE changed_at < now() - $1::interval ORDER BY random() LIMIT $2`, quiet, limit)
 }
 
-// LoseExpired notes as lost every attempt whose moment has passed without an answer, and returns how many that were. The
+// ExpireAttempts notes as lost every attempt whose moment has passed without an answer, and returns how many that were. The
 // process that sent one does it itself, unless it died.
-func (s *Store) LoseExpired(ctx context.Context) (int64, error) {
+func (s *Store) ExpireAttempts(ctx context.Context) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE room_attempt SET state = 'lost', changed_at = now()
 		WHERE room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`)

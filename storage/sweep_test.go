@@ -36,14 +36,14 @@ func TestSweep(t *testing.T) {
 		s, _ := storagetest.New(t)
 		e := entry("run-1", minigroup.Draft{Audience: "example.org", Scope: "lost", Host: "h"})
 		begun(t, s, e)
-		if n, err := s.LoseExpired(t.Context()); err != nil || n != 0 {
+		if n, err := s.ExpireAttempts(t.Context()); err != nil || n != 0 {
 			t.Fatalf("%d were lost before their moment, %v", n, err)
 		}
 		e = entry("run-1", minigroup.Draft{Audience: "example.org", Scope: "lost at once", Host: "h"})
-		e.Flight = 0
+		e.RequestTimeout = 0
 		b := begun(t, s, e)
 		answer(t, s, b.EventAttempt, uuid.New())
-		if n, err := s.LoseExpired(t.Context()); err != nil || n != 1 {
+		if n, err := s.ExpireAttempts(t.Context()); err != nil || n != 1 {
 			t.Fatalf("%d were lost, %v", n, err)
 		}
 		lost, err := lostAttempts(t, s)
@@ -54,7 +54,7 @@ func TestSweep(t *testing.T) {
 		if state := answer(t, s, b.ConferenceAttempt, late); state != minigroup.AttemptReleasing {
 			t.Fatalf("the late reply is %s", state)
 		}
-		rooms, err := s.ForgottenRooms(t.Context(), 0, 10)
+		rooms, err := s.StaleClosings(t.Context(), 0, 10)
 		if err != nil || len(rooms) != 1 || rooms[0].ID != late {
 			t.Fatalf("got %+v, %v", rooms, err)
 		}
@@ -68,7 +68,7 @@ func TestSweep(t *testing.T) {
 		m := ready(t, s, "run-1", draft(8))
 		other := minigroup.Draft{Audience: "example.org", Scope: "undone", Host: "h", Reserve: new(int32(3))}
 		gone := begun(t, s, entry("run-1", other)).Reservation
-		if _, err := s.Condemn(t.Context(), minigroup.Claim{Run: "run-1"}, other.ClassID(), &other, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, other.ClassID(), &other, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 			t.Fatal(err)
 		}
 		rooms, err := s.GatewayRooms(t.Context(), "janus-1", 0)

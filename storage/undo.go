@@ -17,10 +17,10 @@ import (
 // became of it; without a draft nothing is made. Done twice it does the same once.
 //
 // It returns *minigroup.OwnedError where another run owns the row.
-func (s *Store) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.Condemned, error) {
-	var out minigroup.Condemned
+func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.BegunUndo, error) {
+	var out minigroup.BegunUndo
 	err := s.inTx(ctx, "begin undo", func(tx pgx.Tx) error {
-		out = minigroup.Condemned{State: minigroup.Undoing}
+		out = minigroup.BegunUndo{State: minigroup.Undoing}
 		failure := toFailureJSON(reason)
 		if draft != nil {
 			fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Undoing, *draft, &failure)
@@ -51,12 +51,12 @@ func (s *Store) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID
 		} else if row.state == minigroup.Undoing {
 			failure = toFailureJSON(*row.failure) // the first reason is the one to tell
 		}
-		return condemnAll(ctx, tx, claim.Run, id, failure, &out)
+		return releaseAll(ctx, tx, claim.Run, id, failure, &out)
 	})
 	return out, err
 }
 
-func condemnAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure failureJSON, out *minigroup.Condemned) error {
+func releaseAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure failureJSON, out *minigroup.BegunUndo) error {
 	for _, q := range []struct {
 		doing, sql string
 		args       []any
@@ -71,7 +71,7 @@ func condemnAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failur
 		}
 	}
 	var err error
-	if out.Rooms, err = releasingRooms(ctx, tx, id); err != nil {
+	if out.Rooms, err = roomsPendingCloseOf(ctx, tx, id); err != nil {
 		return err
 	}
 	out.Reservations, err = releasingReservations(ctx, tx, id)
@@ -81,7 +81,7 @@ func condemnAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failur
 // Fail ends an undo: the row is failed, unless condemned rooms with an id are open; then those are returned and nothing is
 // changed. It also returns the reason that is told, and *minigroup.SupersededError where the run does not own an undo of
 // this minigroup. Rooms whose ids turn up later are closed by themselves. Done twice it does the same once.
-func (s *Store) Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error) {
+func (s *Store) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
 	err = s.inTx(ctx, "end undo", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, id)
 		if err != nil {
@@ -94,7 +94,7 @@ func (s *Store) Fail(ctx context.Context, run string, id uuid.UUID) (reason mini
 		if row.state == minigroup.Failed {
 			return nil
 		}
-		if open, err = releasingRooms(ctx, tx, id); err != nil || len(open) > 0 {
+		if open, err = roomsPendingCloseOf(ctx, tx, id); err != nil || len(open) > 0 {
 			return err
 		}
 		_, err = tx.Exec(ctx, `UPDATE minigroup SET state = 'failed', failed_at = now(), changed_at = now() WHERE id = $1`, id)

@@ -13,10 +13,10 @@ import (
 	"minigroups/minigroup"
 )
 
-// AnnounceUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when its
+// AcceptUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when its
 // run has not begun. The run takes the row by it: what an earlier one has not begun must not come after. It changes nothing
 // where the update is known, and returns *minigroup.OwnedError as TakeForUpdate does.
-func (s *Store) AnnounceUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
+func (s *Store) AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
 	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, true) })
 }
 
@@ -394,7 +394,7 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 			if err := dropNext(ctx, tx, classID, id); err != nil {
 				return err
 			}
-			if err := condemnRecreated(ctx, tx, classID); err != nil {
+			if err := releaseRecreated(ctx, tx, classID); err != nil {
 				return err
 			}
 		}

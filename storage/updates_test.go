@@ -86,7 +86,7 @@ func TestUpdate(t *testing.T) {
 		s, _ := storagetest.New(t)
 		m := ready(t, s, "run-1", draft(0))
 		early := uuid.New()
-		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New()); err != nil {
@@ -105,10 +105,10 @@ func TestUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 		var owned *minigroup.OwnedError
-		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); !errors.As(err, &owned) || owned.Owner != "run-2" {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); !errors.As(err, &owned) || owned.Owner != "run-2" {
 			t.Fatalf("it is announced without asking whether run-2 is gone: %v", err)
 		}
-		if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
 			t.Fatal(err)
 		}
 		entry := minigroup.UpdateEntry{ID: gone, Run: "run-2", ClassID: m.ClassID(), Change: minigroup.Change{Host: new("a.b.c")}, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"}}
@@ -159,7 +159,7 @@ func TestNothingIsTakenForAnUpdateThatIsDecided(t *testing.T) {
 	}
 	// Another was asked for since.
 	later := uuid.New()
-	if err := s.AnnounceUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, replaced := range []string{"", "run-2"} {
@@ -268,7 +268,7 @@ func TestUpdateOnARevision(t *testing.T) {
 		}
 		claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
 		if announced {
-			if err := s.AnnounceUpdate(t.Context(), claim, e.ClassID, e.ID, e.Change); err != nil {
+			if err := s.AcceptUpdate(t.Context(), claim, e.ClassID, e.ID, e.Change); err != nil {
 				t.Fatal(err)
 			}
 		}

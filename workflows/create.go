@@ -53,7 +53,7 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 	default: // this run has come to that before, and its undo goes on from there
 		return temporal.NewNonRetryableApplicationError(begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
 	}
-	err = together(ctx,
+	err = parallel(ctx,
 		func(ctx workflow.Context) error {
 			return eventRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
 		},
@@ -70,7 +70,7 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 }
 
 // together runs the branches at the same time. The first that fails cancels the others; its error is returned.
-func together(ctx workflow.Context, branches ...func(workflow.Context) error) error {
+func parallel(ctx workflow.Context, branches ...func(workflow.Context) error) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	var first error
@@ -97,7 +97,7 @@ func eventRoom(ctx workflow.Context, p *progress, patience int32, in activities.
 	if err != nil || !locks.Any() {
 		return err
 	}
-	return do(ctx, p, "Lock "+locks.String(), forward(patience), a.LockChat,
+	return do(ctx, p, "Lock "+locks.String(), forward(patience), a.LockRoom,
 		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
 }
 

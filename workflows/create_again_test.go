@@ -43,7 +43,7 @@ func TestLateReplies(t *testing.T) {
 		t.Run(st.name+": a step that comes again joins the request in flight", func(t *testing.T) {
 			t.Parallel()
 			s := db.stage(t)
-			s.acts.Settings.Flight = deadline
+			s.acts.Settings.RequestTimeout = deadline
 			d := newDraft()
 			way, answer := late()
 			s.tell(st.asks, way)
@@ -133,8 +133,8 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 	}
 	condemned := func(s *stage, run string, d minigroup.Draft) {
 		t.Helper()
-		in := activities.CondemnInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
-		if err := s.act(run, s.acts.CondemnMinigroup, in); err != nil {
+		in := activities.BeginUndoInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
+		if err := s.act(run, s.acts.BeginUndo, in); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		condemned(s, "run-1", d)
 		for _, a := range s.attempts(d.ClassID()) {
 			if a.RoomID != nil {
-				supersedes(t, s.act("run-1", s.acts.LockChat, activities.LockInput{Room: *a.RoomID, Chat: true}))
+				supersedes(t, s.act("run-1", s.acts.LockRoom, activities.LockInput{Room: *a.RoomID, Chat: true}))
 			}
 		}
 	})
@@ -383,7 +383,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		d := newDraft()
 		s.halfMade("run-1", d)
 		draft := activities.ToDraft(d)
-		err := s.act("run-1", s.acts.CondemnMinigroup, activities.CondemnInput{
+		err := s.act("run-1", s.acts.BeginUndo, activities.BeginUndoInput{
 			ClassID: d.ClassID(), Draft: &draft, Reason: activities.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first reason"},
 		})
 		if err != nil {

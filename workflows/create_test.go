@@ -22,7 +22,7 @@ type step struct {
 var steps = []step{
 	{name: "begin", asks: beginCreate, activity: "BeginCreate", undo: condemn},
 	{name: "event room", asks: eventCreate, activity: "CreateEventRoom", undo: eventClose, room: minigroup.EventRoom},
-	{name: "lock", asks: eventLock, activity: "LockChat", undo: roomReleased},
+	{name: "lock", asks: eventLock, activity: "LockRoom", undo: roomReleased},
 	{name: "conference room", asks: conferenceCreate, activity: "CreateConferenceRoom", undo: conferenceClose, room: minigroup.ConferenceRoom},
 	{name: "slots on the gateway", asks: janusReserve, activity: "ReserveSlots", undo: janusRelease},
 	{name: "establish", asks: establish, activity: "Establish", undo: fail},
@@ -103,7 +103,7 @@ var troubles = []trouble{
 			waitFor(undone.Done())
 			return done(c)
 		})
-		return append(plots, plot{activity: "FailMinigroup", after: func(func()) { end() }})
+		return append(plots, plot{activity: "EndUndo", after: func(func()) { end() }})
 	}},
 	{name: "cancelled during it, without an answer", end: cancelled, behind: true, play: func(s *stage, st step) []plot {
 		return s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {

@@ -37,7 +37,7 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 			p = s.create("run-3", crowded, plot{activity: st.activity, before: func(context.Context, func()) bool {
 				if tries++; tries == 3 {
 					answer()
-					s.eventually("the place is free", func() bool { return s.acts.Flights.InTheAir() == 0 })
+					s.eventually("the place is free", func() bool { return s.acts.InFlight.Count() == 0 })
 				}
 				return true
 			}})

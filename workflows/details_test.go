@@ -79,7 +79,7 @@ func TestPurpose(t *testing.T) {
 	class := "- class id: " + id + "\n- in the API: `/api/v1/minigroups/" + id + "`\n"
 	about := "- scope: `math_7b'*`\n- audience: `example.org`\n" + class
 	change := minigroup.Change{Time: &minigroup.Window{End: new(int64(1795562814))}, Host: new("ms-smith.example.org"), Reserve: new(int32(9))}
-	room := minigroup.CondemnedRoom{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: d.ClassID()}
+	room := minigroup.RoomPendingClose{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: d.ClassID()}
 	for _, c := range []struct{ name, got, begins, ends string }{
 		{
 			"a create", createPurpose(d), "Creates a minigroup",

@@ -250,7 +250,7 @@ func TestAWorkerThatWasFrozenForLongerThanItsRequestMayBeInFlight(t *testing.T) 
 	lost := func(s *stage, d minigroup.Draft, kind minigroup.RoomKind) {
 		id := s.attemptOf(d, kind)
 		s.eventually("the moment is over", func() bool {
-			if err := s.ledger.LoseAttempt(t.Context(), id); err != nil {
+			if err := s.ledger.ExpireAttempt(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 			return s.count(d.ClassID(), kind, minigroup.AttemptLost) == 1

@@ -67,7 +67,7 @@ func (s *stage) settle(classID uuid.UUID) {
 				continue
 			}
 			if s.ledger.forgotten.Load() {
-				if err := s.ledger.LoseAttempt(s.Context(), a.ID); err != nil {
+				if err := s.ledger.ExpireAttempt(s.Context(), a.ID); err != nil {
 					s.Fatal(err)
 				}
 			}

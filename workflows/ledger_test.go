@@ -48,7 +48,7 @@ const (
 
 // do carries out one call of the ledger. A ledger refuses with words of its own.
 func (l ledger) do(ctx context.Context, o operation, take func(context.Context) error) error {
-	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
+	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how cancelledOr) error {
 		if how == refusal {
 			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: told by the test", o)
 		}
@@ -59,7 +59,7 @@ func (l ledger) do(ctx context.Context, o operation, take func(context.Context) 
 // superseded answers that the run has no say any more.
 func superseded(call) error { return minigroup.Supersededf("told by the test") }
 
-func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.Begun, err error) {
+func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.BegunCreate, err error) {
 	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
 	if err != nil {
 		l.forgotten.Store(true)
@@ -75,16 +75,16 @@ func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	return out, err
 }
 
-func (l ledger) Condemn(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.Condemned, err error) {
+func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.BegunUndo, err error) {
 	err = l.do(ctx, condemn, func(ctx context.Context) (err error) {
-		out, err = l.Store.Condemn(ctx, claim, id, draft, reason)
+		out, err = l.Store.BeginUndo(ctx, claim, id, draft, reason)
 		return err
 	})
 	return out, err
 }
 
-func (l ledger) Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.CondemnedRoom, err error) {
-	err = l.do(ctx, fail, func(ctx context.Context) (err error) { reason, open, err = l.Store.Fail(ctx, run, id); return err })
+func (l ledger) Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
+	err = l.do(ctx, fail, func(ctx context.Context) (err error) { reason, open, err = l.Store.EndUndo(ctx, run, id); return err })
 	return reason, open, err
 }
 
@@ -176,9 +176,9 @@ func (l ledger) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (
 	return out, err
 }
 
-func (l ledger) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.CondemnedRoom, err error) {
+func (l ledger) StaleClosings(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.RoomPendingClose, err error) {
 	err = l.do(ctx, forgottenRooms, func(ctx context.Context) (err error) {
-		out, err = l.Store.ForgottenRooms(ctx, quiet, limit)
+		out, err = l.Store.StaleClosings(ctx, quiet, limit)
 		return err
 	})
 	return out, err

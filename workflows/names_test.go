@@ -101,7 +101,7 @@ func TestPatienceTries(t *testing.T) {
 		{12*time.Minute + 31*time.Second, 6}, // pauses no longer than five minutes
 		{6 * time.Hour, 75},
 	} {
-		if got := patienceTries(c.patience); got != c.want {
+		if got := attemptsWithin(c.patience); got != c.want {
 			t.Errorf("%s: %d tries, want %d", c.patience, got, c.want)
 		}
 	}

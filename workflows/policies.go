@@ -44,8 +44,8 @@ const (
 	patientMost  = 5 * time.Minute
 )
 
-// patienceTries is the number of patient tries that take about so long.
-func patienceTries(d time.Duration) int32 {
+// attemptsWithin is the number of patient tries that take about so long.
+func attemptsWithin(d time.Duration) int32 {
 	tries, pause := int32(1), patientFirst
 	for d > pause {
 		d -= pause

@@ -53,7 +53,7 @@ func abandonPurpose(d minigroup.Draft) string {
 		"that it has; *Cancel* changes nothing." + never + subject(d) + more
 }
 
-func roomPurpose(room minigroup.CondemnedRoom) string {
+func roomPurpose(room minigroup.RoomPendingClose) string {
 	return "Closes a room that nobody wants any more. It goes on until the room is closed; when it is cancelled, the sweeper " +
 		"starts it again." + never + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) + class(room.ClassID) + more
 }

@@ -59,7 +59,7 @@ func recreate(ctx workflow.Context, p *progress, in RecreateInput, ref activitie
 		}
 		ctx, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
-		project(ctx, p, in.ClassID)
+		syncGateway(ctx, p, in.ClassID)
 		return nil, nil //nolint:nilnil // no reason and no error: it is done
 	}
 }
@@ -70,7 +70,7 @@ func renew(ctx workflow.Context, p *progress, in RecreateInput, ref activities.U
 	room := func(attempt uuid.UUID) activities.RoomInput {
 		return activities.RoomInput{Draft: begun.Draft, Attempt: attempt, Recreate: in.UpdateID}
 	}
-	err := together(ctx,
+	err := parallel(ctx,
 		func(ctx workflow.Context) error { return eventRoom(ctx, p, in.Patience, room(begun.EventAttempt)) },
 		func(ctx workflow.Context) error {
 			made, err := conferenceRoom(ctx, p, in.Patience, room(begun.ConferenceAttempt))

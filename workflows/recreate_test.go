@@ -153,7 +153,7 @@ func TestRecreateThatGoesWell(t *testing.T) {
 var stepsOfARecreate = []step{
 	{name: "begin", asks: beginRecreate, activity: "BeginRecreate"},
 	{name: "event room", asks: eventCreate, activity: "CreateEventRoom", room: minigroup.EventRoom},
-	{name: "lock", asks: eventLock, activity: "LockChat"},
+	{name: "lock", asks: eventLock, activity: "LockRoom"},
 	{name: "conference room", asks: conferenceCreate, activity: "CreateConferenceRoom", room: minigroup.ConferenceRoom},
 	{name: "host", asks: conferenceRead, activity: "CopyHost"},
 	{name: "swap", asks: swapRooms, activity: "SwapRooms"},

@@ -15,7 +15,7 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	if why := notRetried(failed, time.Now().Unix()); why != "" {
 		return failed, 0, minigroup.Errorf(minigroup.RetryNotPossible, "%s", why)
 	}
-	short, cancel := context.WithTimeout(ctx, reachable)
+	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	draft := failed.Again()
 	heard, stop := s.decisions.listen(draft.ClassID())

@@ -86,7 +86,7 @@ func (b database) stage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{T: t, world: newWorld(), db: b.pool, group: uuid.NewString()}
 	s.ledger = ledger{Store: b.store, world: s.world, db: b.pool, forgotten: new(atomic.Bool)}
-	s.acts = s.process(activities.Settings{StepWait: stepWait, Flight: flight, Gateways: true, Group: s.group})
+	s.acts = s.process(activities.Settings{StepWait: stepWait, RequestTimeout: flight, Gateways: true, Group: s.group})
 	s.gatewaysWith(10)
 	return s
 }
@@ -98,7 +98,7 @@ func (s *stage) process(settings activities.Settings) *activities.Activities {
 
 // processWith is a process that has so many requests in flight at most.
 func (s *stage) processWith(settings activities.Settings, most int) *activities.Activities {
-	flights := activities.NewFlights(s.ledger, s, most, zap.NewNop())
+	flights := activities.NewInFlight(s.ledger, s, most, zap.NewNop())
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
@@ -110,7 +110,7 @@ func (s *stage) processWith(settings activities.Settings, most int) *activities.
 	})
 	return &activities.Activities{
 		Settings: settings, Ledger: s.ledger, Event: eventService{s.world}, Conference: conferenceService{s.world},
-		Janus: janusService{s.world}, Runs: s, Flights: flights,
+		Janus: janusService{s.world}, Runs: s, InFlight: flights,
 	}
 }
 
@@ -140,7 +140,7 @@ func (s *stage) Decided(uuid.UUID) {}
 
 func (s *stage) Established(minigroup.Minigroup) {}
 
-func (s *stage) CloseRoom(_ context.Context, room minigroup.CondemnedRoom) error {
+func (s *stage) CloseRoom(_ context.Context, room minigroup.RoomPendingClose) error {
 	if s.deaf.Load() {
 		return errors.New("temporal is away")
 	}
@@ -426,5 +426,5 @@ func (s *stage) sweepGateways(classID uuid.UUID) error {
 	s.Helper()
 	patient := *s.acts
 	patient.Settings.StepWait = deadline
-	return s.actIn(&patient, "sweep", patient.ProjectReservations, activities.ClassRef{ID: classID})
+	return s.actIn(&patient, "sweep", patient.SyncGateways, activities.ClassRef{ID: classID})
 }

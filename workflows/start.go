@@ -20,17 +20,17 @@ import (
 )
 
 // Rows is what a Starter reads and writes of minigroups besides starting runs.
-type Rows interface {
+type Store interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
-	AnnounceCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error
-	AnnounceUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error
+	AcceptCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error
+	AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error
 }
 
 // Starter starts the runs of minigroups, and answers requests from what they have come to.
 type Starter struct {
 	client   client.Client
-	rows     Rows
+	store    Store
 	queue    string
 	patience int32
 	// eager has the worker of this process begin the runs that are started here, and pollAfter is how long a run is given to
@@ -44,10 +44,10 @@ type Starter struct {
 }
 
 // NewStarter makes a Starter. patience is how long a saga waits for another service before it gives up.
-func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Duration) *Starter {
+func NewStarter(c client.Client, rows Store, taskQueue string, patience time.Duration) *Starter {
 	draining := make(chan struct{})
 	return &Starter{
-		client: c, rows: rows, queue: taskQueue, patience: patienceTries(patience),
+		client: c, store: rows, queue: taskQueue, patience: attemptsWithin(patience),
 		drain: sync.OnceFunc(func() { close(draining) }), draining: draining,
 	}
 }
@@ -56,9 +56,9 @@ func NewStarter(c client.Client, rows Rows, taskQueue string, patience time.Dura
 // and a request that does not ask costs Temporal less.
 const carriedOutHere = 100 * time.Millisecond
 
-// CarryOutHere has the worker of this process, which shares the client, carry out the runs that are started here. Call it before
+// StartEagerly has the worker of this process, which shares the client, carry out the runs that are started here. Call it before
 // any is started. It takes no notice of which build of the workers is to get new runs.
-func (s *Starter) CarryOutHere() { s.eager, s.pollAfter = true, carriedOutHere }
+func (s *Starter) StartEagerly() { s.eager, s.pollAfter = true, carriedOutHere }
 
 // Decided tells the requests of this process that wait for the minigroup that something was decided about it.
 func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID, nil) }
@@ -100,16 +100,16 @@ const (
 )
 
 // reachable is how long Temporal and Postgres may take, apart from the wait for a saga.
-const reachable = 4 * time.Second
+const backendTimeout = 4 * time.Second
 
 // Create brings about the minigroup of a draft and waits for it, at most so long. It returns the minigroup and whether it
 // is done, was there before, or is still going. Errors are *minigroup.Error: why it could not be had, AlreadyEstablished
 // where the scope is taken by another draft, OperationInProgress, or ServiceUnavailable where it is not known whether a
 // run was started: then the same request again joins it.
 func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-	short, cancel := context.WithTimeout(ctx, reachable)
+	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	m, err := s.rows.ByID(short, draft.ClassID())
+	m, err := s.store.ByID(short, draft.ClassID())
 	switch {
 	case err == nil && m.State == minigroup.Ready:
 		return existing(m, draft)
@@ -138,7 +138,7 @@ func (s *Starter) awaitCreate(
 		if established != nil {
 			m = *established
 		} else {
-			m, err = s.rows.ByID(ctx, draft.ClassID())
+			m, err = s.store.ByID(ctx, draft.ClassID())
 		}
 		return err == nil && m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint()
 	})
@@ -148,7 +148,7 @@ func (s *Starter) awaitCreate(
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
 		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
-			return s.rows.AnnounceCreate(ctx, claim, draft)
+			return s.store.AcceptCreate(ctx, claim, draft)
 		})
 		if err != nil {
 			return minigroup.Minigroup{}, 0, err
@@ -160,7 +160,7 @@ func (s *Starter) awaitCreate(
 
 // announce makes sure that the row tells of the run. It reports false where the run is not the open one any more.
 func (s *Starter) announce(ctx context.Context, run client.WorkflowRun, write func(context.Context, minigroup.Claim) error) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	err := minigroup.TakeOver(run.GetRunID(), func() (bool, error) {
 		return s.IsCurrent(ctx, run.GetID(), run.GetRunID())
@@ -177,9 +177,9 @@ func (s *Starter) announce(ctx context.Context, run client.WorkflowRun, write fu
 
 // createOutcome answers a create from the row.
 func (s *Starter) createOutcome(ctx context.Context, draft minigroup.Draft, ended bool, runErr error) (minigroup.Minigroup, minigroup.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	m, err := s.rows.ByID(ctx, draft.ClassID())
+	m, err := s.store.ByID(ctx, draft.ClassID())
 	var terminated *temporal.TerminatedError
 	switch {
 	case isUnknown(err):
@@ -210,7 +210,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	case !current.ClosedAt.IsZero() && change.Recreate == nil:
 		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
 	}
-	short, cancel := context.WithTimeout(ctx, reachable)
+	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	id, class := uuid.New(), current.ClassID()
 	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience}
@@ -235,9 +235,9 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		id = joined.update
 	}
 	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context, _ decision) (done bool) {
-		rec, err := s.rows.UpdateRecord(ctx, id)
+		rec, err := s.store.UpdateRecord(ctx, id)
 		if err == nil && rec.State == minigroup.UpdateDone {
-			current, err = s.rows.ByID(ctx, class)
+			current, err = s.store.ByID(ctx, class)
 			done = err == nil
 		}
 		return done
@@ -278,7 +278,7 @@ func (s *Starter) isDecided(ctx context.Context, open openRun) (bool, error) {
 	if open.operation == operationCreate {
 		return true, nil
 	}
-	rec, err := s.rows.UpdateRecord(ctx, open.update)
+	rec, err := s.store.UpdateRecord(ctx, open.update)
 	if isUnknown(err) { // it has not begun
 		return false, nil
 	}
@@ -289,16 +289,16 @@ func (s *Starter) isDecided(ctx context.Context, open openRun) (bool, error) {
 func (s *Starter) updateOutcome(ctx context.Context, run client.WorkflowRun, class, id uuid.UUID, change minigroup.Change, ended bool) (minigroup.Minigroup, minigroup.Outcome, error) {
 	if !ended {
 		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
-			return s.rows.AnnounceUpdate(ctx, claim, class, id, change)
+			return s.store.AcceptUpdate(ctx, claim, class, id, change)
 		})
 		if err != nil {
 			return minigroup.Minigroup{}, 0, err
 		}
 		ended = !announced
 	}
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	rec, err := s.rows.UpdateRecord(ctx, id)
+	rec, err := s.store.UpdateRecord(ctx, id)
 	if err != nil && !isUnknown(err) {
 		return minigroup.Minigroup{}, 0, unavailable("the database", err)
 	}
@@ -308,7 +308,7 @@ func (s *Starter) updateOutcome(ctx context.Context, run client.WorkflowRun, cla
 	case ended && (err != nil || rec.State != minigroup.UpdateDone):
 		return minigroup.Minigroup{}, 0, endedFromOutside()
 	}
-	m, err := s.rows.ByID(ctx, class)
+	m, err := s.store.ByID(ctx, class)
 	if err != nil {
 		return m, 0, unavailable("the database", err)
 	}
@@ -328,7 +328,7 @@ func (s *Starter) IsCurrent(ctx context.Context, workflowID, runID string) (bool
 }
 
 // CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
-func (s *Starter) CloseRoom(ctx context.Context, room minigroup.CondemnedRoom) error {
+func (s *Starter) CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error {
 	o := s.options(roomWorkflowID(room.Kind, room.ID), operationClose, "")
 	o.StaticSummary, o.StaticDetails = summary("Close %s room %s", room.Kind, room.ID), roomPurpose(room)
 	o.TypedSearchAttributes = temporal.NewSearchAttributes(
@@ -356,7 +356,7 @@ func (s *Starter) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, er
 
 // Heal starts the run that undoes a create or a recreate, or finishes an update, whose run is gone; an update that asks for nothing
 // compares the minigroup with conference. It reports false where another run of the minigroup is open.
-func (s *Starter) Heal(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
+func (s *Starter) Recover(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
 	draft := minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}
 	var err error
 	if saga.UpdateID == uuid.Nil {

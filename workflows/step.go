@@ -31,7 +31,7 @@ func step(ctx workflow.Context, p *progress, title string, l lanes, fn, in, out 
 	s := p.begin(ctx, stepName(fn), title)
 	err := lanesOf(ctx, p, s, l, fn, in, out)
 	p.end(ctx, s) // not deferred: that would be done, too, when a worker lets go of a run that goes on elsewhere
-	return outcome(ctx, err)
+	return cancelledOr(ctx, err)
 }
 
 func lanesOf(ctx workflow.Context, p *progress, s *Step, l lanes, fn, in, out any) error {
@@ -71,7 +71,7 @@ func done(ctx workflow.Context, err error) bool {
 }
 
 // outcome makes sure that a step which was cancelled says so, whatever its activity had to say.
-func outcome(ctx workflow.Context, err error) error {
+func cancelledOr(ctx workflow.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

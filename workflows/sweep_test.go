@@ -88,7 +88,7 @@ func (r *runs) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, 
 	return open, err
 }
 
-func (r *runs) Heal(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
+func (r *runs) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
 	r.mu.Lock()
 	r.healed++
 	run := fmt.Sprintf("healing-%d", r.healed)
@@ -127,9 +127,9 @@ func (l ofOneClass) DueComparisons(ctx context.Context, limit int) ([]minigroup.
 	return slices.DeleteFunc(due, func(o minigroup.OpenSaga) bool { return o.ClassID != l.class }), err
 }
 
-func (l ofOneClass) ForgottenRooms(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.CondemnedRoom, error) {
-	rooms, err := l.ledger.ForgottenRooms(ctx, quiet, limit)
-	return slices.DeleteFunc(rooms, func(room minigroup.CondemnedRoom) bool {
+func (l ofOneClass) StaleClosings(ctx context.Context, quiet time.Duration, limit int) ([]minigroup.RoomPendingClose, error) {
+	rooms, err := l.ledger.StaleClosings(ctx, quiet, limit)
+	return slices.DeleteFunc(rooms, func(room minigroup.RoomPendingClose) bool {
 		var its bool
 		scan := l.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM room_attempt WHERE room_id = $1 AND class_id = $2)`, room.ID, l.class).Scan(&its)
 		return scan != nil || !its
@@ -148,7 +148,7 @@ func (r *runs) sweep() activities.SweptClasses {
 			r.Error(err)
 		}
 	}
-	sweeper := activities.Sweeper{Ledger: ofOneClass{r.ledger, r.class}, Healer: r, Steps: r.acts, Grace: time.Hour, Count: func(string, int) {}}
+	sweeper := activities.Sweeper{Ledger: ofOneClass{r.ledger, r.class}, Recovery: r, Steps: r.acts, Grace: time.Hour, Count: func(string, int) {}}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), deadline)
 	defer cancel()
 	swept, err := sweeper.SweepClasses(ctx)
@@ -202,8 +202,8 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 		}},
 		"go on with one undo": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
 			s.halfMade("run-1", d)
-			in := activities.CondemnInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
-			if err := s.act("run-1", s.acts.CondemnMinigroup, in); err != nil {
+			in := activities.BeginUndoInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
+			if err := s.act("run-1", s.acts.BeginUndo, in); err != nil {
 				s.Fatal(err)
 			}
 			return nil
@@ -269,7 +269,7 @@ func TestASweepBesideALiveRun(t *testing.T) {
 				ended, _ := r.start("run-1", func() *played { return s.create("run-1", d) })
 				g.someone(t)
 				during(s, d)
-				if swept := r.sweep(); swept.Healed > 0 {
+				if swept := r.sweep(); swept.Recovered > 0 {
 					t.Errorf("the sweep came to %+v", swept)
 				}
 				g.open()
@@ -289,7 +289,7 @@ func TestASweepBesideALiveRun(t *testing.T) {
 			change, want := longer(d, 10, 9)
 			ended, _ := r.start("run-2", func() *played { return s.update("run-2", uuid.New(), d, change) })
 			g.someone(t)
-			if swept := r.sweep(); swept.Healed > 0 {
+			if swept := r.sweep(); swept.Recovered > 0 {
 				t.Errorf("the sweep came to %+v", swept)
 			}
 			g.open()
@@ -353,7 +353,7 @@ func TestASweepBesideAPOSTThatRestartsATerminatedClass(t *testing.T) {
 					r.tell(f.at, f.way(creating))
 					ready := r.posts("run-2", made)
 					creating.someone(t)
-					if n := goOn().Healed; n > 0 {
+					if n := goOn().Recovered; n > 0 {
 						t.Errorf("%d runs were started beside an open one", n)
 					}
 					creating.open()
@@ -442,11 +442,11 @@ func TestASweepForgetsWhatHasLongBeenOver(t *testing.T) {
 	}{{0, had}, {2 * time.Hour, had}, {time.Minute, 0}} {
 		counted := map[string]int{}
 		sweeper := activities.Sweeper{
-			Ledger: s.ledger, Healer: &runs{stage: s}, Steps: s.acts, Grace: time.Hour, History: c.history,
+			Ledger: s.ledger, Recovery: &runs{stage: s}, Steps: s.acts, Grace: time.Hour, Retention: c.history,
 			Count: func(what string, n int) { counted[what] += n },
 		}
 		swept, err := sweeper.SweepClasses(s.Context())
-		if left := attempts(); err != nil || left != c.left || swept.Forgotten != had-left || int64(counted["forgotten room_attempt"]) != had-left {
+		if left := attempts(); err != nil || left != c.left || swept.Purged != had-left || int64(counted["purged_room_attempt"]) != had-left {
 			t.Errorf("with a history of %s the sweep came to %+v, %v; %d of %d are left and %v counted", c.history, swept, err, left, had, counted)
 		}
 	}

@@ -32,8 +32,8 @@ func undo(ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	condemned, err := call(ctx, p, "Condemn what was made", persistent, a.CondemnMinigroup,
-		activities.CondemnInput{ClassID: class, Draft: draft, Reason: reason})
+	condemned, err := call(ctx, p, "Condemn what was made", persistent, a.BeginUndo,
+		activities.BeginUndoInput{ClassID: class, Draft: draft, Reason: reason})
 	if err != nil {
 		return false, reason, err
 	}
@@ -48,15 +48,15 @@ func undo(ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.
 	branches := []func(workflow.Context) error{closing(p, condemned.Rooms)}
 	if len(condemned.Reservations) > 0 {
 		branches = append(branches, func(ctx workflow.Context) error {
-			project(ctx, p, class)
+			syncGateway(ctx, p, class)
 			return nil
 		})
 	}
-	if err := together(ctx, branches...); err != nil {
+	if err := parallel(ctx, branches...); err != nil {
 		return false, reason, err
 	}
 	for {
-		undone, err := call(ctx, p, "Mark as failed", persistent, a.FailMinigroup, activities.ClassRef{ID: class})
+		undone, err := call(ctx, p, "Mark as failed", persistent, a.EndUndo, activities.ClassRef{ID: class})
 		if err != nil || len(undone.Open) == 0 {
 			return false, undone.Reason, err
 		}
@@ -73,7 +73,7 @@ func closing(p *progress, rooms []activities.Room) func(workflow.Context) error 
 		for i, room := range rooms {
 			branches[i] = func(ctx workflow.Context) error { return closeRoom(ctx, p, room) }
 		}
-		return together(ctx, branches...)
+		return parallel(ctx, branches...)
 	}
 }
 
@@ -83,9 +83,9 @@ func closeRoom(ctx workflow.Context, p *progress, room activities.Room) error {
 }
 
 // project gives the gateways one try to show what the ledger says. What fails stays on the ledger.
-func project(ctx workflow.Context, p *progress, class uuid.UUID) {
+func syncGateway(ctx workflow.Context, p *progress, class uuid.UUID) {
 	var a *activities.Activities
-	if err := do(ctx, p, "Bring the gateway up to date", once, a.ProjectReservations, activities.ClassRef{ID: class}); err != nil {
+	if err := do(ctx, p, "Bring the gateway up to date", once, a.SyncGateways, activities.ClassRef{ID: class}); err != nil {
 		workflow.GetLogger(ctx).Warn("the gateway is behind the ledger", "class_id", class, "error", err)
 	}
 }

@@ -103,7 +103,7 @@ func commit(ctx workflow.Context, p *progress, ref activities.UpdateInput) error
 	if err := do(ctx, p, "Commit", persistent, a.CommitUpdate, activities.UpdateRef{ID: ref.ID}); err != nil {
 		return err
 	}
-	project(ctx, p, ref.ClassID)
+	syncGateway(ctx, p, ref.ClassID)
 	return nil
 }
 

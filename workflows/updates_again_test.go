@@ -317,7 +317,7 @@ func TestTwoProcessesFindThatTheSamePATCHWentUnanswered(t *testing.T) {
 	if err := patch(); err == nil {
 		t.Fatal("the PATCH was answered")
 	}
-	s.acts.Settings.StepWait, s.acts.Settings.Flight = deadline, deadline
+	s.acts.Settings.StepWait, s.acts.Settings.RequestTimeout = deadline, deadline
 	slow, inFlight := newGate(t), newGate(t)
 	s.tell(conferenceRead, slow.after)
 	s.tell(conferencePatch, inFlight.before)

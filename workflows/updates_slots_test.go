@@ -163,8 +163,8 @@ func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 	s, d := newDatabase(t).stage(t), newDraft()
 	m := s.established(d)
 	s.tell(janusReserve, func(c call) error {
-		ends := minigroup.Announcements{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience}}}
-		if _, err := s.ledger.TakeAnnouncements(s.Context(), ends); err != nil {
+		ends := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience}}}
+		if _, err := s.ledger.RecordRoomEvents(s.Context(), ends); err != nil {
 			s.Error(err)
 		}
 		if err := s.sweepGateways(m.ClassID()); err != nil {
@@ -172,7 +172,7 @@ func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 		}
 		return well(c)
 	})
-	if err := s.act("run-1", s.acts.ProjectReservations, activities.ClassRef{ID: m.ClassID()}); err == nil {
+	if err := s.act("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ClassID()}); err == nil {
 		t.Error("the slots are told to be held")
 	}
 	m, err := s.ledger.ByID(s.Context(), m.ClassID())

@@ -16,7 +16,7 @@ type View struct {
 
 // The views. Those of what is open pin the status: a run that was terminated keeps the attributes that it had.
 var (
-	NeedsAPerson = View{
+	NeedsAttention = View{
 		"needs a person", `ExecutionStatus="Running" AND MinigroupAttention=true`,
 		"a step has not been answered for about two minutes; MinigroupWaitingFor says by whom",
 	}
@@ -48,7 +48,7 @@ var (
 )
 
 // Views are all of them.
-var Views = []View{NeedsAPerson, NotFinished, Undoing, WaitingFor, FailedSince, OfScope, OfClass}
+var Views = []View{NeedsAttention, NotFinished, Undoing, WaitingFor, FailedSince, OfScope, OfClass}
 
 // Link is the address at which the Temporal UI at ui (http://host:port) shows a query of this view, and saves it as a view in
 // the browser that opens it.

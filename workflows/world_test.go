@@ -64,10 +64,10 @@ const (
 )
 
 // outcome is how an operation is answered when it is not answered well.
-type outcome int
+type cancelledOr int
 
 const (
-	refusal outcome = iota
+	refusal cancelledOr = iota
 	unavailability
 	silence // it may have been done
 )
@@ -76,7 +76,7 @@ const (
 type call struct {
 	ctx    context.Context
 	take   func(context.Context) error
-	answer func(outcome) error
+	answer func(cancelledOr) error
 }
 
 // way is how one call goes.
@@ -189,7 +189,7 @@ func (w *world) upstream(ctx context.Context, name string, o operation, take fun
 			defer w.mu.Unlock()
 			return take()
 		},
-		answer: func(how outcome) error {
+		answer: func(how cancelledOr) error {
 			return &minigroup.UpstreamError{
 				Upstream: name, Doing: string(o), Type: "told_by_the_test", Refused: how == refusal, MaybeDone: how == silence,
 			}

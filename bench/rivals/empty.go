@@ -46,7 +46,7 @@ func startEmpty(_ context.Context, m Means) (Creator, error) {
 	}
 	steps := &emptySteps{}
 	starter := workflows.NewStarter(c, emptyRows{}, emptyQueue, emptyPatience)
-	starter.CarryOutHere()
+	starter.StartEagerly()
 	steps.established = starter.Established
 	w := worker.New(c, emptyQueue, worker.Options{})
 	w.RegisterWorkflow(workflows.CreateMinigroup)
@@ -80,10 +80,10 @@ type emptySteps struct {
 }
 
 // BeginCreate says that there is everything to do.
-func (s *emptySteps) BeginCreate(_ context.Context, in activities.BeginCreateInput) (activities.Begun, error) {
+func (s *emptySteps) BeginCreate(_ context.Context, in activities.BeginCreateInput) (activities.BegunCreate, error) {
 	d := in.Draft.Minigroup()
 	s.begun.Store(d.ClassID(), d)
-	return activities.Begun{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
+	return activities.BegunCreate{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
 }
 
 // CreateEventRoom makes an id up.
@@ -128,12 +128,12 @@ func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecor
 	return minigroup.UpdateRecord{}, errNoRows
 }
 
-// AnnounceCreate is for runs that are not waited for.
-func (emptyRows) AnnounceCreate(context.Context, minigroup.Claim, minigroup.Draft) error {
+// AcceptCreate is for runs that are not waited for.
+func (emptyRows) AcceptCreate(context.Context, minigroup.Claim, minigroup.Draft) error {
 	return errNoRows
 }
 
-// AnnounceUpdate is as well.
-func (emptyRows) AnnounceUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
+// AcceptUpdate is as well.
+func (emptyRows) AcceptUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
 	return errNoRows
 }

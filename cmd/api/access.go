@@ -82,7 +82,7 @@ func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTrip
 	}
 	authorizer, err := auth.NewAuthorizer(policies, auth.Options{
 		Objects:         cfg.Access.Objects,
-		RememberAllowed: cfg.Access.RememberAllowed, RememberDenied: cfg.Access.RememberDenied,
+		RememberAllowed: cfg.Access.CacheAllowed, RememberDenied: cfg.Access.CacheDenied,
 		Concurrency: cfg.Access.Concurrency,
 		Answered:    metrics.answered,
 		Failed: func(ctx context.Context, audience string, err error) {

@@ -61,7 +61,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		return err
 	}
 	defer temporal.Close()
-	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience)
+	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget)
 	defer context.AfterFunc(ctx, sagas.Drain)()
 	requests := signals.NewRequests()
 	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
@@ -80,10 +80,10 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 			}
 			return "ok"
 		},
-		BrokerState: broker(cfg.Announcements.Broker),
+		BrokerState: broker(cfg.MQTT.Broker),
 		Draining:    ctx.Done(),
 		Wait:        cfg.API.Wait, MaxWait: config.MaxWait, BodyWait: bodyWait, KeepKeys: cfg.API.IdempotencyKeys,
-		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute, MaxWaiting: cfg.API.MaxWaiting,
+		AllowedOrigins: cfg.API.AllowedOrigins, WritesPerMinute: cfg.API.WritesPerMinute, MaxConcurrentWrites: cfg.API.MaxConcurrentWrites,
 		TurnHosts: cfg.API.TurnHosts, Requests: requests, Log: log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,7 +96,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 			return err
 		}
 		if cfg.Worker.BuildID == "" { // otherwise new runs are for the current build, whichever this is
-			sagas.CarryOutHere()
+			sagas.StartEagerly()
 		}
 		metrics = append(metrics, worker)
 		group.Go(func() error { return worker.Run(ctx) })

@@ -23,7 +23,7 @@ const (
 func newAccessMetrics() *accessMetrics {
 	m := &accessMetrics{
 		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_authorization_questions_total",
+			Name: "minigroups_authorization_requests_total",
 			Help: "Questions of who may do what, by the audience whose service knows: answered by it, remembered, or failed.",
 		}, []string{"audience", "outcome"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -347,7 +347,7 @@ func TestSettle(t *testing.T) {
 		if !p.postgres || !p.temporal || !p.event || !p.conference || !p.janus || !p.broker {
 			t.Errorf("got %+v", p)
 		}
-		if p.cfg.Event.URL != "http://127.0.0.1:8091" || p.cfg.Announcements.Broker != "mqtt://127.0.0.1:1883" || p.cfg.Janus.Backends[0].AdminURL != "http://127.0.0.1:7088/admin" {
+		if p.cfg.Event.URL != "http://127.0.0.1:8091" || p.cfg.MQTT.Broker != "mqtt://127.0.0.1:1883" || p.cfg.Janus.Backends[0].AdminURL != "http://127.0.0.1:7088/admin" {
 			t.Errorf("got\n%s", p.cfg)
 		}
 		if got := p.cfg.Authorization["example.org"]; got.Kind != "local" || got.Trusted[0] != "dev.example.org" {
@@ -356,7 +356,7 @@ func TestSettle(t *testing.T) {
 	})
 
 	t.Run("what has an address is not ours", func(t *testing.T) {
-		p, err := settled(t, "DATABASE_URL=postgres://elsewhere/x", "TEMPORAL_ADDRESS=elsewhere:7233", "MINIGROUPS_ANNOUNCEMENTS__BROKER=mqtt://elsewhere:1883",
+		p, err := settled(t, "DATABASE_URL=postgres://elsewhere/x", "TEMPORAL_ADDRESS=elsewhere:7233", "MINIGROUPS_MQTT__BROKER=mqtt://elsewhere:1883",
 			"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference",
 			"MINIGROUPS_JANUS__ADMIN_KEY=k", "MINIGROUPS_JANUS__ADMIN_SECRET=s",
 			"MINIGROUPS_JANUS__BACKENDS=[{id: theirs, admin_url: 'http://elsewhere/admin', janus_url: 'http://elsewhere/janus'}]")
@@ -369,7 +369,7 @@ func TestSettle(t *testing.T) {
 		if got := announcing(p); len(got) > 0 {
 			t.Errorf("stand-ins for %q", got)
 		}
-		if p.cfg.Announcements.Broker != "mqtt://elsewhere:1883" || p.cfg.Temporal.Address != "elsewhere:7233" || p.cfg.Event.URL != "http://elsewhere/event" || p.cfg.Janus.Backends[0].ID != "theirs" {
+		if p.cfg.MQTT.Broker != "mqtt://elsewhere:1883" || p.cfg.Temporal.Address != "elsewhere:7233" || p.cfg.Event.URL != "http://elsewhere/event" || p.cfg.Janus.Backends[0].ID != "theirs" {
 			t.Errorf("got\n%s", p.cfg)
 		}
 	})
@@ -377,18 +377,18 @@ func TestSettle(t *testing.T) {
 	t.Run("no broker where event and conference are somebody's", func(t *testing.T) {
 		theirs := []string{"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference"}
 		p, err := settled(t, theirs...)
-		if err != nil || p.broker || p.cfg.Announcements.Broker != "" || len(announcing(p)) > 0 {
-			t.Errorf("got %v, %+v", err, p.cfg.Announcements)
+		if err != nil || p.broker || p.cfg.MQTT.Broker != "" || len(announcing(p)) > 0 {
+			t.Errorf("got %v, %+v", err, p.cfg.MQTT)
 		}
 		for _, one := range theirs {
-			if p, err := settled(t, one); err != nil || !p.broker || p.cfg.Announcements.Broker == "" {
-				t.Errorf("%s: got %v, %+v", one, err, p.cfg.Announcements)
+			if p, err := settled(t, one); err != nil || !p.broker || p.cfg.MQTT.Broker == "" {
+				t.Errorf("%s: got %v, %+v", one, err, p.cfg.MQTT)
 			}
 		}
 	})
 
 	t.Run("stand-ins announce on the broker that is configured, as the accounts that are", func(t *testing.T) {
-		p, err := settled(t, "MINIGROUPS_ANNOUNCEMENTS__BROKER=mqtt://elsewhere:1883", "MINIGROUPS_ANNOUNCEMENTS__EVENT_ACCOUNT=e.svc.example.org")
+		p, err := settled(t, "MINIGROUPS_MQTT__BROKER=mqtt://elsewhere:1883", "MINIGROUPS_MQTT__EVENT_ACCOUNT=e.svc.example.org")
 		if err != nil || p.broker {
 			t.Fatalf("got %v, %+v", err, p)
 		}

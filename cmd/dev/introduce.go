@@ -32,14 +32,14 @@ func (s *system) introduce(now time.Time) error {
 	if s.plan.temporal {
 		ui := "http://" + cfg.Dev.TemporalUI
 		row("Temporal UI", ui)
-		for _, view := range []workflows.View{workflows.NeedsAPerson, workflows.NotFinished} {
+		for _, view := range []workflows.View{workflows.NeedsAttention, workflows.NotFinished} {
 			row("  "+view.Name, view.Link(ui, cfg.Temporal.Namespace, view.Query))
 		}
 	}
 	row("event", described(cfg.Event.URL, s.plan.event))
 	row("conference", described(cfg.Conference.URL, s.plan.conference))
-	if cfg.Announcements.Broker != "" {
-		row("MQTT broker", cfg.Announcements.Broker)
+	if cfg.MQTT.Broker != "" {
+		row("MQTT broker", cfg.MQTT.Broker)
 	}
 	for _, backend := range cfg.Janus.Backends {
 		row("Janus "+backend.ID, described(backend.JanusURL+", "+backend.AdminURL, s.standIn))

@@ -79,9 +79,9 @@ func settle(at place, as shape, environ []string) (plan, error) {
 		janus:      !cfg.Given("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
 	}
 	// Somebody else's services announce on somebody else's broker, if at all.
-	p.broker = !cfg.Given("announcements.broker") && p.announces()
+	p.broker = !cfg.Given("mqtt.broker") && p.announces()
 	if p.broker {
-		cfg.Announcements.Broker = "mqtt://" + cfg.Dev.BrokerListen
+		cfg.MQTT.Broker = "mqtt://" + cfg.Dev.BrokerListen
 	}
 	if p.temporal {
 		cfg.Temporal.Address = cfg.Dev.TemporalListen

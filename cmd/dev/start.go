@@ -129,7 +129,7 @@ func (s *system) announcing() (args []string) {
 		args = append(args, "-broker", cfg.Dev.BrokerListen)
 	}
 	if s.plan.announces() {
-		announcements := cfg.Announcements
+		announcements := cfg.MQTT
 		args = append(args, "-announce", announcements.Broker,
 			"-event-account", announcements.EventAccount, "-conference-account", announcements.ConferenceAccount)
 	}
@@ -183,7 +183,7 @@ func (s *system) startWorkers(ctx context.Context) error {
 		s.say("starting %s", name)
 		env := []string{config.Variable("worker.metrics_listen") + "=" + metrics}
 		if s.plan.workers > 1 { // one alone keeps the session that it is configured to have
-			env = append(env, config.Variable("announcements.client_id")+"="+name)
+			env = append(env, config.Variable("mqtt.client_id")+"="+name)
 		}
 		if err := s.startProgram(ctx, name, workerName, s.configured(), env, "http://"+reachable(metrics)+"/metrics"); err != nil {
 			return err

@@ -115,7 +115,7 @@ func (s *system) stop(hurry context.Context) error {
 		within := stopWithin
 		if strings.HasPrefix(c.Name(), workerName) {
 			// It waits for the requests that it has in flight.
-			within += s.plan.cfg.Saga.Flight
+			within += s.plan.cfg.Saga.RequestTimeout
 		}
 		ctx, cancel := context.WithTimeout(hurry, within)
 		wrong = append(wrong, c.Stop(ctx))

@@ -69,7 +69,7 @@ func (a *app) reachTemporal(ctx context.Context) error {
 }
 
 func (a *app) starter() *workflows.Starter {
-	return workflows.NewStarter(a.temporal, a.store, a.cfg.Temporal.TaskQueue, a.cfg.Saga.Patience)
+	return workflows.NewStarter(a.temporal, a.store, a.cfg.Temporal.TaskQueue, a.cfg.Saga.RetryBudget)
 }
 
 // tell says something to people, beside what is printed.

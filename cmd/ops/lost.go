@@ -35,7 +35,7 @@ func (a *app) lost() *cobra.Command {
 		Use: "lost", Args: cobra.NoArgs,
 		Short: "List requests to create a room that were never answered: the room may exist, unknown to anybody",
 		RunE: a.does(func(ctx context.Context, _ []string) error {
-			list, err := a.store.Lost(ctx, all, int(limit)+1)
+			list, err := a.store.LostAttempts(ctx, all, int(limit)+1)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	defer temporal.Close()
 	worker, err := work.New(cfg, work.Parts{
 		Store: store, Signer: signer, Temporal: temporal, Transport: signals.Transport(), Log: signals.Log.Logger,
-		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.Patience),
+		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget),
 	}, "")
 	if err != nil {
 		return err

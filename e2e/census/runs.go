@@ -53,7 +53,7 @@ func (c Census) checkUndos(ctx context.Context, f *Findings) error {
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(events, func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "CondemnMinigroup") }) {
+		if !slices.ContainsFunc(events, func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "BeginUndo") }) {
 			f.Violate("%s was cancelled and did not undo itself", id)
 		}
 		return nil

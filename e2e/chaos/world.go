@@ -104,7 +104,7 @@ func (w *world) configure() error {
 		return err
 	}
 	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
-	w.cfg.Saga.StepWait, w.cfg.Saga.Flight = stepWait, flight
+	w.cfg.Saga.StepWait, w.cfg.Saga.RequestTimeout = stepWait, flight
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (w *world) prepareJanus(i int) error {
 // prepareBroker: a broker that is killed loses some of what it has confirmed, which nobody can find again. It is told to end.
 func (w *world) prepareBroker() error {
 	port, err := stack.FreePort()
-	w.cfg.Announcements.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
+	w.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
 	w.broker = parts.New("broker", w.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(w.dir, "mosquitto"), Port: port, Log: w.log("mosquitto")})
 	})
@@ -197,7 +197,7 @@ func (w *world) prepareSandbox() error {
 	w.event, w.conference = "http://"+event, "http://"+conference
 	w.sandbox = parts.New("stand-ins", w.faults, func(ctx context.Context) (parts.Process, error) {
 		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), append(parts.Trust(w.cfg),
-			"-event", event, "-conference", conference, "-announce", w.cfg.Announcements.Broker,
+			"-event", event, "-conference", conference, "-announce", w.cfg.MQTT.Broker,
 		), nil, w.log("sandbox"))
 		if err != nil {
 			return nil, err
@@ -268,7 +268,7 @@ func (w *world) wired(name string) (file string, cfg config.Config, err error) {
 	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", w.postgresAddress) + "/postgres")
 	cfg.Temporal.Address = lay("temporal", w.cfg.Temporal.Address)
 	if strings.HasPrefix(name, "worker") && w.listens {
-		cfg.Announcements.Broker, cfg.Announcements.ClientID = "mqtt://"+lay("broker", w.cfg.Announcements.Broker[len("mqtt://"):]), name
+		cfg.MQTT.Broker, cfg.MQTT.ClientID = "mqtt://"+lay("broker", w.cfg.MQTT.Broker[len("mqtt://"):]), name
 	}
 	cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
 	if strings.HasPrefix(name, "worker") {

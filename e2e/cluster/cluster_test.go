@@ -83,7 +83,7 @@ func (c *cluster) start(ctx context.Context) (err error) {
 		return err
 	}
 	// Short, so that what waits for a moment to pass does not wait long.
-	c.cfg.Saga.StepWait, c.cfg.Saga.Flight = 2*time.Second, 10*time.Second
+	c.cfg.Saga.StepWait, c.cfg.Saga.RequestTimeout = 2*time.Second, 10*time.Second
 	for _, prepare := range []func() error{c.prepareDatabases, c.prepareJanus, c.prepareStandIns} {
 		if err := prepare(); err != nil {
 			return err
@@ -156,14 +156,14 @@ func (c *cluster) prepareStandIns() error {
 	if err != nil {
 		return err
 	}
-	c.cfg.Announcements.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
+	c.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
 	c.broker = parts.New("broker", c.faults, func(ctx context.Context) (parts.Process, error) {
 		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(c.dir, "mosquitto"), Port: port, Log: c.log("mosquitto")})
 	})
 	c.event, c.conference = "http://"+event, "http://"+conference
 	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
 	c.sandbox = parts.New("stand-ins", c.faults, func(ctx context.Context) (parts.Process, error) {
-		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.Announcements.Broker), nil,
+		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.MQTT.Broker), nil,
 			c.event+"/healthz", c.conference+"/healthz")
 	})
 	return nil
@@ -189,7 +189,7 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 			return err
 		}
 		name := fmt.Sprintf("worker-%d", i+1)
-		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics", setting("worker.metrics_listen", address), setting("announcements.client_id", name))
+		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics", setting("worker.metrics_listen", address), setting("mqtt.client_id", name))
 		if err := c.workers[i].Start(ctx); err != nil {
 			return err
 		}

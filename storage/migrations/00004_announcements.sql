@@ -57,7 +57,7 @@ ALTER TABLE room_attempt
     -- What became of a lost attempt: its room was found and closed, or was not seen for long. Null where that is open.
     ADD COLUMN resolution  text,
     ADD COLUMN resolved_at timestamptz,
-    ADD CONSTRAINT attempt_resolution_is_known CHECK (resolution IN ('closed', 'never seen')),
+    ADD CONSTRAINT attempt_resolution_is_known CHECK (resolution IN ('closed', 'never_seen')),
     ADD CONSTRAINT attempt_resolution_has_time CHECK ((resolution IS NULL) = (resolved_at IS NULL)),
     ADD CONSTRAINT attempt_resolved_is_lost    CHECK (resolution IS NULL OR state = 'lost');
 CREATE INDEX attempt_lost ON room_attempt (expires_at) WHERE state = 'lost' AND resolution IS NULL;

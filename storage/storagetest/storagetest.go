@@ -55,7 +55,7 @@ func Traced(t testing.TB, tracer pgx.QueryTracer) (*storage.Store, *pgx.Conn) {
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, Broadcasts: true, Tracer: tracer})
+	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, PublishEvents: true, Tracer: tracer})
 	if err != nil {
 		t.Fatal(err)
 	}

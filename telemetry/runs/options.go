@@ -14,7 +14,7 @@ import (
 
 // Tell makes a client of Temporal, and the workers that use it, tell of runs: in metrics, in the log and, with a tracer, in
 // spans that belong to the trace of whoever started the run.
-func Tell(o *client.Options, metrics client.MetricsHandler, tracer trace.Tracer, names Names, log *zap.Logger) error {
+func Instrument(o *client.Options, metrics client.MetricsHandler, tracer trace.Tracer, names Names, log *zap.Logger) error {
 	o.Logger = newSDKLog(log.Named("temporal"))
 	o.MetricsHandler = metrics
 	o.ContextPropagators = append(o.ContextPropagators, workflow.ContextPropagator(carrier{}))

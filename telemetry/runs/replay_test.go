@@ -21,7 +21,7 @@ func TestRecordedHistoriesReplayWhileTheyAreToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := Names{Class: workflows.ClassOf, Lane: workflows.Lane}
-	if err := Tell(&o, handler, sdktrace.NewTracerProvider().Tracer("test"), names, zap.NewNop()); err != nil {
+	if err := Instrument(&o, handler, sdktrace.NewTracerProvider().Tracer("test"), names, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
 	options := worker.WorkflowReplayerOptions{ContextPropagators: o.ContextPropagators}

@@ -28,9 +28,9 @@ var (
 		"Those that have been open for longer than 2 minutes.", []string{"operation", "state"}, nil)
 	failedMinigroups = prometheus.NewDesc("minigroups_failed",
 		"Minigroups that are failed.", nil, nil)
-	condemnedRooms = prometheus.NewDesc("minigroups_condemned_rooms",
+	roomsPendingClose = prometheus.NewDesc("minigroups_rooms_pending_close",
 		"Rooms that wait to be closed.", []string{"kind"}, nil)
-	oldestCondemnedRoom = prometheus.NewDesc("minigroups_oldest_condemned_room_seconds",
+	oldestPendingClose = prometheus.NewDesc("minigroups_oldest_pending_close_seconds",
 		"For how long the oldest of them has waited.", []string{"kind"}, nil)
 	lostAttempts = prometheus.NewDesc("minigroups_lost_attempts",
 		"Requests to create a room that were never answered; each may have left a room that nobody knows.", []string{"kind"}, nil)
@@ -47,7 +47,7 @@ var (
 	janusDraining = prometheus.NewDesc("minigroups_janus_draining",
 		"Whether a gateway takes none because an operator wants it empty.", []string{"backend"}, nil)
 	ledgerDescs = []*prometheus.Desc{
-		openSagas, oldestOpenSaga, stuckSagas, failedMinigroups, condemnedRooms, oldestCondemnedRoom, lostAttempts, outboxWaiting,
+		openSagas, oldestOpenSaga, stuckSagas, failedMinigroups, roomsPendingClose, oldestPendingClose, lostAttempts, outboxWaiting,
 		oldestInOutbox, janusSlots, janusAway, janusOpen, janusDraining,
 	}
 )
@@ -77,9 +77,9 @@ func (l Ledger) Collect(metrics chan<- prometheus.Metric) {
 		gauge(stuckSagas, float64(o.Stuck), key.Operation, key.State)
 	}
 	gauge(failedMinigroups, float64(g.Failed))
-	for kind, w := range g.Condemned {
-		gauge(condemnedRooms, float64(w.Count), string(kind))
-		gauge(oldestCondemnedRoom, w.Oldest.Seconds(), string(kind))
+	for kind, w := range g.PendingClose {
+		gauge(roomsPendingClose, float64(w.Count), string(kind))
+		gauge(oldestPendingClose, w.Oldest.Seconds(), string(kind))
 	}
 	for kind, n := range g.Lost {
 		gauge(lostAttempts, float64(n), string(kind))

@@ -72,7 +72,7 @@ func (p program) check(t *testing.T) {
 		}
 	}
 	// As cmd/api and cmd/worker end: 20 s are for the last answers.
-	ends := map[string]time.Duration{"api": cfg.API.DrainDelay + 20*time.Second, "worker": cfg.Saga.StepWait + time.Second + cfg.Saga.Flight}[p.name]
+	ends := map[string]time.Duration{"api": cfg.API.DrainDelay + 20*time.Second, "worker": cfg.Saga.StepWait + time.Second + cfg.Saga.RequestTimeout}[p.name]
 	if p.grace < ends {
 		t.Errorf("it is given %s to end and needs %s", p.grace, ends)
 	}

@@ -50,9 +50,9 @@ func NewSwept() *prometheus.CounterVec {
 	}, []string{"what"})
 }
 
-// NewFlights shows how many requests to create rooms are in the air.
-func NewFlights(count func() int) prometheus.Collector {
+// NewInFlight shows how many requests to create rooms are in the air.
+func NewInFlight(count func() int) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "minigroups_flights", Help: "Requests to create a room that this process has sent and waits for.",
+		Name: "minigroups_in_flight_requests", Help: "Requests to create a room that this process has sent and waits for.",
 	}, func() float64 { return float64(count()) })
 }

@@ -140,7 +140,7 @@ const startup = time.Minute
 // Database opens the database and waits until it can be reached. A schema that is too old is an error at once, which says
 // what to run. The signals tell of its queries.
 func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
-	o := storage.Options{URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, Broadcasts: cfg.Announcements.Broker != ""}
+	o := storage.Options{URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, PublishEvents: cfg.MQTT.Broker != ""}
 	s.tellOfQueries(&o)
 	store, err := storage.Open(ctx, o)
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *Signals) Transport() http.RoundTripper {
 
 // tellOfRuns has a client of Temporal tell of runs.
 func (s *Signals) tellOfRuns(o *client.Options) error {
-	return runs.Tell(o, s.sdk, s.tracer(), runs.Names{Class: workflows.ClassOf, Lane: workflows.Lane}, s.Log.Logger)
+	return runs.Instrument(o, s.sdk, s.tracer(), runs.Names{Class: workflows.ClassOf, Lane: workflows.Lane}, s.Log.Logger)
 }
 
 // tellOfQueries has a database tell of its queries: the text of each, never its parameters.

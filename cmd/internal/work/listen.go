@@ -9,30 +9,30 @@ import (
 
 	"go.uber.org/zap"
 
-	"minigroups/announcements"
 	"minigroups/auth"
 	"minigroups/config"
+	"minigroups/mqtt"
 	"minigroups/storage"
 )
 
 // listenTo is how the worker listens at the broker that is configured.
-func listenTo(cfg config.Config, signer *auth.Signer, store *storage.Store, observer announcements.Observer, suffix string, log *zap.Logger) (announcements.Options, error) {
-	a := cfg.Announcements
+func listenTo(cfg config.Config, signer *auth.Signer, store *storage.Store, observer mqtt.Observer, suffix string, log *zap.Logger) (mqtt.Options, error) {
+	a := cfg.MQTT
 	broker, err := url.Parse(a.Broker)
 	if err != nil {
-		return announcements.Options{}, fmt.Errorf("announcements.broker: %w", err)
+		return mqtt.Options{}, fmt.Errorf("mqtt.broker: %w", err)
 	}
 	trusted, err := authorities(a.CAFile)
 	if err != nil {
-		return announcements.Options{}, fmt.Errorf("announcements.ca_file: %w", err)
+		return mqtt.Options{}, fmt.Errorf("mqtt.ca_file: %w", err)
 	}
 	client := a.ClientID
 	if client == "" {
 		if client, err = os.Hostname(); err != nil {
-			return announcements.Options{}, fmt.Errorf("announcements.client_id: the host has no name: %w", err)
+			return mqtt.Options{}, fmt.Errorf("mqtt.client_id: the host has no name: %w", err)
 		}
 	}
-	return announcements.Options{
+	return mqtt.Options{
 		Broker: broker, TLS: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12, ServerName: broker.Hostname()},
 		ClientID: client + suffix, Group: a.Group, Session: a.Session,
 		Account: auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}.String(),

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/activities"
-	"minigroups/announcements"
 	"minigroups/auth"
 	"minigroups/clients/conference"
 	"minigroups/clients/event"
 	"minigroups/clients/janus"
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
+	"minigroups/mqtt"
 	"minigroups/storage"
 	"minigroups/telemetry"
 	"minigroups/workflows"
@@ -35,7 +35,7 @@ type Worker struct {
 	steps     *activities.Activities
 	sweeper   *activities.Sweeper
 	// listening is nil where no broker is configured.
-	listening *announcements.Options
+	listening *mqtt.Options
 	log       *zap.Logger
 }
 
@@ -57,13 +57,13 @@ func New(cfg config.Config, p Parts, suffix string) (*Worker, error) {
 	w := &Worker{
 		temporal: p.Temporal, taskQueue: cfg.Temporal.TaskQueue,
 		options: worker.Options{WorkerStopTimeout: cfg.Saga.StepWait + time.Second, DeploymentOptions: versioning(cfg)},
-		landing: cfg.Saga.Flight,
+		landing: cfg.Saga.RequestTimeout,
 		log:     p.Log,
 	}
 	w.steps, w.sweeper = carryOut(cfg, p, func(what string, n int) { swept.WithLabelValues(what).Add(float64(n)) })
-	w.Group = telemetry.Group{swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewFlights(w.steps.Flights.InTheAir)}
-	if cfg.Announcements.Broker != "" {
-		heard := process.NewHeard()
+	w.Group = telemetry.Group{swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewInFlight(w.steps.InFlight.Count)}
+	if cfg.MQTT.Broker != "" {
+		heard := process.NewEventMetrics()
 		listening, err := listenTo(cfg, p.Signer, p.Store, heard, suffix, p.Log.Named("announcements"))
 		if err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func New(cfg config.Config, p Parts, suffix string) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if w.listening != nil {
-		group.Go(func() error { return announcements.Run(ctx, *w.listening) })
+		group.Go(func() error { return mqtt.Run(ctx, *w.listening) })
 	}
 	group.Go(func() error {
 		running := w.start(ctx)
@@ -88,7 +88,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		landing, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.landing)
 		defer cancel()
-		w.steps.Flights.Stop(landing)
+		w.steps.InFlight.Stop(landing)
 		return nil
 	})
 	return group.Wait()
@@ -124,13 +124,13 @@ func carryOut(cfg config.Config, p Parts, count func(string, int)) (*activities.
 	gateways := janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(), AdminKey: cfg.Janus.AdminKey.Reveal(), RoomKey: cfg.Janus.RoomKey.Reveal(),
 	}, p.Transport)
-	neverSeen := cfg.Announcements.NeverSeen
-	if cfg.Announcements.Broker == "" {
+	neverSeen := cfg.MQTT.NeverSeen
+	if cfg.MQTT.Broker == "" {
 		neverSeen = 0
 	}
 	steps := &activities.Activities{
 		Settings: activities.Settings{
-			StepWait: cfg.Saga.StepWait, Flight: cfg.Saga.Flight,
+			StepWait: cfg.Saga.StepWait, RequestTimeout: cfg.Saga.RequestTimeout,
 			Gateways: cfg.Janus.Reservation == config.ReservedByGateway, Group: cfg.Janus.Group,
 		},
 		Ledger:     p.Store,
@@ -138,10 +138,10 @@ func carryOut(cfg config.Config, p Parts, count func(string, int)) (*activities.
 		Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
 		Janus:      gateways,
 		Runs:       p.Starter,
-		Flights:    activities.NewFlights(p.Store, p.Starter, cfg.Saga.MaxFlights, p.Log.Named("flights")),
+		InFlight:   activities.NewInFlight(p.Store, p.Starter, cfg.Saga.MaxInFlight, p.Log.Named("flights")),
 	}
 	return steps, &activities.Sweeper{
-		Ledger: p.Store, Healer: p.Starter, Rooms: gateways, Steps: steps,
-		Grace: cfg.Saga.Grace, NeverSeen: neverSeen, History: cfg.Retention.History, Count: count,
+		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
+		Grace: cfg.Saga.Grace, NeverSeen: neverSeen, Retention: cfg.Retention.History, Count: count,
 	}
 }
