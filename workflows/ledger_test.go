@@ -83,7 +83,7 @@ func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UU
 	return out, err
 }
 
-func (l ledger) Fail(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
+func (l ledger) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
 	err = l.do(ctx, fail, func(ctx context.Context) (err error) { reason, open, err = l.Store.EndUndo(ctx, run, id); return err })
 	return reason, open, err
 }
