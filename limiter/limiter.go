@@ -1,9 +1,10 @@
-// Package bulkhead keeps what waits for one tenant from taking the places of all.
+// Package limiter bounds concurrent work so that one audience cannot use all the capacity.
 package limiter
 
 import "sync"
 
-// Bulkhead has so many places, half of them for one audience. It is safe for concurrent use.
+// Limiter allows max concurrent holders, at most half of them (rounded up) for one audience. It is safe for concurrent
+// use.
 type Limiter struct {
 	max int
 
@@ -12,38 +13,38 @@ type Limiter struct {
 	heldBy map[string]int // by audience
 }
 
-// New makes a Bulkhead of so many places; 0 is no limit.
-func New(most int) *Limiter { return &Limiter{max: most, heldBy: map[string]int{}} }
+// New returns a Limiter of the given capacity, the number of concurrent holders; 0 means no limit.
+func New(capacity int) *Limiter { return &Limiter{max: capacity, heldBy: map[string]int{}} }
 
-// Enter takes a place until leave is called, which may be called more than once. It does not wait: ok is false, and leave nil,
-// where there is no place for the audience.
-func (b *Limiter) Acquire(audience string) (leave func(), ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.full(audience) {
+// Acquire takes one unit of capacity and returns the function that releases it. Calling release again has no effect.
+// Acquire never waits: without capacity for the audience it returns nil and false.
+func (l *Limiter) Acquire(audience string) (release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full(audience) {
 		return nil, false
 	}
-	b.held++
-	b.heldBy[audience]++
-	return sync.OnceFunc(func() { b.release(audience) }), true
+	l.held++
+	l.heldBy[audience]++
+	return sync.OnceFunc(func() { l.release(audience) }), true
 }
 
-// Full reports whether there is no place for the audience now.
-func (b *Limiter) Full(audience string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.full(audience)
+// Full reports whether Acquire would return false for the audience now.
+func (l *Limiter) Full(audience string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.full(audience)
 }
 
-func (b *Limiter) full(audience string) bool {
-	return b.max > 0 && (b.held >= b.max || b.heldBy[audience] >= (b.max+1)/2)
+func (l *Limiter) full(audience string) bool {
+	return l.max > 0 && (l.held >= l.max || l.heldBy[audience] >= (l.max+1)/2)
 }
 
-func (b *Limiter) release(audience string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.held--
-	if b.heldBy[audience]--; b.heldBy[audience] == 0 {
-		delete(b.heldBy, audience)
+func (l *Limiter) release(audience string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held--
+	if l.heldBy[audience]--; l.heldBy[audience] == 0 {
+		delete(l.heldBy, audience)
 	}
 }

@@ -7,73 +7,73 @@ import (
 	"minigroups/limiter"
 )
 
-func TestHalfOfThePlacesAreForOneAudience(t *testing.T) {
+func TestOneAudienceHoldsAtMostHalf(t *testing.T) {
 	t.Parallel()
-	for most, half := range map[int]int{2: 1, 5: 3, 6: 3} {
-		b := limiter.New(most)
-		enter := func(audience string, wanted bool) (leave func()) {
+	for capacity, half := range map[int]int{2: 1, 5: 3, 6: 3} {
+		l := limiter.New(capacity)
+		acquire := func(audience string, wanted bool) (release func()) {
 			t.Helper()
-			if full := b.Full(audience); full == wanted {
-				t.Errorf("of %d: full for %s: %v", most, audience, full)
+			if full := l.Full(audience); full == wanted {
+				t.Errorf("capacity %d: Full(%q) = %v", capacity, audience, full)
 			}
-			leave, ok := b.Acquire(audience)
-			if ok != wanted || ok != (leave != nil) {
-				t.Fatalf("of %d: %s may enter: %v", most, audience, ok)
+			release, ok := l.Acquire(audience)
+			if ok != wanted || ok != (release != nil) {
+				t.Fatalf("capacity %d: Acquire(%q) = %v", capacity, audience, ok)
 			}
-			return leave
+			return release
 		}
-		var leave func()
+		var release func()
 		for range half {
-			leave = enter("one", true)
+			release = acquire("first", true)
 		}
-		enter("one", false)
-		for range most - half {
-			enter("another", true)
+		acquire("first", false)
+		for range capacity - half {
+			acquire("second", true)
 		}
-		enter("a third", false)
-		leave()
-		leave()
-		enter("a third", true)
-		enter("one", false)
+		acquire("third", false)
+		release()
+		release()
+		acquire("third", true)
+		acquire("first", false)
 	}
 }
 
-func TestWithoutALimitEverybodyMayEnter(t *testing.T) {
+func TestZeroIsNoLimit(t *testing.T) {
 	t.Parallel()
-	b := limiter.New(0)
+	l := limiter.New(0)
 	for range 1000 {
-		if _, ok := b.Acquire("one"); !ok || b.Full("one") {
+		if _, ok := l.Acquire("first"); !ok || l.Full("first") {
 			t.Fatal("it is full")
 		}
 	}
 }
 
-func TestPlacesAreTakenByOneAtATime(t *testing.T) {
+func TestConcurrentHoldersStayBelowTheLimit(t *testing.T) {
 	t.Parallel()
-	b := limiter.New(4)
-	inside := make(chan struct{}, 2)
-	var all sync.WaitGroup
+	l := limiter.New(4)
+	holders := make(chan struct{}, 2)
+	var wg sync.WaitGroup
 	for range 8 {
-		all.Go(func() {
+		wg.Go(func() {
 			for range 1000 {
-				leave, ok := b.Acquire("one")
+				release, ok := l.Acquire("first")
 				if !ok {
 					continue
 				}
 				select {
-				case inside <- struct{}{}:
-					<-inside
+				case holders <- struct{}{}:
+					<-holders
 				default:
-					t.Error("three are inside")
+					t.Error("more than two holders at the same time")
 				}
-				leave()
+				release()
 			}
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	for range 2 {
-		if _, ok := b.Acquire("one"); !ok {
-			t.Error("somebody has not left")
+		if _, ok := l.Acquire("first"); !ok {
+			t.Error("capacity was not released")
 		}
 	}
 }
