@@ -63,7 +63,7 @@ func (c Client) Allows(ctx context.Context, label, audience string, value []stri
 	reply, err := c.send(req)
 	if err != nil {
 		// An error of net/http quotes what it could not read.
-		return false, errors.New(rest.Client{Secrets: []string{token}}.Clean(err.Error()))
+		return false, errors.New(rest.Client{Secrets: []string{token}}.Sanitize(err.Error()))
 	}
 	return contains(reply, action)
 }

@@ -19,7 +19,7 @@ const closing = "close conference room"
 // An error of Type room_not_found is not refused.
 func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	err := c.close(ctx, id)
-	if rest.Type(err) == roomClosed {
+	if rest.ErrorType(err) == roomClosed {
 		return nil
 	}
 	return err
@@ -29,12 +29,12 @@ func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 func (c *Client) close(ctx context.Context, id uuid.UUID) error {
 	// The one call that keeps the start of a room that has opened.
 	_, err := c.room(ctx, closing, id, http.MethodPost, "/close", nil)
-	if rest.Type(err) != databaseQueryFailed {
+	if rest.ErrorType(err) != databaseQueryFailed {
 		return err
 	}
 	// So it has not opened, or the database is in trouble. A room without end takes any window, also one long over.
 	err = c.setTime(ctx, id, 0, 1)
-	if rest.Type(err) != databaseQueryFailed {
+	if rest.ErrorType(err) != databaseQueryFailed {
 		return err
 	}
 	return c.closeOnceOpen(ctx, id, err)

@@ -171,7 +171,7 @@ func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	err := c.change(ctx, "close event room", id, http.MethodPatch, "", struct {
 		Time [2]int64 `json:"time"`
 	}{[2]int64{0, 1}})
-	if rest.Type(err) == roomClosed {
+	if rest.ErrorType(err) == roomClosed {
 		return nil
 	}
 	return err

@@ -55,11 +55,11 @@ func (c *Client) Reserve(ctx context.Context, backend minigroup.Backend, room uu
 	var err error
 	for range maxRounds {
 		err = g.create(ctx, slots, description)
-		if rest.Type(err) != codeRoomExists {
+		if rest.ErrorType(err) != codeRoomExists {
 			return err
 		}
 		err = g.edit(ctx, slots, description)
-		if rest.Type(err) != codeNoSuchRoom {
+		if rest.ErrorType(err) != codeNoSuchRoom {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (c *Client) Reserve(ctx context.Context, backend minigroup.Backend, room uu
 // id which is not ours is a refusal with Type 433.
 func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uuid.UUID) error {
 	err := c.gateway(backend, room, "release slots on "+backend.ID).destroy(ctx)
-	if rest.Type(err) == codeNoSuchRoom {
+	if rest.ErrorType(err) == codeNoSuchRoom {
 		return nil
 	}
 	return err

@@ -28,7 +28,7 @@ type message struct {
 }
 
 // answer has room for an error of the gateway (Error) and one of its plugin (Response): both come as 200.
-type answer struct {
+type reply struct {
 	Janus       string `json:"janus"`
 	Transaction string `json:"transaction"`
 	Error       struct {
@@ -50,9 +50,9 @@ type listedRoom struct {
 }
 
 // ask sends one request to the plugin, wants this word back and returns the whole answer.
-func (g gateway) ask(ctx context.Context, want string, request any) (answer, error) {
+func (g gateway) ask(ctx context.Context, want string, request any) (reply, error) {
 	sent := message{"message_plugin", "janus.plugin.videoroom", uuid.NewString(), g.adminSecret, request}
-	var reply answer
+	var reply reply
 	err := g.rest.Do(ctx, rest.Call{
 		Doing:  g.doing,
 		Method: http.MethodPost,
@@ -75,7 +75,7 @@ func (g gateway) ask(ctx context.Context, want string, request any) (answer, err
 }
 
 // check finds what is neither an error of the gateway, nor one of its plugin, nor the word that was wanted.
-func (a answer) check(transaction, want string) error {
+func (a reply) check(transaction, want string) error {
 	switch {
 	case a.Janus == "error": // comes without a transaction when the request could not be read
 		return nil
@@ -109,7 +109,7 @@ func (g gateway) failure(code int, reason string) error {
 		Doing:     g.doing,
 		Status:    http.StatusOK,
 		Type:      strconv.Itoa(code),
-		Detail:    g.rest.Clean(reason),
+		Detail:    g.rest.Sanitize(reason),
 		Refused:   refused,
 		MaybeDone: !refused,
 	}

@@ -18,55 +18,57 @@ import (
 	"minigroups/minigroup"
 )
 
-// defaultReplyLimit is far above the largest reply to most calls, a room with tags of 64 KiB.
+// defaultReplyLimit is the size limit in bytes of a reply whose Call sets none. The largest usual reply is a room with
+// 64 KiB of tags.
 const defaultReplyLimit = 1 << 20
 
 // Client calls one service. It is safe for concurrent use.
 type Client struct {
 	// Upstream is the service's name in errors.
 	Upstream string
-	// URL is put before the path of every call.
+	// URL is the prefix of every call's Path. A trailing slash is dropped.
 	URL       string
 	Transport http.RoundTripper
-	// Token gives the bearer token of a request; nil: none is sent.
+	// Token returns the bearer token of a request. If it is nil, no token is sent.
 	Token func() (string, error)
-	// Secrets are replaced wherever they turn up in an error, as the token is.
-	Secrets  []string
+	// Secrets are replaced by "[secret]" in every error, as is the token.
+	Secrets []string
+	// Verdicts classifies replies other than 2xx.
 	Verdicts Verdicts
 }
 
-// Call is one request and what is wanted back.
+// Call describes one request and the expected reply.
 type Call struct {
-	// Doing says in words what is being done, for errors: "create event room".
+	// Doing names the operation in errors: "create event room".
 	Doing  string
 	Method string
 	Path   string
-	// Body is sent as JSON; nil: no body.
+	// Body is encoded as JSON. If it is nil, no body is sent.
 	Body any
-	// Reply is a pointer to what the body of a 2xx is decoded into.
+	// Reply is a pointer into which the body of a 2xx reply is decoded.
 	Reply any
-	// ReplyLimit is the most bytes that the body of a reply may have; 0: 1 MiB.
+	// ReplyLimit is the maximum size of the reply's body in bytes; 0 means 1 MiB.
 	ReplyLimit int64
-	// Check looks at Reply; a reply that it returns an error for counts as unreadable.
+	// Check validates Reply after decoding. If it returns an error, the reply counts as unreadable.
 	Check func() error
 }
 
-// Do makes the call once, whatever becomes of it, and returns when it has the reply or ctx ends; ctx is the only bound on its
-// duration. The error is always a *minigroup.UpstreamError:
-//   - of a reply other than 2xx, with the verdict on its type and status;
-//   - of a reply that cannot be read (redirect, too big, not JSON, fails Check, cut short): not refused, maybe done;
-//   - of no reply: not refused, and maybe done unless no connection took the request;
-//   - of a request that cannot be made out of the call: refused.
+// Do sends the call once and returns when it has the reply or when ctx ends. ctx is the only limit on the duration.
+// The error is always a *minigroup.UpstreamError:
+//   - A reply other than 2xx is classified by Verdicts.
+//   - An unreadable reply (redirect, too large, not JSON, rejected by Check, cut short) is MaybeDone.
+//   - A missing reply is MaybeDone, unless the request never reached a connection.
+//   - A call that cannot be encoded as a request is Refused.
 //
-// A GET is never maybe done.
+// The error of a GET is never MaybeDone.
 func (c Client) Do(ctx context.Context, call Call) error {
 	observer, ok := c.Transport.(Observer)
 	if !ok {
 		return c.do(ctx, call)
 	}
-	ctx, ended := observer.Begin(ctx, c.Upstream, call.Doing)
+	ctx, end := observer.Begin(ctx, c.Upstream, call.Doing)
 	err := c.do(ctx, call)
-	ended(err)
+	end(err)
 	return err
 }
 
@@ -80,16 +82,16 @@ func (c Client) do(ctx context.Context, call Call) error {
 	c.Secrets = append([]string{token}, c.Secrets...)
 	req, err := c.request(ctx, call, token)
 	if err != nil {
-		failed.Refused, failed.Err = true, c.cleaned(err)
+		failed.Refused, failed.Err = true, c.sanitized(err)
 		return failed
 	}
-	asked := time.Now()
+	start := time.Now()
 	resp, sent, err := c.send(req)
 	changes := call.Method != http.MethodGet
 	if err != nil {
-		failed.MaybeDone, failed.Err = sent && changes, c.cleaned(err)
+		failed.MaybeDone, failed.Err = sent && changes, c.sanitized(err)
 		if errors.Is(err, context.DeadlineExceeded) {
-			failed.Waited = time.Since(asked).Round(time.Second / 10)
+			failed.Waited = time.Since(start).Round(time.Second / 10)
 		}
 		return failed
 	}
@@ -103,12 +105,12 @@ func (c Client) do(ctx context.Context, call Call) error {
 		}
 	}
 	if err != nil {
-		failed.MaybeDone, failed.Err = changes, c.cleaned(err)
+		failed.MaybeDone, failed.Err = changes, c.sanitized(err)
 		return failed
 	}
 	errorType, detail := problem(body)
 	verdict := c.Verdicts.of(resp.StatusCode, errorType)
-	failed.Type, failed.Detail = c.Clean(errorType), c.Clean(detail)
+	failed.Type, failed.Detail = c.Sanitize(errorType), c.Sanitize(detail)
 	failed.Refused, failed.MaybeDone = verdict == Refused, verdict == Unknown && changes
 	return failed
 }
@@ -135,14 +137,14 @@ func (c Client) request(ctx context.Context, call Call, token string) (*http.Req
 	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, strings.TrimRight(c.URL, "/")+call.Path, body)
 	if err != nil {
-		var parsing *url.Error // its text repeats the URL, which may hold a password
-		if errors.As(err, &parsing) {
-			err = parsing.Err
+		var parseErr *url.Error // its text contains the URL, which may contain a password
+		if errors.As(err, &parseErr) {
+			err = parseErr.Err
 		}
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	// Without it net/http cannot send the body again when a kept connection breaks. For the same reason no
-	// Idempotency-Key may ever be sent: it makes net/http take a POST for repeatable.
+	// net/http repeats a request by itself when a kept-alive connection breaks, if GetBody is set and it considers the
+	// request replayable. An Idempotency-Key header makes it consider a POST replayable, so none may be sent either.
 	req.GetBody = nil
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -153,23 +155,24 @@ func (c Client) request(ctx context.Context, call Call, token string) (*http.Req
 	return req, nil
 }
 
-// send reports whether the request may have reached the service.
+// send returns the reply, and whether the request may have reached the service.
 func (c Client) send(req *http.Request) (resp *http.Response, sent bool, err error) {
 	var written atomic.Bool
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		// Comes while the headers are still in the buffer: before it, nothing whole can have left.
+		// net/http calls this while the headers are still buffered, so before it no complete request can have been sent.
 		WroteHeaders: func() { written.Store(true) },
 	})
-	// Not by an http.Client: that would follow redirects.
+	// An http.Client would follow redirects.
 	resp, err = c.Transport.RoundTrip(req.WithContext(ctx))
 	return resp, written.Load(), err
 }
 
-// ReadReply reads the body of a reply, of at most so many bytes. It returns an error where there are more, or the body ends
-// early.
+// ReadReply returns the body of a reply. It returns an error if the body is longer than limit bytes, ends early, or
+// belongs to a protocol switch.
 func ReadReply(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, errors.New("read reply: it has no body, and reading on is not bounded by the context")
+		// Its Body is the raw connection, and the context does not interrupt reads from it.
+		return nil, errors.New("read reply: unexpected protocol switch")
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {

@@ -1,17 +1,13 @@
 package rest_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,10 +45,12 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 	return server.URL
 }
 
-// post makes a call that changes something and returns its error, which must be of the one type.
+// post sends a POST and returns its error, which must be a *minigroup.UpstreamError itself.
 func post(t *testing.T, c rest.Client) *minigroup.UpstreamError {
 	t.Helper()
-	return do(t.Context(), t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Path: "/things", Body: body{"pass<word>"}, Reply: &body{}})
+	return do(t.Context(), t, c, rest.Call{
+		Doing: "buy", Method: http.MethodPost, Path: "/things", Body: body{"pass<word>"}, Reply: &body{},
+	})
 }
 
 func do(ctx context.Context, t *testing.T, c rest.Client, call rest.Call) *minigroup.UpstreamError {
@@ -64,23 +62,24 @@ func do(ctx context.Context, t *testing.T, c rest.Client, call rest.Call) *minig
 		return nil
 	}
 	var failed *minigroup.UpstreamError
-	if !errors.As(err, &failed) || failed != err { //nolint:errorlint // it must be this type itself
+	if !errors.As(err, &failed) || failed != err { //nolint:errorlint // it must be this type, not a wrapper
 		t.Fatalf("error is a %T: %v", err, err)
 	}
 	if failed.Upstream != "shop" || failed.Doing != call.Doing {
-		t.Errorf("error is of %q while doing %q: %v", failed.Upstream, failed.Doing, err)
+		t.Errorf("error of upstream %q, operation %q: %v", failed.Upstream, failed.Doing, err)
 	}
 	return failed
 }
 
 func TestDo(t *testing.T) {
-	t.Run("sends JSON with a token and reads JSON whatever its content type", func(t *testing.T) {
+	t.Run("sends JSON with a token and reads JSON of any content type", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			var got body
 			if err := json.NewDecoder(r.Body).Decode(&got); err != nil || got.Name != "apple" {
 				t.Errorf("body: %+v, %v", got, err)
 			}
-			if r.URL.Path != "/base/things" || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Authorization") != "Bearer "+token {
+			if r.URL.Path != "/base/things" || r.Header.Get("Content-Type") != "application/json" ||
+				r.Header.Get("Authorization") != "Bearer "+token {
 				t.Errorf("request: %s %v", r.URL.Path, r.Header)
 			}
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -88,13 +87,15 @@ func TestDo(t *testing.T) {
 			_, _ = io.WriteString(w, `{"name":"pear","more":[1]}`)
 		})
 		var reply body
-		failed := do(t.Context(), t, newClient(t, url+"/base/"), rest.Call{Doing: "buy", Method: http.MethodPost, Path: "/things", Body: body{"apple"}, Reply: &reply})
+		failed := do(t.Context(), t, newClient(t, url+"/base/"), rest.Call{
+			Doing: "buy", Method: http.MethodPost, Path: "/things", Body: body{"apple"}, Reply: &reply,
+		})
 		if failed != nil || reply.Name != "pear" {
 			t.Fatalf("reply %+v, error %v", reply, failed)
 		}
 	})
 
-	t.Run("sends neither body nor token where there is none", func(t *testing.T) {
+	t.Run("sends no body and no token if there is none", func(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.ContentLength != 0 || r.Header.Get("Content-Type") != "" || r.Header.Get("Authorization") != "" {
 				t.Errorf("%d bytes, %v", r.ContentLength, r.Header)
@@ -108,8 +109,8 @@ func TestDo(t *testing.T) {
 		}
 	})
 
-	t.Run("without a token sends nothing, and may be tried again", func(t *testing.T) {
-		c := newClient(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
+	t.Run("sends nothing if the token fails, and the error is retryable", func(t *testing.T) {
+		c := newClient(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was received") }))
 		noKey := errors.New("no key")
 		c.Token = func() (string, error) { return "", noKey }
 		if failed := post(t, c); failed.Refused || failed.MaybeDone || !errors.Is(failed, noKey) {
@@ -117,380 +118,20 @@ func TestDo(t *testing.T) {
 		}
 	})
 
-	t.Run("refuses a body that is not JSON", func(t *testing.T) {
-		c := newClient(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
-		failed := do(t.Context(), t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Body: json.RawMessage("{"), Reply: &body{}})
+	t.Run("refuses a body that cannot be encoded", func(t *testing.T) {
+		c := newClient(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was received") }))
+		failed := do(t.Context(), t, c, rest.Call{
+			Doing: "buy", Method: http.MethodPost, Body: json.RawMessage("{"), Reply: &body{},
+		})
 		if !failed.Refused || failed.MaybeDone {
 			t.Errorf("%+v", failed)
 		}
 	})
 
-	t.Run("refuses a URL that is none, without repeating it", func(t *testing.T) {
+	t.Run("refuses an invalid URL without quoting it", func(t *testing.T) {
 		failed := post(t, newClient(t, "http://me:pa%%ss@127.0.0.1"))
 		if !failed.Refused || failed.MaybeDone || strings.Contains(failed.Error(), "ss@") {
 			t.Errorf("%+v", failed)
 		}
 	})
-}
-
-func TestRepliesOtherThan2xx(t *testing.T) {
-	const unknown, notDone, refused = "unknown", "not done", "refused"
-	for _, test := range []struct {
-		status int
-		body   string
-		want   string
-	}{
-		{422, `{"type":"sold_out","title":"Sold out"}`, refused},
-		{404, `{"type":"sold_out","title":"Sold out"}`, refused},
-		{503, `{"type":"sold_out","title":"Sold out"}`, refused},
-		{422, `{"type":"asleep","title":"Asleep"}`, notDone},
-		{403, `{"type":"asleep","title":"Asleep"}`, notDone},
-		{422, `{"type":"other"}`, unknown},
-		{400, `{"type":"other"}`, unknown},
-		{404, `{"type":"other"}`, unknown},
-		{401, `{"type":"other"}`, refused},
-		{403, `{"type":"other"}`, refused},
-		{400, "no JSON", refused},
-		{401, "", refused},
-		{403, "", refused},
-		{405, "", refused},
-		{413, "too big", refused},
-		{415, "which type?", refused},
-		{422, "missing field `name`", refused},
-		{404, "", unknown},
-		{409, "", unknown},
-		{424, "", unknown},
-		{429, "slow down", unknown},
-		{500, "", unknown},
-		{502, "<html>", unknown},
-		{503, `{"title":"no type"}`, unknown},
-		{504, "", unknown},
-		{300, "", unknown},
-	} {
-		t.Run(fmt.Sprintf("%d %s is %s", test.status, test.body, test.want), func(t *testing.T) {
-			c := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, test.body)
-			}))
-			failed := post(t, c)
-			if failed.Status != test.status || failed.Refused != (test.want == refused) || failed.MaybeDone != (test.want == unknown) {
-				t.Errorf("%+v", failed)
-			}
-			reading := do(t.Context(), t, c, rest.Call{Doing: "look", Method: http.MethodGet, Reply: &body{}})
-			if reading.MaybeDone || reading.Refused != failed.Refused {
-				t.Errorf("a GET: %+v", reading)
-			}
-			c.Verdicts = nil
-			if failed := post(t, c); failed.Refused || !failed.MaybeDone {
-				t.Errorf("without verdicts: %+v", failed)
-			}
-		})
-	}
-
-	t.Run("a redirect is not followed", func(t *testing.T) {
-		for _, status := range []int{301, 302, 303, 307, 308} {
-			var came atomic.Int32
-			failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-				came.Add(1)
-				http.Redirect(w, r, "/elsewhere", status)
-			})))
-			if failed.Status != status || failed.Refused || !failed.MaybeDone || came.Load() != 1 {
-				t.Errorf("%d requests, %+v", came.Load(), failed)
-			}
-		}
-	})
-}
-
-func TestUnreadableReplies(t *testing.T) {
-	unreadable := func(t *testing.T, failed *minigroup.UpstreamError, status int) {
-		t.Helper()
-		if failed == nil || failed.Status != status || failed.Refused || !failed.MaybeDone || failed.Err == nil {
-			t.Errorf("%+v", failed)
-		}
-	}
-	for name, text := range map[string]string{
-		"empty": "", "half a document": `{"name":`, "two documents": `{} {}`, "a list": `[]`, "a page": "<html>", "a wrong shape": `{"name":5}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			unreadable(t, post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, text)
-			}))), 200)
-		})
-	}
-
-	t.Run("a reply that fails its check", func(t *testing.T) {
-		c := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }))
-		var reply body
-		wrong := errors.New("no name but " + token)
-		failed := do(t.Context(), t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Reply: &reply, Check: func() error { return wrong }})
-		unreadable(t, failed, 200)
-		if !errors.Is(failed, wrong) || strings.Contains(failed.Error(), token) {
-			t.Error(failed)
-		}
-	})
-
-	t.Run("3 GB are not read", func(t *testing.T) {
-		for _, status := range []int{200, 422} {
-			var written int64
-			done := make(chan struct{})
-			failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				defer close(done)
-				w.WriteHeader(status)
-				chunk := make([]byte, 1<<20)
-				for written < 3<<30 {
-					n, err := w.Write(chunk)
-					written += int64(n)
-					if err != nil {
-						return
-					}
-				}
-			})))
-			unreadable(t, failed, status)
-			<-done
-			if written > 64<<20 {
-				t.Errorf("the service could send %d bytes", written)
-			}
-		}
-	})
-
-	t.Run("a reply that breaks off, whatever its status", func(t *testing.T) {
-		for _, status := range []int{201, 422} {
-			failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Length", "100")
-				w.WriteHeader(status)
-				_, _ = io.WriteString(w, `{"name":`)
-			})))
-			unreadable(t, failed, status)
-		}
-	})
-
-	t.Run("a reply that drips without end is left when the context ends", func(t *testing.T) {
-		c := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		}))
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		failed := do(ctx, t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Reply: &body{}})
-		unreadable(t, failed, 200)
-		if !errors.Is(failed, context.DeadlineExceeded) {
-			t.Error(failed)
-		}
-	})
-
-	t.Run("a change of protocol nobody asked for", func(t *testing.T) {
-		url := listen(t, func(r *bufio.Reader, w io.Writer) {
-			readRequest(t, r)
-			_, _ = io.WriteString(w, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tea\r\n\r\n")
-			_, _ = r.ReadByte() // until the client closes
-		})
-		unreadable(t, post(t, newClient(t, url)), 101)
-	})
-
-	for _, times := range []int{1, 1000, 100_000} {
-		t.Run(fmt.Sprintf("words that are not HTTP, %d times", times), func(t *testing.T) {
-			url := listen(t, func(r *bufio.Reader, w io.Writer) {
-				readRequest(t, r)
-				_, _ = io.WriteString(w, strings.Repeat(token+"\x00", times)+"\r\n")
-			})
-			failed := post(t, newClient(t, url))
-			unreadable(t, failed, 0)
-			if text := failed.Error(); len(text) > 1000 || strings.Contains(text, "claims") {
-				t.Errorf("%d bytes: %.1000s", len(text), text)
-			}
-		})
-	}
-}
-
-func TestNoReply(t *testing.T) {
-	t.Run("a refused connection did nothing", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if failed := post(t, newClient(t, "http://"+listener.Addr().String())); failed.Refused || failed.MaybeDone || failed.Status != 0 {
-			t.Errorf("%+v", failed)
-		}
-	})
-
-	t.Run("a failed TLS handshake did nothing", func(t *testing.T) {
-		url := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") })
-		if failed := post(t, newClient(t, strings.Replace(url, "http:", "https:", 1))); failed.Refused || failed.MaybeDone {
-			t.Errorf("%+v", failed)
-		}
-	})
-
-	t.Run("a context that is over did nothing", func(t *testing.T) {
-		c := newClient(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		failed := do(ctx, t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Body: body{"apple"}, Reply: &body{}})
-		if failed.Refused || failed.MaybeDone || !errors.Is(failed, context.Canceled) {
-			t.Errorf("%+v", failed)
-		}
-	})
-
-	t.Run("a service that stays silent may have done it", func(t *testing.T) {
-		c := newClient(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			<-r.Context().Done()
-		}))
-		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodGet} {
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			failed := do(ctx, t, c, rest.Call{Doing: "buy", Method: method, Reply: &body{}})
-			if failed.Refused || failed.MaybeDone != (method != http.MethodGet) || !errors.Is(failed, context.DeadlineExceeded) ||
-				!strings.Contains(failed.Error(), " gave no answer within ") {
-				t.Errorf("%s: %+v", method, failed)
-			}
-		}
-	})
-
-	t.Run("a request whose kept connection breaks is not sent again", func(t *testing.T) {
-		var requests atomic.Int32
-		url := listen(t, func(r *bufio.Reader, w io.Writer) {
-			readRequest(t, r)
-			requests.Add(1)
-			_, _ = io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-			if readRequest(t, r) {
-				requests.Add(1)
-			}
-		})
-		c := newClient(t, url)
-		// The header makes net/http repeat a POST if it has the body to do so.
-		c.Transport = withHeader{"Idempotency-Key", "1", c.Transport}
-		if failed := post(t, c); failed != nil {
-			t.Fatal(failed)
-		}
-		if failed := post(t, c); failed.Refused || !failed.MaybeDone {
-			t.Errorf("%+v", failed)
-		}
-		if n := requests.Load(); n != 2 {
-			t.Errorf("the service saw %d requests", n)
-		}
-	})
-
-	t.Run("no idempotency key is sent", func(t *testing.T) {
-		failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-			for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
-				if _, sent := r.Header[name]; sent {
-					t.Errorf("%s is sent", name)
-				}
-			}
-			_, _ = io.WriteString(w, `{}`)
-		})))
-		if failed != nil {
-			t.Error(failed)
-		}
-	})
-}
-
-func TestNewTransport(t *testing.T) {
-	t.Run("uses no proxy", func(t *testing.T) {
-		if rest.NewTransport().Proxy != nil {
-			t.Error("it has a proxy")
-		}
-	})
-
-	t.Run("keeps the connections of many calls at once", func(t *testing.T) {
-		const calls = 32
-		var connections atomic.Int32
-		arrived, together := make(chan struct{}, calls), make(chan struct{})
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			arrived <- struct{}{}
-			<-together
-			_, _ = io.WriteString(w, `{}`)
-		}))
-		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateNew {
-				connections.Add(1)
-			}
-		}
-		server.Start()
-		t.Cleanup(server.Close)
-		c := newClient(t, server.URL)
-		for round := range 2 {
-			errs := make(chan error, calls)
-			for range calls {
-				go func() {
-					errs <- c.Do(t.Context(), rest.Call{Doing: "look", Method: http.MethodGet, Reply: &body{}})
-				}()
-			}
-			if round == 0 { // all of them at once, each on a connection of its own
-				for range calls {
-					<-arrived
-				}
-				close(together)
-			}
-			for range calls {
-				if err := <-errs; err != nil {
-					t.Fatal(err)
-				}
-			}
-			if round > 0 {
-				for range calls {
-					<-arrived
-				}
-			}
-		}
-		if n := connections.Load(); n != calls {
-			t.Errorf("%d connections for %d calls at once", n, calls)
-		}
-	})
-}
-
-// withHeader is a transport that adds a header.
-type withHeader struct {
-	name, value string
-	next        http.RoundTripper
-}
-
-func (h withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set(h.name, h.value)
-	return h.next.RoundTrip(r)
-}
-
-// listen serves raw connections, each closed when talk returns.
-func listen(t *testing.T, talk func(*bufio.Reader, io.Writer)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-			talk(bufio.NewReader(conn), conn)
-			_ = conn.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = listener.Close()
-		<-done
-	})
-	return "http://" + listener.Addr().String()
-}
-
-// readRequest reads one request whole; it reports false where none comes.
-func readRequest(t *testing.T, r *bufio.Reader) bool {
-	t.Helper()
-	request, err := http.ReadRequest(r)
-	if err != nil {
-		return false
-	}
-	if _, err := io.Copy(io.Discard, request.Body); err != nil {
-		t.Errorf("read request: %v", err)
-	}
-	return true
 }

@@ -1,6 +1,7 @@
-// Package rest sends JSON to another service and reads the JSON that comes back: once, within the caller's context, and
-// with every way in which it can go wrong told as a *minigroup.UpstreamError.
+// Package rest sends a JSON request to another service and reads the JSON reply. Every failure is returned as a
+// *minigroup.UpstreamError.
 //
-// It never sends a request a second time by itself, follows no redirect, and reads no more of a reply than fits. It does
-// not look at the Content-Type of replies: conference sends its JSON as text/plain.
+// A call is sent once: the package never repeats a request and follows no redirect. The caller's context is the only
+// time limit. Replies are read up to a size limit. The Content-Type of a reply is ignored, because conference sends its
+// JSON as text/plain.
 package rest

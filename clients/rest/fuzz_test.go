@@ -10,7 +10,8 @@ import (
 	"minigroups/clients/rest"
 )
 
-// FuzzReplies: whatever a service sends, and however much of it, a call ends by itself and its error tells no secret.
+// FuzzReplies sends arbitrary bytes as the reply, some of them without end. The call must end before its context does,
+// and its error must not contain a secret.
 func FuzzReplies(f *testing.F) {
 	for _, reply := range clientstest.RawReplies {
 		f.Add([]byte(reply), false)
@@ -23,7 +24,9 @@ func FuzzReplies(f *testing.F) {
 		c.Transport, c.Token = transport, func() (string, error) { return clientstest.RawToken, nil }
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		failed := do(ctx, t, c, rest.Call{Doing: "buy", Method: http.MethodPost, Body: body{"apple"}, Reply: &body{}, ReplyLimit: 64 << 10})
+		failed := do(ctx, t, c, rest.Call{
+			Doing: "buy", Method: http.MethodPost, Body: body{"apple"}, Reply: &body{}, ReplyLimit: 64 << 10,
+		})
 		clientstest.WantProper(ctx, t, failed, clientstest.RawToken, "pass<word>")
 	})
 }

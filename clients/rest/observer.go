@@ -5,14 +5,14 @@ import (
 	"net/http"
 )
 
-// Observer is told of the calls that clients make.
+// Observer receives the beginning and the end of every call.
 type Observer interface {
-	// Begin is told of a call before it is made. It returns the context to make it in, and what is to be told of its end: nil,
-	// or the error that the caller gets.
+	// Begin is called before a call is sent. It returns the context to send the call with, and a function that is called
+	// once when the call has ended, with the error that Do returns.
 	Begin(ctx context.Context, upstream, doing string) (context.Context, func(error))
 }
 
-// Observed returns a transport of whose calls the observer is told.
+// Observed returns a transport that reports the calls of its clients to observer.
 func Observed(transport http.RoundTripper, observer Observer) http.RoundTripper {
 	return struct {
 		http.RoundTripper

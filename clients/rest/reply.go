@@ -12,14 +12,14 @@ import (
 	"minigroups/minigroup"
 )
 
-// MaxRetryAfter is the longest wait that an upstream can ask for.
+// MaxRetryAfter caps the Retry-After of an upstream.
 const MaxRetryAfter = time.Hour
 
-// textLimit is how many characters of an upstream's words go into an error.
+// textLimit is the maximum number of characters that an error quotes from a reply.
 const textLimit = 300
 
-// Type returns the upstream's own word in an error of Do, empty where there is none.
-func Type(err error) string {
+// ErrorType returns the Type of the *minigroup.UpstreamError in err, or "" if there is none.
+func ErrorType(err error) string {
 	var failed *minigroup.UpstreamError
 	if errors.As(err, &failed) {
 		return failed.Type
@@ -27,7 +27,8 @@ func Type(err error) string {
 	return ""
 }
 
-// problem returns the type and the most specific words of an error's body; what is not a problem is all words.
+// problem returns the type and the most specific text of an error body: its detail, else its title. A body that is not
+// a problem has no type and is all detail.
 func problem(body []byte) (errorType, detail string) {
 	var p struct{ Type, Title, Detail string }
 	if json.Unmarshal(body, &p) != nil || p.Type == "" {
@@ -39,19 +40,20 @@ func problem(body []byte) (errorType, detail string) {
 	return p.Type, p.Detail
 }
 
-// retryAfter reads the header in both its forms; what cannot be read or is over is 0.
+// retryAfter parses both forms of the header. It returns 0 for an invalid value or a time in the past.
 func retryAfter(header string) time.Duration {
 	wait := time.Duration(0)
 	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
 		wait = time.Duration(min(seconds, int64(MaxRetryAfter/time.Second))) * time.Second
-	} else if moment, err := http.ParseTime(header); err == nil {
-		wait = time.Until(moment)
+	} else if at, err := http.ParseTime(header); err == nil {
+		wait = time.Until(at)
 	}
 	return min(max(wait, 0), MaxRetryAfter)
 }
 
-// Clean makes the service's own words fit for an error: short, in one line, without our secrets.
-func (c Client) Clean(s string) string {
+// Sanitize prepares text of the service for an error: it removes the client's secrets, replaces unprintable characters,
+// and returns at most 300 characters on one line.
+func (c Client) Sanitize(s string) string {
 	for _, secret := range c.Secrets {
 		if secret == "" {
 			continue
@@ -74,15 +76,15 @@ func (c Client) Clean(s string) string {
 	return s
 }
 
-// cleaned is err with its words cleaned: an error of net/http quotes what it could not read.
-func (c Client) cleaned(err error) error {
-	return cleanError{c.Clean(err.Error()), err}
+// sanitized returns err with its text sanitized: errors of net/http quote what they could not parse.
+func (c Client) sanitized(err error) error {
+	return sanitizedError{c.Sanitize(err.Error()), err}
 }
 
-type cleanError struct {
+type sanitizedError struct {
 	text  string
 	cause error
 }
 
-func (e cleanError) Error() string { return e.text }
-func (e cleanError) Unwrap() error { return e.cause }
+func (e sanitizedError) Error() string { return e.text }
+func (e sanitizedError) Unwrap() error { return e.cause }

@@ -11,43 +11,45 @@ import (
 	"minigroups/clients/rest"
 )
 
-func TestWordsOfAService(t *testing.T) {
-	say := func(t *testing.T, status int, text string) (errorType, detail, whole string) {
+func TestErrorText(t *testing.T) {
+	errorOf := func(t *testing.T, status int, body string) (errorType, detail, text string) {
 		t.Helper()
 		failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			_, _ = io.WriteString(w, text)
+			_, _ = io.WriteString(w, body)
 		})))
 		return failed.Type, failed.Detail, failed.Error()
 	}
 
-	t.Run("the detail of a problem is told", func(t *testing.T) {
-		errorType, detail, whole := say(t, 422, `{"type":"sold_out","title":"Sold out","detail":"No apples left"}`)
-		if errorType != "sold_out" || detail != "No apples left" || whole != "buy: shop refused: sold_out (422): No apples left" {
-			t.Errorf("%q, %q, %q", errorType, detail, whole)
+	t.Run("contains the detail of a problem", func(t *testing.T) {
+		errorType, detail, text := errorOf(t, 422, `{"type":"sold_out","title":"Sold out","detail":"No apples left"}`)
+		if errorType != "sold_out" || detail != "No apples left" ||
+			text != "buy: shop refused: sold_out (422): No apples left" {
+			t.Errorf("%q, %q, %q", errorType, detail, text)
 		}
 	})
 
-	t.Run("the title stands in for a missing detail", func(t *testing.T) {
-		if errorType, detail, _ := say(t, 422, `{"type":"sold_out","title":"Sold out","detail":""}`); errorType != "sold_out" || detail != "Sold out" {
+	t.Run("contains the title if there is no detail", func(t *testing.T) {
+		errorType, detail, _ := errorOf(t, 422, `{"type":"sold_out","title":"Sold out","detail":""}`)
+		if errorType != "sold_out" || detail != "Sold out" {
 			t.Errorf("%q, %q", errorType, detail)
 		}
 	})
 
-	t.Run("plain text is told in one short line", func(t *testing.T) {
-		_, detail, _ := say(t, 500, "it\r\n\x00broke\x1b[31m \xff here"+strings.Repeat(" and there", 1000))
+	t.Run("contains plain text as one short line", func(t *testing.T) {
+		_, detail, _ := errorOf(t, 500, "it\r\n\x00broke\x1b[31m \xff here"+strings.Repeat(" and there", 1000))
 		if !strings.HasPrefix(detail, "it broke [31m here and there") || len([]rune(detail)) != 301 {
 			t.Errorf("%d characters: %q", len([]rune(detail)), detail)
 		}
 	})
 
-	t.Run("an error type is a word, not a book", func(t *testing.T) {
-		if errorType, _, _ := say(t, 500, `{"type":"`+strings.Repeat("w", 10_000)+`"}`); len([]rune(errorType)) != 301 {
+	t.Run("a long error type is cut", func(t *testing.T) {
+		if errorType, _, _ := errorOf(t, 500, `{"type":"`+strings.Repeat("w", 10_000)+`"}`); len([]rune(errorType)) != 301 {
 			t.Errorf("%d characters", len(errorType))
 		}
 	})
 
-	t.Run("what is echoed to us does not tell our secrets", func(t *testing.T) {
+	t.Run("contains no secret that the service echoes", func(t *testing.T) {
 		failed := post(t, newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
 			_, _ = fmt.Fprintf(w, "sent to us: %q %q ", r.Header["Authorization"], r.Header["Authorization"][0])
@@ -94,9 +96,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestType(t *testing.T) {
-	t.Run("no error has no type", func(t *testing.T) {
-		if got := rest.Type(nil); got != "" {
+func TestErrorType(t *testing.T) {
+	t.Run("nil has no type", func(t *testing.T) {
+		if got := rest.ErrorType(nil); got != "" {
 			t.Errorf("%q", got)
 		}
 	})

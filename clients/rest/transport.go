@@ -6,19 +6,23 @@ import (
 	"time"
 )
 
-// NewTransport returns the connections to all upstreams; a process needs one. It uses no proxy, whatever the environment says.
+// NewTransport returns a connection pool for all upstreams. A process needs one. It ignores the proxy settings of the
+// environment.
 func NewTransport() *http.Transport {
-	// HTTP/1.1 alone: what is known of the upstreams' behaviour when a connection breaks is known of HTTP/1.1.
+	// HTTP/1.1 only: the upstreams' behaviour on broken connections was observed with HTTP/1.1.
 	var http1 http.Protocols
 	http1.SetHTTP1(true)
 	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
-		Protocols:              &http1,
-		MaxIdleConnsPerHost:    256,
-		MaxConnsPerHost:        1024,             // a last bound: beyond it a request waits for a connection, as long as it may take in all
-		IdleConnTimeout:        60 * time.Second, // Janus closes idle connections after 120 s; we must be the first
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		Protocols:           &http1,
+		MaxIdleConnsPerHost: 256,
+		// A safety limit. Beyond it, requests wait for a free connection within their own deadline.
+		MaxConnsPerHost: 1024,
+		// Janus closes idle connections after 120 s; closing them earlier avoids sending on a connection it has closed.
+		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true, // so that the limit on replies holds for what is received
+		// The size limit on replies then holds for the bytes received.
+		DisableCompression: true,
 	}
 }

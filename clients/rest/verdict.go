@@ -2,24 +2,25 @@ package rest
 
 import "net/http"
 
-// Verdict is what a reply other than 2xx says about its request.
+// Verdict classifies a reply other than 2xx.
 type Verdict int
 
 // The verdicts.
 const (
-	// Unknown: something may have been done, and another try may end differently.
+	// Unknown means that the request may have taken effect, and that another attempt may succeed.
 	Unknown Verdict = iota
-	// NotDone: nothing was done, and another try may end differently.
+	// NotDone means that the request took no effect, and that another attempt may succeed.
 	NotDone
-	// Refused: nothing was done, and another try ends the same way.
+	// Refused means that the request took no effect, and that another attempt fails the same way.
 	Refused
 )
 
-// Verdicts holds the verdict on each error type that a service is known to answer.
-// A nil Verdicts is that of a service whose errors come as 200: no other status decides anything.
+// Verdicts maps the error types of a service to verdicts. A nil Verdicts belongs to a service that reports its errors
+// with status 200; every other status is then Unknown.
 type Verdicts map[string]Verdict
 
-// of decides by the error type where there is one, because one status stands for lasting and passing troubles alike.
+// of classifies by the error type first, because event and conference use the same statuses for permanent and transient
+// errors.
 func (v Verdicts) of(status int, errorType string) Verdict {
 	if v == nil {
 		return Unknown
@@ -32,7 +33,7 @@ func (v Verdicts) of(status int, errorType string) Verdict {
 		return Refused
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge,
 		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		// Without a type it comes from the framework around the service, which has not let the request in.
+		// A reply without a type comes from the web framework, which rejected the request before any handler ran.
 		if errorType == "" {
 			return Refused
 		}
