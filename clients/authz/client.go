@@ -11,22 +11,21 @@ import (
 	"minigroups/clients/rest"
 )
 
-// replyLimit is far more than the names of all actions.
+// replyLimit is the maximum size of a reply in bytes. The names of all actions take less than 1 KiB.
 const replyLimit = 64 << 10
 
-// Client asks the service of one tenant. It is safe for concurrent use.
+// Client calls the authorization service of one tenant. It is safe for concurrent use.
 type Client struct {
-	// URI is where questions are posted to.
+	// URI is the complete address that requests are posted to.
 	URI string
 	// Namespace is this service's account id, as the tenant knows it.
 	Namespace string
 	Transport http.RoundTripper
-	// Token gives the bearer token of a question.
+	// Token returns the bearer token of a request.
 	Token func() (string, error)
 }
 
-// body is a question on the wire.
-type body struct {
+type request struct {
 	Subject subject `json:"subject"`
 	Object  object  `json:"object"`
 	Action  string  `json:"action"`
@@ -42,37 +41,42 @@ type object struct {
 	Value     []string `json:"value"`
 }
 
-// Allows asks once whether the account label.audience may do action to object, and follows no redirect. It returns an
-// error, which shows nothing of the reply, where no array of texts came back before ctx ended.
-func (c Client) Allows(ctx context.Context, label, audience string, value []string, action string) (bool, error) {
-	data, err := json.Marshal(body{subject{audience, label}, object{c.Namespace, value}, action})
+// Allows sends one request and reports whether the account label.audience may perform action on object. It follows no
+// redirect. It returns an error if ctx ends before a reply, or if the reply is not an array of strings. The error
+// contains neither the reply nor the token.
+func (c Client) Allows(ctx context.Context, label, audience string, objectPath []string, action string) (bool, error) {
+	body, err := json.Marshal(request{
+		Subject: subject{Namespace: audience, Value: label},
+		Object:  object{Namespace: c.Namespace, Value: objectPath},
+		Action:  action,
+	})
 	if err != nil {
-		return false, fmt.Errorf("encode question: %w", err)
+		return false, fmt.Errorf("encode request: %w", err)
 	}
 	token, err := c.Token()
 	if err != nil {
 		return false, fmt.Errorf("get service token: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URI, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URI, bytes.NewReader(body))
 	if err != nil {
-		return false, fmt.Errorf("make question: %w", err)
+		return false, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+token)
 	reply, err := c.send(req)
 	if err != nil {
-		// An error of net/http quotes what it could not read.
+		// Errors of net/http quote what they could not parse.
 		return false, errors.New(rest.Client{Secrets: []string{token}}.Sanitize(err.Error()))
 	}
 	return contains(reply, action)
 }
 
 func (c Client) send(req *http.Request) ([]byte, error) {
-	// Not by an http.Client: that would follow redirects.
+	// An http.Client would follow redirects.
 	resp, err := c.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask: %w", err)
+		return nil, fmt.Errorf("send request: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	reply, err := rest.ReadReply(resp, replyLimit)
@@ -82,16 +86,16 @@ func (c Client) send(req *http.Request) ([]byte, error) {
 	return reply, nil
 }
 
-// contains looks for action in an array of texts. A null, as the array or in it, is no text.
+// contains reports whether reply, an array of strings, contains action. null is not accepted as the array or in it.
 func contains(reply []byte, action string) (bool, error) {
 	var actions []*string
 	if err := json.Unmarshal(reply, &actions); err != nil || actions == nil {
-		return false, errors.New("read reply: it is no array of texts")
+		return false, errors.New("read reply: not an array of strings")
 	}
 	found := false
 	for _, name := range actions {
 		if name == nil {
-			return false, errors.New("read reply: it is no array of texts")
+			return false, errors.New("read reply: not an array of strings")
 		}
 		found = found || *name == action
 	}

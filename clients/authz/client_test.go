@@ -14,10 +14,10 @@ import (
 	"minigroups/clients/rest"
 )
 
-const token = "t0ken.of.ours"
+const token = "t0ken.of.service"
 
-// tenant is an authorization service that answers as handler does, and a client that asks it.
-func tenant(t *testing.T, handler http.HandlerFunc) authz.Client {
+// newClient returns a client of an authorization service that handler serves.
+func newClient(t *testing.T, handler http.HandlerFunc) authz.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -29,135 +29,138 @@ func tenant(t *testing.T, handler http.HandlerFunc) authz.Client {
 	}
 }
 
-func ask(ctx context.Context, c authz.Client) (bool, error) {
+func mayCreate(ctx context.Context, c authz.Client) (bool, error) {
 	return c.Allows(ctx, "alice", "example.org", []string{"classrooms"}, "create")
 }
 
-func TestTheQuestion(t *testing.T) {
-	var asked *http.Request
+func TestRequest(t *testing.T) {
+	var received *http.Request
 	var body string
-	client := tenant(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
-		asked, body = r, string(text)
+		received, body = r, string(text)
 		fmt.Fprint(w, `["create"]`)
 	})
-	if allowed, err := ask(t.Context(), client); !allowed || err != nil {
+	if allowed, err := mayCreate(t.Context(), client); !allowed || err != nil {
 		t.Fatalf("got %v, %v", allowed, err)
 	}
-	if asked.Method != http.MethodPost || asked.RequestURI != "/authz" {
-		t.Errorf("got %s %s", asked.Method, asked.RequestURI)
+	if received.Method != http.MethodPost || received.RequestURI != "/authz" {
+		t.Errorf("got %s %s", received.Method, received.RequestURI)
 	}
-	for name, want := range map[string]string{"Accept": "*/*", "Content-Type": "application/json", "Authorization": "Bearer " + token} {
-		if got := asked.Header[name]; len(got) != 1 || got[0] != want {
+	for name, want := range map[string]string{
+		"Accept": "*/*", "Content-Type": "application/json", "Authorization": "Bearer " + token,
+	} {
+		if got := received.Header[name]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
-	want := `{"subject":{"namespace":"example.org","value":"alice"},"object":{"namespace":"minigroups.svc.example.org","value":["classrooms"]},"action":"create"}`
+	want := `{"subject":{"namespace":"example.org","value":"alice"},` +
+		`"object":{"namespace":"minigroups.svc.example.org","value":["classrooms"]},"action":"create"}`
 	if body != want {
 		t.Errorf("the body is  %s\nit should be %s", body, want)
 	}
 }
 
-func TestTheReply(t *testing.T) {
-	const allowed, denied, none = "allowed", "denied", "no answer"
+func TestReply(t *testing.T) {
+	const allowed, denied, invalid = "allowed", "denied", "an error"
 	for _, c := range []struct {
 		name, want string
 		handler    http.HandlerFunc
 	}{
-		{"200 with the action", allowed, says(200, `["create","read","update"]`)},
-		{"200 with the action last, and spaces", allowed, says(200, " [ \"read\" ,\n\"create\" ] ")},
-		{"500 with the action", allowed, says(500, `["create"]`)},
-		{"401 with the action", allowed, says(401, `["create"]`)},
-		{"an empty array", denied, says(200, `[]`)},
-		{"another action", denied, says(200, `["delete"]`)},
-		{"another action that begins alike", denied, says(200, `["created","CREATE"," create"]`)},
-		{"403 with an empty array", denied, says(403, `[]`)},
-		{"an object", none, says(200, `{"a":1}`)},
-		{"no JSON", none, says(200, `allowed`)},
-		{"nothing", none, says(200, ``)},
-		{"null", none, says(200, `null`)},
-		{"a null beside the action", none, says(200, `["create",null]`)},
-		{"a number beside the action", none, says(200, `["create",1]`)},
-		{"a text", none, says(200, `"create"`)},
-		{"an array in an array", none, says(200, `[["create"]]`)},
-		{"two arrays", none, says(200, `["create"]["create"]`)},
-		{"half an array", none, says(200, `["create"`)},
-		{"far too many actions", none, says(200, `["create"`+strings.Repeat(`,"x"`, 20_000)+`]`)},
-		{"the action, and spaces without end", none, says(200, `["create"]`+strings.Repeat(" ", 100_000))},
-		{"a redirect", none, func(w http.ResponseWriter, r *http.Request) {
+		{"200 with the action", allowed, reply(200, `["create","read","update"]`)},
+		{"200 with the action last, and spaces", allowed, reply(200, " [ \"read\" ,\n\"create\" ] ")},
+		{"500 with the action", allowed, reply(500, `["create"]`)},
+		{"401 with the action", allowed, reply(401, `["create"]`)},
+		{"an empty array", denied, reply(200, `[]`)},
+		{"another action", denied, reply(200, `["delete"]`)},
+		{"actions that differ in case, spaces or ending", denied, reply(200, `["created","CREATE"," create"]`)},
+		{"403 with an empty array", denied, reply(403, `[]`)},
+		{"an object", invalid, reply(200, `{"a":1}`)},
+		{"text that is not JSON", invalid, reply(200, `allowed`)},
+		{"an empty body", invalid, reply(200, ``)},
+		{"null", invalid, reply(200, `null`)},
+		{"a null beside the action", invalid, reply(200, `["create",null]`)},
+		{"a number beside the action", invalid, reply(200, `["create",1]`)},
+		{"a string", invalid, reply(200, `"create"`)},
+		{"an array in an array", invalid, reply(200, `[["create"]]`)},
+		{"two arrays", invalid, reply(200, `["create"]["create"]`)},
+		{"an incomplete array", invalid, reply(200, `["create"`)},
+		{"far too many actions", invalid, reply(200, `["create"`+strings.Repeat(`,"x"`, 20_000)+`]`)},
+		{"the action, and too many spaces", invalid, reply(200, `["create"]`+strings.Repeat(" ", 100_000))},
+		{"a redirect", invalid, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/authz" {
 				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 				return
 			}
 			fmt.Fprint(w, `["create"]`)
 		}},
-		{"a connection that breaks", none, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
-		{"a body that breaks off", none, func(w http.ResponseWriter, _ *http.Request) {
+		{"a connection that breaks", invalid, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"a body that is cut short", invalid, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, `["create"]`)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := map[bool]string{true: allowed, false: denied}
-			yes, err := ask(t.Context(), tenant(t, c.handler))
-			if answer := got[yes]; err == nil && answer != c.want || err != nil && (c.want != none || yes) {
+			yes, err := mayCreate(t.Context(), newClient(t, c.handler))
+			if answer := got[yes]; err == nil && answer != c.want || err != nil && (c.want != invalid || yes) {
 				t.Errorf("got %v, %v; want %s", yes, err, c.want)
 			}
 		})
 	}
 }
 
-func says(status int, body string) http.HandlerFunc {
+func reply(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
 	}
 }
 
-func TestNoReply(t *testing.T) {
-	t.Run("is waited for as long as the context says", func(t *testing.T) {
-		asked, release := make(chan struct{}), make(chan struct{})
-		client := tenant(t, func(http.ResponseWriter, *http.Request) { close(asked); <-release })
-		t.Cleanup(func() { close(release) }) // before the server is closed, which waits for it
+func TestMissingReply(t *testing.T) {
+	t.Run("ends with the context while the request waits", func(t *testing.T) {
+		received, release := make(chan struct{}), make(chan struct{})
+		client := newClient(t, func(http.ResponseWriter, *http.Request) { close(received); <-release })
+		t.Cleanup(func() { close(release) }) // before server.Close, which waits for the handler
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-asked; cancel() }()
-		if allowed, err := ask(ctx, client); allowed || err == nil {
+		go func() { <-received; cancel() }()
+		if allowed, err := mayCreate(ctx, client); allowed || err == nil {
 			t.Errorf("got %v, %v", allowed, err)
 		}
 	})
-	t.Run("nor is a body", func(t *testing.T) {
-		asked, release := make(chan struct{}), make(chan struct{})
-		client := tenant(t, func(w http.ResponseWriter, _ *http.Request) {
+	t.Run("ends with the context while the body waits", func(t *testing.T) {
+		received, release := make(chan struct{}), make(chan struct{})
+		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `["create"`)
 			w.(http.Flusher).Flush()
-			close(asked)
+			close(received)
 			<-release
 		})
 		t.Cleanup(func() { close(release) })
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-asked; cancel() }()
-		if allowed, err := ask(ctx, client); allowed || err == nil {
+		go func() { <-received; cancel() }()
+		if allowed, err := mayCreate(ctx, client); allowed || err == nil {
 			t.Errorf("got %v, %v", allowed, err)
 		}
 	})
-	t.Run("comes where nobody listens, or no token is to be had", func(t *testing.T) {
-		client := tenant(t, says(200, `["create"]`))
+	t.Run("fails if nothing listens, or the token fails", func(t *testing.T) {
+		client := newClient(t, reply(200, `["create"]`))
 		client.Token = func() (string, error) { return "", errors.New("no key") }
-		if allowed, err := ask(t.Context(), client); allowed || err == nil {
+		if allowed, err := mayCreate(t.Context(), client); allowed || err == nil {
 			t.Errorf("got %v, %v", allowed, err)
 		}
-		client = tenant(t, says(200, `["create"]`))
+		client = newClient(t, reply(200, `["create"]`))
 		client.URI = "http://127.0.0.1:1/"
-		if allowed, err := ask(t.Context(), client); allowed || err == nil {
+		if allowed, err := mayCreate(t.Context(), client); allowed || err == nil {
 			t.Errorf("got %v, %v", allowed, err)
 		}
 	})
 }
 
-func TestErrorsDoNotShowTheToken(t *testing.T) {
+func TestErrorsDoNotContainTheToken(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"in a body": func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "[%q", r.Header.Get("Authorization")) },
-		"in what should be a status": func(w http.ResponseWriter, r *http.Request) {
+		"in the body": func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "[%q", r.Header.Get("Authorization")) },
+		"instead of a status line": func(w http.ResponseWriter, r *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err == nil {
 				fmt.Fprintf(conn, "%s\r\n\r\n", r.Header.Get("Authorization"))
@@ -166,7 +169,7 @@ func TestErrorsDoNotShowTheToken(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ask(t.Context(), tenant(t, handler))
+			_, err := mayCreate(t.Context(), newClient(t, handler))
 			if err == nil || strings.Contains(err.Error(), token) {
 				t.Errorf("got %v", err)
 			}

@@ -1,5 +1,7 @@
-// Package authz asks a tenant's own authorization service who may do what in the tenant's audience.
+// Package authz asks a tenant's authorization service whether an account may perform an action in the tenant's
+// audience.
 //
-// The answer is a JSON array of the actions that are allowed. The status of the reply says nothing: a 500 with an array is
-// an answer, and anything but an array of texts is none, whatever the status.
+// The protocol is that of the tenants' existing services: the reply is a JSON array of strings, the allowed actions,
+// and its status has no meaning. A 500 with an array is a valid reply; anything but an array of strings is an error,
+// with any status.
 package authz

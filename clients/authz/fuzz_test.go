@@ -11,10 +11,14 @@ import (
 	"minigroups/clients/clientstest"
 )
 
-// FuzzReplies: whatever a tenant sends, and however much of it, a question ends by itself, its error tells no secret, and
-// nobody may do anything whose name the reply does not hold.
+// FuzzReplies sends arbitrary bytes as the reply, some of them without end. The call must end before its context does,
+// its error must not contain the token, and it must not allow an action that the reply does not contain.
 func FuzzReplies(f *testing.F) {
-	for _, reply := range append(clientstest.RawReplies, "HTTP/1.1 500 No\r\n\r\n[\"update\"]", "HTTP/1.1 200 OK\r\n\r\n[null,\"update\"]", "HTTP/1.1 200 OK\r\n\r\n{\"a\":\"update\"}") {
+	for _, reply := range append(clientstest.RawReplies,
+		"HTTP/1.1 500 No\r\n\r\n[\"update\"]",
+		"HTTP/1.1 200 OK\r\n\r\n[null,\"update\"]",
+		"HTTP/1.1 200 OK\r\n\r\n{\"a\":\"update\"}",
+	) {
 		f.Add([]byte(reply), false)
 		f.Add([]byte(reply), true)
 	}
@@ -29,10 +33,13 @@ func FuzzReplies(f *testing.F) {
 		defer cancel()
 		allowed, err := c.Allows(ctx, "teacher", "example.org", []string{"classrooms"}, "update")
 		if ctx.Err() != nil {
-			t.Errorf("the question went on until its limit: %v", err)
+			t.Errorf("the call did not end before its context: %v", err)
 		}
-		if escapes := bytes.Contains(reply, []byte(`\`)); allowed && !escapes && !bytes.Contains(reply, []byte("update")) && !bytes.Contains(reply, []byte("chunked")) {
-			t.Error("it was allowed by a reply that does not say so")
+		// An escaped or chunked reply may contain the word in pieces.
+		mayAllow := bytes.Contains(reply, []byte("update")) || bytes.Contains(reply, []byte(`\`)) ||
+			bytes.Contains(reply, []byte("chunked"))
+		if allowed && !mayAllow {
+			t.Error("a reply without the action allowed it")
 		}
 		if err != nil && (allowed || strings.Contains(err.Error(), clientstest.RawToken) || len(err.Error()) > 4<<10) {
 			t.Errorf("allowed: %v, %.1000v", allowed, err)

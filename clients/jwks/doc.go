@@ -1,4 +1,5 @@
-// Package jwks gets the public keys of an issuer of tokens from a URL (JSON Web Key Set, RFC 7517), keeps them, and gets
-// them again from time to time and when a token names one that is new. Keys that were got once are used on while the URL is
-// out of reach.
+// Package jwks returns the public keys of a token issuer that publishes them at a URL as a JSON Web Key Set (RFC 7517).
+//
+// A Set fetches the keys when it is made, every 10 minutes, and when a token names a key that it does not have. While
+// the URL is out of reach, it returns the keys fetched last.
 package jwks

@@ -14,70 +14,74 @@ import (
 )
 
 const (
-	// refreshEvery is how long a key is used at most after it was withdrawn, while its URL can be reached.
-	refreshEvery = 10 * time.Minute
-	// unknownEvery is how often tokens that name an unknown key can make us look for new ones.
-	unknownEvery = 10 * time.Second
-	fetchWait    = 5 * time.Second
-	// sizeLimit is far more than the keys of any issuer take.
+	// refreshInterval bounds how long a withdrawn key is still accepted while its URL can be reached.
+	refreshInterval = 10 * time.Minute
+	// unknownKeyInterval is the minimum time between fetches that tokens with unknown keys cause.
+	unknownKeyInterval = 10 * time.Second
+	fetchTimeout       = 5 * time.Second
+	// sizeLimit is the maximum size of a key set in bytes. Ten keys take about 5 KiB.
 	sizeLimit = 256 << 10
 )
 
-// Set are the keys behind one URL. It is safe for concurrent use.
+// Set holds the keys behind one URL. It is safe for concurrent use.
 type Set struct {
-	kept *shelf
-	// kept and, by the library's storage around it, fetched when a key is asked for that is not there.
-	fetching jwkset.Storage
-	limit    *rate.Limiter
-	flights  singleflight.Group
+	cache *cache
+	// fetcher wraps cache: reading a key that is not in the cache fetches the set.
+	fetcher jwkset.Storage
+	limit   *rate.Limiter
+	flights singleflight.Group
 }
 
-// shelf keeps what was fetched last, and knows whether the last fetch has failed.
-type shelf struct {
+// cache holds the keys fetched last, and whether the last fetch failed.
+type cache struct {
 	*jwkset.MemoryJWKSet
-	stale   atomic.Bool
-	fetched func(error)
+	stale     atomic.Bool
+	onFetched func(error)
 }
 
-// KeyReplaceAll is how the library stores what it has fetched.
-func (s *shelf) KeyReplaceAll(ctx context.Context, keys []jwkset.JWK) error {
-	s.stale.Store(false)
-	s.fetched(nil)
-	return s.MemoryJWKSet.KeyReplaceAll(ctx, keys)
+// KeyReplaceAll replaces all keys. The library calls it after every successful fetch.
+func (c *cache) KeyReplaceAll(ctx context.Context, keys []jwkset.JWK) error {
+	c.stale.Store(false)
+	c.onFetched(nil)
+	return c.MemoryJWKSet.KeyReplaceAll(ctx, keys)
 }
 
-// New fetches the keys, for 5 s at most, and goes on fetching them every 10 minutes until ctx ends. That they cannot be had
-// is no error: fetched is told of it, now and later, and with nil of each time that they were had. The error is that of a URL that is none.
-func New(ctx context.Context, url string, transport http.RoundTripper, fetched func(error)) (*Set, error) {
-	s := &Set{kept: &shelf{MemoryJWKSet: jwkset.NewMemoryStorage(), fetched: fetched}, limit: rate.NewLimiter(rate.Every(unknownEvery), 1)}
+// New returns a Set after its first fetch, which takes at most 5 s, and then fetches every 10 minutes until ctx ends.
+// onFetched is called after every fetch, with nil or its error; a failed first fetch is not an error of New. New
+// returns an error only if url is invalid.
+func New(ctx context.Context, url string, transport http.RoundTripper, onFetched func(error)) (*Set, error) {
+	s := &Set{
+		cache: &cache{MemoryJWKSet: jwkset.NewMemoryStorage(), onFetched: onFetched},
+		limit: rate.NewLimiter(rate.Every(unknownKeyInterval), 1),
+	}
 	stored, err := jwkset.NewStorageFromHTTP(url, jwkset.HTTPClientStorageOptions{
 		Client: &http.Client{
-			Transport:     limited{transport},
+			Transport:     sizeLimited{transport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		Ctx:                       ctx,
-		HTTPTimeout:               fetchWait,
+		HTTPTimeout:               fetchTimeout,
 		NoErrorReturnFirstHTTPReq: true,
 		RefreshErrorHandler: func(_ context.Context, err error) {
-			s.kept.stale.Store(true)
-			fetched(err)
+			s.cache.stale.Store(true)
+			onFetched(err)
 		},
-		RefreshInterval: refreshEvery,
-		Storage:         s.kept,
+		RefreshInterval: refreshInterval,
+		Storage:         s.cache,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.fetching, err = jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
+	s.fetcher, err = jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
 		HTTPURLs:          map[string]jwkset.Storage{url: stored},
-		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // ours decides
+		RefreshUnknownKID: rate.NewLimiter(rate.Inf, 0), // Set.limit bounds these fetches
 	})
 	return s, err
 }
 
-// Lookup returns the public keys of this name that may sign with this algorithm, as far as the set says; all those for the
-// algorithm where kid is empty. Where there is none, new ones are looked for at the URL, at most every 10 s; an error means
-// that the URL is out of reach, and that the key may be one that we do not have yet.
+// Lookup returns the public keys with this key id that may sign with this algorithm; with an empty kid, all keys for
+// the algorithm. If it has none, it fetches the set, unless a lookup has done so within the last 10 s. It returns an
+// error if it has no such key and the last fetch failed, because the key may be one that has not been fetched yet.
 func (s *Set) Lookup(ctx context.Context, kid, algorithm string) ([]any, error) {
 	keys, err := s.find(ctx, kid, algorithm)
 	if len(keys) > 0 || err != nil {
@@ -87,14 +91,14 @@ func (s *Set) Lookup(ctx context.Context, kid, algorithm string) ([]any, error) 
 		return nil, err
 	}
 	keys, err = s.find(ctx, kid, algorithm)
-	if len(keys) == 0 && err == nil && s.kept.stale.Load() {
-		return nil, errors.New("the keys were out of reach when they were last asked for")
+	if len(keys) == 0 && err == nil && s.cache.stale.Load() {
+		return nil, errors.New("the last fetch of the keys failed")
 	}
 	return keys, err
 }
 
 func (s *Set) find(ctx context.Context, kid, algorithm string) (found []any, err error) {
-	all, err := s.kept.KeyReadAll(ctx)
+	all, err := s.cache.KeyReadAll(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
@@ -108,18 +112,18 @@ func (s *Set) find(ctx context.Context, kid, algorithm string) (found []any, err
 	return found, nil
 }
 
-// fetch looks for new keys unless that was done a moment ago. Whoever comes meanwhile waits for the same fetch; one who
-// leaves, as ctx ends, does not end it.
+// fetch fetches the set unless it did so within unknownKeyInterval. Concurrent callers share one fetch. A caller whose
+// ctx ends returns early and does not cancel the fetch.
 func (s *Set) fetch(ctx context.Context, kid string) error {
 	fetched := s.flights.DoChan("", func() (any, error) {
 		if !s.limit.Allow() {
 			return nil, nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
-		_, err := s.fetching.KeyRead(ctx, kid)
+		_, err := s.fetcher.KeyRead(ctx, kid)
 		if errors.Is(err, jwkset.ErrKeyNotFound) {
-			return nil, nil // what came of it is seen on the shelf
+			return nil, nil // the caller reads the outcome from the cache
 		}
 		return nil, err
 	})
@@ -131,11 +135,11 @@ func (s *Set) fetch(ctx context.Context, kid string) error {
 	}
 }
 
-// limited cuts replies that are too large, as the library reads them whole.
-type limited struct{ http.RoundTripper }
+// sizeLimited fails replies above sizeLimit, because the library reads a reply to its end.
+type sizeLimited struct{ http.RoundTripper }
 
-// RoundTrip makes it an http.RoundTripper.
-func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip implements http.RoundTripper.
+func (l sizeLimited) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := l.RoundTripper.RoundTrip(req)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 	"minigroups/clients/rest"
 )
 
-// issuer serves what it is told to serve.
+// issuer is a server of a key set whose handler can be replaced. It counts the requests and the failed fetches.
 type issuer struct {
 	url string
 
@@ -47,7 +47,7 @@ func newIssuer(t *testing.T, handler http.HandlerFunc) *issuer {
 	return i
 }
 
-func (i *issuer) now(handler http.HandlerFunc) {
+func (i *issuer) serve(handler http.HandlerFunc) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.handler = handler
@@ -76,8 +76,8 @@ func (i *issuer) set(t *testing.T) *jwks.Set {
 	return set
 }
 
-// serving is a set of these keys: a public key, its name, and what it is for.
-func serving(t *testing.T, keys ...map[string]any) http.HandlerFunc {
+// keySet returns a handler that serves these keys, each made by jwk.
+func keySet(t *testing.T, keys ...map[string]any) http.HandlerFunc {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"keys": keys})
 	if err != nil {
@@ -86,6 +86,7 @@ func serving(t *testing.T, keys ...map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
 }
 
+// jwk returns the members of a public key: those of key, its id, and further ones as pairs of name and value.
 func jwk(t *testing.T, key any, kid string, more ...string) map[string]any {
 	t.Helper()
 	made, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid}})
@@ -116,7 +117,9 @@ func newKey(t *testing.T) *ecdsa.PublicKey {
 	return &key.PublicKey
 }
 
-func refuse(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", http.StatusBadGateway) }
+func fail(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "bad gateway", http.StatusBadGateway)
+}
 
 func TestLookup(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -128,9 +131,12 @@ func TestLookup(t *testing.T) {
 		t.Fatal(err)
 	}
 	ec := newKey(t)
-	set := newIssuer(t, serving(t,
-		jwk(t, ec, "ec", "alg", "ES256", "use", "sig"), jwk(t, &rsaKey.PublicKey, "rsa", "alg", "RS256"), jwk(t, edKey, "ed", "alg", "EdDSA"),
-		jwk(t, newKey(t), "encrypts", "use", "enc"), map[string]any{"kty": "future", "kid": "future"},
+	set := newIssuer(t, keySet(t,
+		jwk(t, ec, "ec", "alg", "ES256", "use", "sig"),
+		jwk(t, &rsaKey.PublicKey, "rsa", "alg", "RS256"),
+		jwk(t, edKey, "ed", "alg", "EdDSA"),
+		jwk(t, newKey(t), "encrypts", "use", "enc"),
+		map[string]any{"kty": "future", "kid": "future"},
 	)).set(t)
 	for _, c := range []struct {
 		kid, algorithm string
@@ -152,11 +158,11 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-func TestANewKeyIsFetchedAtOnceAndAnUnknownOneNotAgain(t *testing.T) {
+func TestFiftyLookupsOfANewKeyFetchOnceAndUnknownKeysDoNotFetchAgain(t *testing.T) {
 	first, second := newKey(t), newKey(t)
-	i := newIssuer(t, serving(t, jwk(t, first, "first")))
+	i := newIssuer(t, keySet(t, jwk(t, first, "first")))
 	set := i.set(t)
-	i.now(serving(t, jwk(t, second, "second")))
+	i.serve(keySet(t, jwk(t, second, "second")))
 	results := make(chan error, 50)
 	for range cap(results) {
 		go func() {
@@ -173,7 +179,7 @@ func TestANewKeyIsFetchedAtOnceAndAnUnknownOneNotAgain(t *testing.T) {
 		}
 	}
 	if keys, err := set.Lookup(t.Context(), "first", "ES256"); len(keys) > 0 || err != nil {
-		t.Errorf("a key that was withdrawn: %v, %v", keys, err)
+		t.Errorf("a withdrawn key: %v, %v", keys, err)
 	}
 	for n := range 100 {
 		if keys, err := set.Lookup(t.Context(), fmt.Sprint("made up ", n), "ES256"); len(keys) > 0 || err != nil {
@@ -185,14 +191,14 @@ func TestANewKeyIsFetchedAtOnceAndAnUnknownOneNotAgain(t *testing.T) {
 	}
 }
 
-func TestAnIssuerThatCannotBeReachedAtFirst(t *testing.T) {
-	i := newIssuer(t, refuse)
+func TestAFailedFirstFetchIsReportedAndTheNextLookupFetches(t *testing.T) {
+	i := newIssuer(t, fail)
 	set := i.set(t)
 	if _, failed := i.counts(); failed != 1 {
-		t.Errorf("told of %d failures", failed)
+		t.Errorf("%d failures were reported", failed)
 	}
 	key := newKey(t)
-	i.now(serving(t, jwk(t, key, "k")))
+	i.serve(keySet(t, jwk(t, key, "k")))
 	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
 		t.Errorf("got %v, %v", keys, err)
 	}
@@ -201,38 +207,38 @@ func TestAnIssuerThatCannotBeReachedAtFirst(t *testing.T) {
 	}
 }
 
-func TestKeysStayWhileTheIssuerIsAway(t *testing.T) {
-	i := newIssuer(t, serving(t, jwk(t, newKey(t), "k")))
+func TestKeysStayWhileTheIssuerFails(t *testing.T) {
+	i := newIssuer(t, keySet(t, jwk(t, newKey(t), "k")))
 	set := i.set(t)
-	i.now(refuse)
+	i.serve(fail)
 	for range 3 {
 		if keys, err := set.Lookup(t.Context(), "new", "ES256"); err == nil {
-			t.Errorf("nobody can know, yet got %v", keys)
+			t.Errorf("an unknown key while the issuer fails: no error, got %v", keys)
 		}
 	}
 	if keys, err := set.Lookup(t.Context(), "k", "ES256"); len(keys) != 1 || err != nil {
 		t.Errorf("got %v, %v", keys, err)
 	}
 	if fetched, failed := i.counts(); fetched != 2 || failed != 1 {
-		t.Errorf("fetched %d times, told of %d failures", fetched, failed)
+		t.Errorf("fetched %d times, %d failures were reported", fetched, failed)
 	}
 }
 
-func TestWhatIsNoSet(t *testing.T) {
+func TestInvalidKeySets(t *testing.T) {
 	good := jwk(t, newKey(t), "k")
 	padded := jwk(t, newKey(t), "k", "x-padding", strings.Repeat("x", 300<<10))
 	for name, handler := range map[string]http.HandlerFunc{
-		"no JSON":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"far too large": serving(t, padded),
+		"not JSON":      func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"far too large": keySet(t, padded),
 		"another status": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusAccepted)
-			serving(t, good)(w, r)
+			keySet(t, good)(w, r)
 		},
-		"a broken key":      serving(t, map[string]any{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AA", "y": "!"}),
-		"a connection lost": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a broken key":        keySet(t, map[string]any{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AA", "y": "!"}),
+		"a broken connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/elsewhere" {
-				serving(t, good)(w, r)
+				keySet(t, good)(w, r)
 				return
 			}
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
@@ -244,28 +250,28 @@ func TestWhatIsNoSet(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a URL that is none", func(t *testing.T) {
+	t.Run("an invalid URL", func(t *testing.T) {
 		if _, err := jwks.New(t.Context(), "::", http.DefaultTransport, func(error) {}); err == nil {
 			t.Error("no error")
 		}
 	})
 }
 
-func TestOneWhoLeavesDoesNotEndTheFetch(t *testing.T) {
-	i := newIssuer(t, serving(t))
+func TestACancelledLookupDoesNotCancelTheFetch(t *testing.T) {
+	i := newIssuer(t, keySet(t))
 	set := i.set(t)
-	asked, release := make(chan struct{}), make(chan struct{})
-	i.now(func(w http.ResponseWriter, r *http.Request) {
-		close(asked)
+	received, release := make(chan struct{}), make(chan struct{})
+	i.serve(func(w http.ResponseWriter, r *http.Request) {
+		close(received)
 		<-release
-		serving(t, jwk(t, newKey(t), "k"))(w, r)
+		keySet(t, jwk(t, newKey(t), "k"))(w, r)
 	})
-	ctx, leave := context.WithCancel(t.Context())
-	left := make(chan error, 1)
-	go func() { _, err := set.Lookup(ctx, "k", "ES256"); left <- err }()
-	<-asked
-	leave()
-	if err := <-left; err == nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelled := make(chan error, 1)
+	go func() { _, err := set.Lookup(ctx, "k", "ES256"); cancelled <- err }()
+	<-received
+	cancel()
+	if err := <-cancelled; err == nil {
 		t.Error("no error")
 	}
 	close(release)

@@ -56,9 +56,10 @@ type Call struct {
 // Do sends the call once and returns when it has the reply or when ctx ends. ctx is the only limit on the duration.
 // The error is always a *minigroup.UpstreamError:
 //   - A reply other than 2xx is classified by Verdicts.
-//   - An unreadable reply (redirect, too large, not JSON, rejected by Check, cut short) is MaybeDone.
-//   - A missing reply is MaybeDone, unless the request never reached a connection.
+//   - An unreadable reply (too large, not JSON, rejected by Check, cut short) is MaybeDone.
+//   - A missing reply is MaybeDone, unless the request was not written to a connection.
 //   - A call that cannot be encoded as a request is Refused.
+//   - A call without a token, because Token failed, is neither.
 //
 // The error of a GET is never MaybeDone.
 func (c Client) Do(ctx context.Context, call Call) error {
