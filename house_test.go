@@ -46,11 +46,12 @@ var everything = []string{""}
 var rooms = []room{
 	{path: "minigroup", only: []string{uuid}},
 	{path: "limiter", only: []string{}},
+	{path: "batch", only: []string{}},
 	{path: "workflows", may: []string{"activities", "minigroup"}, never: []string{pgx, gin, "net/http"}},
 	{path: "activities", may: []string{"limiter", "minigroup"}, never: []string{pgx, gin, "net/http", sdkClient}},
 	{path: "clients", may: []string{"clients/rest", "minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "clients/clientstest", may: []string{"clients/rest", "minigroup", "sandbox", "sandbox/sandboxclient"}, never: []string{temporalSDK, pgx, gin}},
-	{path: "storage", may: []string{"minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
+	{path: "storage", may: []string{"batch", "minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", may: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", may: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
 	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid"}},

@@ -1,22 +1,21 @@
 package storage
 
-// Waiting is how many reads wait for a query that can take them.
-func (s *Store) Waiting() int {
-	s.gathered.mu.Lock()
-	defer s.gathered.mu.Unlock()
-	return len(s.gathered.waiting)
-}
-
-// ReadOneByOne makes every read a query of its own, on as many connections as serve that best.
-func (s *Store) ReadOneByOne() { s.gathered = &gatherer{pool: s.pool, atOnce: 8, most: 1} }
-
-// Gather undoes ReadOneByOne.
-func (s *Store) Gather() {
-	s.gathered = &gatherer{pool: s.reads, atOnce: gatherAtOnce, most: gatherMost}
-}
-
-// The bounds of gathering.
-const (
-	GatherAtOnce = gatherAtOnce
-	GatherMost   = gatherMost
+// ReadSize, ReadConcurrency and ReadSlow bound the queries that read minigroups.
+var (
+	ReadSize        = readOptions.Size
+	ReadConcurrency = readOptions.Concurrency
+	ReadSlow        = readOptions.Slow
 )
+
+// WaitingReads is the number of reads that are in no query yet.
+func (s *Store) WaitingReads() int { return s.reader.Waiting() }
+
+// ReadOneByOne makes every read a query of its own, on the number of connections that serves that best.
+func (s *Store) ReadOneByOne() {
+	o := readOptions
+	o.Size, o.Concurrency = 1, 8
+	s.reader = newReader(s.pool, o)
+}
+
+// ReadInBatches undoes ReadOneByOne.
+func (s *Store) ReadInBatches() { s.reader = newReader(s.reads, readOptions) }

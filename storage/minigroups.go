@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,18 +14,6 @@ const minigroupColumns = `m.audience, m.scope, m.host,
 	extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
 	m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.owner, m.created_at, m.closed_at, m.timed_out,
 	m.event_room_id, m.conference_room_id, m.failure, m.failed_at, m.revision`
-
-// ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound where there is none.
-func (s *Store) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
-	m, _, err := s.gathered.read(ctx, id, minigroup.Account{})
-	return m, err
-}
-
-// ByIDForAccount reads a minigroup and, at the same moment, the properties of an account: nil where it has none. It returns
-// a *minigroup.Error of kind ClassNotFound where there is no such minigroup.
-func (s *Store) ByIDForAccount(ctx context.Context, id uuid.UUID, a minigroup.Account) (minigroup.Minigroup, json.RawMessage, error) {
-	return s.gathered.read(ctx, id, a)
-}
 
 // scanMinigroup reads minigroupColumns into m, and what comes after them into more.
 func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {

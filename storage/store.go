@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/batch"
 )
 
 // Store reads and writes minigroups and their ledger. It is safe for concurrent use.
@@ -16,7 +18,7 @@ type Store struct {
 	pool *pgxpool.Pool
 	// reads is a pool of its own, so that callers can read while every other connection is taken.
 	reads         *pgxpool.Pool
-	gathered      *gatherer
+	reader        *batch.Reader[readKey, readValue]
 	publishEvents bool
 }
 
@@ -65,10 +67,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		reads.Close()
 		return nil, err
 	}
-	return &Store{
-		pool: pool, reads: reads, publishEvents: o.PublishEvents,
-		gathered: &gatherer{pool: reads, atOnce: min(gatherAtOnce, int(forReads)), most: gatherMost},
-	}, nil
+	return &Store{pool: pool, reads: reads, reader: newReader(reads, readOptions), publishEvents: o.PublishEvents}, nil
 }
 
 func openPool(ctx context.Context, cfg *pgxpool.Config, conns int32) (*pgxpool.Pool, error) {

@@ -1,0 +1,133 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/batch"
+	"minigroups/minigroup"
+)
+
+// readOptions bound the queries that read minigroups. Usually one is under way and the next fills meanwhile. A larger
+// size would only make the first reader wait for the last; the timeout is that of the readers themselves.
+var readOptions = batch.Options{Size: 64, Concurrency: 2, Slow: 10 * time.Millisecond, Timeout: 4 * time.Second}
+
+// readKey is a minigroup and the account whose properties are read with it; the zero account reads none.
+type readKey struct {
+	id      uuid.UUID
+	account minigroup.Account
+}
+
+// readValue is what a read finds; found is false where there is no such minigroup.
+type readValue struct {
+	found      bool
+	minigroup  minigroup.Minigroup
+	properties []byte
+}
+
+// newReader returns a batch reader of minigroups on the connections of a pool.
+func newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[readKey, readValue] {
+	o.Concurrency = min(o.Concurrency, int(pool.Config().MaxConns))
+	return batch.New(func(ctx context.Context, keys []readKey) ([]readValue, error) {
+		values, err := readMinigroups(ctx, pool, keys)
+		if isLost(err) && ctx.Err() == nil {
+			pool.Reset() // the other connections are as old: Postgres was restarted, or the network failed
+			values, err = readMinigroups(ctx, pool, keys)
+		}
+		return values, err
+	}, o)
+}
+
+// ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound where there is none.
+func (s *Store) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+	m, _, err := s.ByIDForAccount(ctx, id, minigroup.Account{})
+	return m, err
+}
+
+// ByIDForAccount reads a minigroup and, in the same snapshot, the properties of an account: nil where it has none. It
+// returns a *minigroup.Error of kind ClassNotFound where there is no such minigroup.
+func (s *Store) ByIDForAccount(
+	ctx context.Context, id uuid.UUID, a minigroup.Account,
+) (minigroup.Minigroup, json.RawMessage, error) {
+	v, err := s.reader.Read(ctx, readKey{id, a})
+	switch {
+	case err != nil:
+		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", err)
+	case !v.found:
+		return minigroup.Minigroup{}, nil, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+	}
+	return v.minigroup, v.properties, nil
+}
+
+// readQuery reads minigroups by id, each with the last update that a caller requested; one that requests nothing is a
+// comparison. An update whose caller received at once that its condition did not hold is not shown.
+//
+// It is planned once for each connection, perhaps before there are any rows. LIMIT makes each row a lookup by its key,
+// whatever Postgres knew of the table at that time.
+const readQuery = `SELECT ` + minigroupColumns + `,
+	u.id, u.state, u.requested, u.failure, u.decided_at,
+	key.number, (SELECT properties FROM account a WHERE a.audience = key.audience AND a.label = key.label)
+FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY key (id, audience, label, number)
+CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = key.id LIMIT 1) m
+LEFT JOIN LATERAL (
+	SELECT id, state, requested, failure, decided_at FROM minigroup_update
+	WHERE class_id = m.id AND requested <> '{}'
+		AND (announced OR state <> 'failed' OR failure->>'kind' <> 'precondition_failed')
+	ORDER BY number DESC LIMIT 1
+) u ON u.state <> 'done'`
+
+// readMinigroups answers keys by one query.
+func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]readValue, error) {
+	ids := make([][16]byte, len(keys))
+	var audiences, labels []*string // NULL where no account is read
+	for i, k := range keys {
+		ids[i] = k.id
+		if k.account == (minigroup.Account{}) {
+			continue
+		}
+		if audiences == nil {
+			audiences, labels = make([]*string, len(keys)), make([]*string, len(keys))
+		}
+		audiences[i], labels[i] = &keys[i].account.Audience, &keys[i].account.Label
+	}
+	rows, err := pool.Query(ctx, readQuery, ids, audiences, labels)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	values := make([]readValue, len(keys))
+	for rows.Next() {
+		if err := scanRead(rows, values); err != nil {
+			return nil, err
+		}
+	}
+	return values, rows.Err()
+}
+
+// scanRead reads a row of readQuery into the value of its key.
+func scanRead(row pgx.Row, values []readValue) error {
+	v := readValue{found: true}
+	var updateID *uuid.UUID
+	var updateState *minigroup.UpdateState
+	var requested *changeJSON
+	var failure *failureJSON
+	var decidedAt *time.Time
+	var number int64
+	err := scanMinigroup(row, &v.minigroup, &updateID, &updateState, &requested, &failure, &decidedAt, &number, &v.properties)
+	if err != nil {
+		return err
+	}
+	if updateID != nil {
+		v.minigroup.Update = &minigroup.Update{
+			ID: *updateID, State: *updateState, Requested: requested.change(), Failure: failure.failure(decidedAt),
+		}
+	}
+	values[number-1] = v
+	return nil
+}
