@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Account is who a token speaks for. Its audience may be compound (a:b) and have dots of its own.
+// Account identifies the caller that a token was issued for. Its audience may be compound (a:b) and contain dots.
 type Account struct {
 	Label    string
 	Audience string
 }
 
-// String is the account id: label.audience.
+// String returns the account id, label.audience.
 func (a Account) String() string { return a.Label + "." + a.Audience }
 
-// ParseAccount reads an account id, which is split at its first dot. It returns an error where either part is empty.
+// ParseAccount splits an account id at its first dot. It returns an error if either part is empty.
 func ParseAccount(id string) (Account, error) {
 	label, audience, _ := strings.Cut(id, ".")
 	if label == "" || audience == "" {

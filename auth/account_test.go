@@ -18,7 +18,7 @@ func TestParseAccount(t *testing.T) {
 		}
 	})
 	for _, id := range []string{"", "teacher", ".example", "teacher.", "."} {
-		t.Run("refuses "+id, func(t *testing.T) {
+		t.Run("rejects "+id, func(t *testing.T) {
 			if got, err := auth.ParseAccount(id); err == nil {
 				t.Fatalf("got %v", got)
 			}

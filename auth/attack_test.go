@@ -12,19 +12,21 @@ import (
 	"minigroups/auth"
 )
 
-// raw signs a header and claims as they stand, whatever they are.
-func (i tenant) raw(t testing.TB, header, claims string) string {
+// raw signs this header and these claims without validating either.
+func (i testIssuer) raw(t testing.TB, header, claims string) string {
 	t.Helper()
-	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	text := base64url(header) + "." + base64url(claims)
 	signature, err := i.method.Sign(text, i.key)
 	must(t, err)
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-func (i tenant) header() string { return fmt.Sprintf(`{"alg":%q,"typ":"JWT"}`, i.Algorithm) }
+func base64url(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// claims are good ones, those of changes added in front, or put in place of what is called alike.
-func (i tenant) claims(changes string) string {
+func (i testIssuer) header() string { return fmt.Sprintf(`{"alg":%q,"typ":"JWT"}`, i.Algorithm) }
+
+// claims returns valid claims, preceded by changes. A claim at the start of changes replaces the valid one.
+func (i testIssuer) claims(changes string) string {
 	all := []string{
 		fmt.Sprintf(`"iss":%q`, i.Name), `"aud":"example.org"`, `"sub":"teacher"`, fmt.Sprintf(`"exp":%d`, now.Unix()+60),
 	}
@@ -38,7 +40,7 @@ func (i tenant) claims(changes string) string {
 }
 
 func TestEveryAlgorithm(t *testing.T) {
-	all := tenants(t)
+	all := testIssuers(t)
 	verifier := verifierOf(t, all)
 	teacher := auth.Account{Label: "teacher", Audience: "example.org"}
 	for n, issuer := range all {
@@ -46,8 +48,8 @@ func TestEveryAlgorithm(t *testing.T) {
 			other := all[(n+1)%len(all)]
 			good := issuer.raw(t, issuer.header(), issuer.claims(""))
 			parts := strings.Split(good, ".")
-			takes := func(name, token string) {
-				t.Run("takes "+name, func(t *testing.T) {
+			accepts := func(name, token string) {
+				t.Run("accepts "+name, func(t *testing.T) {
 					if got, err := verifier.Verify(t.Context(), token, now); err != nil || got != teacher {
 						t.Fatalf("got %v, %v", got, err)
 					}
@@ -56,94 +58,103 @@ func TestEveryAlgorithm(t *testing.T) {
 			with := func(changes string) string { return issuer.raw(t, issuer.header(), issuer.claims(changes)) }
 			under := func(header string) string { return issuer.raw(t, header, issuer.claims("")) }
 
-			takes("a good token", good)
-			takes("claims it does not know", with(`"iat":"x","jti":[]`))
-			takes("names of claims in other letters as other claims", with(`"ISS":"nobody","Exp":1`))
-			takes("an expiry a moment ago", with(fmt.Sprintf(`"exp":%d`, now.Add(-auth.Leeway).Unix()+1)))
-			takes("a beginning in a moment", with(fmt.Sprintf(`"nbf":%d`, now.Add(auth.Leeway).Unix())))
-			takes("an expiry beyond all calendars", with(`"exp":18446744073709551615`))
-			takes("whatever the name of the key", under(fmt.Sprintf(`{"alg":%q,"kid":"../../dev/null' OR 1=1 --"}`, issuer.Algorithm)))
-			takes("a header that brings keys along, by its own key", under(fmt.Sprintf(
-				`{"alg":%q,"jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct","k":"AAAA"},"x5c":["AAAA"]}`, issuer.Algorithm)))
+			accepts("a valid token", good)
+			accepts("unknown claims", with(`"iat":"x","jti":[]`))
+			accepts("claim names in another case as unknown claims", with(`"ISS":"unknown","Exp":1`))
+			accepts("an expiry within the leeway", with(fmt.Sprintf(`"exp":%d`, now.Add(-auth.Leeway).Unix()+1)))
+			accepts("a start within the leeway", with(fmt.Sprintf(`"nbf":%d`, now.Add(auth.Leeway).Unix())))
+			accepts("an expiry of the largest uint64", with(`"exp":18446744073709551615`))
+			accepts("any key id", under(fmt.Sprintf(`{"alg":%q,"kid":"../../dev/null' OR 1=1 --"}`, issuer.Algorithm)))
+			accepts("a header with key sources, without using them", under(fmt.Sprintf(
+				`{"alg":%q,"jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct","k":"AAAA"},"x5c":["AAAA"]}`,
+				issuer.Algorithm)))
 
 			for _, c := range []struct{ name, token, reason string }{
-				{"alg none", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".", "algorithm"},
-				{"alg none in capitals", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"NONE"}`)) + "." + parts[1] + ".", "algorithm"},
-				{"alg none with the signature kept", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "." + parts[2], "algorithm"},
+				{"alg none", base64url(`{"alg":"none"}`) + "." + parts[1] + ".", "algorithm"},
+				{"alg none in capitals", base64url(`{"alg":"NONE"}`) + "." + parts[1] + ".", "algorithm"},
+				{"alg none with the signature kept", base64url(`{"alg":"none"}`) + "." + parts[1] + "." + parts[2], "algorithm"},
 				{"no alg", under(`{"typ":"JWT"}`), "algorithm"},
-				{"an alg that is no text", under(`{"alg":["` + issuer.Algorithm + `"]}`), "algorithm"},
-				{"an alg twice", under(`{"alg":"none","alg":"` + issuer.Algorithm + `"}`), "twice"},
-				{"a kid twice", under(`{"alg":"` + issuer.Algorithm + `","kid":"a","kid":"b"}`), "twice"},
-				{"a kid that is no text", under(`{"alg":"` + issuer.Algorithm + `","kid":{}}`), "kid"},
+				{"an alg that is not a string", under(`{"alg":["` + issuer.Algorithm + `"]}`), "algorithm"},
+				{"a duplicate alg", under(`{"alg":"none","alg":"` + issuer.Algorithm + `"}`), "duplicate"},
+				{"a duplicate kid", under(`{"alg":"` + issuer.Algorithm + `","kid":"a","kid":"b"}`), "duplicate"},
+				{"a kid that is not a string", under(`{"alg":"` + issuer.Algorithm + `","kid":{}}`), "kid"},
 				{"critical extensions", under(`{"alg":"` + issuer.Algorithm + `","crit":["exp"]}`), "crit"},
 				{"the algorithm of another issuer", other.raw(t, other.header(), issuer.claims("")), "algorithm"},
 				{"another issuer in the claims", with(fmt.Sprintf(`"iss":%q`, other.Name)), "algorithm"},
 				{"the key of another issuer", other.raw(t, issuer.header(), issuer.claims("")), "signature"},
 				{"no signature", parts[0] + "." + parts[1] + ".", "signature"},
-				{"other claims under a good signature", parts[0] + "." + strings.Split(with(`"sub":"admin"`), ".")[1] + "." + parts[2], "signature"},
-				{"a signature cut short", parts[0] + "." + parts[1] + "." + parts[2][:32], "signature"},
-				{"a signature that goes on", good + "AAAA", "signature"},
+				{
+					"other claims with the signature kept",
+					parts[0] + "." + strings.Split(with(`"sub":"admin"`), ".")[1] + "." + parts[2],
+					"signature",
+				},
+				{"a truncated signature", parts[0] + "." + parts[1] + "." + parts[2][:32], "signature"},
+				{"a signature with trailing bytes", good + "AAAA", "signature"},
 				{"two parts", parts[0] + "." + parts[1], "JWT"},
 				{"four parts", good + ".", "JWT"},
-				{"claims cut short", parts[0] + "." + parts[1][:len(parts[1])/2] + "." + parts[2], "JWT"},
+				{"truncated claims", parts[0] + "." + parts[1][:len(parts[1])/2] + "." + parts[2], "JWT"},
 				{"padding", good + "=", "JWT"},
-				{"another alphabet", strings.Replace(good, ".", "+.", 1), "JWT"},
+				{"standard instead of URL-safe base64", strings.Replace(good, ".", "+.", 1), "JWT"},
 				{"a space in front", " " + good, "JWT"},
 				{"a NUL at the end", good + "\x00", "JWT"},
 				{"a line break in the signature", good[:len(good)-4] + "\n" + good[len(good)-4:], "line breaks"},
 				{"a line break at the end", good + "\r\n", "line breaks"},
-				{"nothing", "", "JWT"},
-				{"dots", "..", "JWT"},
-				{"far too much", strings.Repeat("a", 1<<20), "long"},
-				{"a good token that is too long", with(`"x":"` + strings.Repeat("x", 8<<10) + `"`), "long"},
+				{"an empty token", "", "JWT"},
+				{"three empty parts", "..", "JWT"},
+				{"a megabyte", strings.Repeat("a", 1<<20), "long"},
+				{"a valid token that is too long", with(`"x":"` + strings.Repeat("x", 8<<10) + `"`), "long"},
 				{"claims that are an array", issuer.raw(t, issuer.header(), `[]`), "JWT"},
-				{"claims that are a text", issuer.raw(t, issuer.header(), `"x"`), "JWT"},
+				{"claims that are a string", issuer.raw(t, issuer.header(), `"x"`), "JWT"},
 				{"claims that are null", issuer.raw(t, issuer.header(), `null`), "issuer"},
-				{"claims that are empty", issuer.raw(t, issuer.header(), `{}`), "issuer"},
-				{"claims that are no JSON", issuer.raw(t, issuer.header(), `{"iss":`), "JWT"},
+				{"an empty object of claims", issuer.raw(t, issuer.header(), `{}`), "issuer"},
+				{"claims that are not JSON", issuer.raw(t, issuer.header(), `{"iss":`), "JWT"},
 				{"two objects of claims", issuer.raw(t, issuer.header(), issuer.claims("")+issuer.claims("")), "JWT"},
 				{"a header that is an array", under(`[]`), "JWT"},
 				{"a header that is null", under(`null`), "algorithm"},
-				{"an issuer twice", with(`"sub":"teacher","iss":"` + other.Name + `"`), "twice"},
-				{"a subject twice", with(`"iss":"` + issuer.Name + `","sub":"admin"`), "twice"},
-				{"a claim twice, once with an escape", with(`"iss":"` + issuer.Name + `","\u0073ub":"admin"`), "twice"},
+				{"a duplicate issuer", with(`"sub":"teacher","iss":"` + other.Name + `"`), "duplicate"},
+				{"a duplicate subject", with(`"iss":"` + issuer.Name + `","sub":"admin"`), "duplicate"},
+				{"a duplicate claim in escaped letters", with(`"iss":"` + issuer.Name + `","\u0073ub":"admin"`), "duplicate"},
 				{"an array of audiences", with(`"aud":["example.org"]`), "JWT"},
 				{"an audience that is null", with(`"aud":null`), "audience"},
 				{"a subject that is a number", with(`"sub":7`), "JWT"},
 				{"a subject with a NUL", with(`"sub":"teacher\u0000"`), "JWT"},
 				{"an audience with a NUL", with(`"aud":"example.org:\u0000"`), "JWT"},
-				{"no expiry", issuer.raw(t, issuer.header(), fmt.Sprintf(`{"iss":%q,"aud":"example.org","sub":"teacher"}`, issuer.Name)), "exp"},
+				{
+					"no expiry",
+					issuer.raw(t, issuer.header(), fmt.Sprintf(`{"iss":%q,"aud":"example.org","sub":"teacher"}`, issuer.Name)),
+					"exp",
+				},
 				{"an expiry of null", with(`"exp":null`), "exp"},
-				{"an expiry long enough ago", with(fmt.Sprintf(`"exp":%d`, now.Add(-auth.Leeway).Unix())), "expired"},
+				{"an expiry before the leeway", with(fmt.Sprintf(`"exp":%d`, now.Add(-auth.Leeway).Unix())), "expired"},
 				{"an expiry of 0", with(`"exp":0`), "expired"},
 				{"a negative expiry", with(`"exp":-1`), "JWT"},
 				{"an expiry with a fraction", with(`"exp":1900000000.5`), "JWT"},
 				{"an expiry with an exponent", with(`"exp":1e300`), "JWT"},
-				{"an expiry that fits no number", with(`"exp":18446744073709551616`), "JWT"},
-				{"an expiry in words", with(`"exp":"1900000000"`), "JWT"},
-				{"a beginning in some time", with(fmt.Sprintf(`"nbf":%d`, now.Add(auth.Leeway).Unix()+1)), "nbf"},
-				{"a beginning beyond all calendars", with(`"nbf":18446744073709551615`), "nbf"},
+				{"an expiry above the largest uint64", with(`"exp":18446744073709551616`), "JWT"},
+				{"an expiry that is a string", with(`"exp":"1900000000"`), "JWT"},
+				{"a start after the leeway", with(fmt.Sprintf(`"nbf":%d`, now.Add(auth.Leeway).Unix()+1)), "nbf"},
+				{"a start of the largest uint64", with(`"nbf":18446744073709551615`), "nbf"},
 			} {
-				t.Run("refuses "+c.name, func(t *testing.T) { refuses(t, verifier, c.token, c.reason) })
+				t.Run("rejects "+c.name, func(t *testing.T) { rejects(t, verifier, c.token, c.reason) })
 			}
 			if issuer.PublicKey != nil {
-				t.Run("refuses HS256 with the public key as the secret", func(t *testing.T) {
-					forged := tenant{method: jwt.SigningMethodHS256, key: issuer.PublicKey}
-					refuses(t, verifier, forged.raw(t, `{"alg":"HS256"}`, issuer.claims("")), "algorithm")
+				t.Run("rejects HS256 with the public key as the secret", func(t *testing.T) {
+					forged := testIssuer{method: jwt.SigningMethodHS256, key: issuer.PublicKey}
+					rejects(t, verifier, forged.raw(t, `{"alg":"HS256"}`, issuer.claims("")), "algorithm")
 				})
 			}
 		})
 	}
 }
 
-// FuzzVerify knows every token that was signed: no other may be taken.
+// FuzzVerify demands that only the tokens that the issuers signed are accepted.
 func FuzzVerify(f *testing.F) {
-	all := tenants(f)
+	all := testIssuers(f)
 	verifier := verifierOf(f, all)
-	genuine := map[string]bool{}
+	valid := map[string]bool{}
 	for _, issuer := range all {
 		token := issuer.raw(f, issuer.header(), issuer.claims(""))
-		genuine[token] = true
+		valid[token] = true
 		f.Add(token)
 		f.Add(issuer.raw(f, issuer.header(), issuer.claims(`"exp":1`)))
 		f.Add(issuer.raw(f, `{"alg":"none"}`, issuer.claims("")))
@@ -151,16 +162,16 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		account, err := verifier.Verify(t.Context(), token, now)
-		if (err == nil) != genuine[token] {
-			t.Errorf("%q is taken for %v, %v", token, account, err)
+		if (err == nil) != valid[token] {
+			t.Errorf("%q is accepted for %v, %v", token, account, err)
 		}
 	})
 }
 
-// FuzzClaims has whatever claims signed: what is taken is what a plain reader of JSON finds there.
+// FuzzClaims signs arbitrary claims and demands that Verify reads the same values as encoding/json.
 func FuzzClaims(f *testing.F) {
-	issuer := tenants(f)[3]
-	verifier := verifierOf(f, []tenant{issuer})
+	issuer := testIssuers(f)[3]
+	verifier := verifierOf(f, []testIssuer{issuer})
 	for _, changes := range []string{"", `"sub":"ü"`, `"exp":1e9`, `"sub":"\ud800"`, `"aud":"example.org:x"`} {
 		f.Add(issuer.claims(changes))
 	}
@@ -170,11 +181,12 @@ func FuzzClaims(f *testing.F) {
 			return
 		}
 		var plain map[string]any
-		if err := json.Unmarshal([]byte(claims), &plain); err != nil || plain["iss"] != issuer.Name || plain["sub"] != account.Label || plain["aud"] != account.Audience {
-			t.Errorf("%q is taken for %v", claims, account)
+		err = json.Unmarshal([]byte(claims), &plain)
+		if err != nil || plain["iss"] != issuer.Name || plain["sub"] != account.Label || plain["aud"] != account.Audience {
+			t.Errorf("%q is accepted for %v", claims, account)
 		}
 		if exp, ok := plain["exp"].(float64); !ok || exp <= float64(now.Add(-auth.Leeway).Unix()) {
-			t.Errorf("%q is taken", claims)
+			t.Errorf("%q is accepted", claims)
 		}
 	})
 }

@@ -11,71 +11,72 @@ import (
 	"minigroups/minigroup"
 )
 
-// PolicyKind says how it is decided who may do something in an audience.
+// PolicyKind selects how access to the minigroups of an audience is decided.
 type PolicyKind string
 
 // The kinds of policies.
 const (
-	// PolicyNone lets every account do everything.
+	// PolicyNone allows every account everything.
 	PolicyNone PolicyKind = "none"
-	// PolicyLocal lets the trusted accounts do everything and everybody else nothing.
+	// PolicyLocal allows the trusted accounts everything and other accounts nothing.
 	PolicyLocal PolicyKind = "local"
-	// PolicyLocalWhitelist lets accounts do what a record says, word for word, and nothing else.
+	// PolicyLocalWhitelist allows an account exactly what a record lists.
 	PolicyLocalWhitelist PolicyKind = "localwhitelist"
-	// PolicyHTTP lets the trusted accounts do everything, and asks the tenant's own service about everybody else.
+	// PolicyHTTP allows the trusted accounts everything and asks the tenant's service about other accounts.
 	PolicyHTTP PolicyKind = "http"
 )
 
-// Policy says who may do something with the minigroups of one audience.
+// Policy decides access to the minigroups of one audience.
 type Policy struct {
 	Kind PolicyKind
-	// Trusted are account ids; for PolicyLocal and PolicyHTTP.
+	// Trusted lists account ids; used by PolicyLocal and PolicyHTTP.
 	Trusted []string
-	// Records are for PolicyLocalWhitelist.
+	// Records are used by PolicyLocalWhitelist.
 	Records []Record
-	// Tenant is who is asked; for PolicyHTTP.
-	Tenant Tenant
-	// Timeout bounds each of at most Attempts questions to it, the wait for its turn included.
+	// Service decides for PolicyHTTP.
+	Service TenantService
+	// Timeout bounds each attempt to reach Service, the wait for the semaphore included. Attempts is the maximum number of
+	// attempts per request, at least 1. Both are required by PolicyHTTP.
 	Timeout  time.Duration
 	Attempts int
 }
 
-// Record allows one thing.
+// Record allows one account one action on one object.
 type Record struct {
-	// Subject is the account id of who may.
+	// Subject is the id of the account.
 	Subject string
-	// Object is to what, such as classrooms and an id.
+	// Object is a path such as classrooms and an id.
 	Object []string
 	Action string
 }
 
-// Options are what holds for all audiences.
+// Options apply to all audiences.
 type Options struct {
 	// Objects is the first element of every object: classrooms.
 	Objects string
-	// CacheAllowed and CacheDenied are how long an answer of a tenant is used again; 0: not at all.
-	RememberAllowed, RememberDenied time.Duration
-	// Concurrency bounds the questions that one tenant is asked at a time.
+	// CacheAllowed and CacheDenied are how long a decision of a tenant service is cached; 0 disables the cache.
+	CacheAllowed, CacheDenied time.Duration
+	// Concurrency is the maximum number of concurrent requests to one tenant service.
 	Concurrency int
-	// Answered is told of every question that was answered, by the tenant or from what is remembered; nil: nobody is.
-	Answered func(audience string, remembered bool)
-	// Failed is told of every question that a tenant did not answer; nil: nobody is.
+	// Answered, if set, is called for each decision: of the tenant service, or of the cache.
+	Answered func(audience string, cached bool)
+	// Failed, if set, is called for each attempt that returned no decision.
 	Failed func(ctx context.Context, audience string, err error)
 }
 
-// Authorizer decides who may do what. It is safe for concurrent use.
+// Authorizer decides which account may do what. It is safe for concurrent use.
 type Authorizer struct {
 	objects string
 	rules   map[string]rule
 }
 
-// rule decides within one audience. Accounts are compared part by part: label "a.b" of audience "c" and label "a" of
-// audience "b.c" are written alike.
+// rule is a parsed Policy. It compares accounts part by part, because label "a.b" of audience "c" and label "a" of
+// audience "b.c" have the same account id.
 type rule struct {
-	everybody bool
-	trusted   []Account
-	records   []record
-	tenant    *asked // nil: nobody is asked
+	allowAll bool
+	trusted  []Account
+	records  []record
+	remote   *remotePolicy // nil unless the kind is PolicyHTTP
 }
 
 type record struct {
@@ -84,8 +85,8 @@ type record struct {
 	action  string
 }
 
-// NewAuthorizer makes an authorizer from a policy per audience (of the minigroups, not of the caller). It returns an
-// error that lists every policy of an unknown kind or without a tenant to ask, and every account that is no account id.
+// NewAuthorizer takes one policy per audience of minigroups (not per audience of callers). It returns one error for all
+// invalid policies: unknown kinds, missing tenant services and settings of PolicyHTTP, malformed account ids.
 func NewAuthorizer(policies map[string]Policy, options Options) (*Authorizer, error) {
 	a := &Authorizer{objects: options.Objects, rules: make(map[string]rule, len(policies))}
 	var errs []error
@@ -116,7 +117,7 @@ func (p Policy) rule(audience string, options Options) (rule, error) {
 	}
 	switch p.Kind {
 	case PolicyNone:
-		r.everybody = true
+		r.allowAll = true
 	case PolicyLocal, PolicyHTTP:
 		for _, id := range p.Trusted {
 			r.trusted = append(r.trusted, account(id))
@@ -126,32 +127,35 @@ func (p Policy) rule(audience string, options Options) (rule, error) {
 			r.records = append(r.records, record{account(allowed.Subject), allowed.Object, allowed.Action})
 		}
 	default:
-		return rule{}, fmt.Errorf("kind %q: must be %s, %s, %s or %s", p.Kind, PolicyNone, PolicyLocal, PolicyLocalWhitelist, PolicyHTTP)
+		return rule{}, fmt.Errorf("kind %q: must be %s, %s, %s or %s",
+			p.Kind, PolicyNone, PolicyLocal, PolicyLocalWhitelist, PolicyHTTP)
 	}
 	if p.Kind == PolicyHTTP {
 		var err error
-		r.tenant, err = newAsked(audience, p, options)
+		r.remote, err = newRemotePolicy(audience, p, options)
 		errs = append(errs, err)
 	}
 	return r, errors.Join(errs...)
 }
 
-// Authorize returns nil where account may do action in this audience: to its minigroups in general, or to the one of this
-// id. Otherwise it returns a *minigroup.Error: of kind AccessDenied, also in an audience without a policy, where nobody may
-// do anything; or AuthorizationFailed where the tenant gave no answer. Any other error is that of ctx.
+// Authorize returns nil if account may do action in this audience: on its minigroups in general or, with an id, on
+// that minigroup. Otherwise it returns a *minigroup.Error: of kind AccessDenied, also for an audience without a
+// policy; or of kind AuthorizationFailed if the tenant service made no decision. Any other error is ctx.Err().
 func (a *Authorizer) Authorize(ctx context.Context, account Account, audience, action string, id ...string) error {
 	object := append([]string{a.objects}, id...)
 	r := a.rules[audience]
-	if r.everybody || slices.Contains(r.trusted, account) || r.listed(account, object, action) {
+	if r.allowAll || slices.Contains(r.trusted, account) || r.listed(account, object, action) {
 		return nil
 	}
-	if r.tenant != nil {
-		allowed, err := r.tenant.allows(ctx, question{account, object, action})
+	if r.remote != nil {
+		request := authorizationRequest{account: account, object: object, action: action}
+		allowed, err := r.remote.allows(ctx, request)
 		if allowed || err != nil {
 			return err
 		}
 	}
-	return minigroup.Errorf(minigroup.AccessDenied, "%s may not %s %s of audience %s", account, action, strings.Join(object, "/"), audience)
+	return minigroup.Errorf(minigroup.AccessDenied, "%s may not %s %s of audience %s",
+		account, action, strings.Join(object, "/"), audience)
 }
 
 func (r rule) listed(account Account, object []string, action string) bool {

@@ -13,7 +13,9 @@ func TestAuthorize(t *testing.T) {
 	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
 		"open.example":   {Kind: auth.PolicyNone},
 		"closed.example": {Kind: auth.PolicyLocal, Trusted: []string{"teacher.school.example"}},
-		"listed.example": {Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{{Subject: "teacher.school.example", Object: []string{"classrooms"}, Action: "create"}}},
+		"listed.example": {Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{
+			{Subject: "teacher.school.example", Object: []string{"classrooms"}, Action: "create"},
+		}},
 		"wider.example": {Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{
 			{Subject: "teacher.school.example", Object: []string{"classrooms"}, Action: "read"},
 			{Subject: "teacher.school.example", Object: []string{"classrooms", "x"}, Action: "create"},
@@ -24,21 +26,26 @@ func TestAuthorize(t *testing.T) {
 		t.Fatal(err)
 	}
 	teacher := auth.Account{Label: "teacher", Audience: "school.example"}
+	sameID := auth.Account{Label: "teacher.school", Audience: "example"}
 	for name, c := range map[string]struct {
 		account  auth.Account
 		audience string
 		allowed  bool
 	}{
-		"none lets everybody":                              {auth.Account{Label: "x", Audience: "y"}, "open.example", true},
-		"local lets the trusted":                           {teacher, "closed.example", true},
-		"local refuses others":                             {auth.Account{Label: "pupil", Audience: "school.example"}, "closed.example", false},
-		"local refuses the same label elsewhere":           {auth.Account{Label: "teacher", Audience: "other.example"}, "closed.example", false},
-		"local refuses another account with the same id":   {auth.Account{Label: "teacher.school", Audience: "example"}, "closed.example", false},
-		"localwhitelist lets what is listed":               {teacher, "listed.example", true},
-		"localwhitelist refuses others":                    {auth.Account{Label: "teacher.school", Audience: "example"}, "listed.example", false},
-		"localwhitelist refuses other objects and actions": {teacher, "wider.example", false},
-		"an unknown audience is refused":                   {teacher, "unknown.example", false},
-		"an empty audience is refused":                     {teacher, "", false},
+		"none allows every account":     {auth.Account{Label: "x", Audience: "y"}, "open.example", true},
+		"local allows trusted accounts": {teacher, "closed.example", true},
+		"local denies other accounts": {
+			auth.Account{Label: "pupil", Audience: "school.example"}, "closed.example", false,
+		},
+		"local denies the same label of another audience": {
+			auth.Account{Label: "teacher", Audience: "other.example"}, "closed.example", false,
+		},
+		"local denies another account with the same id":   {sameID, "closed.example", false},
+		"localwhitelist allows what a record lists":       {teacher, "listed.example", true},
+		"localwhitelist denies other accounts":            {sameID, "listed.example", false},
+		"localwhitelist denies other objects and actions": {teacher, "wider.example", false},
+		"an unknown audience is denied":                   {teacher, "unknown.example", false},
+		"an empty audience is denied":                     {teacher, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := authorizer.Authorize(t.Context(), c.account, c.audience, "create")
@@ -48,26 +55,29 @@ func TestAuthorize(t *testing.T) {
 				}
 				return
 			}
-			var refusal *minigroup.Error
-			if !errors.As(err, &refusal) || refusal.Kind != minigroup.AccessDenied {
+			var denial *minigroup.Error
+			if !errors.As(err, &denial) || denial.Kind != minigroup.AccessDenied {
 				t.Fatalf("got %v, want access_denied", err)
 			}
 		})
 	}
 }
 
-func TestNewAuthorizerRefuses(t *testing.T) {
+func TestNewAuthorizerRejects(t *testing.T) {
 	for name, policy := range map[string]auth.Policy{
-		"an unknown kind":                      {Kind: "ldap"},
-		"nobody to ask":                        {Kind: auth.PolicyHTTP, Timeout: time.Second, Attempts: 1},
-		"no time for an answer":                {Kind: auth.PolicyHTTP, Tenant: &iam{}, Attempts: 1},
-		"no attempt":                           {Kind: auth.PolicyHTTP, Tenant: &iam{}, Timeout: time.Second},
-		"a record for no account":              {Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{{Subject: "teacher"}}},
-		"a missing kind":                       {},
-		"a trusted account that is no account": {Kind: auth.PolicyLocal, Trusted: []string{"teacher"}},
+		"an unknown kind":   {Kind: "ldap"},
+		"no tenant service": {Kind: auth.PolicyHTTP, Timeout: time.Second, Attempts: 1},
+		"no timeout":        {Kind: auth.PolicyHTTP, Service: &fakeService{}, Attempts: 1},
+		"no attempts":       {Kind: auth.PolicyHTTP, Service: &fakeService{}, Timeout: time.Second},
+		"a record with a malformed account id": {
+			Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{{Subject: "teacher"}},
+		},
+		"a missing kind":                 {},
+		"a malformed trusted account id": {Kind: auth.PolicyLocal, Trusted: []string{"teacher"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := auth.NewAuthorizer(map[string]auth.Policy{"a": policy}, auth.Options{Objects: "classrooms", Concurrency: 1}); err == nil {
+			options := auth.Options{Objects: "classrooms", Concurrency: 1}
+			if _, err := auth.NewAuthorizer(map[string]auth.Policy{"a": policy}, options); err == nil {
 				t.Fatal("no error")
 			}
 		})

@@ -12,16 +12,17 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// claims are what a token says. The library's own would take an array for aud, a fraction for exp, a member that is there
-// twice, and ISS for iss.
+// claims are the claims of a token that we read. The library's claims would accept an array as aud, a fraction as exp,
+// duplicate members, and ISS for iss.
 type claims struct {
-	jwt.Claims // nil: the library is not asked to judge them
+	jwt.Claims // nil: only satisfies the interface; the library does not validate claims
 
 	issuer, audience, subject string
 	expires, notBefore        *uint64 // unix seconds
 }
 
-// UnmarshalJSON demands that iss, aud and sub are strings, exp and nbf natural numbers, and each is there at most once.
+// UnmarshalJSON returns an error unless iss, aud and sub are strings and exp and nbf are natural numbers. Each is
+// optional and must not be duplicated.
 func (c *claims) UnmarshalJSON(data []byte) error {
 	found, err := members(data)
 	if err != nil {
@@ -42,9 +43,9 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// kidOf reads the name of a token's key from its header, once more, as the library has taken the last of two members that
-// are called alike. It refuses a header with extensions that a reader must understand (crit): we know none. What the header
-// says about where a key is to be had (jku, jwk, x5u, x5c) is not looked at.
+// kidOf returns the key id (kid) in the header of a token; empty if there is none. It parses the header a second time,
+// because the library silently takes the last of duplicate members. It rejects critical extensions (crit), since we
+// implement none, and ignores key sources in the header (jku, jwk, x5u, x5c).
 func kidOf(token string) (string, error) {
 	segment, _, _ := strings.Cut(token, ".")
 	header, err := base64.RawURLEncoding.DecodeString(segment)
@@ -67,7 +68,7 @@ func kidOf(token string) (string, error) {
 	return kid, nil
 }
 
-// members reads a JSON object. It refuses one that has a member twice, as readers disagree about which of them counts.
+// members parses a JSON object. It rejects duplicate members, because parsers disagree on which one is effective.
 func members(data []byte) (map[string]json.RawMessage, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
@@ -79,9 +80,9 @@ func members(data []byte) (map[string]json.RawMessage, error) {
 		if err != nil {
 			return nil, err
 		}
-		name, _ := token.(string) // a member begins with nothing else
-		if _, twice := found[name]; twice {
-			return nil, errors.New("a member is there twice")
+		name, _ := token.(string) // the decoder allows only strings here
+		if _, duplicate := found[name]; duplicate {
+			return nil, errors.New("duplicate member")
 		}
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {

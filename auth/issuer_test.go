@@ -18,15 +18,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// tenant is an issuer and what it signs with.
-type tenant struct {
+// testIssuer is an issuer with its signing key.
+type testIssuer struct {
 	auth.Issuer
 	method jwt.SigningMethod
 	key    any
 }
 
-// tenants has an issuer for every algorithm, each for the audience example.org.
-func tenants(t testing.TB) []tenant {
+// testIssuers returns one issuer per algorithm, each for the audience example.org.
+func testIssuers(t testing.TB) []testIssuer {
 	t.Helper()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -35,7 +35,7 @@ func tenants(t testing.TB) []tenant {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
 	secret := []byte(rand.Text() + rand.Text())
-	all := []tenant{
+	all := []testIssuer{
 		{auth.Issuer{Algorithm: auth.ES256, PublicKey: pemOf(t, "PUBLIC KEY", &ec.PublicKey)}, jwt.SigningMethodES256, ec},
 		{auth.Issuer{Algorithm: auth.RS256, PublicKey: pemOf(t, "PUBLIC KEY", &rs.PublicKey)}, jwt.SigningMethodRS256, rs},
 		{auth.Issuer{Algorithm: auth.EdDSA, PublicKey: pemOf(t, "PUBLIC KEY", public)}, jwt.SigningMethodEdDSA, private},
@@ -47,11 +47,11 @@ func tenants(t testing.TB) []tenant {
 	return all
 }
 
-func verifierOf(t testing.TB, tenants []tenant) *auth.Verifier {
+func verifierOf(t testing.TB, all []testIssuer) *auth.Verifier {
 	t.Helper()
 	var issuers []auth.Issuer
-	for _, tenant := range tenants {
-		issuers = append(issuers, tenant.Issuer)
+	for _, issuer := range all {
+		issuers = append(issuers, issuer.Issuer)
 	}
 	verifier, err := auth.NewVerifier(issuers)
 	must(t, err)
@@ -65,7 +65,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func TestNewVerifierRefuses(t *testing.T) {
+func TestNewVerifierRejects(t *testing.T) {
 	p256, p384 := newKeyPair(t, elliptic.P256()), newKeyPair(t, elliptic.P384())
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	must(t, err)
@@ -73,29 +73,35 @@ func TestNewVerifierRefuses(t *testing.T) {
 	must(t, err)
 	good := auth.Issuer{Name: "iam", Audiences: []string{"a"}, Algorithm: auth.ES256, PublicKey: p256.public}
 	for name, change := range map[string]func(*auth.Issuer){
-		"no name":                         func(i *auth.Issuer) { i.Name = "" },
-		"no audiences":                    func(i *auth.Issuer) { i.Audiences = nil },
-		"an empty audience":               func(i *auth.Issuer) { i.Audiences = []string{""} },
-		"no algorithm":                    func(i *auth.Issuer) { i.Algorithm = "" },
-		"the algorithm none":              func(i *auth.Issuer) { i.Algorithm = "none" },
-		"another algorithm":               func(i *auth.Issuer) { i.Algorithm = "ES384" },
-		"a public key as a secret":        func(i *auth.Issuer) { i.Algorithm = auth.HS256 },
-		"a key for another algorithm":     func(i *auth.Issuer) { i.Algorithm = auth.RS256 },
-		"an EC key for EdDSA":             func(i *auth.Issuer) { i.Algorithm = auth.EdDSA },
-		"no key":                          func(i *auth.Issuer) { i.PublicKey = nil },
-		"an empty key":                    func(i *auth.Issuer) { i.PublicKey = []byte{} },
-		"two keys":                        func(i *auth.Issuer) { i.Secret = make([]byte, 32) },
-		"a key and a set":                 func(i *auth.Issuer) { i.Keys = keySet{} },
-		"a set for HS256":                 func(i *auth.Issuer) { i.PublicKey, i.Keys, i.Algorithm = nil, keySet{}, auth.HS256 },
-		"a secret for ES256":              func(i *auth.Issuer) { i.PublicKey, i.Secret = nil, make([]byte, 32) },
-		"a short secret":                  func(i *auth.Issuer) { i.PublicKey, i.Secret, i.Algorithm = nil, make([]byte, 31), auth.HS256 },
-		"a private key":                   func(i *auth.Issuer) { i.PublicKey = p256.private },
-		"a key on another curve":          func(i *auth.Issuer) { i.PublicKey = p384.public },
-		"a short RSA key":                 func(i *auth.Issuer) { i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &weak.PublicKey) },
-		"a point beside the curve":        func(i *auth.Issuer) { i.PublicKey = slices.Concat(point[:64], []byte{point[64] ^ 1}) },
+		"no name":                     func(i *auth.Issuer) { i.Name = "" },
+		"no audiences":                func(i *auth.Issuer) { i.Audiences = nil },
+		"an empty audience":           func(i *auth.Issuer) { i.Audiences = []string{""} },
+		"no algorithm":                func(i *auth.Issuer) { i.Algorithm = "" },
+		"the algorithm none":          func(i *auth.Issuer) { i.Algorithm = "none" },
+		"another algorithm":           func(i *auth.Issuer) { i.Algorithm = "ES384" },
+		"a public key as a secret":    func(i *auth.Issuer) { i.Algorithm = auth.HS256 },
+		"a key for another algorithm": func(i *auth.Issuer) { i.Algorithm = auth.RS256 },
+		"an EC key for EdDSA":         func(i *auth.Issuer) { i.Algorithm = auth.EdDSA },
+		"no key":                      func(i *auth.Issuer) { i.PublicKey = nil },
+		"an empty key":                func(i *auth.Issuer) { i.PublicKey = []byte{} },
+		"two keys":                    func(i *auth.Issuer) { i.Secret = make([]byte, 32) },
+		"a key and a key set":         func(i *auth.Issuer) { i.Keys = keySet{} },
+		"a key set for HS256":         func(i *auth.Issuer) { i.PublicKey, i.Keys, i.Algorithm = nil, keySet{}, auth.HS256 },
+		"a secret for ES256":          func(i *auth.Issuer) { i.PublicKey, i.Secret = nil, make([]byte, 32) },
+		"a short secret": func(i *auth.Issuer) {
+			i.PublicKey, i.Secret, i.Algorithm = nil, make([]byte, 31), auth.HS256
+		},
+		"a private key":          func(i *auth.Issuer) { i.PublicKey = p256.private },
+		"a key on another curve": func(i *auth.Issuer) { i.PublicKey = p384.public },
+		"a short RSA key": func(i *auth.Issuer) {
+			i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &weak.PublicKey)
+		},
+		"a point not on the curve": func(i *auth.Issuer) {
+			i.PublicKey = slices.Concat(point[:64], []byte{point[64] ^ 1})
+		},
 		"a point for another algorithm":   func(i *auth.Issuer) { i.Algorithm, i.PublicKey = auth.RS256, point },
 		"a compressed or truncated point": func(i *auth.Issuer) { i.PublicKey = point[:64] },
-		"a broken key": func(i *auth.Issuer) {
+		"a malformed key": func(i *auth.Issuer) {
 			i.PublicKey = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte("x")})
 		},
 	} {
@@ -107,34 +113,35 @@ func TestNewVerifierRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an issuer that is there twice", func(t *testing.T) {
+	t.Run("a duplicate issuer", func(t *testing.T) {
 		if _, err := auth.NewVerifier([]auth.Issuer{good, good}); err == nil {
 			t.Fatal("no error")
 		}
 	})
-	t.Run("but not the bare point of a key", func(t *testing.T) {
+	t.Run("but accepts an uncompressed point", func(t *testing.T) {
 		good.PublicKey = point
-		token := signed(t, jwt.SigningMethodES256, p256.key, jwt.MapClaims{"iss": "iam", "aud": "a", "sub": "s", "exp": now.Unix()})
+		claims := jwt.MapClaims{"iss": "iam", "aud": "a", "sub": "s", "exp": now.Unix()}
+		token := sign(t, jwt.SigningMethodES256, p256.key, claims)
 		if _, err := newVerifier(t, good).Verify(t.Context(), token, now); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// keySet are keys by name.
+// keySet holds keys by key id. A nil keySet is not available.
 type keySet map[string][]any
 
-var errAway = errors.New("away")
+var errUnavailable = errors.New("unavailable")
 
 func (k keySet) Lookup(_ context.Context, kid, _ string) ([]any, error) {
 	if k == nil {
-		return nil, errAway
+		return nil, errUnavailable
 	}
 	return k[kid], nil
 }
 
-func TestKeysThatChange(t *testing.T) {
-	all := tenants(t)
+func TestRotatingKeys(t *testing.T) {
+	all := testIssuers(t)
 	ec, rs, secret := all[0], all[1], all[3]
 	ecKey, rsKey := ec.key.(*ecdsa.PrivateKey), rs.key.(*rsa.PrivateKey)
 	keys := keySet{
@@ -150,7 +157,8 @@ func TestKeysThatChange(t *testing.T) {
 		auth.Issuer{Name: "down", Audiences: []string{"a"}, Algorithm: auth.ES256, Keys: keySet(nil)},
 	)
 	token := func(issuer, kid string) string {
-		unsigned := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"iss": issuer, "aud": "a", "sub": "s", "exp": now.Unix()})
+		claims := jwt.MapClaims{"iss": issuer, "aud": "a", "sub": "s", "exp": now.Unix()}
+		unsigned := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
 		unsigned.Header["kid"] = kid
 		signed, err := unsigned.SignedString(ecKey)
 		must(t, err)
@@ -162,9 +170,9 @@ func TestKeysThatChange(t *testing.T) {
 		}
 	}
 	for _, kid := range []string{"rsa", "two", "private", "secret", "unknown", "../../etc/passwd", "' OR 1=1 --", ""} {
-		refuses(t, verifier, token("iam", kid), "kid")
+		rejects(t, verifier, token("iam", kid), "kid")
 	}
-	t.Run("an issuer whose keys cannot be had is no fault of the caller, and of no other issuer", func(t *testing.T) {
+	t.Run("unavailable keys of one issuer are ServiceUnavailable and do not affect another issuer", func(t *testing.T) {
 		_, err := verifier.Verify(t.Context(), token("down", "good"), now)
 		var problem *minigroup.Error
 		if !errors.As(err, &problem) || problem.Kind != minigroup.ServiceUnavailable {
@@ -174,9 +182,9 @@ func TestKeysThatChange(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a caller who has left is told nothing", func(t *testing.T) {
-		ctx, leave := context.WithCancel(t.Context())
-		leave()
+	t.Run("a cancelled context returns its own error", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
 		if _, err := verifier.Verify(ctx, token("down", "good"), now); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

@@ -20,22 +20,22 @@ const (
 	EdDSA = "EdDSA" // Ed25519
 )
 
-// Keys are the public keys of an issuer that may change while we run. It is safe for concurrent use.
+// Keys are the public keys of an issuer that rotates them. It is safe for concurrent use.
 type Keys interface {
-	// Lookup returns the keys of this name (kid) that may sign with this algorithm, all those for the algorithm where the
-	// token names none. An error means that they cannot be had at the moment.
+	// Lookup returns the keys with this key id (kid) and algorithm; for an empty kid, all keys for the algorithm. An error
+	// means that the keys are not available at the moment.
 	Lookup(ctx context.Context, kid, algorithm string) ([]any, error)
 }
 
-// minSecretBytes is what RFC 7518 demands of a secret for HS256.
+// minSecretBytes is the minimum length of an HS256 secret, from RFC 7518.
 const minSecretBytes = 32
 
-// What is taken for the modulus of an RSA key. A longer one makes every token expensive.
+// The accepted range of an RSA modulus. A longer one makes each verification expensive.
 const minRSABits, maxRSABits = 2048, 8192
 
-// fits returns an error where key cannot verify what was signed with algorithm. Nothing is verified with a key that does
-// not: a public key is never taken for a secret.
-func fits(key any, algorithm string) error {
+// checkKey returns an error unless key has the type and size that algorithm requires. Checking each key before use
+// prevents algorithm confusion, such as a public key used as an HS256 secret.
+func checkKey(key any, algorithm string) error {
 	switch algorithm {
 	case ES256:
 		if key, ok := key.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
@@ -59,12 +59,12 @@ func fits(key any, algorithm string) error {
 	return nil
 }
 
-// parsePublicKey reads a PEM block or, for ES256, the bare uncompressed point 04‖X‖Y.
+// parsePublicKey parses a PEM block or, for ES256, the uncompressed point 04‖X‖Y without encoding.
 func parsePublicKey(data []byte, algorithm string) (any, error) {
 	if algorithm == ES256 && len(data) == 65 && data[0] == 4 {
 		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), data)
 		if err != nil {
-			return nil, errors.New("is no point on P-256")
+			return nil, errors.New("is not a point on P-256")
 		}
 		return key, nil
 	}
@@ -75,8 +75,8 @@ func parsePublicKey(data []byte, algorithm string) (any, error) {
 	return x509.ParsePKIXPublicKey(block.Bytes)
 }
 
-// fixedKey is the one key of an issuer. Which name its tokens give it does not matter.
+// fixedKey is the only key of an issuer. It matches every key id.
 type fixedKey struct{ key any }
 
-// Lookup makes it Keys.
+// Lookup implements Keys.
 func (f fixedKey) Lookup(context.Context, string, string) ([]any, error) { return []any{f.key}, nil }

@@ -17,12 +17,12 @@ import (
 type Signer struct {
 	account Account
 	key     *ecdsa.PrivateKey
-	// own is Token's, signed when it is first asked for.
-	own func() (string, error)
+	// token returns the service's own token, signed at the first call.
+	token func() (string, error)
 }
 
-// NewSigner makes a signer for this account from a PEM block with a PKCS#8 EC key on P-256. It returns an error, which
-// never shows the key, where the account is incomplete or the key is anything else.
+// NewSigner returns a signer for this account. keyPEM is a PEM block with a PKCS#8 EC key on P-256. NewSigner returns
+// an error, which never contains the key, if the account is incomplete or the key is of another kind.
 func NewSigner(account Account, keyPEM []byte) (*Signer, error) {
 	if account.Label == "" || account.Audience == "" {
 		return nil, fmt.Errorf("signer for account %q: label and audience must not be empty", account)
@@ -32,7 +32,9 @@ func NewSigner(account Account, keyPEM []byte) (*Signer, error) {
 		return nil, fmt.Errorf("private key of account %s: %w", account, err)
 	}
 	s := &Signer{account: account, key: key}
-	s.own = sync.OnceValues(func() (string, error) { return s.Issue(account.Audience, account.Audience, account.Label, time.Time{}) })
+	s.token = sync.OnceValues(func() (string, error) {
+		return s.Issue(account.Audience, account.Audience, account.Label, time.Time{})
+	})
 	return s, nil
 }
 
@@ -43,7 +45,7 @@ func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, errors.New("must be a PKCS#8 key (a PEM block PRIVATE KEY)") // the cause could quote the key
+		return nil, errors.New("must be a PKCS#8 key (a PEM block PRIVATE KEY)") // the cause could contain the key
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
@@ -52,15 +54,17 @@ func parsePrivateKey(keyPEM []byte) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// Token is a token by which this service shows itself to others. It never expires, as those services expect, and is always the same.
-func (s *Signer) Token() (string, error) { return s.own() }
+// Token returns the token with which this service authenticates to event, conference and the broker. It never expires,
+// as those services expect. Each call returns the same token.
+func (s *Signer) Token() (string, error) { return s.token() }
 
-// TokenFor signs a token by which this service shows itself to the authorization service of a tenant. It never expires.
+// TokenFor signs a token with which this service authenticates to the authorization service of a tenant. It never
+// expires.
 func (s *Signer) TokenFor(audience string) (string, error) {
 	return s.Issue(s.account.Audience, s.account.Audience+":"+audience, s.account.Label, time.Time{})
 }
 
-// Issue signs a token for the account subject.audience in the name of issuer; with a zero expires it never expires.
+// Issue signs a token of issuer for the account subject.audience. With a zero expires the token never expires.
 func (s *Signer) Issue(issuer, audience, subject string, expires time.Time) (string, error) {
 	c := jwt.MapClaims{"iss": issuer, "aud": audience, "sub": subject}
 	if !expires.IsZero() {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func pemOf(t testing.TB, kind string, key any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-func signed(t *testing.T, method jwt.SigningMethod, key any, claims jwt.MapClaims) string {
+func sign(t *testing.T, method jwt.SigningMethod, key any, claims jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(method, claims).SignedString(key)
 	if err != nil {
@@ -67,28 +68,32 @@ func newVerifier(t *testing.T, issuers ...auth.Issuer) *auth.Verifier {
 	return v
 }
 
-// refuses demands that the token is refused for this reason, which does not quote it.
-func refuses(t *testing.T, verifier *auth.Verifier, token, reason string) {
+// rejects demands that the token is rejected for this reason and that the error does not quote it.
+func rejects(t *testing.T, verifier *auth.Verifier, token, reason string) {
 	t.Helper()
 	account, err := verifier.Verify(t.Context(), token, now)
-	var refusal *minigroup.Error
-	if !errors.As(err, &refusal) || refusal.Kind != minigroup.InvalidAuthentication || account != (auth.Account{}) {
+	var rejection *minigroup.Error
+	if !errors.As(err, &rejection) || rejection.Kind != minigroup.InvalidAuthentication || account != (auth.Account{}) {
 		t.Fatalf("got %v, %v; want invalid_authentication", account, err)
 	}
-	if !strings.Contains(refusal.Detail, reason) {
-		t.Errorf("detail %q does not speak of %q", refusal.Detail, reason)
+	if !strings.Contains(rejection.Detail, reason) {
+		t.Errorf("detail %q does not mention %q", rejection.Detail, reason)
 	}
-	if token != "" && strings.Contains(refusal.Detail, token) {
+	if token != "" && strings.Contains(rejection.Detail, token) {
 		t.Error("the detail quotes the token")
 	}
 }
 
 func TestVerify(t *testing.T) {
 	pair, foreign := newKeyPair(t, elliptic.P256()), newKeyPair(t, elliptic.P256())
-	verifier := newVerifier(t,
-		auth.Issuer{Name: "iam.example.org", Audiences: []string{"example.org"}, Algorithm: auth.ES256, PublicKey: pair.public},
-		auth.Issuer{Name: "eternal", Audiences: []string{"svc.example.org"}, Algorithm: auth.ES256, PublicKey: pair.public, AllowMissingExp: true},
-		auth.Issuer{Name: "foreign", Audiences: []string{"foreign.example"}, Algorithm: auth.ES256, PublicKey: foreign.public},
+	es256Issuer := func(name, audience string, key []byte) auth.Issuer {
+		return auth.Issuer{Name: name, Audiences: []string{audience}, Algorithm: auth.ES256, PublicKey: key}
+	}
+	withoutExpiry := es256Issuer("without-expiry", "svc.example.org", pair.public)
+	withoutExpiry.AllowMissingExp = true
+	verifier := newVerifier(t, withoutExpiry,
+		es256Issuer("iam.example.org", "example.org", pair.public),
+		es256Issuer("foreign", "foreign.example", foreign.public),
 	)
 	with := func(changes jwt.MapClaims) jwt.MapClaims {
 		claims := jwt.MapClaims{"iss": "iam.example.org", "aud": "example.org", "sub": "teacher", "exp": now.Unix() + 1}
@@ -99,15 +104,24 @@ func TestVerify(t *testing.T) {
 		}
 		return claims
 	}
-	es256 := func(changes jwt.MapClaims) string { return signed(t, jwt.SigningMethodES256, pair.key, with(changes)) }
+	es256 := func(changes jwt.MapClaims) string { return sign(t, jwt.SigningMethodES256, pair.key, with(changes)) }
 
 	for name, c := range map[string]struct {
 		token string
 		want  auth.Account
 	}{
-		"takes a token of an issuer for its audience": {es256(nil), auth.Account{Label: "teacher", Audience: "example.org"}},
-		"keeps a compound audience whole":             {es256(jwt.MapClaims{"aud": "example.org:tenant"}), auth.Account{Label: "teacher", Audience: "example.org:tenant"}},
-		"takes a token without exp where configured":  {es256(jwt.MapClaims{"iss": "eternal", "aud": "svc.example.org", "exp": nil}), auth.Account{Label: "teacher", Audience: "svc.example.org"}},
+		"accepts a token of an issuer for its audience": {
+			es256(nil),
+			auth.Account{Label: "teacher", Audience: "example.org"},
+		},
+		"keeps both parts of a compound audience": {
+			es256(jwt.MapClaims{"aud": "example.org:tenant"}),
+			auth.Account{Label: "teacher", Audience: "example.org:tenant"},
+		},
+		"accepts a token without exp if configured": {
+			es256(jwt.MapClaims{"iss": "without-expiry", "aud": "svc.example.org", "exp": nil}),
+			auth.Account{Label: "teacher", Audience: "svc.example.org"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := verifier.Verify(t.Context(), c.token, now); err != nil || got != c.want {
@@ -120,17 +134,20 @@ func TestVerify(t *testing.T) {
 		token  string
 		reason string
 	}{
-		"refuses an unknown issuer":                            {es256(jwt.MapClaims{"iss": "nobody"}), "issuer"},
-		"refuses a missing issuer":                             {es256(jwt.MapClaims{"iss": nil}), "issuer"},
-		"refuses an issuer for another's audience":             {es256(jwt.MapClaims{"aud": "foreign.example"}), "audience"},
-		"refuses an audience that only begins like one":        {es256(jwt.MapClaims{"aud": "example.org.evil"}), "audience"},
-		"refuses a compound audience with the family second":   {es256(jwt.MapClaims{"aud": "tenant:example.org"}), "audience"},
-		"refuses a missing audience":                           {es256(jwt.MapClaims{"aud": nil}), "audience"},
-		"refuses an expired token of an issuer without expiry": {es256(jwt.MapClaims{"iss": "eternal", "aud": "svc.example.org", "exp": now.Add(-auth.Leeway).Unix()}), "expired"},
-		"refuses an empty subject":                             {es256(jwt.MapClaims{"sub": ""}), "subject"},
+		"rejects an unknown issuer":                        {es256(jwt.MapClaims{"iss": "unknown"}), "issuer"},
+		"rejects a missing issuer":                         {es256(jwt.MapClaims{"iss": nil}), "issuer"},
+		"rejects the audience of another issuer":           {es256(jwt.MapClaims{"aud": "foreign.example"}), "audience"},
+		"rejects an audience that shares only a prefix":    {es256(jwt.MapClaims{"aud": "example.org.evil"}), "audience"},
+		"rejects a compound audience in the reverse order": {es256(jwt.MapClaims{"aud": "tenant:example.org"}), "audience"},
+		"rejects a missing audience":                       {es256(jwt.MapClaims{"aud": nil}), "audience"},
+		"rejects an expired token even where exp is optional": {
+			es256(jwt.MapClaims{"iss": "without-expiry", "aud": "svc.example.org", "exp": now.Add(-auth.Leeway).Unix()}),
+			"expired",
+		},
+		"rejects an empty subject": {es256(jwt.MapClaims{"sub": ""}), "subject"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			refuses(t, verifier, c.token, c.reason)
+			rejects(t, verifier, c.token, c.reason)
 		})
 	}
 }
@@ -142,9 +159,12 @@ func TestSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier := newVerifier(t, auth.Issuer{Name: "svc.example.org", Audiences: []string{"svc.example.org"}, Algorithm: auth.ES256, PublicKey: pair.public, AllowMissingExp: true})
+	verifier := newVerifier(t, auth.Issuer{
+		Name: "svc.example.org", Audiences: []string{"svc.example.org"},
+		Algorithm: auth.ES256, PublicKey: pair.public, AllowMissingExp: true,
+	})
 
-	t.Run("shows the service by iss, aud and sub alone", func(t *testing.T) {
+	t.Run("its own token has only the claims iss, aud and sub", func(t *testing.T) {
 		token, err := signer.Token()
 		if err != nil {
 			t.Fatal(err)
@@ -157,32 +177,35 @@ func TestSigner(t *testing.T) {
 		if err := json.Unmarshal(payload, &claims); err != nil {
 			t.Fatal(err)
 		}
-		if len(claims) != 3 || claims["iss"] != "svc.example.org" || claims["aud"] != "svc.example.org" || claims["sub"] != "minigroups" {
+		want := map[string]any{"iss": "svc.example.org", "aud": "svc.example.org", "sub": "minigroups"}
+		if !maps.Equal(claims, want) {
 			t.Errorf("claims are %s", payload)
 		}
 		if got, err := verifier.Verify(t.Context(), token, now); err != nil || got != account {
-			t.Errorf("its own verifier says %v, %v", got, err)
+			t.Errorf("got %v, %v", got, err)
 		}
 	})
-	t.Run("shows itself to tenants by a compound audience, for ever", func(t *testing.T) {
+	t.Run("a token for a tenant has a compound audience and never expires", func(t *testing.T) {
 		token, err := signer.TokenFor("example.org")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := verifier.Verify(t.Context(), token, now.AddDate(50, 0, 0)); err != nil || got.String() != "minigroups.svc.example.org:example.org" {
+		got, err := verifier.Verify(t.Context(), token, now.AddDate(50, 0, 0))
+		if err != nil || got.String() != "minigroups.svc.example.org:example.org" {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})
-	t.Run("issues tokens for others that expire", func(t *testing.T) {
+	t.Run("a token issued for another account expires", func(t *testing.T) {
 		token, err := signer.Issue("svc.example.org", "svc.example.org:tenant", "dev", now.Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := verifier.Verify(t.Context(), token, now); err != nil || got.String() != "dev.svc.example.org:tenant" {
+		got, err := verifier.Verify(t.Context(), token, now)
+		if err != nil || got.String() != "dev.svc.example.org:tenant" {
 			t.Errorf("got %v, %v", got, err)
 		}
 		if _, err := verifier.Verify(t.Context(), token, now.Add(time.Hour+auth.Leeway)); err == nil {
-			t.Error("it has not expired")
+			t.Error("the token did not expire")
 		}
 	})
 
@@ -196,27 +219,27 @@ func TestSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, key := range map[string][]byte{
-		"nothing":          nil,
-		"no PEM":           []byte("s3cr3t-not-a-key"),
-		"a SEC1 key":       pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
-		"a mislabeled key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: sec1}),
-		"a key on P-384":   p384.private,
-		"an RSA key":       pemOf(t, "PRIVATE KEY", rsaKey),
-		"a public key":     pair.public,
+		"an empty key":          nil,
+		"a key that is not PEM": []byte("s3cr3t-not-a-key"),
+		"a SEC1 key":            pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1}),
+		"a mislabeled key":      pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: sec1}),
+		"a key on P-384":        p384.private,
+		"an RSA key":            pemOf(t, "PRIVATE KEY", rsaKey),
+		"a public key":          pair.public,
 	} {
-		t.Run("refuses "+name+" and does not show it", func(t *testing.T) {
+		t.Run("rejects "+name+" without quoting it", func(t *testing.T) {
 			_, err := auth.NewSigner(account, key)
 			if err == nil {
 				t.Fatal("no error")
 			}
 			for line := range strings.Lines(string(key)) {
 				if strings.Contains(err.Error(), strings.TrimSpace(line)) {
-					t.Errorf("the error shows %q", line)
+					t.Errorf("the error quotes %q", line)
 				}
 			}
 		})
 	}
-	t.Run("refuses an account without a label", func(t *testing.T) {
+	t.Run("rejects an account without a label", func(t *testing.T) {
 		if _, err := auth.NewSigner(auth.Account{Audience: "a"}, pair.private); err == nil {
 			t.Fatal("no error")
 		}

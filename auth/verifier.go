@@ -13,34 +13,35 @@ import (
 	"minigroups/minigroup"
 )
 
-// maxTokenBytes is far more than a token needs; what is longer is not worth parsing.
+// maxTokenBytes is far above the size of a real token; longer ones are rejected without parsing.
 const maxTokenBytes = 8 << 10
 
-// Leeway is how far an issuer's clock may be off: a token is taken that long before its nbf and after its exp.
+// Leeway is the tolerated clock difference to an issuer: a token is valid from Leeway before its nbf to Leeway after
+// its exp.
 const Leeway = 30 * time.Second
 
-// Issuer is somebody whose tokens are taken. Its key comes from exactly one of PublicKey, Secret and Keys.
+// Issuer is a trusted issuer of tokens. Exactly one of PublicKey, Secret and Keys is set.
 type Issuer struct {
 	// Name is the iss claim of its tokens.
 	Name string
-	// Audiences are those it may speak for; of a compound one (a:b) the part before the first colon counts.
+	// Audiences lists the audiences it may issue tokens for. Only the part of aud before the first colon is compared.
 	Audiences []string
-	// Algorithm is the only one its tokens may be signed with: ES256, HS256, RS256 or EdDSA.
+	// Algorithm is the only algorithm accepted for its tokens: ES256, HS256, RS256 or EdDSA.
 	Algorithm string
-	// PublicKey verifies them: a PEM block "PUBLIC KEY" or, for ES256, the bare point 04‖X‖Y of 65 bytes.
+	// PublicKey is a PEM block "PUBLIC KEY" or, for ES256, the uncompressed point 04‖X‖Y of 65 bytes.
 	PublicKey []byte
-	// Secret verifies those signed with HS256, and is at least 32 bytes.
+	// Secret is the HS256 secret, at least 32 bytes.
 	Secret []byte
-	// Keys verify them where they change; not for HS256.
+	// Keys looks up rotating public keys; not allowed for HS256.
 	Keys Keys
-	// AllowMissingExp takes tokens that never expire as well.
+	// AllowMissingExp accepts tokens without exp, which never expire.
 	AllowMissingExp bool
 }
 
-// Verifier tells who a token speaks for. It is safe for concurrent use.
+// Verifier authenticates callers by their tokens. It is safe for concurrent use.
 type Verifier struct {
-	issuers map[string]trustedIssuer
-	genuine genuine
+	issuers    map[string]trustedIssuer
+	signatures signatureCache
 }
 
 type trustedIssuer struct {
@@ -48,14 +49,14 @@ type trustedIssuer struct {
 	keys Keys
 }
 
-// NewVerifier makes a verifier that takes tokens of these issuers and no other. It returns an error that lists every
-// issuer without a name, named twice, without audiences, with an unknown algorithm or without a usable key.
+// NewVerifier returns a verifier that accepts tokens of these issuers only. It returns one error for all invalid
+// issuers: missing or duplicate names, missing audiences, unknown algorithms, missing or unsuitable keys.
 func NewVerifier(issuers []Issuer) (*Verifier, error) {
-	v := &Verifier{issuers: make(map[string]trustedIssuer, len(issuers)), genuine: newGenuine()}
+	v := &Verifier{issuers: make(map[string]trustedIssuer, len(issuers)), signatures: newSignatureCache()}
 	var errs []error
 	for _, issuer := range issuers {
-		if _, twice := v.issuers[issuer.Name]; twice {
-			errs = append(errs, fmt.Errorf("issuer %q: is there twice", issuer.Name))
+		if _, duplicate := v.issuers[issuer.Name]; duplicate {
+			errs = append(errs, fmt.Errorf("issuer %q: is defined twice", issuer.Name))
 		}
 		keys, err := issuer.check()
 		if err != nil {
@@ -80,121 +81,126 @@ func (i Issuer) check() (Keys, error) {
 	case i.PublicKey != nil && i.Secret == nil && i.Keys == nil && i.Algorithm != HS256:
 		key, err := parsePublicKey(i.PublicKey, i.Algorithm)
 		if err == nil {
-			err = fits(key, i.Algorithm)
+			err = checkKey(key, i.Algorithm)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("public key: %w", err)
 		}
 		return fixedKey{key}, nil
 	case i.Secret != nil && i.PublicKey == nil && i.Keys == nil && i.Algorithm == HS256:
-		if err := fits(i.Secret, i.Algorithm); err != nil {
+		if err := checkKey(i.Secret, i.Algorithm); err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
 		return fixedKey{i.Secret}, nil
-	case i.Keys != nil && i.PublicKey == nil && i.Secret == nil && slices.Contains([]string{ES256, RS256, EdDSA}, i.Algorithm):
+	case i.Keys != nil && i.PublicKey == nil && i.Secret == nil &&
+		slices.Contains([]string{ES256, RS256, EdDSA}, i.Algorithm):
 		return i.Keys, nil
 	}
-	return nil, fmt.Errorf("algorithm %q: must be %s with a secret, or %s, %s or %s with a public key or a set of keys", i.Algorithm, HS256, ES256, RS256, EdDSA)
+	return nil, fmt.Errorf("algorithm %q: must be %s with a secret, or %s, %s or %s with a public key or a key set",
+		i.Algorithm, HS256, ES256, RS256, EdDSA)
 }
 
-// Verify returns the account that the token speaks for at the moment now. Otherwise it returns a *minigroup.Error: of kind
-// InvalidAuthentication, whose detail says what is wrong and may be shown to whoever sent the token, or of kind
-// ServiceUnavailable where the keys of its issuer cannot be had now. Any other error is that of ctx.
+// Verify returns the account that the token was issued for, if the token is valid at the time now. Otherwise it
+// returns a *minigroup.Error: of kind InvalidAuthentication, with the reason in its detail, which is safe to show to
+// the caller, or of kind ServiceUnavailable if the keys of its issuer are not available. Any other error is ctx.Err().
 func (v *Verifier) Verify(ctx context.Context, token string, now time.Time) (Account, error) {
 	switch {
 	case len(token) > maxTokenBytes:
 		return Account{}, invalidToken("it is too long")
-	case strings.ContainsAny(token, "\r\n"): // which decoders of base64 skip
+	case strings.ContainsAny(token, "\r\n"): // base64 decoders ignore line breaks
 		return Account{}, invalidToken("it has line breaks")
 	}
-	c, err := v.genuine.of(token, now, func() (signed, error) { return v.read(ctx, token) })
+	c, err := v.signatures.get(token, now, func() (signedClaims, error) { return v.verifySignature(ctx, token) })
 	if err != nil {
-		return Account{}, explain(err)
+		return Account{}, safeError(err)
 	}
 	switch {
-	case c.expires == nil && !c.by.AllowMissingExp:
+	case c.expires == nil && !c.signedBy.AllowMissingExp:
 		return Account{}, invalidToken("it has no expiry (exp)")
 	case c.expires != nil && *c.expires <= seconds(now.Add(-Leeway)):
 		return Account{}, invalidToken("it has expired")
 	case c.notBefore != nil && *c.notBefore > seconds(now.Add(Leeway)):
 		return Account{}, invalidToken("it is not valid yet (nbf)")
 	case c.subject == "":
-		return Account{}, invalidToken("it names no subject (sub)")
+		return Account{}, invalidToken("it has no subject (sub)")
 	}
 	return Account{Label: c.subject, Audience: c.audience}, nil
 }
 
-// read returns the claims of a token with a good signature, whatever they are.
-func (v *Verifier) read(ctx context.Context, token string) (s signed, err error) {
+// verifySignature returns the claims of a token if its signature is valid. It does not validate expiry and subject.
+func (v *Verifier) verifySignature(ctx context.Context, token string) (s signedClaims, err error) {
 	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding())
 	_, err = parser.ParseWithClaims(token, &s.claims, func(t *jwt.Token) (any, error) {
 		var err error
-		if s.by, err = v.issuerOf(t, s.claims); err != nil {
+		if s.signedBy, err = v.issuerOf(t, s.claims); err != nil {
 			return nil, err
 		}
-		return s.by.key(ctx, t)
+		return s.signedBy.key(ctx, t)
 	})
 	return s, err
 }
 
 func seconds(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }
 
-// issuerOf finds the issuer that a token names, and refuses the token before its signature is looked at where that
-// issuer signs otherwise or does not speak for that audience.
+// issuerOf returns the issuer that a token names. It rejects the token, before its signature is verified, if the issuer
+// is not trusted, uses another algorithm or may not issue tokens for the audience.
 func (v *Verifier) issuerOf(token *jwt.Token, c claims) (trustedIssuer, error) {
 	issuer, ok := v.issuers[c.issuer]
 	if !ok {
-		return trustedIssuer{}, invalidToken("its issuer (iss) is not trusted here")
+		return trustedIssuer{}, invalidToken("its issuer (iss) is not trusted")
 	}
 	if token.Method.Alg() != issuer.Algorithm {
-		return trustedIssuer{}, invalidToken("its algorithm (alg) is not the one its issuer signs with")
+		return trustedIssuer{}, invalidToken("its algorithm (alg) is not the one configured for its issuer")
 	}
 	family, _, _ := strings.Cut(c.audience, ":")
 	if !slices.Contains(issuer.Audiences, family) {
-		return trustedIssuer{}, invalidToken("its issuer does not speak for its audience (aud)")
+		return trustedIssuer{}, invalidToken("its issuer may not issue tokens for its audience (aud)")
 	}
 	return issuer, nil
 }
 
-// key finds the key that a token of this issuer names.
+// key returns the key that verifies a token of this issuer.
 func (i trustedIssuer) key(ctx context.Context, token *jwt.Token) (any, error) {
 	kid, err := kidOf(token.Raw)
 	if err != nil {
-		return nil, invalidToken("its header has a member twice, critical extensions (crit), or a key name (kid) that is no string")
+		return nil, invalidToken("its header has a duplicate member, critical extensions (crit), " +
+			"or a key id (kid) that is not a string")
 	}
 	keys, err := i.keys.Lookup(ctx, kid, i.Algorithm)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, minigroup.Errorf(minigroup.ServiceUnavailable, "the keys of the token's issuer cannot be had at the moment; the same request may be sent again")
+		return nil, minigroup.Errorf(minigroup.ServiceUnavailable,
+			"the keys of the token's issuer are not available at the moment; the same request may be sent again")
 	}
-	var fitting []any
+	var suitable []any
 	for _, key := range keys {
-		if fits(key, i.Algorithm) == nil {
-			fitting = append(fitting, key)
+		if checkKey(key, i.Algorithm) == nil {
+			suitable = append(suitable, key)
 		}
 	}
-	if len(fitting) != 1 {
-		return nil, invalidToken("its issuer has no such key, or several (kid)")
+	if len(suitable) != 1 {
+		return nil, invalidToken("its issuer has no key with its key id (kid), or several")
 	}
-	return fitting[0], nil
+	return suitable[0], nil
 }
 
-// explain turns the library's error into one that is safe to show: it quotes nothing of the token.
-func explain(err error) error {
-	var ours *minigroup.Error
+// safeError replaces errors of the JWT library, which may quote the token, by errors that are safe to show.
+func safeError(err error) error {
+	var rejected *minigroup.Error
 	switch {
-	case errors.As(err, &ours):
-		return ours
+	case errors.As(err, &rejected):
+		return rejected
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return invalidToken("its signature does not match")
+		return invalidToken("its signature is not valid")
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
-		return invalidToken("its algorithm (alg) is not known here")
+		return invalidToken("its algorithm (alg) is not supported")
 	default:
-		return invalidToken("it is not a JWT whose claims iss, aud and sub are strings, exp and nbf whole numbers, and none there twice")
+		return invalidToken("it is not a JWT without duplicate claims, with strings as iss, aud and sub " +
+			"and natural numbers as exp and nbf")
 	}
 }
 

@@ -107,7 +107,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
 		"example.org":  {Kind: auth.PolicyLocal, Trusted: []string{"teacher.example.org"}},
 		"open.example": {Kind: auth.PolicyNone},
-		"away.example": {Kind: auth.PolicyHTTP, Tenant: away{}, Timeout: time.Minute, Attempts: 1},
+		"away.example": {Kind: auth.PolicyHTTP, Service: away{}, Timeout: time.Minute, Attempts: 1},
 	}, auth.Options{Objects: "classrooms", Concurrency: 1})
 	mustNot(t, err)
 	w.token = w.tokenOf(t, "teacher", time.Now().Add(time.Hour))

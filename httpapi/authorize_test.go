@@ -24,7 +24,7 @@ func (s *strict) Allows(_ context.Context, label, audience string, object []stri
 func TestWhatEachRouteAsksForIsDenied(t *testing.T) {
 	tenant := &strict{}
 	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
-		"example.org": {Kind: auth.PolicyHTTP, Tenant: tenant, Timeout: time.Minute, Attempts: 1},
+		"example.org": {Kind: auth.PolicyHTTP, Service: tenant, Timeout: time.Minute, Attempts: 1},
 	}, auth.Options{Objects: "classrooms", Concurrency: 1})
 	mustNot(t, err)
 	w := newWorld(t, func(d *Deps) { d.Authorizer = authorizer })

@@ -72,7 +72,7 @@ func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTrip
 		if policy.Kind == auth.PolicyHTTP {
 			metrics.expect(audience)
 			policy.Timeout, policy.Attempts = cmp.Or(a.Timeout, config.DefaultTimeout), cmp.Or(a.MaxAttempts, config.DefaultMaxAttempts)
-			policy.Tenant = authz.Client{
+			policy.Service = authz.Client{
 				URI: a.URI, Transport: transport,
 				Namespace: cmp.Or(cfg.Access.Namespace, auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}.String()),
 				Token:     func() (string, error) { return signer.TokenFor(audience) },
@@ -81,8 +81,8 @@ func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTrip
 		policies[audience] = policy
 	}
 	authorizer, err := auth.NewAuthorizer(policies, auth.Options{
-		Objects:         cfg.Access.Objects,
-		RememberAllowed: cfg.Access.CacheAllowed, RememberDenied: cfg.Access.CacheDenied,
+		Objects:      cfg.Access.Objects,
+		CacheAllowed: cfg.Access.CacheAllowed, CacheDenied: cfg.Access.CacheDenied,
 		Concurrency: cfg.Access.Concurrency,
 		Answered:    metrics.answered,
 		Failed: func(ctx context.Context, audience string, err error) {

@@ -78,9 +78,9 @@ authorization:
 	alice := auth.Account{Label: "alice", Audience: "example.org"}
 	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
 	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
-	for outcome, n := range map[string]float64{"answered": 1, "remembered": 1, "failed": 0} {
-		if got := testutil.ToFloat64(metrics.questions.WithLabelValues("tenant.example", outcome)); got != n {
-			t.Errorf("%v questions were %s", got, outcome)
+	for outcome, n := range map[string]float64{"answered": 1, "cached": 1, "failed": 0} {
+		if got := testutil.ToFloat64(metrics.requests.WithLabelValues("tenant.example", outcome)); got != n {
+			t.Errorf("%v requests were %s", got, outcome)
 		}
 	}
 	want := jwt.MapClaims{"iss": "svc.example.org", "aud": "svc.example.org:tenant.example", "sub": "dispatcher"}

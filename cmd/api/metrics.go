@@ -9,48 +9,48 @@ import (
 // accessMetrics counts what is asked of tenants and issuers. It is a prometheus.Collector.
 type accessMetrics struct {
 	telemetry.Group
-	questions *prometheus.CounterVec
-	fetches   *prometheus.CounterVec
+	requests *prometheus.CounterVec
+	fetches  *prometheus.CounterVec
 }
 
-// What has come of a question.
+// The outcomes of an authorization request.
 const (
-	fromMemory = "remembered"
-	fromTenant = "answered"
-	noAnswer   = "failed"
+	outcomeCached   = "cached"
+	outcomeAnswered = "answered"
+	outcomeFailed   = "failed"
 )
 
 func newAccessMetrics() *accessMetrics {
 	m := &accessMetrics{
-		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minigroups_authorization_requests_total",
-			Help: "Questions of who may do what, by the audience whose service knows: answered by it, remembered, or failed.",
+			Help: "Authorization decisions by audience and outcome: answered by the tenant service, cached, or failed.",
 		}, []string{"audience", "outcome"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minigroups_key_fetches_total", Help: "How often the public keys of an issuer were fetched: ok or failed.",
 		}, []string{"issuer", "outcome"}),
 	}
-	m.Group = telemetry.Group{m.questions, m.fetches}
+	m.Group = telemetry.Group{m.requests, m.fetches}
 	return m
 }
 
 // expect shows an audience before anything is asked.
 func (m *accessMetrics) expect(audience string) {
-	for _, outcome := range []string{fromMemory, fromTenant, noAnswer} {
-		m.questions.WithLabelValues(audience, outcome)
+	for _, outcome := range []string{outcomeCached, outcomeAnswered, outcomeFailed} {
+		m.requests.WithLabelValues(audience, outcome)
 	}
 }
 
-func (m *accessMetrics) answered(audience string, remembered bool) {
-	outcome := fromTenant
-	if remembered {
-		outcome = fromMemory
+func (m *accessMetrics) answered(audience string, cached bool) {
+	outcome := outcomeAnswered
+	if cached {
+		outcome = outcomeCached
 	}
-	m.questions.WithLabelValues(audience, outcome).Inc()
+	m.requests.WithLabelValues(audience, outcome).Inc()
 }
 
 func (m *accessMetrics) unanswered(audience string) {
-	m.questions.WithLabelValues(audience, noAnswer).Inc()
+	m.requests.WithLabelValues(audience, outcomeFailed).Inc()
 }
 
 func (m *accessMetrics) fetched(issuer string, err error) {
