@@ -77,7 +77,7 @@ type campaign struct {
 	Retried      int            `json:"retried"`
 	Ready        int            `json:"ready"`
 	FailedAgain  map[string]int `json:"failed_again"`
-	StillGoing   int            `json:"still_going"`
+	StillRunning int            `json:"still_running"`
 	Skipped      map[string]int `json:"skipped"`
 	Unknown      map[string]int `json:"unknown"`
 	Left         int            `json:"left"`
@@ -150,7 +150,7 @@ func TestACampaignOfRetries(t *testing.T) {
 	if failed.Total != n || len(failed.Failed) != 100 || failed.Failed[0].Reason != "upstream_refused" || failed.Failed[0].Upstream != "conference" {
 		t.Fatalf("got %d of %d: %+v", len(failed.Failed), failed.Total, failed.Failed[0])
 	}
-	ops(t, nil, "failed", "--since", begun, "--limit", "1").want(t, 0, "These are 1 of 200")
+	ops(t, nil, "failed", "--since", begun, "--limit", "1").want(t, 0, "Showing 1 of 200")
 	byID := map[uuid.UUID]*class{}
 	for _, c := range classes {
 		byID[c.id] = c
@@ -159,7 +159,7 @@ func TestACampaignOfRetries(t *testing.T) {
 	stillRefused := byID[failed.Failed[3].ClassID]
 	stillRefused.faulty(sut.conference, createRefused)
 
-	ops(t, nil, "retry", "--all", "--since", begun).want(t, 0, "Nothing was done", "ops retry --all --failed-before", ofThePage.scope)
+	ops(t, nil, "retry", "--all", "--since", begun).want(t, 0, "Nothing was retried", "ops retry --all --failed-before", ofThePage.scope)
 	if got := readyOf(t, classes); got != 0 {
 		t.Fatalf("the dry run has made %d", got)
 	}
@@ -197,7 +197,7 @@ func TestACampaignOfRetries(t *testing.T) {
 	if jsonErr := json.Unmarshal(out.Bytes(), &sum); jsonErr != nil || first.ProcessState.ExitCode() != 1 {
 		t.Fatalf("%v, %v: %s %s", err, jsonErr, out.String(), errs.String())
 	}
-	if !sum.Interrupted || sum.Left == 0 || sum.Skipped["is ready by now"] != 1 || sum.FailedAgain["upstream_refused conference access_denied"] != 1 {
+	if !sum.Interrupted || sum.Left == 0 || sum.Skipped["already ready"] != 1 || sum.FailedAgain["upstream_refused conference access_denied"] != 1 {
 		t.Fatalf("got %+v", sum)
 	}
 	if !strings.Contains(errs.String(), "--failed-before "+sum.FailedBefore) {
@@ -233,7 +233,7 @@ func TestOpsRetriesOne(t *testing.T) {
 	heal := c.faulty(sut.conference, createRefused)
 	var one struct{ Result, Reason string }
 	ops(t, &one, "retry", c.id.String()).want(t, 1)
-	if one.Result != "failed again" || one.Reason != "upstream_refused conference access_denied" {
+	if one.Result != "failed_again" || one.Reason != "upstream_refused conference access_denied" {
 		t.Fatalf("got %+v", one)
 	}
 	heal()
@@ -314,7 +314,7 @@ func TestOpsShowsWhatIsStuckAndCancelsIt(t *testing.T) {
 		t.Fatalf("got %+v", cancelled)
 	}
 	c.vanishes()
-	ops(t, nil, "cancel", c.id.String()).want(t, 1, "nothing is under way")
+	ops(t, nil, "cancel", c.id.String()).want(t, 1, "no operation is running")
 	eventually(t, func() error { // Temporal's lists are a moment late
 		ops(t, &one, "show", c.id.String()).want(t, 0)
 		if len(one.Runs) != 1 || one.Runs[0].Type != "CreateMinigroup" || one.Runs[0].Status != "canceled" || one.State != "failed" {
@@ -332,11 +332,11 @@ func TestOpsSweeps(t *testing.T) {
 	c.waits("CreateConferenceRoom")
 	c.terminate()
 	var swept []struct {
-		Sweep string
-		Did   map[string]any
+		Sweep  string
+		Result map[string]any
 	}
 	ops(t, &swept, "sweep").want(t, 0)
-	if len(swept) != 2 || swept[0].Sweep != "classes" || swept[0].Did["recovered"] == nil || swept[1].Sweep != "gateways" || swept[1].Did["made"] == nil {
+	if len(swept) != 2 || swept[0].Sweep != "classes" || swept[0].Result["recovered"] == nil || swept[1].Sweep != "gateways" || swept[1].Result["made"] == nil {
 		t.Fatalf("got %+v", swept)
 	}
 	within(t, time.Minute, func() error { // the sweeper leaves alone what has been touched in the last seconds
@@ -356,12 +356,12 @@ func TestOpsDrainsAGateway(t *testing.T) {
 		ID            string `json:"id"`
 		Capacity      int    `json:"capacity"`
 		Peak          int    `json:"peak"`
-		Live          int    `json:"live"`
+		Reservations  int    `json:"reservations"`
 		DrainingSince string `json:"draining_since"`
 	}
 	t.Cleanup(func() { opsEnds(t, opsCommand(context.Background(), "undrain", "janus-1"), nil).want(t, 0) })
 	ops(t, &backends, "drain", "janus-1").want(t, 0)
-	if len(backends) != 1 || backends[0].DrainingSince == "" || backends[0].Live == 0 || backends[0].Peak < 8 || backends[0].Capacity != 10000 {
+	if len(backends) != 1 || backends[0].DrainingSince == "" || backends[0].Reservations == 0 || backends[0].Peak < 8 || backends[0].Capacity != 10000 {
 		t.Fatalf("got %+v", backends)
 	}
 	if err := sut.migrate(t.Context(), sut.configFile); err != nil { // a deploy in between

@@ -10,14 +10,15 @@ import (
 
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
+	"minigroups/minigroup"
 	"minigroups/storage"
 	"minigroups/workflows"
 )
 
-// reachable is how long the database and Temporal may take to answer.
-const reachable = 5 * time.Second
+// backendTimeout bounds each check of the database and each request to Temporal.
+const backendTimeout = 5 * time.Second
 
-// app is what the commands work with.
+// app holds what the commands share: flags, configuration and connections.
 type app struct {
 	environ    []string
 	out, err   io.Writer
@@ -34,16 +35,16 @@ func (a *app) configure() (err error) {
 	return err
 }
 
-// open opens the database and the client of Temporal, which connects when it is first used.
+// open connects to the database and makes a Temporal client, which connects on first use.
 func (a *app) open(ctx context.Context) (err error) {
 	a.store, err = storage.Open(ctx, storage.Options{URL: a.cfg.Database.URL.Reveal(), MaxConns: a.cfg.Database.MaxConns})
 	if err != nil {
 		return err
 	}
-	short, cancel := context.WithTimeout(ctx, reachable)
+	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	if err := a.store.Ready(short); err != nil {
-		return fmt.Errorf("the database (database.url) cannot be used: %w", err)
+		return fmt.Errorf("cannot use the database, check database.url: %w", err)
 	}
 	a.temporal, err = process.Temporal(a.cfg.Temporal, process.Silent())
 	return err
@@ -58,19 +59,28 @@ func (a *app) close() {
 	}
 }
 
-// reachTemporal says what is wrong where Temporal does not answer.
-func (a *app) reachTemporal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+// checkTemporal returns an error that names the address if Temporal does not answer.
+func (a *app) checkTemporal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	if _, err := a.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		return fmt.Errorf("no Temporal within reach at %s (temporal.address): %w", a.cfg.Temporal.Address, err)
+		return fmt.Errorf("cannot reach Temporal at %s, check temporal.address: %w", a.cfg.Temporal.Address, err)
 	}
 	return nil
+}
+
+// minigroup reads the minigroup that the arguments of a command name.
+func (a *app) minigroup(ctx context.Context, args []string) (minigroup.Minigroup, error) {
+	id, err := classIDFrom(args)
+	if err != nil {
+		return minigroup.Minigroup{}, err
+	}
+	return a.store.ByID(ctx, id)
 }
 
 func (a *app) starter() *workflows.Starter {
 	return workflows.NewStarter(a.temporal, a.store, a.cfg.Temporal.TaskQueue, a.cfg.Saga.RetryBudget)
 }
 
-// tell says something to people, beside what is printed.
-func (a *app) tell(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }
+// notef prints a line for people to standard error, so that standard output stays readable for programs.
+func (a *app) notef(format string, args ...any) { fmt.Fprintf(a.err, format+"\n", args...) }

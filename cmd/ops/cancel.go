@@ -13,90 +13,91 @@ import (
 	"minigroups/workflows"
 )
 
-// cancelled is what `ops cancel` prints.
-type cancelled struct {
+// cancelReport is what `ops cancel` prints.
+type cancelReport struct {
 	ClassID  uuid.UUID `json:"class_id"`
 	Audience string    `json:"audience"`
 	Scope    string    `json:"scope"`
-	// Run is the run that was asked to end, as it stood then; nil where none was open.
-	Run *runShown `json:"run,omitempty"`
-	// Ended says that it has, and State is that of the minigroup.
-	Ended bool            `json:"ended"`
+	// Run is the run that was cancelled, as it was before; nil if none was open.
+	Run *runInfo `json:"run,omitempty"`
+	// Ended is true once the run has ended.
+	Ended bool `json:"ended"`
+	// State is the minigroup's state afterwards.
 	State minigroup.State `json:"state"`
-	Next  string          `json:"next,omitempty"`
+	// Next says what to do if the run has not ended.
+	Next string `json:"next,omitempty"`
 }
 
 func (a *app) cancel() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "cancel CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
-		Short: "Cancel what is under way on a minigroup: a create is undone, an update too unless it has been sent",
-		RunE: a.does(func(ctx context.Context, args []string) error {
-			id, err := nameOf(args)
+		Short: "Cancel the running operation of a minigroup: a create is undone, and so is an update before its PATCH",
+		RunE: a.connected(func(ctx context.Context, args []string) error {
+			m, err := a.minigroup(ctx, args)
 			if err != nil {
 				return err
 			}
-			m, err := a.store.ByID(ctx, id)
+			report, err := a.cancelRun(ctx, m, wait)
 			if err != nil {
 				return err
 			}
-			c, err := a.cancelRun(ctx, m, wait)
-			if err != nil {
+			if err := a.print(report, report.writeTable); err != nil {
 				return err
 			}
-			if err := a.print(c, c.people); err != nil {
-				return err
-			}
-			if c.Run == nil || !c.Ended {
-				return errors.New(c.Next)
+			if report.Run == nil || !report.Ended {
+				return errors.New(report.Next)
 			}
 			return nil
 		}),
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long its end is waited for")
+	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "wait this long for the run to end")
 	return cmd
 }
 
-func (a *app) cancelRun(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (cancelled, error) {
-	c := cancelled{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, State: m.State}
-	if err := a.reachTemporal(ctx); err != nil {
-		return c, err
+// cancelRun cancels the open run of a minigroup and waits for its end. It is no error if none is open, or if the run
+// has not ended in time: the report says so.
+func (a *app) cancelRun(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (cancelReport, error) {
+	report := cancelReport{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, State: m.State}
+	if err := a.checkTemporal(ctx); err != nil {
+		return report, err
 	}
 	id := workflows.WorkflowID(m.Audience, m.Scope)
 	run, _, err := a.describe(ctx, id, "")
 	if err != nil {
-		return c, err
+		return report, err
 	}
-	if !run.open() {
-		c.Next = "nothing is under way on this minigroup"
+	if !run.isOpen() {
+		report.Next = "no operation is running on this minigroup"
 		if m.State == minigroup.Creating || m.State == minigroup.Undoing {
-			c.Next += ", but it is " + string(m.State) + ": the sweeper undoes it within a minute or two, or now: ops sweep classes"
+			report.Next += fmt.Sprintf(", but it is %s; the sweeper undoes it within two minutes, or now: ops sweep classes",
+				m.State)
 		}
-		return c, nil
+		return report, nil
 	}
-	c.Run = run
+	report.Run = run
 	if err := a.temporal.CancelWorkflow(ctx, id, run.RunID); err != nil {
-		return c, fmt.Errorf("cancel run %s: %w", run.RunID, err)
+		return report, fmt.Errorf("cancel run %s: %w", run.RunID, err)
 	}
 	waiting, stop := context.WithTimeout(ctx, wait)
 	defer stop()
-	_ = a.temporal.GetWorkflow(waiting, id, run.RunID).Get(waiting, nil) // how it has ended is in the row
-	after, err := a.store.ByID(ctx, c.ClassID)
+	_ = a.temporal.GetWorkflow(waiting, id, run.RunID).Get(waiting, nil) // the row holds the result
+	after, err := a.store.ByID(ctx, report.ClassID)
 	if err != nil {
-		return c, err
+		return report, err
 	}
 	last, _, err := a.describe(ctx, id, run.RunID)
-	c.State, c.Ended = after.State, !last.open()
-	if !c.Ended {
-		c.Next = "its run has been told, and is not at its end yet: ops show " + c.ClassID.String()
+	report.State, report.Ended = after.State, !last.isOpen()
+	if !report.Ended {
+		report.Next = "the run is cancelled and has not ended yet; to see how it stands: ops show " + report.ClassID.String()
 	}
-	return c, err
+	return report, err
 }
 
-func (c cancelled) people(t *table) {
-	if c.Run == nil {
+func (r cancelReport) writeTable(t *table) {
+	if r.Run == nil {
 		return
 	}
 	t.row("CLASS", "AUDIENCE", "SCOPE", "CANCELLED", "ENDED", "STATE NOW")
-	t.row(c.ClassID, c.Audience, c.Scope, c.Run.Type, c.Ended, c.State)
+	t.row(r.ClassID, r.Audience, r.Scope, r.Run.Type, r.Ended, r.State)
 }

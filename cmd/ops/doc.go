@@ -1,5 +1,6 @@
-// Command ops is for those who run the service: it shows what is stuck and what has failed, retries one minigroup or a
-// thousand, cancels, sweeps, and drains gateways. It works on the database and on Temporal directly, with the configuration
-// of the service, of which it needs database.url and, for what is under way, temporal. What it prints is described in
-// docs/ops.md.
+// Command ops is the operators' command-line tool. It lists sagas that are stuck or have failed, retries one
+// minigroup or many, cancels running operations, triggers sweeps and drains gateways.
+//
+// It connects directly to Postgres and Temporal with the service's configuration: database.url is required, and
+// temporal for everything that concerns runs. docs/ops.md describes the commands and their output.
 package main

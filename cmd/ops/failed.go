@@ -9,63 +9,66 @@ import (
 	"minigroups/minigroup"
 )
 
-// failedShown is what `ops failed` prints, and `ops retry --all` without --yes.
-type failedShown struct {
-	Failed []classFailed `json:"failed"`
-	// Total is how many there are, those that are not listed included.
+// failedReport is what `ops failed` prints, and `ops retry --all` without --yes.
+type failedReport struct {
+	Failed []failedMinigroup `json:"failed"`
+	// Total counts all that match, including those beyond the limit.
 	Total int `json:"total"`
 }
 
-type classFailed struct {
+type failedMinigroup struct {
 	ClassID  uuid.UUID `json:"class_id"`
 	Audience string    `json:"audience"`
 	Scope    string    `json:"scope"`
-	failureShown
+	failureInfo
 }
 
 func (a *app) failed() *cobra.Command {
-	var w which
+	var f filterFlags
 	cmd := &cobra.Command{
 		Use: "failed", Args: cobra.NoArgs,
-		Short: "List the minigroups that could not be created, and why, the latest first",
-		RunE: a.does(func(ctx context.Context, _ []string) error {
-			if err := w.read(); err != nil {
+		Short: "List failed minigroups and why they failed, the latest first",
+		RunE: a.connected(func(ctx context.Context, _ []string) error {
+			if err := f.resolve(); err != nil {
 				return err
 			}
-			shown, err := a.listFailed(ctx, w.filter, int(w.limit))
+			report, err := a.listFailed(ctx, f.filter, int(f.limit))
 			if err != nil {
 				return err
 			}
-			return a.print(shown, shown.people)
+			return a.print(report, report.writeTable)
 		}),
 	}
-	w.define(cmd.Flags(), 100, "list no more than so many")
+	f.register(cmd.Flags(), 100, "list at most this many")
 	return cmd
 }
 
-func (a *app) listFailed(ctx context.Context, filter minigroup.FailedFilter, limit int) (failedShown, error) {
-	shown := failedShown{Failed: []classFailed{}}
+// listFailed reads the failed minigroups that match, at most limit of them.
+func (a *app) listFailed(ctx context.Context, filter minigroup.FailedFilter, limit int) (failedReport, error) {
+	report := failedReport{Failed: []failedMinigroup{}}
 	var err error
-	if shown.Total, err = a.store.CountFailed(ctx, filter); err != nil {
-		return shown, err
+	if report.Total, err = a.store.CountFailed(ctx, filter); err != nil {
+		return report, err
 	}
 	list, err := a.store.FailedMinigroups(ctx, filter, nil, limit)
 	for _, m := range list {
-		shown.Failed = append(shown.Failed, classFailed{m.ClassID, m.Audience, m.Scope, *showFailure(&m.Failure)})
+		report.Failed = append(report.Failed, failedMinigroup{
+			ClassID: m.ClassID, Audience: m.Audience, Scope: m.Scope, failureInfo: *newFailureInfo(&m.Failure),
+		})
 	}
-	return shown, err
+	return report, err
 }
 
-func (s failedShown) people(t *table) {
-	if s.Total == 0 {
-		t.say("None has failed.")
+func (r failedReport) writeTable(t *table) {
+	if r.Total == 0 {
+		t.line("No failed minigroups.")
 		return
 	}
-	t.row("CLASS", "AUDIENCE", "SCOPE", "FAILED AT", "REASON", "UPSTREAM", "ITS TYPE", "DETAIL")
-	for _, f := range s.Failed {
-		t.row(f.ClassID, f.Audience, f.Scope, moment(f.FailedAt), f.Reason, f.Upstream, f.UpstreamType, f.Detail)
+	t.row("CLASS", "AUDIENCE", "SCOPE", "FAILED AT", "REASON", "UPSTREAM", "UPSTREAM TYPE", "DETAIL")
+	for _, f := range r.Failed {
+		t.row(f.ClassID, f.Audience, f.Scope, formatTime(f.FailedAt), f.Reason, f.Upstream, f.UpstreamType, f.Detail)
 	}
-	if len(s.Failed) < s.Total {
-		t.say("These are %d of %d: --limit", len(s.Failed), s.Total)
+	if len(r.Failed) < r.Total {
+		t.line("Showing %d of %d; --limit shows more.", len(r.Failed), r.Total)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// failureShown is why something could not be had.
-type failureShown struct {
+// failureInfo says why a create or update failed.
+type failureInfo struct {
 	Reason       minigroup.Kind `json:"reason"`
 	Detail       string         `json:"detail,omitempty"`
 	Upstream     string         `json:"upstream,omitempty"`
@@ -17,14 +17,17 @@ type failureShown struct {
 	FailedAt     time.Time      `json:"failed_at,omitzero"`
 }
 
-func showFailure(f *minigroup.Failure) *failureShown {
+// newFailureInfo returns nil for nil.
+func newFailureInfo(f *minigroup.Failure) *failureInfo {
 	if f == nil {
 		return nil
 	}
-	return &failureShown{f.Kind, f.Detail, f.Upstream, f.UpstreamType, f.FailedAt.UTC()}
+	return &failureInfo{
+		Reason: f.Kind, Detail: f.Detail, Upstream: f.Upstream, UpstreamType: f.UpstreamType, FailedAt: f.FailedAt.UTC(),
+	}
 }
 
-// words names the reason and where it came from, without the detail.
-func (f failureShown) words() string {
+// cause names the reason, the upstream and the upstream's own error type, without the detail.
+func (f failureInfo) cause() string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%s %s %s", f.Reason, f.Upstream, f.UpstreamType)), " ")
 }

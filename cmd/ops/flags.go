@@ -14,114 +14,118 @@ import (
 	"minigroups/minigroup"
 )
 
-// nameOf reads which minigroup is meant: its class id, or its audience and scope.
-func nameOf(args []string) (uuid.UUID, error) {
+// classIDFrom reads a class id from the arguments of a command: the id itself, or an audience and a scope.
+func classIDFrom(args []string) (uuid.UUID, error) {
 	if len(args) == 2 {
 		return minigroup.ClassID(args[0], args[1]), nil
 	}
 	id, err := uuid.Parse(args[0])
 	if err != nil {
-		return id, &usageError{fmt.Sprintf("%q is no class id; a minigroup is named by its class id, or by its audience and scope", args[0])}
+		return id, &usageError{fmt.Sprintf("%q is not a class id; pass a class id, or an audience and a scope", args[0])}
 	}
 	return id, nil
 }
 
-// since is a flag that takes a moment, or how long ago it was.
-type since struct{ at time.Time }
+// timeFlag is a flag that takes a time, or a duration before now.
+type timeFlag struct{ at time.Time }
 
-// Set, String and Type make it a flag.
-func (s *since) Set(text string) error {
+// Set implements pflag.Value.
+func (f *timeFlag) Set(text string) error {
 	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
-		s.at = time.Now().Add(-ago)
+		f.at = time.Now().Add(-ago)
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return errors.New("must be a duration such as 24h, or a time such as 2026-01-31T12:00:00Z")
 	}
-	s.at = at
+	f.at = at
 	return nil
 }
 
-func (s *since) String() string { return exactly(s.at) }
+func (f *timeFlag) String() string { return formatTimeExactly(f.at) }
 
-// Type names what the flag takes.
-func (s *since) Type() string { return "duration|time" }
+// Type names the accepted values in help texts.
+func (f *timeFlag) Type() string { return "duration|time" }
 
-// count is a flag that takes a number from 0.
-type count int
+// countFlag is a flag that takes a number from 0 to 2^31-1.
+type countFlag int
 
-// Set, String and Type make it a flag.
-func (c *count) Set(text string) error {
+// Set implements pflag.Value.
+func (f *countFlag) Set(text string) error {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return errors.New("must be a whole number from 0")
+		return errors.New("must be a whole number, 0 or more")
 	}
-	*c = count(n)
+	*f = countFlag(n)
 	return nil
 }
 
-func (c *count) String() string { return strconv.Itoa(int(*c)) }
+func (f *countFlag) String() string { return strconv.Itoa(int(*f)) }
 
-// Type names what the flag takes.
-func (c *count) Type() string { return "number" }
+// Type names the accepted values in help texts.
+func (f *countFlag) Type() string { return "number" }
 
-// exactly is a time from which the same time can be read again.
-func exactly(at time.Time) string {
+// formatTimeExactly formats a time so that timeFlag reads back the same time. The zero time is empty.
+func formatTimeExactly(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
 	return at.UTC().Format(time.RFC3339Nano)
 }
 
-// which are the flags that say which failed minigroups are meant.
-type which struct {
-	since, before since
+// filterFlags are the flags that select failed minigroups.
+type filterFlags struct {
+	since, before timeFlag
 	filter        minigroup.FailedFilter
 	kind          string
-	limit         count
+	limit         countFlag
 }
 
-func (w *which) define(flags *pflag.FlagSet, limit count, limitMeans string) {
-	w.limit = limit
-	flags.StringVar(&w.filter.Audience, "audience", "", "only those of this audience")
-	flags.Var(&w.since, "since", "only those that have failed since then, or in so long")
-	flags.StringVar(&w.kind, "reason", "", "only those with this failure, such as upstream_refused")
-	flags.StringVar(&w.filter.Upstream, "upstream", "", "only those that failed by this service: event, conference or janus")
-	flags.Var(&w.limit, "limit", limitMeans)
+// register adds the flags to a command. limit is the default of --limit, and limitUsage its help text.
+func (f *filterFlags) register(flags *pflag.FlagSet, limit countFlag, limitUsage string) {
+	f.limit = limit
+	flags.StringVar(&f.filter.Audience, "audience", "", "only minigroups of this audience")
+	flags.Var(&f.since, "since", "only minigroups that failed after this time, or within this duration before now")
+	flags.StringVar(&f.kind, "reason", "", "only minigroups that failed for this reason, such as upstream_refused")
+	flags.StringVar(&f.filter.Upstream, "upstream", "",
+		"only minigroups that failed because of this service: event, conference or janus")
+	flags.Var(&f.limit, "limit", limitUsage)
 }
 
-func (w *which) read() error {
-	switch w.filter.Upstream {
+// resolve checks the flags and fills the filter.
+func (f *filterFlags) resolve() error {
+	switch f.filter.Upstream {
 	case "", "event", "conference", "janus":
 	default:
-		return &usageError{fmt.Sprintf("--upstream is %q, must be event, conference or janus", w.filter.Upstream)}
+		return &usageError{fmt.Sprintf("--upstream is %q, must be event, conference or janus", f.filter.Upstream)}
 	}
-	w.filter.Since, w.filter.Before, w.filter.Kind = w.since.at, w.before.at, minigroup.Kind(w.kind)
+	f.filter.Since, f.filter.Before, f.filter.Kind = f.since.at, f.before.at, minigroup.Kind(f.kind)
 	return nil
 }
 
-// args are the flags that mean the same minigroups again, whenever they are read.
-func (w *which) args() string {
+// args returns the flags as a command line that selects the same minigroups whenever it is run: durations have become
+// times.
+func (f *filterFlags) args() string {
 	var out []string
 	for name, value := range map[string]string{
-		"--audience": w.filter.Audience, "--reason": w.kind, "--upstream": w.filter.Upstream,
-		"--since": exactly(w.filter.Since), "--failed-before": exactly(w.filter.Before),
+		"--audience": f.filter.Audience, "--reason": f.kind, "--upstream": f.filter.Upstream,
+		"--since": formatTimeExactly(f.filter.Since), "--failed-before": formatTimeExactly(f.filter.Before),
 	} {
 		if value != "" {
-			out = append(out, name+" "+quote(value))
+			out = append(out, name+" "+shellQuote(value))
 		}
 	}
 	slices.Sort(out)
 	return strings.Join(out, " ")
 }
 
-// plain is what a shell takes as it is.
-const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@"
+// unquoted are the characters that need no quotes in a shell.
+const unquoted = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@"
 
-// quote makes a word of a shell from a value.
-func quote(value string) string {
-	if value != "" && strings.Trim(value, plain) == "" {
+// shellQuote quotes a value as one word of a shell.
+func shellQuote(value string) string {
+	if value != "" && strings.Trim(value, unquoted) == "" {
 		return value
 	}
 	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"

@@ -10,61 +10,67 @@ import (
 	"minigroups/minigroup"
 )
 
-// lostShown is what `ops lost` prints.
-type lostShown struct {
-	Lost []attemptLost `json:"lost"`
-	// More says that there are more than were asked for.
+// lostReport is what `ops lost` prints.
+type lostReport struct {
+	Lost []lostAttempt `json:"lost"`
+	// More is true if there are more than the limit.
 	More bool `json:"more"`
 }
 
-type attemptLost struct {
-	Service    minigroup.RoomKind `json:"service"`
-	ClassID    uuid.UUID          `json:"class_id"`
-	Audience   string             `json:"audience"`
-	Scope      string             `json:"scope"`
-	MadeAfter  time.Time          `json:"made_after"`
-	MadeBefore time.Time          `json:"made_before"`
-	// Resolution is open, closed or never seen.
+// lostAttempt is a request to create a room that was never answered. If the service created the room, it did so
+// between CreatedAfter and CreatedBefore.
+type lostAttempt struct {
+	Service       minigroup.RoomKind `json:"service"`
+	ClassID       uuid.UUID          `json:"class_id"`
+	Audience      string             `json:"audience"`
+	Scope         string             `json:"scope"`
+	CreatedAfter  time.Time          `json:"created_after"`
+	CreatedBefore time.Time          `json:"created_before"`
+	// Resolution is open, closed or never_seen.
 	Resolution string `json:"resolution"`
 }
 
 func (a *app) lost() *cobra.Command {
 	var all bool
-	limit := count(100)
+	limit := countFlag(100)
 	cmd := &cobra.Command{
 		Use: "lost", Args: cobra.NoArgs,
-		Short: "List requests to create a room that were never answered: the room may exist, unknown to anybody",
-		RunE: a.does(func(ctx context.Context, _ []string) error {
+		Short: "List requests to create a room that were never answered; an unknown room may exist for each",
+		RunE: a.connected(func(ctx context.Context, _ []string) error {
 			list, err := a.store.LostAttempts(ctx, all, int(limit)+1)
 			if err != nil {
 				return err
 			}
-			shown := lostShown{Lost: []attemptLost{}, More: len(list) > int(limit)}
+			report := lostReport{Lost: []lostAttempt{}, More: len(list) > int(limit)}
 			for _, l := range list[:min(int(limit), len(list))] {
 				resolution := l.Resolution
 				if resolution == "" {
 					resolution = "open"
 				}
-				shown.Lost = append(shown.Lost, attemptLost{l.Kind, l.ClassID, l.Audience, l.Scope, l.MadeAfter.UTC(), l.MadeBefore.UTC(), resolution})
+				report.Lost = append(report.Lost, lostAttempt{
+					Service: l.Kind, ClassID: l.ClassID, Audience: l.Audience, Scope: l.Scope,
+					CreatedAfter: l.MadeAfter.UTC(), CreatedBefore: l.MadeBefore.UTC(), Resolution: resolution,
+				})
 			}
-			return a.print(shown, shown.people)
+			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those whose room was found and closed")
-	cmd.Flags().Var(&limit, "limit", "list no more than so many, the latest first")
+	cmd.Flags().BoolVar(&all, "all", false, "include attempts whose room was found and closed")
+	cmd.Flags().Var(&limit, "limit", "list at most this many, the latest first")
 	return cmd
 }
 
-func (s lostShown) people(t *table) {
-	if len(s.Lost) == 0 {
-		t.say("None is lost.")
+func (r lostReport) writeTable(t *table) {
+	if len(r.Lost) == 0 {
+		t.line("No lost attempts.")
 		return
 	}
-	t.row("SERVICE", "CLASS", "AUDIENCE", "SCOPE", "MADE AFTER", "MADE BEFORE", "WHAT BECAME OF IT")
-	for _, l := range s.Lost {
-		t.row(l.Service, l.ClassID, l.Audience, l.Scope, moment(l.MadeAfter), moment(l.MadeBefore), l.Resolution)
+	t.row("SERVICE", "CLASS", "AUDIENCE", "SCOPE", "CREATED AFTER", "CREATED BEFORE", "RESOLUTION")
+	for _, l := range r.Lost {
+		t.row(l.Service, l.ClassID, l.Audience, l.Scope, formatTime(l.CreatedAfter), formatTime(l.CreatedBefore),
+			l.Resolution)
 	}
-	if s.More {
-		t.say("There are more: --limit")
+	if r.More {
+		t.line("There are more; --limit shows them.")
 	}
 }

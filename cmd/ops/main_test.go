@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestATableHoldsWhatCallersChose(t *testing.T) {
+func TestTableCellsStayOnOneLine(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{out: &out}
 	err := a.print(nil, func(t *table) {
@@ -22,43 +22,44 @@ func TestATableHoldsWhatCallersChose(t *testing.T) {
 	}
 }
 
-func TestJSONIsOneDocument(t *testing.T) {
+func TestJSONOutputIsOneDocument(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{out: &out, format: "json"}
-	if err := a.print(stuckShown{Sagas: []sagaShown{{Scope: "a<b"}}}, nil); err != nil {
+	if err := a.print(stuckReport{Sagas: []openSaga{{Scope: "a<b"}}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	var back stuckShown
-	if err := json.Unmarshal(out.Bytes(), &back); err != nil || len(back.Sagas) != 1 || !strings.Contains(out.String(), `"a<b"`) {
+	var back stuckReport
+	err := json.Unmarshal(out.Bytes(), &back)
+	if err != nil || len(back.Sagas) != 1 || !strings.Contains(out.String(), `"a<b"`) {
 		t.Errorf("got %s, %v", out.String(), err)
 	}
 }
 
-func TestTheFlagsOfACampaignMeanTheSameLater(t *testing.T) {
-	w := which{kind: "upstream_refused"}
-	w.filter.Audience, w.filter.Upstream = "it's one", "janus"
-	for flag, text := range map[*since]string{&w.since: "24h", &w.before: "2026-01-31T13:00:00.123456+01:00"} {
+func TestFilterFlagsSelectTheSameWhenRunLater(t *testing.T) {
+	f := filterFlags{kind: "upstream_refused"}
+	f.filter.Audience, f.filter.Upstream = "it's one", "janus"
+	for flag, text := range map[*timeFlag]string{&f.since: "24h", &f.before: "2026-01-31T13:00:00.123456+01:00"} {
 		if err := flag.Set(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.read(); err != nil {
+	if err := f.resolve(); err != nil {
 		t.Fatal(err)
 	}
 	want := `--audience 'it'\''s one' --failed-before 2026-01-31T12:00:00.123456Z --reason upstream_refused --since ` +
-		w.filter.Since.UTC().Format(time.RFC3339Nano) + ` --upstream janus`
-	if got := w.args(); got != want {
+		f.filter.Since.UTC().Format(time.RFC3339Nano) + ` --upstream janus`
+	if got := f.args(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	for _, text := range []string{"", "soon", "-1h", "2026-01-31"} {
-		if err := new(since).Set(text); err == nil {
-			t.Errorf("%q is a moment", text)
+		if err := new(timeFlag).Set(text); err == nil {
+			t.Errorf("%q is accepted as a time", text)
 		}
 	}
 }
 
-func TestConfigTakesOneDashToo(t *testing.T) {
-	got := likeTheOthers([]string{"-config", "x", "-config=x", "--config", "-o", "json", "-c"})
+func TestConfigIsAcceptedWithOneDash(t *testing.T) {
+	got := acceptSingleDash([]string{"-config", "x", "-config=x", "--config", "-o", "json", "-c"})
 	if want := []string{"--config", "x", "--config=x", "--config", "-o", "json", "-c"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

@@ -13,9 +13,9 @@ import (
 	"minigroups/minigroup"
 )
 
-// retryFlags are those of `ops retry`.
+// retryFlags are the flags of `ops retry`.
 type retryFlags struct {
-	which
+	filterFlags
 	all, yes bool
 	rate     float64
 	wait     time.Duration
@@ -25,14 +25,14 @@ func (a *app) retry() *cobra.Command {
 	var f retryFlags
 	cmd := &cobra.Command{
 		Use:   "retry CLASS_ID | AUDIENCE SCOPE | --all",
-		Short: "Start failed minigroups over: one, or with --all as many as have failed",
-		Long: `Starts failed minigroups over: one, or with --all as many as have failed.
+		Short: "Start failed minigroups over: one, or many with --all",
+		Long: `Starts failed minigroups over: one, or many with --all.
 
-Without --yes, --all only lists what would be retried. With it, each is started over once, the latest failure first, so
-many a second as --rate says. Only what has failed before the beginning is retried, and nothing that is ready by now:
-after an interrupt, the same command with the --failed-before that is printed goes on with the rest.`,
+--all only lists what it would retry, unless --yes is given. Each minigroup is retried once, the latest failure first,
+at --rate per second. Only minigroups that failed before the start (--failed-before) and are still failed are retried.
+After an interrupt, run the command that is printed: it goes on with the rest.`,
 		Args: func(_ *cobra.Command, args []string) error { return f.check(args) },
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		RunE: a.connected(func(ctx context.Context, args []string) error {
 			if !f.all {
 				return a.retryOne(ctx, args, f.wait)
 			}
@@ -40,88 +40,84 @@ after an interrupt, the same command with the --failed-before that is printed go
 		}),
 	}
 	flags := cmd.Flags()
-	f.define(flags, 0, "retry no more than so many; 0 is no limit")
-	flags.BoolVar(&f.all, "all", false, "all that have failed, or those that the flags below name")
-	flags.Var(&f.before, "failed-before", "only those that have failed before then, or longer ago; by default before now")
-	flags.Float64Var(&f.rate, "rate", 5, "start no more than so many a second")
-	flags.BoolVar(&f.yes, "yes", false, "do it")
-	flags.DurationVar(&f.wait, "wait", 30*time.Second, "how long each is waited for, up to "+config.MaxWait.String())
+	f.register(flags, 0, "retry at most this many; 0 means no limit")
+	flags.BoolVar(&f.all, "all", false, "retry every failed minigroup that the flags below select")
+	flags.Var(&f.before, "failed-before", "only minigroups that failed before this time; default now")
+	flags.Float64Var(&f.rate, "rate", 5, "start at most this many per second")
+	flags.BoolVar(&f.yes, "yes", false, "retry them; without it they are only listed")
+	flags.DurationVar(&f.wait, "wait", 30*time.Second, "wait this long for each result, at most "+config.MaxWait.String())
 	return cmd
 }
 
 func (f *retryFlags) check(args []string) error {
 	switch {
 	case f.all && len(args) > 0:
-		return &usageError{"--all takes no minigroup beside it"}
+		return &usageError{"--all cannot be combined with the name of a minigroup"}
 	case !f.all && (len(args) == 0 || len(args) > 2):
-		return &usageError{"which minigroup? A class id, an audience and a scope, or --all"}
+		return &usageError{"no minigroup given: pass a class id, an audience and a scope, or --all"}
 	case f.rate <= 0:
 		return &usageError{"--rate must be above 0"}
 	case f.wait < 0 || f.wait > config.MaxWait:
 		return &usageError{"--wait must be a duration up to " + config.MaxWait.String()}
 	}
-	return f.read()
+	return f.resolve()
 }
 
-// result is what has become of one retry.
-type result string
+// retryResult is the result of one retry. The values are part of the JSON output.
+type retryResult string
 
 const (
-	isReady     result = "ready"
-	failedAgain result = "failed again"
-	stillGoing  result = "still going"
-	skipped     result = "skipped"
-	unknown     result = "unknown"
+	resultReady        retryResult = "ready"
+	resultFailedAgain  retryResult = "failed_again"
+	resultStillRunning retryResult = "still_running"
+	resultSkipped      retryResult = "skipped"
+	resultUnknown      retryResult = "unknown"
 )
 
-// retried is a minigroup and what has become of its retry: what `ops retry` prints of one.
-type retried struct {
-	ClassID  uuid.UUID `json:"class_id"`
-	Audience string    `json:"audience"`
-	Scope    string    `json:"scope"`
-	Result   result    `json:"result"`
-	// Reason says why, unless it is ready or going; Detail says so in words.
+// retryReport is what `ops retry` prints of one minigroup.
+type retryReport struct {
+	ClassID  uuid.UUID   `json:"class_id"`
+	Audience string      `json:"audience"`
+	Scope    string      `json:"scope"`
+	Result   retryResult `json:"result"`
+	// Reason and Detail say why, unless the result is ready or still_running.
 	Reason string `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
 
-// outcomeOf tells what an attempt to retry a minigroup has come to.
-func outcomeOf(m minigroup.Minigroup, outcome minigroup.Outcome, err error) retried {
-	r := retried{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Result: isReady}
+// newRetryReport translates what Starter.Retry returned.
+func newRetryReport(m minigroup.Minigroup, outcome minigroup.Outcome, err error) retryReport {
+	r := retryReport{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Result: resultReady}
 	var known *minigroup.Error
 	switch {
 	case err == nil && outcome == minigroup.OutcomeAccepted:
-		r.Result = stillGoing
+		r.Result = resultStillRunning
 	case err == nil:
 	case !errors.As(err, &known):
-		r.Result, r.Reason, r.Detail = unknown, string(minigroup.ServiceUnavailable), err.Error()
+		r.Result, r.Reason, r.Detail = resultUnknown, string(minigroup.ServiceUnavailable), err.Error()
 	default:
-		r.Result, r.Detail = failedAgain, known.Detail
-		r.Reason = failureShown{Reason: known.Kind, Upstream: known.Upstream, UpstreamType: known.UpstreamType}.words()
+		r.Result, r.Detail = resultFailedAgain, known.Detail
+		r.Reason = failureInfo{Reason: known.Kind, Upstream: known.Upstream, UpstreamType: known.UpstreamType}.cause()
 		switch known.Kind {
 		case minigroup.RetryNotPossible, minigroup.OperationInProgress, minigroup.AlreadyEstablished:
-			r.Result = skipped
+			r.Result = resultSkipped
 		case minigroup.ServiceUnavailable:
-			r.Result = unknown
+			r.Result = resultUnknown
 		}
 	}
 	return r
 }
 
 func (a *app) retryOne(ctx context.Context, args []string, wait time.Duration) error {
-	id, err := nameOf(args)
+	m, err := a.minigroup(ctx, args)
 	if err != nil {
 		return err
 	}
-	m, err := a.store.ByID(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := a.reachTemporal(ctx); err != nil {
+	if err := a.checkTemporal(ctx); err != nil {
 		return err
 	}
 	_, outcome, err := a.starter().Retry(ctx, m, wait)
-	r := outcomeOf(m, outcome, err)
+	r := newRetryReport(m, outcome, err)
 	if err := a.print(r, func(t *table) {
 		t.row("CLASS", "AUDIENCE", "SCOPE", "RESULT", "REASON", "DETAIL")
 		t.row(r.ClassID, r.Audience, r.Scope, r.Result, r.Reason, r.Detail)
@@ -129,12 +125,16 @@ func (a *app) retryOne(ctx context.Context, args []string, wait time.Duration) e
 		return err
 	}
 	switch r.Result {
-	case isReady:
+	case resultReady:
 		return nil
-	case stillGoing:
-		a.tell("It goes on without this program: ops show %s", r.ClassID)
+	case resultStillRunning:
+		a.notef("It continues without this command. To see how it stands: ops show %s", r.ClassID)
 		return nil
+	case resultFailedAgain:
+		return errors.New("the retry has failed")
+	case resultSkipped:
+		return errors.New("it was not retried")
 	default:
-		return fmt.Errorf("%s: it was not retried, or not with success", r.Result)
+		return fmt.Errorf("the result of the retry is unknown; to see how it stands: ops show %s", r.ClassID)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"minigroups/workflows"
 )
 
-// runShown is a run as Temporal tells it.
-type runShown struct {
+// runInfo is a run of a workflow as Temporal describes it.
+type runInfo struct {
 	RunID     string    `json:"run_id"`
 	Type      string    `json:"type"`
 	Status    string    `json:"status"`
@@ -27,16 +27,21 @@ type runShown struct {
 	Attention bool      `json:"attention"`
 }
 
-// stepShown is a step that a run waits for.
-type stepShown struct {
+// isOpen reports whether the run has not ended. It is false for nil.
+func (r *runInfo) isOpen() bool {
+	return r != nil && (r.Status == "running" || r.Status == "paused")
+}
+
+// pendingStep is an activity that a run waits for.
+type pendingStep struct {
 	Activity    string    `json:"activity"`
 	State       string    `json:"state"`
 	Attempt     int32     `json:"attempt"`
 	LastFailure string    `json:"last_failure,omitempty"`
-	NextTry     time.Time `json:"next_try_at,omitzero"`
+	NextAttempt time.Time `json:"next_attempt_at,omitzero"`
 }
 
-func (s stepShown) String() string {
+func (s pendingStep) String() string {
 	text := fmt.Sprintf("%s (%s, attempt %d)", s.Activity, s.State, s.Attempt)
 	if s.LastFailure != "" {
 		text += ": " + s.LastFailure
@@ -44,71 +49,72 @@ func (s stepShown) String() string {
 	return text
 }
 
-// describe asks Temporal for a run of a workflow id (empty: the latest), and what it waits for. Without such a run it returns nil.
-func (a *app) describe(ctx context.Context, workflowID, runID string) (*runShown, []stepShown, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+// describe returns a run of a workflow id, and the steps it waits for. An empty run id means the latest run. Without
+// such a run it returns nil and no error.
+func (a *app) describe(ctx context.Context, workflowID, runID string) (*runInfo, []pendingStep, error) {
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	d, err := a.temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
-	var none *serviceerror.NotFound
-	if errors.As(err, &none) {
+	var notFound *serviceerror.NotFound
+	if errors.As(err, &notFound) {
 		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask Temporal for %s: %w", workflowID, err)
+		return nil, nil, fmt.Errorf("describe %s: %w", workflowID, err)
 	}
-	steps := []stepShown{}
+	steps := []pendingStep{}
 	for _, p := range d.GetPendingActivities() {
-		steps = append(steps, stepShown{
+		steps = append(steps, pendingStep{
 			Activity: p.GetActivityType().GetName(), State: strings.ToLower(p.GetState().String()), Attempt: p.GetAttempt(),
-			LastFailure: p.GetLastFailure().GetMessage(), NextTry: at(p.GetNextAttemptScheduleTime()),
+			LastFailure: p.GetLastFailure().GetMessage(), NextAttempt: toTime(p.GetNextAttemptScheduleTime()),
 		})
 	}
-	return runOf(d.GetWorkflowExecutionInfo()), steps, nil
+	return newRunInfo(d.GetWorkflowExecutionInfo()), steps, nil
 }
 
-func runOf(info *workflowpb.WorkflowExecutionInfo) *runShown {
-	r := &runShown{
-		RunID: info.GetExecution().GetRunId(), Type: info.GetType().GetName(), Status: strings.ToLower(info.GetStatus().String()),
-		Started: at(info.GetStartTime()), Closed: at(info.GetCloseTime()),
+func newRunInfo(info *workflowpb.WorkflowExecutionInfo) *runInfo {
+	r := &runInfo{
+		RunID: info.GetExecution().GetRunId(), Type: info.GetType().GetName(),
+		Status:  strings.ToLower(info.GetStatus().String()),
+		Started: toTime(info.GetStartTime()), Closed: toTime(info.GetCloseTime()),
 	}
 	attributes := info.GetSearchAttributes().GetIndexedFields()
-	for name, to := range map[string]any{workflows.AttributeStage.GetName(): &r.Stage, workflows.AttributeAttention.GetName(): &r.Attention} {
+	for name, target := range map[string]any{
+		workflows.AttributeStage.GetName(): &r.Stage, workflows.AttributeAttention.GetName(): &r.Attention,
+	} {
 		if payload, ok := attributes[name]; ok {
-			_ = converter.GetDefaultDataConverter().FromPayload(payload, to) // what cannot be read is not shown
+			// An attribute that cannot be decoded is left out.
+			_ = converter.GetDefaultDataConverter().FromPayload(payload, target)
 		}
 	}
 	return r
 }
 
-// at is zero where Temporal tells no time.
-func at(t *timestamppb.Timestamp) time.Time {
+// toTime converts a timestamp; nil becomes the zero time.
+func toTime(t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
 	return t.AsTime()
 }
 
-func (r *runShown) open() bool {
-	return r != nil && (r.Status == "running" || r.Status == "paused")
-}
+// maxRuns bounds how many runs of a minigroup are listed.
+const maxRuns = 20
 
-// shownRuns bounds how many runs of a minigroup are shown.
-const shownRuns = 20
-
-// runsOf lists the last runs of a workflow id, the latest first.
-func (a *app) runsOf(ctx context.Context, workflowID string) ([]*runShown, error) {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
+// runsOf lists the latest runs of a workflow id, the latest first.
+func (a *app) runsOf(ctx context.Context, workflowID string) ([]*runInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	found, err := a.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: a.cfg.Temporal.Namespace, PageSize: shownRuns,
-		Query: fmt.Sprintf("WorkflowId = '%s'", workflowID), // in which quotes are escaped
+		Namespace: a.cfg.Temporal.Namespace, PageSize: maxRuns,
+		Query: fmt.Sprintf("WorkflowId = '%s'", workflowID), // WorkflowID percent-encodes quotes
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask Temporal for the runs of %s: %w", workflowID, err)
+		return nil, fmt.Errorf("list the runs of %s: %w", workflowID, err)
 	}
-	runs := []*runShown{}
+	runs := []*runInfo{}
 	for _, info := range found.GetExecutions() {
-		runs = append(runs, runOf(info))
+		runs = append(runs, newRunInfo(info))
 	}
 	return runs, nil
 }

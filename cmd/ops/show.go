@@ -11,45 +11,45 @@ import (
 	"minigroups/workflows"
 )
 
-// minigroupShown is what `ops show` prints.
-type minigroupShown struct {
-	ClassID          uuid.UUID          `json:"class_id"`
-	Audience         string             `json:"audience"`
-	Scope            string             `json:"scope"`
-	Host             string             `json:"host"`
-	Start            time.Time          `json:"start,omitzero"`
-	End              time.Time          `json:"end,omitzero"`
-	Reserve          int32              `json:"reserve"`
-	State            minigroup.State    `json:"state"`
-	Status           minigroup.Status   `json:"status"`
-	CreatedAt        time.Time          `json:"created_at"`
-	ClosedAt         time.Time          `json:"closed_at,omitzero"`
-	EventRoomID      uuid.UUID          `json:"event_room_id,omitzero"`
-	ConferenceRoomID uuid.UUID          `json:"conference_room_id,omitzero"`
-	Failure          *failureShown      `json:"failure,omitempty"`
-	Updates          []updateShown      `json:"updates"`
-	Attempts         []attemptShown     `json:"attempts"`
-	Reservations     []reservationShown `json:"reservations"`
-	WorkflowID       string             `json:"workflow_id"`
-	// RunID is the run that took the minigroup last.
-	RunID      string      `json:"run_id"`
-	Runs       []*runShown `json:"runs"`
-	WaitingFor []stepShown `json:"waiting_for"`
-	// Temporal is ok, or what is wrong with it: then runs and what they wait for are not known.
+// minigroupReport is what `ops show` prints.
+type minigroupReport struct {
+	ClassID          uuid.UUID         `json:"class_id"`
+	Audience         string            `json:"audience"`
+	Scope            string            `json:"scope"`
+	Host             string            `json:"host"`
+	Start            time.Time         `json:"start,omitzero"`
+	End              time.Time         `json:"end,omitzero"`
+	Reserve          int32             `json:"reserve"`
+	State            minigroup.State   `json:"state"`
+	Status           minigroup.Status  `json:"status"`
+	CreatedAt        time.Time         `json:"created_at"`
+	ClosedAt         time.Time         `json:"closed_at,omitzero"`
+	EventRoomID      uuid.UUID         `json:"event_room_id,omitzero"`
+	ConferenceRoomID uuid.UUID         `json:"conference_room_id,omitzero"`
+	Failure          *failureInfo      `json:"failure,omitempty"`
+	Updates          []updateInfo      `json:"updates"`
+	Attempts         []attemptInfo     `json:"attempts"`
+	Reservations     []reservationInfo `json:"reservations"`
+	WorkflowID       string            `json:"workflow_id"`
+	// RunID is the run that owns the minigroup's row.
+	RunID      string        `json:"run_id"`
+	Runs       []*runInfo    `json:"runs"`
+	WaitingFor []pendingStep `json:"waiting_for"`
+	// Temporal is ok, or the error that kept ops from asking Temporal for the runs.
 	Temporal string `json:"temporal"`
 }
 
-type updateShown struct {
+type updateInfo struct {
 	ID          uuid.UUID             `json:"id"`
 	Operation   string                `json:"operation"`
 	State       minigroup.UpdateState `json:"state"`
 	RequestedAt time.Time             `json:"requested_at"`
 	DecidedAt   time.Time             `json:"decided_at,omitzero"`
 	RunID       string                `json:"run_id"`
-	Failure     *failureShown         `json:"failure,omitempty"`
+	Failure     *failureInfo          `json:"failure,omitempty"`
 }
 
-type attemptShown struct {
+type attemptInfo struct {
 	Service    minigroup.RoomKind         `json:"service"`
 	Operation  minigroup.AttemptOperation `json:"operation"`
 	State      minigroup.AttemptState     `json:"state"`
@@ -60,7 +60,7 @@ type attemptShown struct {
 	RunID      string                     `json:"run_id"`
 }
 
-type reservationShown struct {
+type reservationInfo struct {
 	ID       uuid.UUID                  `json:"id"`
 	Backend  string                     `json:"backend"`
 	State    minigroup.ReservationState `json:"state"`
@@ -73,160 +73,88 @@ type reservationShown struct {
 func (a *app) show() *cobra.Command {
 	return &cobra.Command{
 		Use: "show CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
-		Short: "Show all that is known of one minigroup: its row, rooms, slots, updates and runs",
-		RunE: a.does(func(ctx context.Context, args []string) error {
-			id, err := nameOf(args)
+		Short: "Show one minigroup: its row, rooms, slots, updates and runs",
+		RunE: a.connected(func(ctx context.Context, args []string) error {
+			m, err := a.minigroup(ctx, args)
 			if err != nil {
 				return err
 			}
-			m, err := a.store.ByID(ctx, id)
-			if err != nil {
+			report := newMinigroupReport(m)
+			if err := a.addLedger(ctx, &report); err != nil {
 				return err
 			}
-			shown := showMinigroup(m)
-			if err := a.addLedger(ctx, id, &shown); err != nil {
-				return err
+			if err := a.addRuns(ctx, &report); err != nil {
+				report.Temporal = err.Error()
 			}
-			if err := a.addRuns(ctx, &shown); err != nil {
-				shown.Temporal = err.Error()
-			}
-			return a.print(shown, shown.people)
+			return a.print(report, report.writeTable)
 		}),
 	}
 }
 
-func showMinigroup(m minigroup.Minigroup) minigroupShown {
-	return minigroupShown{
-		ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Host: m.Host, Start: second(m.Time.Start), End: second(m.Time.End),
-		Reserve: m.Slots(), State: m.State, Status: m.Status(time.Now().Unix()), CreatedAt: m.CreatedAt.UTC(), ClosedAt: m.ClosedAt.UTC(),
-		EventRoomID: m.EventRoomID, ConferenceRoomID: m.ConferenceRoomID, Failure: showFailure(m.Failure),
-		Updates: []updateShown{}, Attempts: []attemptShown{}, Reservations: []reservationShown{},
-		WorkflowID: workflows.WorkflowID(m.Audience, m.Scope), RunID: m.Run, Runs: []*runShown{}, WaitingFor: []stepShown{}, Temporal: "ok",
+func newMinigroupReport(m minigroup.Minigroup) minigroupReport {
+	return minigroupReport{
+		ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Host: m.Host,
+		Start: fromUnix(m.Time.Start), End: fromUnix(m.Time.End), Reserve: m.Slots(),
+		State: m.State, Status: m.Status(time.Now().Unix()), CreatedAt: m.CreatedAt.UTC(), ClosedAt: m.ClosedAt.UTC(),
+		EventRoomID: m.EventRoomID, ConferenceRoomID: m.ConferenceRoomID, Failure: newFailureInfo(m.Failure),
+		Updates: []updateInfo{}, Attempts: []attemptInfo{}, Reservations: []reservationInfo{},
+		WorkflowID: workflows.WorkflowID(m.Audience, m.Scope), RunID: m.Run,
+		Runs: []*runInfo{}, WaitingFor: []pendingStep{}, Temporal: "ok",
 	}
 }
 
-// second is a side of a window; unbounded is zero.
-func second(unix *int64) time.Time {
-	if unix == nil {
+// fromUnix converts one side of a time window. An unbounded side (nil) becomes the zero time.
+func fromUnix(seconds *int64) time.Time {
+	if seconds == nil {
 		return time.Time{}
 	}
-	return time.Unix(*unix, 0).UTC()
+	return time.Unix(*seconds, 0).UTC()
 }
 
-func (a *app) addLedger(ctx context.Context, id uuid.UUID, shown *minigroupShown) error {
-	updates, err := a.store.UpdatesOf(ctx, id)
+// addLedger adds the minigroup's updates, attempts and reservations.
+func (a *app) addLedger(ctx context.Context, report *minigroupReport) error {
+	updates, err := a.store.UpdatesOf(ctx, report.ClassID)
 	if err != nil {
 		return err
 	}
 	for _, u := range updates {
 		saga := minigroup.WaitingSaga{OpenSaga: minigroup.OpenSaga{UpdateID: u.ID, Change: u.Requested}}
-		shown.Updates = append(shown.Updates, updateShown{
-			u.ID, saga.Operation(), u.State, u.RequestedAt.UTC(), u.DecidedAt.UTC(), u.Run, showFailure(u.Failure),
+		report.Updates = append(report.Updates, updateInfo{
+			ID: u.ID, Operation: saga.Operation(), State: u.State, RequestedAt: u.RequestedAt.UTC(),
+			DecidedAt: u.DecidedAt.UTC(), RunID: u.Run, Failure: newFailureInfo(u.Failure),
 		})
 	}
-	attempts, err := a.store.AttemptsOf(ctx, id)
+	attempts, err := a.store.AttemptsOf(ctx, report.ClassID)
 	if err != nil {
 		return err
 	}
 	for _, at := range attempts {
-		shown.Attempts = append(shown.Attempts, attemptShown{
-			at.Kind, at.Operation, at.State, at.RoomID, at.SentAt.UTC(), at.ExpiresAt.UTC(), at.Resolution, at.Run,
+		report.Attempts = append(report.Attempts, attemptInfo{
+			Service: at.Kind, Operation: at.Operation, State: at.State, RoomID: at.RoomID,
+			SentAt: at.SentAt.UTC(), ExpiresAt: at.ExpiresAt.UTC(), Resolution: at.Resolution, RunID: at.Run,
 		})
 	}
-	reservations, err := a.store.ReservationsOf(ctx, id)
+	reservations, err := a.store.ReservationsOf(ctx, report.ClassID)
 	for _, r := range reservations {
-		shown.Reservations = append(shown.Reservations, reservationShown{
-			r.ID, r.Backend.ID, r.State, r.Slots, second(r.During.Start), second(r.During.End), r.Doubtful,
+		report.Reservations = append(report.Reservations, reservationInfo{
+			ID: r.ID, Backend: r.Backend.ID, State: r.State, Slots: r.Slots,
+			Start: fromUnix(r.During.Start), End: fromUnix(r.During.End), Doubtful: r.Doubtful,
 		})
 	}
 	return err
 }
 
-func (a *app) addRuns(ctx context.Context, shown *minigroupShown) error {
-	if err := a.reachTemporal(ctx); err != nil {
+// addRuns adds what Temporal knows: the latest runs, and the steps that the last one waits for.
+func (a *app) addRuns(ctx context.Context, report *minigroupReport) error {
+	if err := a.checkTemporal(ctx); err != nil {
 		return err
 	}
-	runs, err := a.runsOf(ctx, shown.WorkflowID)
+	runs, err := a.runsOf(ctx, report.WorkflowID)
 	if err != nil {
 		return err
 	}
-	shown.Runs = runs
-	_, steps, err := a.describe(ctx, shown.WorkflowID, "")
-	shown.WaitingFor = append(shown.WaitingFor, steps...)
+	report.Runs = runs
+	_, steps, err := a.describe(ctx, report.WorkflowID, "")
+	report.WaitingFor = append(report.WaitingFor, steps...)
 	return err
-}
-
-func (m minigroupShown) people(t *table) {
-	t.row("class", m.ClassID)
-	t.row("audience", m.Audience)
-	t.row("scope", m.Scope)
-	t.row("host", m.Host)
-	t.row("time", orUnbounded(m.Start)+" to "+orUnbounded(m.End))
-	t.row("slots", m.Reserve)
-	t.row("state", string(m.State)+", shown as "+string(m.Status))
-	t.row("created at", moment(m.CreatedAt))
-	t.row("closed at", moment(m.ClosedAt))
-	t.row("event room", orNone(m.EventRoomID))
-	t.row("conference room", orNone(m.ConferenceRoomID))
-	if f := m.Failure; f != nil {
-		t.row("failure", f.words()+": "+f.Detail)
-		t.row("failed at", moment(f.FailedAt))
-	}
-	t.row("workflow", m.WorkflowID)
-	t.row("last run", m.RunID)
-	if len(m.Updates) > 0 {
-		t.say("\nUpdates, the latest first")
-		t.row("OPERATION", "STATE", "REQUESTED AT", "DECIDED AT", "RUN", "FAILURE")
-		for _, u := range m.Updates {
-			why := ""
-			if u.Failure != nil {
-				why = u.Failure.words() + ": " + u.Failure.Detail
-			}
-			t.row(u.Operation, u.State, moment(u.RequestedAt), moment(u.DecidedAt), u.RunID, why)
-		}
-	}
-	if len(m.Attempts) > 0 {
-		t.say("\nRooms that were asked for, the latest first")
-		t.row("SERVICE", "FOR", "STATE", "ROOM", "SENT AT", "RUN", "WHAT BECAME OF IT")
-		for _, at := range m.Attempts {
-			t.row(at.Service, at.Operation, at.State, orNone(at.RoomID), moment(at.SentAt), at.RunID, at.Resolution)
-		}
-	}
-	if len(m.Reservations) > 0 {
-		t.say("\nReservations, the latest first")
-		t.row("GATEWAY", "STATE", "SLOTS", "FROM", "TO", "ID")
-		for _, r := range m.Reservations {
-			t.row(r.Backend, r.State, r.Slots, orUnbounded(r.Start), orUnbounded(r.End), r.ID)
-		}
-	}
-	m.peopleRuns(t)
-}
-
-func (m minigroupShown) peopleRuns(t *table) {
-	if m.Temporal != "ok" {
-		t.say("\nWhat its runs do is not known: %s", m.Temporal)
-		return
-	}
-	t.say("\nRuns, the latest first")
-	t.row("TYPE", "STATUS", "STAGE", "STARTED AT", "CLOSED AT", "RUN")
-	for _, r := range m.Runs {
-		t.row(r.Type, r.Status, r.Stage, moment(r.Started), moment(r.Closed), r.RunID)
-	}
-	for _, step := range m.WaitingFor {
-		t.say("waits for %s", step)
-	}
-}
-
-func orUnbounded(at time.Time) string {
-	if at.IsZero() {
-		return "unbounded"
-	}
-	return moment(at)
-}
-
-func orNone(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return ""
-	}
-	return id.String()
 }

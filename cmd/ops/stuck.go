@@ -13,16 +13,16 @@ import (
 	"minigroups/workflows"
 )
 
-// stuckShown is what `ops stuck` prints.
-type stuckShown struct {
-	Sagas []sagaShown `json:"sagas"`
-	// More says that there are more than were asked for.
+// stuckReport is what `ops stuck` prints.
+type stuckReport struct {
+	Sagas []openSaga `json:"sagas"`
+	// More is true if there are more than the limit.
 	More bool `json:"more"`
-	// Temporal is ok, or what is wrong with it: then it is not known what the sagas wait for.
+	// Temporal is ok, or the error that kept ops from asking Temporal what the sagas wait for.
 	Temporal string `json:"temporal"`
 }
 
-type sagaShown struct {
+type openSaga struct {
 	ClassID   uuid.UUID `json:"class_id"`
 	Audience  string    `json:"audience"`
 	Scope     string    `json:"scope"`
@@ -30,46 +30,47 @@ type sagaShown struct {
 	State     string    `json:"state"`
 	Since     time.Time `json:"since"`
 	RunID     string    `json:"run_id"`
-	// Run is nil where Temporal does not know it or is not there.
-	Run        *runShown   `json:"run,omitempty"`
-	WaitingFor []stepShown `json:"waiting_for"`
-	known      bool
+	// Run is nil if Temporal does not have the run or does not answer.
+	Run        *runInfo      `json:"run,omitempty"`
+	WaitingFor []pendingStep `json:"waiting_for"`
+	// described is true once Temporal has answered for this saga.
+	described bool
 }
 
 func (a *app) stuck() *cobra.Command {
 	var audience string
 	var olderThan time.Duration
-	limit := count(100)
+	limit := countFlag(100)
 	cmd := &cobra.Command{
 		Use: "stuck", Args: cobra.NoArgs,
-		Short: "List creates, undos and updates that have been undecided for some time, and what they wait for",
-		RunE: a.does(func(ctx context.Context, _ []string) error {
+		Short: "List operations that have been open for some time, and what they wait for",
+		RunE: a.connected(func(ctx context.Context, _ []string) error {
 			sagas, err := a.store.WaitingSagas(ctx, audience, olderThan, int(limit)+1)
 			if err != nil {
 				return err
 			}
-			shown := stuckShown{Sagas: []sagaShown{}, More: len(sagas) > int(limit), Temporal: "ok"}
+			report := stuckReport{Sagas: []openSaga{}, More: len(sagas) > int(limit), Temporal: "ok"}
 			for _, w := range sagas[:min(int(limit), len(sagas))] {
-				shown.Sagas = append(shown.Sagas, sagaShown{
+				report.Sagas = append(report.Sagas, openSaga{
 					ClassID: w.ClassID, Audience: w.Audience, Scope: w.Scope, Operation: w.Operation(), State: w.State,
-					Since: w.Since.UTC(), RunID: w.Run, WaitingFor: []stepShown{},
+					Since: w.Since.UTC(), RunID: w.Run, WaitingFor: []pendingStep{},
 				})
 			}
-			if err := a.lookAt(ctx, shown.Sagas); err != nil {
-				shown.Temporal = err.Error()
+			if err := a.describeEach(ctx, report.Sagas); err != nil {
+				report.Temporal = err.Error()
 			}
-			return a.print(shown, shown.people)
+			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().StringVar(&audience, "audience", "", "only those of this audience")
-	cmd.Flags().DurationVar(&olderThan, "older-than", time.Minute, "undecided for longer than this")
-	cmd.Flags().Var(&limit, "limit", "list no more than so many, those that have waited longest")
+	cmd.Flags().StringVar(&audience, "audience", "", "only minigroups of this audience")
+	cmd.Flags().DurationVar(&olderThan, "older-than", time.Minute, "only operations open for longer than this")
+	cmd.Flags().Var(&limit, "limit", "list at most this many, the longest-waiting first")
 	return cmd
 }
 
-// lookAt asks Temporal what each of them waits for, some at a time.
-func (a *app) lookAt(ctx context.Context, sagas []sagaShown) error {
-	if err := a.reachTemporal(ctx); err != nil {
+// describeEach asks Temporal what each saga waits for, with at most 8 requests at a time.
+func (a *app) describeEach(ctx context.Context, sagas []openSaga) error {
+	if err := a.checkTemporal(ctx); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -81,7 +82,7 @@ func (a *app) lookAt(ctx context.Context, sagas []sagaShown) error {
 			if err != nil {
 				return err
 			}
-			s.Run, s.known = run, true
+			s.Run, s.described = run, true
 			s.WaitingFor = append(s.WaitingFor, steps...)
 			return nil
 		})
@@ -89,38 +90,39 @@ func (a *app) lookAt(ctx context.Context, sagas []sagaShown) error {
 	return group.Wait()
 }
 
-func (s stuckShown) people(t *table) {
-	if len(s.Sagas) == 0 {
-		t.say("Nothing is stuck.")
+func (r stuckReport) writeTable(t *table) {
+	if len(r.Sagas) == 0 {
+		t.line("Nothing is stuck.")
 	} else {
 		t.row("CLASS", "AUDIENCE", "SCOPE", "OPERATION", "STATE", "SINCE", "ATTENTION", "WAITING FOR")
 	}
-	for _, saga := range s.Sagas {
+	for _, saga := range r.Sagas {
 		attention := ""
 		if saga.Run != nil && saga.Run.Attention {
 			attention = "yes"
 		}
-		t.row(saga.ClassID, saga.Audience, saga.Scope, saga.Operation, saga.State, moment(saga.Since), attention, saga.waits())
+		t.row(saga.ClassID, saga.Audience, saga.Scope, saga.Operation, saga.State, formatTime(saga.Since), attention,
+			saga.waits())
 	}
-	if s.More {
-		t.say("There are more: --limit")
+	if r.More {
+		t.line("There are more; --limit shows them.")
 	}
-	if s.Temporal != "ok" {
-		t.say("What they wait for is not known: %s", s.Temporal)
+	if r.Temporal != "ok" {
+		t.line("What they wait for is unknown: %s", r.Temporal)
 	}
 }
 
-// waits says in words what the saga waits for.
-func (s sagaShown) waits() string {
+// waits says in words what the saga waits for, empty if that is unknown.
+func (s openSaga) waits() string {
 	switch {
-	case !s.known:
+	case !s.described:
 		return ""
-	case !s.Run.open():
+	case !s.Run.isOpen():
 		status := "unknown to Temporal"
 		if s.Run != nil {
 			status = s.Run.Status
 		}
-		return fmt.Sprintf("the sweeper: its run is %s (ops sweep classes)", status)
+		return fmt.Sprintf("the sweeper, as its run is %s (now: ops sweep classes)", status)
 	case len(s.WaitingFor) == 0:
 		return "a worker"
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,73 +17,77 @@ import (
 	"minigroups/workflows"
 )
 
-// swept is what `ops sweep` prints of each sweep.
-type swept struct {
+// sweepReport is what `ops sweep` prints of each sweep.
+type sweepReport struct {
 	Sweep string `json:"sweep"`
 	RunID string `json:"run_id"`
-	// Did is the result of the run.
-	Did map[string]any `json:"did"`
+	// Result is the result of the run: counts of what it did.
+	Result map[string]any `json:"result"`
 }
 
-var schedules = map[string]string{"classes": workflows.ScheduleClasses, "gateways": workflows.ScheduleGateways}
+// sweeps maps the names of sweeps to their Temporal Schedules.
+var sweeps = map[string]string{"classes": workflows.ScheduleClasses, "gateways": workflows.ScheduleGateways}
 
 func (a *app) sweep() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "sweep [classes | gateways]", Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: slices.Sorted(maps.Keys(schedules)),
-		Short:     "Have the sweeper run now, over classes and gateways, and say what it did",
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		ValidArgs: slices.Sorted(maps.Keys(sweeps)),
+		Short:     "Run the sweeper now, wait for it, and show what it did",
+		RunE: a.connected(func(ctx context.Context, args []string) error {
 			if len(args) == 0 {
-				args = slices.Sorted(maps.Keys(schedules))
+				args = slices.Sorted(maps.Keys(sweeps))
 			}
-			if err := a.reachTemporal(ctx); err != nil {
+			if err := a.checkTemporal(ctx); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(ctx, wait)
 			defer cancel()
-			all := []swept{}
+			reports := []sweepReport{}
 			for _, name := range args {
-				s, err := a.sweepNow(ctx, name)
+				report, err := a.runSweep(ctx, name)
 				if err != nil {
 					return fmt.Errorf("sweep %s: %w", name, err)
 				}
-				all = append(all, s)
+				reports = append(reports, report)
 			}
-			return a.print(all, func(t *table) {
-				for _, s := range all {
-					t.row(s.Sweep, s.words())
+			return a.print(reports, func(t *table) {
+				t.row("SWEEP", "RESULT")
+				for _, report := range reports {
+					t.row(report.Sweep, report.summary())
 				}
 			})
 		}),
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 2*time.Minute, "how long the sweeps are waited for")
+	cmd.Flags().DurationVar(&wait, "wait", 2*time.Minute, "wait this long for the sweeps to end")
 	return cmd
 }
 
-// sweepNow triggers a schedule and waits for the first run that has begun since.
-func (a *app) sweepNow(ctx context.Context, name string) (swept, error) {
-	s := swept{Sweep: name}
-	schedule := a.temporal.ScheduleClient().GetHandle(ctx, schedules[name])
+// runSweep triggers a schedule and waits for the first run that has begun since.
+func (a *app) runSweep(ctx context.Context, name string) (sweepReport, error) {
+	report := sweepReport{Sweep: name}
+	schedule := a.temporal.ScheduleClient().GetHandle(ctx, sweeps[name])
 	before, err := schedule.Describe(ctx)
 	if err != nil {
-		return s, fmt.Errorf("find schedule %s (the migrate command makes it): %w", schedules[name], err)
+		return report, fmt.Errorf("find schedule %s, which the migrate command creates: %w", sweeps[name], err)
 	}
-	// One that is under way has looked at some of it already.
+	// A run that is already open may have passed what the caller wants swept, so a new one starts beside it.
 	err = schedule.Trigger(ctx, client.ScheduleTriggerOptions{Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL})
 	if err != nil {
-		return s, fmt.Errorf("trigger schedule %s: %w", schedules[name], err)
+		return report, fmt.Errorf("trigger schedule %s: %w", sweeps[name], err)
 	}
-	run, err := newRun(ctx, schedule, before)
+	run, err := awaitNewRun(ctx, schedule, before)
 	if err != nil {
-		return s, err
+		return report, err
 	}
-	s.RunID = run.FirstExecutionRunID
-	return s, a.temporal.GetWorkflow(ctx, run.WorkflowID, run.FirstExecutionRunID).Get(ctx, &s.Did)
+	report.RunID = run.FirstExecutionRunID
+	return report, a.temporal.GetWorkflow(ctx, run.WorkflowID, run.FirstExecutionRunID).Get(ctx, &report.Result)
 }
 
-// newRun waits until the schedule tells of a run that it did not know before.
-func newRun(ctx context.Context, schedule client.ScheduleHandle, before *client.ScheduleDescription) (*client.ScheduleWorkflowExecution, error) {
+// awaitNewRun waits until the schedule lists a run that is not in before.
+func awaitNewRun(
+	ctx context.Context, schedule client.ScheduleHandle, before *client.ScheduleDescription,
+) (*client.ScheduleWorkflowExecution, error) {
 	known := map[string]bool{}
 	for _, action := range before.Info.RecentActions {
 		known[action.StartWorkflowResult.FirstExecutionRunID] = true
@@ -102,22 +107,22 @@ func newRun(ctx context.Context, schedule client.ScheduleHandle, before *client.
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, errors.New("it was triggered and has not begun; is a worker running?")
+			return nil, errors.New("it was triggered and has not begun; check that a worker is running")
 		}
 	}
 }
 
-// words lists what the sweep did, if it was anything.
-func (s swept) words() string {
-	text := ""
-	for _, what := range slices.Sorted(maps.Keys(s.Did)) {
-		value, err := json.Marshal(s.Did[what])
+// summary lists the counts that are not zero.
+func (r sweepReport) summary() string {
+	var counts []string
+	for _, name := range slices.Sorted(maps.Keys(r.Result)) {
+		value, err := json.Marshal(r.Result[name])
 		if err == nil && string(value) != "0" {
-			text += fmt.Sprintf("%s %s  ", what, value)
+			counts = append(counts, fmt.Sprintf("%s %s", name, value))
 		}
 	}
-	if text == "" {
-		return "found nothing to do"
+	if len(counts) == 0 {
+		return "nothing to do"
 	}
-	return text
+	return strings.Join(counts, ", ")
 }

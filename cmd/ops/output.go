@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// format is how results are printed: for people unless it says json.
+// format is the output format: table, which is the default, or json.
 type format string
 
-// Set, String and Type make it a flag.
+// Set implements pflag.Value.
 func (f *format) Set(text string) error {
 	if text != "table" && text != "json" {
 		return errors.New("must be table or json")
@@ -29,11 +29,11 @@ func (f *format) String() string {
 	return string(*f)
 }
 
-// Type names what the flag takes.
+// Type names the accepted values in help texts.
 func (f *format) Type() string { return "table|json" }
 
-// print writes one JSON document, or what the same is for people.
-func (a *app) print(document any, people func(*table)) error {
+// print writes document as JSON, or calls writeTable if the format is table.
+func (a *app) print(document any, writeTable func(*table)) error {
 	if a.format == "json" {
 		encoder := json.NewEncoder(a.out)
 		encoder.SetEscapeHTML(false)
@@ -41,14 +41,15 @@ func (a *app) print(document any, people func(*table)) error {
 		return encoder.Encode(document)
 	}
 	t := &table{tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)}
-	people(t)
+	writeTable(t)
 	return t.Flush()
 }
 
-// table aligns what is written into its columns.
+// table aligns rows into columns. A line written by line ends a table; the rows after it are aligned anew.
 type table struct{ *tabwriter.Writer }
 
-// row writes a line of cells. Nothing is shown as a dash; what would break the line is shown as a space.
+// row writes one row. An empty cell is shown as a dash. Line breaks and control characters are shown as spaces,
+// because callers of the API choose some of the values.
 func (t *table) row(cells ...any) {
 	for i, cell := range cells {
 		text := strings.Join(strings.Fields(strings.Map(printable, fmt.Sprint(cell))), " ")
@@ -70,15 +71,15 @@ func printable(r rune) rune {
 	return r
 }
 
-// say ends the columns before it and writes a line of its own.
-func (t *table) say(format string, args ...any) {
+// line writes text that belongs to no column.
+func (t *table) line(format string, args ...any) {
 	_ = t.Flush()
 	fmt.Fprintf(t, format+"\n", args...)
 	_ = t.Flush()
 }
 
-// moment is a time as it is shown: in UTC, nothing where it is zero.
-func moment(at time.Time) string {
+// formatTime formats a time in UTC, to the second. The zero time is empty.
+func formatTime(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
