@@ -8,63 +8,66 @@ import (
 	"minigroups/telemetry"
 )
 
-// Heard shows what a worker hears from, and tells over, the broker. It is an mqtt.Observer and a
+// EventMetrics counts what a worker receives from the MQTT broker and publishes to it. It is an mqtt.Observer and a
 // prometheus.Collector.
 type EventMetrics struct {
 	telemetry.Group
 	connected   prometheus.Gauge
 	connections prometheus.Counter
-	heard       *prometheus.CounterVec
+	received    *prometheus.CounterVec
 	lag         prometheus.Histogram
 	dropped     *prometheus.CounterVec
-	told        *prometheus.CounterVec
+	published   *prometheus.CounterVec
 }
 
-// NewEventMetrics makes the metrics of a worker that listens.
+// NewEventMetrics makes the metrics of a worker that has a broker configured.
 func NewEventMetrics() *EventMetrics {
-	h := &EventMetrics{
+	m := &EventMetrics{
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "minigroups_broker_connected", Help: "Whether this worker listens at the broker.",
+			Name: "minigroups_broker_connected",
+			Help: "1 if this worker is connected to the broker and subscribed, otherwise 0.",
 		}),
 		connections: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "minigroups_broker_connections_total", Help: "How often this worker has connected to the broker.",
+			Name: "minigroups_broker_connections_total", Help: "Connections made to the broker.",
 		}),
-		heard: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_events_received_total", Help: "Announcements that this worker has read, whosever they are.",
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minigroups_events_received_total",
+			Help: "Room events received from the broker, including those of rooms that this service did not create.",
 		}, []string{"label"}),
 		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "minigroups_event_lag_seconds", Help: "How long ago an announcement was sent when it was read.",
+			Name: "minigroups_event_lag_seconds", Help: "Time from the publication of a room event to its receipt.",
 			Buckets: []float64{.01, .1, 1, 10, 60, 600, 3600},
 		}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_events_dropped_total", Help: "Messages that this worker could not read.",
+			Name: "minigroups_events_dropped_total", Help: "Messages from the broker that were dropped, by reason.",
 		}, []string{"reason"}),
-		told: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_events_published_total", Help: "What the broker has taken from this worker.",
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minigroups_events_published_total",
+			Help: "Events that this worker has published and the broker has acknowledged.",
 		}, []string{"label"}),
 	}
-	h.Group = telemetry.Group{h.connected, h.connections, h.heard, h.lag, h.dropped, h.told}
-	return h
+	m.Group = telemetry.Group{m.connected, m.connections, m.received, m.lag, m.dropped, m.published}
+	return m
 }
 
-// Connected notes whether the worker listens.
-func (h *EventMetrics) Connected(is bool) {
+// Connected records whether the worker is connected and subscribed.
+func (m *EventMetrics) Connected(is bool) {
 	if !is {
-		h.connected.Set(0)
+		m.connected.Set(0)
 		return
 	}
-	h.connected.Set(1)
-	h.connections.Inc()
+	m.connected.Set(1)
+	m.connections.Inc()
 }
 
-// Heard counts an announcement that was sent so long ago.
-func (h *EventMetrics) Received(label string, lag time.Duration) {
-	h.heard.WithLabelValues(label).Inc()
-	h.lag.Observe(lag.Seconds())
+// Received counts a room event that was published lag ago.
+func (m *EventMetrics) Received(label string, lag time.Duration) {
+	m.received.WithLabelValues(label).Inc()
+	m.lag.Observe(lag.Seconds())
 }
 
-// Dropped counts a message that makes no sense.
-func (h *EventMetrics) Dropped(reason string) { h.dropped.WithLabelValues(reason).Inc() }
+// Dropped counts a message that was not used.
+func (m *EventMetrics) Dropped(reason string) { m.dropped.WithLabelValues(reason).Inc() }
 
-// Told counts a broadcast that the broker has taken.
-func (h *EventMetrics) Published(label string) { h.told.WithLabelValues(label).Inc() }
+// Published counts an event that the broker has acknowledged.
+func (m *EventMetrics) Published(label string) { m.published.WithLabelValues(label).Inc() }

@@ -19,34 +19,35 @@ import (
 	"minigroups/config"
 )
 
-// asProgram makes this test binary a program that logs, and ends as the next argument says.
-const asProgram = "be-a-program"
+// runAsProgram makes this test binary run as a program that logs and then ends in the way that the next argument
+// names.
+const runAsProgram = "run-as-program"
 
-// lines are too few to be written before their time, or to be thinned out.
+// lines is how many lines the program logs: too few to fill the log's buffer, or to be sampled.
 const lines = 100
 
-// ends are how such a program ends, once it has logged.
-var ends = map[string]func(context.Context, *zap.Logger) error{
-	"is told to": func(ctx context.Context, _ *zap.Logger) error {
+// endings are the ways in which the program ends once it has logged.
+var endings = map[string]func(context.Context, *zap.Logger) error{
+	"receives SIGTERM": func(ctx context.Context, _ *zap.Logger) error {
 		fmt.Println("logged")
 		<-ctx.Done()
 		return nil
 	},
 	"fails":  func(context.Context, *zap.Logger) error { return errors.New("out of luck") },
 	"panics": func(context.Context, *zap.Logger) error { panic("out of luck") },
-	"gives up": func(_ context.Context, log *zap.Logger) error {
+	"logs a fatal error": func(_ context.Context, log *zap.Logger) error {
 		log.Fatal("out of luck")
 		return nil
 	},
-	"is killed after an error": func(_ context.Context, log *zap.Logger) error {
+	"is killed after logging an error": func(_ context.Context, log *zap.Logger) error {
 		log.Error("out of luck")
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	},
 }
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == asProgram {
-		end := ends[os.Args[2]]
+	if len(os.Args) > 2 && os.Args[1] == runAsProgram {
+		end := endings[os.Args[2]]
 		os.Args = os.Args[:1]
 		os.Exit(Main("program", func(ctx context.Context, _ config.Config, s *Signals) error {
 			for n := range lines {
@@ -58,10 +59,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestNoLineIsLostWhenAProcess(t *testing.T) {
-	for name := range ends {
+func TestNoLogLineIsLostWhenAProcess(t *testing.T) {
+	for name := range endings {
 		t.Run(name, func(t *testing.T) {
-			program := exec.CommandContext(t.Context(), os.Args[0], asProgram, name)
+			program := exec.CommandContext(t.Context(), os.Args[0], runAsProgram, name)
 			var log strings.Builder
 			program.Stderr = &log
 			stdout, err := program.StdoutPipe()
@@ -71,14 +72,13 @@ func TestNoLineIsLostWhenAProcess(t *testing.T) {
 			if err := program.Start(); err != nil {
 				t.Fatal(err)
 			}
-			said := bufio.NewScanner(stdout)
-			if said.Scan() { // it has logged, and waits
+			if output := bufio.NewScanner(stdout); output.Scan() { // it has logged, and waits for the signal
 				if err := program.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Error(err)
 				}
 			}
 			_, _ = io.Copy(io.Discard, stdout)
-			if err := program.Wait(); (err == nil) != (name == "is told to") {
+			if err := program.Wait(); (err == nil) != (name == "receives SIGTERM") {
 				t.Errorf("it ended with %v", err)
 			}
 			all := strings.Split(log.String(), "\n")
@@ -91,18 +91,19 @@ func TestNoLineIsLostWhenAProcess(t *testing.T) {
 					t.Fatalf("line %d is not in its place: %q", n, log.String())
 				}
 			}
-			if rest := strings.Join(all[lines:], ""); strings.Contains(rest, "out of luck") == (name == "is told to") {
-				t.Errorf("afterwards it says %q", rest)
+			rest := strings.Join(all[lines:], "")
+			if strings.Contains(rest, "out of luck") == (name == "receives SIGTERM") {
+				t.Errorf("after the lines it prints %q", rest)
 			}
 		})
 	}
 }
 
-// TestALineShowsUpWhileTheProcessLives waits for the last line, and only then has the program end.
-func TestALineShowsUpWhileTheProcessLives(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it is killed where it keeps its lines to itself
+// TestLogLinesAreWrittenWhileAProcessRuns reads the last line before it ends the program.
+func TestLogLinesAreWrittenWhileAProcessRuns(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // kills a program that does not write its lines
 	defer cancel()
-	program := exec.CommandContext(ctx, os.Args[0], asProgram, "is told to")
+	program := exec.CommandContext(ctx, os.Args[0], runAsProgram, "receives SIGTERM")
 	stderr, err := program.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

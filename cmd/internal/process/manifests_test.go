@@ -20,20 +20,22 @@ import (
 
 const deploy = "../../../deploy"
 
-// program is a container of one of ours, as a manifest has it.
+// program is a container that runs one of our programs, as a manifest describes it.
 type program struct {
 	name    string
 	environ []string
-	// file is its configuration file, and secrets the folder in which its keys are.
+	// file is its configuration file, and secrets the folder that holds its keys.
 	file, secrets string
-	ports         []int
-	grace         time.Duration
+	// ports are the declared container ports; nil if the manifest declares none.
+	ports []int
+	grace time.Duration
 }
 
 var required = map[string][]string{"api": config.ForAPI, "worker": config.ForWorker, "migrate": config.ForMigrate}
 
-// TestEachProgramTakesTheSettingsOfItsManifest loads what the manifests give to each program.
-func TestEachProgramTakesTheSettingsOfItsManifest(t *testing.T) {
+// TestManifestsMatchTheConfiguration loads the settings of each manifest as the program would, and compares ports and
+// grace periods.
+func TestManifestsMatchTheConfiguration(t *testing.T) {
 	for place, programs := range map[string][]program{"compose": inCompose(t), "kubernetes": inKubernetes(t)} {
 		seen := map[string]bool{}
 		for _, p := range programs {
@@ -52,7 +54,7 @@ func (p program) check(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := t.TempDir()
-	for _, name := range made(t) {
+	for _, name := range keyFiles(t) {
 		if err := os.WriteFile(filepath.Join(keys, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -65,16 +67,23 @@ func (p program) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listens := map[string][]string{"api": {cfg.API.Listen, cfg.API.MetricsListen}, "worker": {cfg.Worker.MetricsListen}}[p.name]
-	for _, address := range listens {
-		if host, port, _ := net.SplitHostPort(address); host != "" || p.ports != nil && !slices.Contains(p.ports, number(t, port)) {
-			t.Errorf("it listens on %s, open are %v", address, p.ports)
+	listens := map[string][]string{
+		"api":    {cfg.API.Listen, cfg.API.MetricsListen},
+		"worker": {cfg.Worker.MetricsListen},
+	}
+	for _, address := range listens[p.name] {
+		host, port, _ := net.SplitHostPort(address)
+		if host != "" || p.ports != nil && !slices.Contains(p.ports, number(t, port)) {
+			t.Errorf("it listens on %s, the manifest declares %v", address, p.ports)
 		}
 	}
-	// As cmd/api and cmd/worker end: 20 s are for the last answers.
-	ends := map[string]time.Duration{"api": cfg.API.DrainDelay + 20*time.Second, "worker": cfg.Saga.StepWait + time.Second + cfg.Saga.RequestTimeout}[p.name]
-	if p.grace < ends {
-		t.Errorf("it is given %s to end and needs %s", p.grace, ends)
+	// The shutdown of cmd/api and cmd/worker; the API gives its last answers 20 s.
+	shutdown := map[string]time.Duration{
+		"api":    cfg.API.DrainDelay + 20*time.Second,
+		"worker": cfg.Saga.StepWait + time.Second + cfg.Saga.RequestTimeout,
+	}
+	if p.grace < shutdown[p.name] {
+		t.Errorf("its grace period is %s, its shutdown takes up to %s", p.grace, shutdown[p.name])
 	}
 }
 
@@ -86,10 +95,12 @@ func number(t *testing.T, port string) (n int) {
 	return n
 }
 
-// made are the files with keys that the README and its script say how to make.
-func made(t *testing.T) (names []string) {
+// keyFiles are the names of the key files that deploy/README.md and secrets.sh create.
+func keyFiles(t *testing.T) (names []string) {
 	t.Helper()
-	for file, pattern := range map[string]string{"README.md": `--from-file=([^=\s]+)=`, "compose/secrets.sh": `-out secrets/(\S+)`} {
+	for file, pattern := range map[string]string{
+		"README.md": `--from-file=([^=\s]+)=`, "compose/secrets.sh": `-out secrets/(\S+)`,
+	} {
 		text, err := os.ReadFile(filepath.Join(deploy, file))
 		if err != nil {
 			t.Fatal(err)
@@ -101,8 +112,9 @@ func made(t *testing.T) (names []string) {
 	return names
 }
 
-// set is a variable and its value; what stands for a secret becomes one that could be.
-func set(name, value string) string {
+// setting returns name=value. The value of a secret, which the manifest does not contain, becomes a valid
+// placeholder.
+func setting(name, value string) string {
 	if value == "" {
 		value = "secret"
 		if name == config.Variable("database.url") {
@@ -125,11 +137,13 @@ func inCompose(t *testing.T) (programs []program) {
 		if len(service.Command) == 0 || required[service.Command[0]] == nil {
 			continue
 		}
-		p := program{name: service.Command[0], file: filepath.Join(deploy, "compose", "minigroups.yaml"), secrets: "/run/secrets"}
+		p := program{
+			name: service.Command[0], file: filepath.Join(deploy, "compose", "minigroups.yaml"), secrets: "/run/secrets",
+		}
 		p.grace, _ = time.ParseDuration(service.Grace)
 		for name, value := range service.Environment {
 			if name != "MINIGROUPS_CONFIG" {
-				p.environ = append(p.environ, set(name, regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(value, "")))
+				p.environ = append(p.environ, setting(name, regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(value, "")))
 			}
 		}
 		programs = append(programs, p)
@@ -137,43 +151,48 @@ func inCompose(t *testing.T) (programs []program) {
 	return programs
 }
 
-func inKubernetes(t *testing.T) (programs []program) {
-	type object struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Grace        int   `yaml:"terminationGracePeriodSeconds"`
-					ServiceLinks *bool `yaml:"enableServiceLinks"`
-					Containers   []struct {
-						Command []string
-						Env     []struct{ Name, Value string }
-						Ports   []struct {
-							ContainerPort int `yaml:"containerPort"`
-						}
+// workload is what the test reads of a Deployment, StatefulSet or Job.
+type workload struct {
+	Spec struct {
+		Template struct {
+			Spec struct {
+				Grace        int   `yaml:"terminationGracePeriodSeconds"`
+				ServiceLinks *bool `yaml:"enableServiceLinks"`
+				Containers   []struct {
+					Command []string
+					Env     []struct{ Name, Value string }
+					Ports   []struct {
+						ContainerPort int `yaml:"containerPort"`
 					}
 				}
 			}
 		}
 	}
+}
+
+func inKubernetes(t *testing.T) (programs []program) {
+	folder := filepath.Join(deploy, "kubernetes")
 	for _, file := range []string{"api.yaml", "worker.yaml", "migrate.yaml"} {
-		read(t, filepath.Join(deploy, "kubernetes", file), func(decode func(any) error) error {
-			var o object
-			if err := decode(&o); err != nil {
+		read(t, filepath.Join(folder, file), func(decode func(any) error) error {
+			var w workload
+			if err := decode(&w); err != nil {
 				return err
 			}
-			pod := o.Spec.Template.Spec
+			pod := w.Spec.Template.Spec
 			for _, c := range pod.Containers {
-				p := program{name: c.Command[0], file: filepath.Join(deploy, "kubernetes", "minigroups.yaml"), secrets: "/run/secrets/minigroups"}
-				p.grace = time.Duration(pod.Grace) * time.Second
+				p := program{
+					name: c.Command[0], file: filepath.Join(folder, "minigroups.yaml"), secrets: "/run/secrets/minigroups",
+					grace: time.Duration(pod.Grace) * time.Second,
+				}
 				for _, e := range c.Env {
 					if e.Name != "MINIGROUPS_CONFIG" {
-						p.environ = append(p.environ, set(e.Name, e.Value))
+						p.environ = append(p.environ, setting(e.Name, e.Value))
 					}
 				}
 				for _, port := range c.Ports {
 					p.ports = append(p.ports, port.ContainerPort)
 				}
-				if pod.ServiceLinks == nil || *pod.ServiceLinks { // then Kubernetes sets some for each Service
+				if pod.ServiceLinks == nil || *pod.ServiceLinks { // Kubernetes then sets variables for each Service
 					p.environ = append(p.environ, "MINIGROUPS_API_SERVICE_HOST=10.0.0.1")
 				}
 				programs = append(programs, p)

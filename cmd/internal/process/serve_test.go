@@ -15,12 +15,17 @@ import (
 	"minigroups/config"
 )
 
-func TestARequestMayBeWorkedOnForLongerThanItMayTakeToArrive(t *testing.T) {
+const (
+	get          = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	postWithBody = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
+)
+
+func TestAHandlerMayTakeLongerThanTheReadTimeout(t *testing.T) {
 	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		select {
 		case <-r.Context().Done():
-		case <-time.After(4 * 50 * time.Millisecond): // that it is not cut until then is what is tested
+		case <-time.After(4 * 50 * time.Millisecond): // far beyond the timeouts below
 			fmt.Fprint(w, "whole")
 		}
 	}))
@@ -31,7 +36,7 @@ func TestARequestMayBeWorkedOnForLongerThanItMayTakeToArrive(t *testing.T) {
 	}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	for name, text := range map[string]string{"without a body": get, "with a body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"} {
+	for name, text := range map[string]string{"without a body": get, "with a body": postWithBody} {
 		resp, err := http.ReadResponse(bufio.NewReader(dial(t, listener.Addr().String(), text)), nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -44,12 +49,13 @@ func TestARequestMayBeWorkedOnForLongerThanItMayTakeToArrive(t *testing.T) {
 	}
 }
 
-func TestNobodyHoldsAServerUp(t *testing.T) {
+func TestEveryPhaseOfARequestHasALimit(t *testing.T) {
 	server := newServer(http.NotFoundHandler())
-	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 || server.ReadTimeout <= 0 || server.WriteTimeout <= config.MaxWait {
+	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 ||
+		server.ReadTimeout <= 0 || server.WriteTimeout <= config.MaxWait {
 		t.Fatalf("its limits are %+v", server)
 	}
-	t.Run("with half a head", func(t *testing.T) {
+	t.Run("half a header is cut off", func(t *testing.T) {
 		server.ReadHeaderTimeout = 50 * time.Millisecond
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -64,8 +70,10 @@ func TestNobodyHoldsAServerUp(t *testing.T) {
 	})
 }
 
-// served runs Serve with a handler until stop is called, and returns its address and its error afterwards.
-func served(t *testing.T, handler http.HandlerFunc, delay, drain time.Duration) (address string, stop context.CancelFunc, ended chan error) {
+// served runs Serve with a handler until stop is called. ended receives the error that Serve returns.
+func served(
+	t *testing.T, handler http.HandlerFunc, delay, drain time.Duration,
+) (address string, stop context.CancelFunc, ended chan error) {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,12 +86,12 @@ func served(t *testing.T, handler http.HandlerFunc, delay, drain time.Duration) 
 	ctx, stop := context.WithCancel(t.Context())
 	ended = make(chan error, 1)
 	go func() { ended <- Serve(ctx, address, handler, delay, drain) }()
-	untilListening(t, address, true)
+	awaitListening(t, address, true)
 	return address, stop, ended
 }
 
-// untilListening waits until somebody listens on the address, or nobody does any more.
-func untilListening(t *testing.T, address string, want bool) {
+// awaitListening waits until the address accepts connections, or until it no longer does.
+func awaitListening(t *testing.T, address string, want bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
@@ -94,7 +102,7 @@ func untilListening(t *testing.T, address string, want bool) {
 			return
 		}
 	}
-	t.Fatalf("whether it listens does not become %v", want)
+	t.Fatalf("listening on %s is not %v after 10 s", address, want)
 }
 
 func dial(t *testing.T, address, text string) net.Conn {
@@ -113,10 +121,8 @@ func dial(t *testing.T, address, text string) net.Conn {
 	return conn
 }
 
-const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-func TestServeEnds(t *testing.T) {
-	t.Run("after the request under way, whose connection it does not keep", func(t *testing.T) {
+func TestServeOnShutdown(t *testing.T) {
+	t.Run("finishes the running request and closes its connection", func(t *testing.T) {
 		began, goOn := make(chan struct{}), make(chan struct{})
 		address, stop, ended := served(t, func(w http.ResponseWriter, _ *http.Request) {
 			close(began)
@@ -126,7 +132,7 @@ func TestServeEnds(t *testing.T) {
 		conn := dial(t, address, get)
 		<-began
 		stop()
-		untilListening(t, address, false)
+		awaitListening(t, address, false)
 		select {
 		case err := <-ended:
 			t.Fatalf("it ended: %v", err)
@@ -141,7 +147,7 @@ func TestServeEnds(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("although a request does not", func(t *testing.T) {
+	t.Run("cuts off a request that takes longer than the drain time", func(t *testing.T) {
 		began := make(chan struct{})
 		address, stop, ended := served(t, func(_ http.ResponseWriter, r *http.Request) {
 			close(began)
@@ -150,15 +156,18 @@ func TestServeEnds(t *testing.T) {
 		dial(t, address, get)
 		<-began
 		stop()
-		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) && (err == nil || !strings.Contains(err.Error(), "were cut")) {
+		err := <-ended
+		if !errors.Is(err, context.DeadlineExceeded) && (err == nil || !strings.Contains(err.Error(), "still running")) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("when nobody comes any more, as long as it was given for that", func(t *testing.T) {
-		address, stop, ended := served(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "still here") }, time.Minute, time.Minute)
+	t.Run("keeps answering during the delay, without keeping connections", func(t *testing.T) {
+		answer := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "still here") }
+		address, stop, ended := served(t, answer, time.Minute, time.Minute)
 		stop()
 		var resp *http.Response
-		for deadline := time.Now().Add(10 * time.Second); resp == nil || (!resp.Close && time.Now().Before(deadline)); {
+		deadline := time.Now().Add(10 * time.Second)
+		for resp == nil || (!resp.Close && time.Now().Before(deadline)) {
 			var err error
 			if resp, err = http.ReadResponse(bufio.NewReader(dial(t, address, get)), nil); err != nil {
 				t.Fatal(err)

@@ -17,18 +17,18 @@ import (
 	"minigroups/workflows"
 )
 
-// Signals is what a process says of its work: its log, metrics, and traces where it is configured to. It is a
-// prometheus.Collector of those metrics that every process has.
+// Signals are the log, the metrics and, if configured, the traces of a process. As a prometheus.Collector it has the
+// metrics that every process has.
 type Signals struct {
 	telemetry.Group
 	Log *telemetry.Log
 
-	provider  trace.TracerProvider // nil: no traces
+	provider  trace.TracerProvider // nil: tracing is off
 	upstreams *telemetry.Upstreams
 	sdk       client.MetricsHandler
 }
 
-// newSignals makes the signals of the process of this name. stop sends what is left of its traces.
+// newSignals makes the signals of a program. stop sends the spans that are still buffered.
 func newSignals(ctx context.Context, name string, cfg config.Config) (s *Signals, stop func(), err error) {
 	s, stop = &Signals{}, func() {}
 	if s.Log, err = telemetry.NewLog(name, cfg.Log.Level); err != nil {
@@ -40,31 +40,33 @@ func newSignals(ctx context.Context, name string, cfg config.Config) (s *Signals
 			headers[name] = value.Reveal()
 		}
 		s.provider, stop, err = telemetry.NewTracing(ctx, telemetry.TracingOptions{
-			Service: "minigroups-" + name, Endpoint: cfg.Tracing.Endpoint, Headers: headers, SampleRatio: cfg.Tracing.SampleRatio,
-			Log: s.Log.Named("tracing"),
+			Service: "minigroups-" + name, Endpoint: cfg.Tracing.Endpoint, Headers: headers,
+			SampleRatio: cfg.Tracing.SampleRatio, Log: s.Log.Named("tracing"),
 		})
 		if err != nil {
 			return nil, nil, err
 		}
 	}
 	s.upstreams = telemetry.NewUpstreams(s.tracer())
-	handler, shown, err := runs.NewMetrics()
+	handler, sdkMetrics, err := runs.NewMetrics()
 	if err != nil {
 		return nil, nil, err
 	}
-	s.sdk, s.Group = handler, telemetry.Group{s.Log.Dropped, s.upstreams, shown}
+	s.sdk, s.Group = handler, telemetry.Group{s.Log.Dropped, s.upstreams, sdkMetrics}
 	return s, stop, nil
 }
 
-// Silent are the signals of a program that a person uses: nobody is told anything.
+// Silent returns signals that discard everything, for command-line tools.
 func Silent() *Signals {
-	return &Signals{Log: &telemetry.Log{Logger: zap.NewNop()}, upstreams: telemetry.NewUpstreams(nil), sdk: client.MetricsNopHandler}
+	return &Signals{
+		Log: &telemetry.Log{Logger: zap.NewNop()}, upstreams: telemetry.NewUpstreams(nil), sdk: client.MetricsNopHandler,
+	}
 }
 
-// NewRequests makes what tells of the requests that a process answers.
+// NewRequests makes the metrics and spans of the HTTP requests that a process answers.
 func (s *Signals) NewRequests() *telemetry.Requests { return telemetry.NewRequests(s.tracer()) }
 
-// tracer returns nil where there are no traces.
+// tracer returns nil if tracing is off.
 func (s *Signals) tracer() trace.Tracer {
 	if s.provider == nil {
 		return nil
@@ -72,19 +74,22 @@ func (s *Signals) tracer() trace.Tracer {
 	return s.provider.Tracer("minigroups")
 }
 
-// Transport returns the connections to all upstreams, of whose calls it is told; a process needs one.
+// Transport returns an instrumented transport for requests to other services. A process needs only one: it pools the
+// connections.
 func (s *Signals) Transport() http.RoundTripper {
 	return rest.Observed(rest.NewTransport(), s.upstreams)
 }
 
-// tellOfRuns has a client of Temporal tell of runs.
-func (s *Signals) tellOfRuns(o *client.Options) error {
-	return runs.Instrument(o, s.sdk, s.tracer(), runs.Names{Class: workflows.ClassOf, Lane: workflows.Lane}, s.Log.Logger)
+// instrumentTemporal adds logs, metrics and traces of runs to a client's options.
+func (s *Signals) instrumentTemporal(o *client.Options) error {
+	names := runs.Names{Class: workflows.ClassOf, Lane: workflows.Lane}
+	return runs.Instrument(o, s.sdk, s.tracer(), names, s.Log.Logger)
 }
 
-// tellOfQueries has a database tell of its queries: the text of each, never its parameters.
-func (s *Signals) tellOfQueries(o *storage.Options) {
+// instrumentDatabase adds tracing of queries: their text, never their parameters.
+func (s *Signals) instrumentDatabase(o *storage.Options) {
 	if s.provider != nil {
-		o.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(s.provider), otelpgx.WithDisableConnectionDetailsInAttributes())
+		o.Tracer = otelpgx.NewTracer(
+			otelpgx.WithTracerProvider(s.provider), otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 }

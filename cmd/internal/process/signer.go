@@ -8,13 +8,14 @@ import (
 	"minigroups/config"
 )
 
-// Signer returns what signs the tokens of this service.
-func Signer(a config.Account) (*auth.Signer, error) {
-	key, err := os.ReadFile(a.PrivateKeyFile)
+// Signer reads the private key of the configured account and returns a signer for this service's tokens. Errors name
+// the setting.
+func Signer(account config.Account) (*auth.Signer, error) {
+	key, err := os.ReadFile(account.PrivateKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("account.private_key_file: %w", err)
 	}
-	signer, err := auth.NewSigner(auth.Account{Label: a.Label, Audience: a.Audience}, key)
+	signer, err := auth.NewSigner(auth.Account{Label: account.Label, Audience: account.Audience}, key)
 	if err != nil {
 		return nil, fmt.Errorf("account: %w", err)
 	}

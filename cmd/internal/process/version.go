@@ -1,4 +1,4 @@
 package process
 
-// Version names what the program was built from; whoever builds an image sets it by -ldflags "-X …/process.Version=…".
+// Version names the build. Image builds set it by -ldflags "-X minigroups/cmd/internal/process.Version=…".
 var Version = "unknown"

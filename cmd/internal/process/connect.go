@@ -1,0 +1,92 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+
+	"minigroups/config"
+	"minigroups/storage"
+)
+
+// startTimeout bounds how long a program waits for each of Postgres and Temporal at its start.
+const startTimeout = time.Minute
+
+// Temporal returns a client that connects on first use, so that the API can answer reads without Temporal. The client
+// is instrumented with the signals.
+func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
+	o := client.Options{
+		HostPort: cfg.Address, Namespace: cfg.Namespace,
+		// Messages are small and Temporal is near: compression would cost more than it saves.
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+	}
+	if err := s.instrumentTemporal(&o); err != nil {
+		return nil, err
+	}
+	c, err := client.NewLazyClient(o)
+	if err != nil {
+		return nil, fmt.Errorf("make Temporal client: %w", err)
+	}
+	return c, nil
+}
+
+// ReachTemporal returns a client like Temporal does, but first waits until Temporal answers, up to a minute.
+func ReachTemporal(ctx context.Context, cfg config.Temporal, s *Signals) (client.Client, error) {
+	c, err := Temporal(cfg, s)
+	if err != nil {
+		return nil, err
+	}
+	err = Await(ctx, "Temporal", s.Log.Logger, func(ctx context.Context) error {
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Database opens the database and waits until it answers, up to a minute. If the schema is too old it returns an
+// error at once that says what to run. Queries are traced if tracing is configured.
+func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
+	o := storage.Options{
+		URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, PublishEvents: cfg.MQTT.Broker != "",
+	}
+	s.instrumentDatabase(&o)
+	store, err := storage.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := Await(ctx, "the database", s.Log.Logger, store.Ready); err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
+// Await calls try once a second until it returns nil, up to a minute. It returns at once if try returns a
+// *storage.SchemaError, because waiting does not change a schema.
+func Await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := try(ctx)
+		var schema *storage.SchemaError
+		if err == nil || errors.As(err, &schema) {
+			return err
+		}
+		log.Warn("waiting for "+what, zap.Error(err))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("cannot reach %s: %w", what, err)
+		}
+	}
+}
