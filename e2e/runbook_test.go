@@ -191,7 +191,7 @@ var sections = map[string]section{
 		appear: func(s *symptom) { sut.temporal.Freeze(); s.Cleanup(sut.temporal.Thaw) },
 		settle: func(*symptom) { sut.temporal.Thaw() },
 		well:   func(s *symptom) { s.class().post().want(s, http.StatusCreated) },
-		shows:  []string{"out of reach"},
+		shows:  []string{"unreachable"},
 	},
 	"Postgres is down": {
 		appear: func(s *symptom) { s.stuck(sut.event); sut.postgres.Freeze(); s.Cleanup(sut.postgres.Thaw) },

@@ -17,17 +17,23 @@ import (
 	"minigroups/telemetry"
 )
 
-// verifier knows the issuers of the configuration, and fetches their keys until ctx ends.
-func verifier(ctx context.Context, configured map[string]config.Issuer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (*auth.Verifier, error) {
+// newVerifier makes a verifier for the configured issuers. Keys behind a URL are fetched now, and refreshed until ctx
+// ends; an issuer whose URL does not answer is no error. Errors name the setting.
+func newVerifier(
+	ctx context.Context, configured map[string]config.Issuer, transport http.RoundTripper, metrics *accessMetrics,
+	log *zap.Logger,
+) (*auth.Verifier, error) {
 	issuers := make([]auth.Issuer, 0, len(configured))
 	for name, i := range configured {
-		issuers = append(issuers, auth.Issuer{Name: name, Audiences: i.Audiences, Algorithm: i.Algorithm, AllowMissingExp: i.AllowMissingExp})
+		issuers = append(issuers, auth.Issuer{
+			Name: name, Audiences: i.Audiences, Algorithm: i.Algorithm, AllowMissingExp: i.AllowMissingExp,
+		})
 	}
-	var group errgroup.Group // one of them may keep us waiting for its keys
+	var group errgroup.Group // in parallel, because a URL may take seconds to answer
 	for n := range issuers {
 		group.Go(func() error {
 			issuer := &issuers[n]
-			if err := giveKey(ctx, issuer, configured[issuer.Name], transport, metrics, log); err != nil {
+			if err := loadKey(ctx, issuer, configured[issuer.Name], transport, metrics, log); err != nil {
 				return fmt.Errorf("authentication.%s: %w", issuer.Name, err)
 			}
 			return nil
@@ -43,38 +49,49 @@ func verifier(ctx context.Context, configured map[string]config.Issuer, transpor
 	return v, nil
 }
 
-func giveKey(ctx context.Context, issuer *auth.Issuer, i config.Issuer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (err error) {
+// loadKey gives an issuer its key: from a file, or as a key set behind a URL.
+func loadKey(
+	ctx context.Context, issuer *auth.Issuer, cfg config.Issuer, transport http.RoundTripper, metrics *accessMetrics,
+	log *zap.Logger,
+) (err error) {
 	switch {
-	case i.JWKSURL != "":
+	case cfg.JWKSURL != "":
 		name := issuer.Name
-		issuer.Keys, err = jwks.New(ctx, i.JWKSURL, transport, func(err error) {
-			metrics.fetched(name, err)
+		issuer.Keys, err = jwks.New(ctx, cfg.JWKSURL, transport, func(err error) {
+			metrics.keysFetched(name, err)
 			if err != nil {
-				log.Warn("keys of an issuer could not be fetched", zap.String("issuer", name), zap.Error(err))
+				log.Warn("fetching the keys of an issuer failed", zap.String("issuer", name), zap.Error(err))
 			}
 		})
-	case i.SecretFile != "":
-		issuer.Secret, err = os.ReadFile(i.SecretFile)
+	case cfg.SecretFile != "":
+		issuer.Secret, err = os.ReadFile(cfg.SecretFile)
 	default:
-		issuer.PublicKey, err = os.ReadFile(i.PublicKeyFile)
+		issuer.PublicKey, err = os.ReadFile(cfg.PublicKeyFile)
 	}
 	return err
 }
 
-// authorizer knows the audiences of the configuration. What it asks tenants is signed by signer.
-func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger) (*auth.Authorizer, error) {
+// newAuthorizer makes an authorizer for the configured audiences. Requests to the authorization services of tenants
+// carry a token of signer.
+func newAuthorizer(
+	cfg config.Config, signer *auth.Signer, transport http.RoundTripper, metrics *accessMetrics, log *zap.Logger,
+) (*auth.Authorizer, error) {
+	account := auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}
 	policies := make(map[string]auth.Policy, len(cfg.Authorization))
 	for audience, a := range cfg.Authorization {
 		policy := auth.Policy{Kind: auth.PolicyKind(a.Kind), Trusted: a.Trusted}
 		for _, r := range a.Records {
-			policy.Records = append(policy.Records, auth.Record{Subject: r.SubjectAccountID, Object: r.Object, Action: r.Action})
+			policy.Records = append(policy.Records, auth.Record{
+				Subject: r.SubjectAccountID, Object: r.Object, Action: r.Action,
+			})
 		}
 		if policy.Kind == auth.PolicyHTTP {
-			metrics.expect(audience)
-			policy.Timeout, policy.Attempts = cmp.Or(a.Timeout, config.DefaultTimeout), cmp.Or(a.MaxAttempts, config.DefaultMaxAttempts)
+			metrics.addAudience(audience)
+			policy.Timeout = cmp.Or(a.Timeout, config.DefaultTimeout)
+			policy.Attempts = cmp.Or(a.MaxAttempts, config.DefaultMaxAttempts)
 			policy.Service = authz.Client{
 				URI: a.URI, Transport: transport,
-				Namespace: cmp.Or(cfg.Access.Namespace, auth.Account{Label: cfg.Account.Label, Audience: cfg.Account.Audience}.String()),
+				Namespace: cmp.Or(cfg.Access.Namespace, account.String()),
 				Token:     func() (string, error) { return signer.TokenFor(audience) },
 			}
 		}
@@ -82,12 +99,14 @@ func authorizer(cfg config.Config, signer *auth.Signer, transport http.RoundTrip
 	}
 	authorizer, err := auth.NewAuthorizer(policies, auth.Options{
 		Objects:      cfg.Access.Objects,
-		CacheAllowed: cfg.Access.CacheAllowed, CacheDenied: cfg.Access.CacheDenied,
-		Concurrency: cfg.Access.Concurrency,
-		Answered:    metrics.answered,
+		CacheAllowed: cfg.Access.CacheAllowed,
+		CacheDenied:  cfg.Access.CacheDenied,
+		Concurrency:  cfg.Access.Concurrency,
+		Answered:     metrics.answered,
 		Failed: func(ctx context.Context, audience string, err error) {
-			metrics.unanswered(audience)
-			log.Warn("an authorization service gave no answer", append(telemetry.Fields(ctx), zap.String("audience", audience), zap.Error(err))...)
+			metrics.failed(audience)
+			log.Warn("an authorization service did not answer",
+				append(telemetry.Fields(ctx), zap.String("audience", audience), zap.Error(err))...)
 		},
 	})
 	if err != nil {

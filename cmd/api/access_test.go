@@ -28,8 +28,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// configured is what an API without anything but access to look after is told.
-func configured(t *testing.T, text string) config.Config {
+// load reads a configuration that needs only the settings of access.
+func load(t *testing.T, text string) config.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "minigroups.yaml")
 	must(t, os.WriteFile(path, []byte(text), 0o600))
@@ -45,56 +45,60 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func TestTenantsAreAskedInTheNameOfTheService(t *testing.T) {
+func TestAuthorizationRequestsCarryATokenOfTheService(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "service.pem")
 	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	publicKey := func(*jwt.Token) (any, error) { return &key.PublicKey, nil }
 
 	var claims jwt.MapClaims
 	iam := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if _, err := jwt.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return &key.PublicKey, nil }, jwt.WithValidMethods([]string{"ES256"})); err != nil {
+		if _, err := jwt.ParseWithClaims(token, &claims, publicKey, jwt.WithValidMethods([]string{"ES256"})); err != nil {
 			t.Errorf("token %q: %v", token, err)
 		}
 		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprint(w, `["create"]`)
 	}))
 	t.Cleanup(iam.Close)
-	cfg := configured(t, `
+	cfg := load(t, `
 account: {label: dispatcher, audience: svc.example.org, private_key_file: `+file+`}
 authentication: {iam: {audiences: [example.org], algorithm: RS256, jwks_url: 'http://127.0.0.1:1/'}}
 authorization:
   tenant.example: {kind: http, uri: '`+iam.URL+`'}
-  listed.example: {kind: localwhitelist, records: [{subject_account_id: alice.example.org, object: [classrooms], action: create}]}
+  listed.example:
+    kind: localwhitelist
+    records: [{subject_account_id: alice.example.org, object: [classrooms], action: create}]
 `)
 	signer, err := process.Signer(cfg.Account)
 	must(t, err)
 	metrics := newAccessMetrics()
-	authorizer, err := authorizer(cfg, signer, rest.NewTransport(), metrics, zap.NewNop())
+	authorizer, err := newAuthorizer(cfg, signer, rest.NewTransport(), metrics, zap.NewNop())
 	must(t, err)
 	alice := auth.Account{Label: "alice", Audience: "example.org"}
 	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
 	must(t, authorizer.Authorize(t.Context(), alice, "tenant.example", "create"))
 	for outcome, n := range map[string]float64{"answered": 1, "cached": 1, "failed": 0} {
-		if got := testutil.ToFloat64(metrics.requests.WithLabelValues("tenant.example", outcome)); got != n {
-			t.Errorf("%v requests were %s", got, outcome)
+		if got := testutil.ToFloat64(metrics.authorizations.WithLabelValues("tenant.example", outcome)); got != n {
+			t.Errorf("%v authorizations are %s, want %v", got, outcome, n)
 		}
 	}
 	want := jwt.MapClaims{"iss": "svc.example.org", "aud": "svc.example.org:tenant.example", "sub": "dispatcher"}
 	if fmt.Sprint(claims) != fmt.Sprint(want) {
-		t.Errorf("the token says %v, want %v", claims, want)
+		t.Errorf("the token's claims are %v, want %v", claims, want)
 	}
 	must(t, authorizer.Authorize(t.Context(), alice, "listed.example", "create"))
 	var problem *minigroup.Error
-	if err := authorizer.Authorize(t.Context(), alice, "tenant.example", "update", "some-id"); !errors.As(err, &problem) || problem.Kind != minigroup.AccessDenied {
+	err = authorizer.Authorize(t.Context(), alice, "tenant.example", "update", "some-id")
+	if !errors.As(err, &problem) || problem.Kind != minigroup.AccessDenied {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestIssuersByFileAndByURL(t *testing.T) {
+func TestIssuerKeysComeFromFilesAndURLs(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	published := jwkset.NewMemoryStorage()
@@ -115,36 +119,37 @@ func TestIssuersByFileAndByURL(t *testing.T) {
 	secret := []byte(rand.Text() + rand.Text() + "\n")
 	must(t, os.WriteFile(filepath.Join(files, "point.der"), point, 0o600))
 	must(t, os.WriteFile(filepath.Join(files, "secret"), secret, 0o600))
-	cfg := configured(t, `
+	cfg := load(t, `
 authentication:
   point: {audiences: [a], algorithm: ES256, public_key_file: `+files+`/point.der}
   secret: {audiences: [a], algorithm: HS256, secret_file: `+files+`/secret, allow_missing_exp: true}
   set: {audiences: [a], algorithm: ES256, jwks_url: `+keys.URL+`}
-  away: {audiences: [a], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}
+  down: {audiences: [a], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}
 authorization: {a: {kind: none}}
 `)
 	metrics := newAccessMetrics()
-	verifier, err := verifier(t.Context(), cfg.Authentication, rest.NewTransport(), metrics, zap.NewNop())
+	verifier, err := newVerifier(t.Context(), cfg.Authentication, rest.NewTransport(), metrics, zap.NewNop())
 	must(t, err)
-	if testutil.ToFloat64(metrics.fetches.WithLabelValues("set", "ok")) != 1 || testutil.ToFloat64(metrics.fetches.WithLabelValues("away", "failed")) != 1 {
-		t.Error("the metrics do not tell of the first fetches")
+	if testutil.ToFloat64(metrics.keyFetches.WithLabelValues("set", "ok")) != 1 ||
+		testutil.ToFloat64(metrics.keyFetches.WithLabelValues("down", "failed")) != 1 {
+		t.Error("the metrics do not count the first fetches")
 	}
 	for _, c := range []struct {
-		issuer  string
-		method  jwt.SigningMethod
-		key     any
-		expires bool
-		kind    minigroup.Kind
+		issuer     string
+		method     jwt.SigningMethod
+		key        any
+		withoutExp bool
+		kind       minigroup.Kind // empty: the token is accepted
 	}{
-		{"point", jwt.SigningMethodES256, key, true, ""},
-		{"point", jwt.SigningMethodES256, key, false, minigroup.InvalidAuthentication},
-		{"secret", jwt.SigningMethodHS256, secret, false, ""},
-		{"set", jwt.SigningMethodES256, key, true, ""},
-		{"set", jwt.SigningMethodHS256, secret, true, minigroup.InvalidAuthentication},
-		{"away", jwt.SigningMethodES256, key, true, minigroup.ServiceUnavailable},
+		{issuer: "point", method: jwt.SigningMethodES256, key: key},
+		{issuer: "point", method: jwt.SigningMethodES256, key: key, withoutExp: true, kind: minigroup.InvalidAuthentication},
+		{issuer: "secret", method: jwt.SigningMethodHS256, key: secret, withoutExp: true},
+		{issuer: "set", method: jwt.SigningMethodES256, key: key},
+		{issuer: "set", method: jwt.SigningMethodHS256, key: secret, kind: minigroup.InvalidAuthentication},
+		{issuer: "down", method: jwt.SigningMethodES256, key: key, kind: minigroup.ServiceUnavailable},
 	} {
 		claims := jwt.MapClaims{"iss": c.issuer, "aud": "a", "sub": "s"}
-		if c.expires {
+		if !c.withoutExp {
 			claims["exp"] = time.Now().Add(time.Hour).Unix()
 		}
 		token := jwt.NewWithClaims(c.method, claims)

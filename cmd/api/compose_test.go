@@ -14,8 +14,9 @@ import (
 	"minigroups/config"
 )
 
-// TestTheTokenOfComposeIsTaken makes secrets and a token as deploy/README.md says, and has the API's settings there judge it.
-func TestTheTokenOfComposeIsTaken(t *testing.T) {
+// TestTheComposeTokenIsAccepted makes secrets and a token with the scripts of deploy/compose, and verifies the token
+// with the API's settings there.
+func TestTheComposeTokenIsAccepted(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("../../deploy")); err != nil {
 		t.Fatal(err)
@@ -34,27 +35,29 @@ func TestTheTokenOfComposeIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	output("secrets.sh")
-	if after, err := os.ReadFile(filepath.Join(dir, "secrets", "service.pem")); err != nil || string(after) != string(before) {
-		t.Errorf("made again, the key is another one, %v", err)
+	after, err := os.ReadFile(filepath.Join(dir, "secrets", "service.pem"))
+	if err != nil || string(after) != string(before) {
+		t.Errorf("a second run of secrets.sh changes the key, %v", err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "compose", "minigroups.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "minigroups.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "/run/secrets", filepath.Join(dir, "secrets"))), 0o600); err != nil {
+	settings := strings.ReplaceAll(string(text), "/run/secrets", filepath.Join(dir, "secrets"))
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge, err := verifier(t.Context(), cfg.Authentication, rest.NewTransport(), newAccessMetrics(), zap.NewNop())
+	verifier, err := newVerifier(t.Context(), cfg.Authentication, rest.NewTransport(), newAccessMetrics(), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := judge.Verify(t.Context(), output("token.sh"), time.Now())
+	account, err := verifier.Verify(t.Context(), output("token.sh"), time.Now())
 	if err != nil || account.String() != "dev.example.org" {
-		t.Errorf("the token is taken as that of %s, %v", account, err)
+		t.Errorf("the token is accepted as that of %s, %v", account, err)
 	}
 }

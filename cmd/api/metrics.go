@@ -6,14 +6,15 @@ import (
 	"minigroups/telemetry"
 )
 
-// accessMetrics counts what is asked of tenants and issuers. It is a prometheus.Collector.
+// accessMetrics counts requests to authorization services and to the key URLs of issuers. It is a
+// prometheus.Collector.
 type accessMetrics struct {
 	telemetry.Group
-	requests *prometheus.CounterVec
-	fetches  *prometheus.CounterVec
+	authorizations *prometheus.CounterVec
+	keyFetches     *prometheus.CounterVec
 }
 
-// The outcomes of an authorization request.
+// The outcomes of an authorization.
 const (
 	outcomeCached   = "cached"
 	outcomeAnswered = "answered"
@@ -22,22 +23,23 @@ const (
 
 func newAccessMetrics() *accessMetrics {
 	m := &accessMetrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		authorizations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minigroups_authorization_requests_total",
-			Help: "Authorization decisions by audience and outcome: answered by the tenant service, cached, or failed.",
+			Help: "Authorizations in audiences of kind http, by outcome: answered by the tenant's service, cached, or failed.",
 		}, []string{"audience", "outcome"}),
-		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_key_fetches_total", Help: "How often the public keys of an issuer were fetched: ok or failed.",
+		keyFetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minigroups_key_fetches_total",
+			Help: "Fetches of the public keys of issuers, by outcome: ok or failed.",
 		}, []string{"issuer", "outcome"}),
 	}
-	m.Group = telemetry.Group{m.requests, m.fetches}
+	m.Group = telemetry.Group{m.authorizations, m.keyFetches}
 	return m
 }
 
-// expect shows an audience before anything is asked.
-func (m *accessMetrics) expect(audience string) {
+// addAudience makes the series of an audience appear, with 0, before the first authorization.
+func (m *accessMetrics) addAudience(audience string) {
 	for _, outcome := range []string{outcomeCached, outcomeAnswered, outcomeFailed} {
-		m.requests.WithLabelValues(audience, outcome)
+		m.authorizations.WithLabelValues(audience, outcome)
 	}
 }
 
@@ -46,17 +48,17 @@ func (m *accessMetrics) answered(audience string, cached bool) {
 	if cached {
 		outcome = outcomeCached
 	}
-	m.requests.WithLabelValues(audience, outcome).Inc()
+	m.authorizations.WithLabelValues(audience, outcome).Inc()
 }
 
-func (m *accessMetrics) unanswered(audience string) {
-	m.requests.WithLabelValues(audience, outcomeFailed).Inc()
+func (m *accessMetrics) failed(audience string) {
+	m.authorizations.WithLabelValues(audience, outcomeFailed).Inc()
 }
 
-func (m *accessMetrics) fetched(issuer string, err error) {
+func (m *accessMetrics) keysFetched(issuer string, err error) {
 	outcome := "ok"
 	if err != nil {
 		outcome = "failed"
 	}
-	m.fetches.WithLabelValues(issuer, outcome).Inc()
+	m.keyFetches.WithLabelValues(issuer, outcome).Inc()
 }

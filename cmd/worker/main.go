@@ -1,5 +1,5 @@
-// Command worker carries out the sagas: it polls Temporal for work and calls event, conference and the Janus gateways.
-// Any number of workers may run.
+// Command worker runs the sagas: it polls Temporal for workflow tasks and activities, and calls event, conference and
+// the Janus gateways. Any number of workers may run.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/cmd/internal/process"
-	"minigroups/cmd/internal/work"
+	"minigroups/cmd/internal/sagaworker"
 	"minigroups/config"
 	"minigroups/workflows"
 )
@@ -31,7 +31,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		return err
 	}
 	defer temporal.Close()
-	worker, err := work.New(cfg, work.Parts{
+	worker, err := sagaworker.New(cfg, sagaworker.Parts{
 		Store: store, Signer: signer, Temporal: temporal, Transport: signals.Transport(), Log: signals.Log.Logger,
 		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget),
 	}, "")

@@ -1,4 +1,4 @@
-package work
+package sagaworker
 
 import (
 	"encoding/pem"
@@ -12,19 +12,24 @@ import (
 
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
+	"minigroups/mqtt"
 )
 
-func TestListenTo(t *testing.T) {
+func TestMQTTOptions(t *testing.T) {
 	cfg := config.Default()
 	cfg.MQTT.Broker = "mqtts://broker.example.org:8883"
-	t.Run("a worker without a name of its own goes by that of its host and its program, and trusts whom the system trusts", func(t *testing.T) {
-		o, err := listenTo(cfg, nil, nil, process.NewEventMetrics(), "-api", zap.NewNop())
+	options := func(cfg config.Config) (mqtt.Options, error) {
+		return mqttOptions(cfg, nil, nil, process.NewEventMetrics(), "-api", zap.NewNop())
+	}
+	t.Run("by default the client id is the host name and the suffix, and the system's certificates count", func(t *testing.T) {
+		o, err := options(cfg)
 		host, _ := os.Hostname()
-		if err != nil || o.ClientID != host+"-api" || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" || o.Account != "minigroups.svc.example.org" {
+		if err != nil || o.ClientID != host+"-api" || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" ||
+			o.Account != "minigroups.svc.example.org" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
-	t.Run("certificates of one's own are trusted instead", func(t *testing.T) {
+	t.Run("configured certificates and client id replace the defaults", func(t *testing.T) {
 		server := httptest.NewTLSServer(nil)
 		defer server.Close()
 		cfg := cfg
@@ -33,18 +38,18 @@ func TestListenTo(t *testing.T) {
 		if err := os.WriteFile(cfg.MQTT.CAFile, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o, err := listenTo(cfg, nil, nil, process.NewEventMetrics(), "-api", zap.NewNop())
+		o, err := options(cfg)
 		if err != nil || o.TLS.RootCAs == nil || o.ClientID != "worker-7-api" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
-	t.Run("a file that holds none is an error that names it", func(t *testing.T) {
+	t.Run("a file without a certificate is an error that names the setting and the file", func(t *testing.T) {
 		cfg := cfg
 		cfg.MQTT.CAFile = filepath.Join(t.TempDir(), "ca.pem")
 		if err := os.WriteFile(cfg.MQTT.CAFile, []byte("none"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := listenTo(cfg, nil, nil, process.NewEventMetrics(), "-api", zap.NewNop()); err == nil || !strings.Contains(err.Error(), "mqtt.ca_file: "+cfg.MQTT.CAFile) {
+		if _, err := options(cfg); err == nil || !strings.Contains(err.Error(), "mqtt.ca_file: "+cfg.MQTT.CAFile) {
 			t.Errorf("got %v", err)
 		}
 	})

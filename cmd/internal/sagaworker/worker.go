@@ -1,0 +1,160 @@
+// Package sagaworker is the Temporal worker of a process with everything it needs: the activities and their clients,
+// the sweeper, and the MQTT connection. cmd/worker hosts it, and cmd/api if api.worker is set.
+package sagaworker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"minigroups/activities"
+	"minigroups/auth"
+	"minigroups/clients/conference"
+	"minigroups/clients/event"
+	"minigroups/clients/janus"
+	"minigroups/cmd/internal/process"
+	"minigroups/config"
+	"minigroups/mqtt"
+	"minigroups/storage"
+	"minigroups/telemetry"
+	"minigroups/workflows"
+)
+
+// Worker runs the workflows and activities of one task queue. As a prometheus.Collector it has its own metrics and
+// those of the ledger.
+type Worker struct {
+	telemetry.Group
+	temporal  client.Client
+	taskQueue string
+	options   worker.Options
+	// requestTimeout bounds the wait for in-flight requests on shutdown.
+	requestTimeout time.Duration
+	activities     *activities.Activities
+	sweeper        *activities.Sweeper
+	// mqtt is nil if no broker is configured.
+	mqtt *mqtt.Options
+	log  *zap.Logger
+}
+
+// Parts are what a worker shares with the rest of its process.
+type Parts struct {
+	Store    *storage.Store
+	Signer   *auth.Signer
+	Temporal client.Client
+	Starter  *workflows.Starter
+	// Transport sends the requests to all other services.
+	Transport http.RoundTripper
+	Log       *zap.Logger
+}
+
+// New makes a worker; Run starts it. clientIDSuffix is appended to the MQTT client id, so that two programs on one
+// host have different sessions at the broker.
+func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
+	swept := process.NewSwept()
+	w := &Worker{
+		temporal: p.Temporal, taskQueue: cfg.Temporal.TaskQueue,
+		options: worker.Options{
+			WorkerStopTimeout: cfg.Saga.StepWait + time.Second, DeploymentOptions: deploymentOptions(cfg),
+		},
+		requestTimeout: cfg.Saga.RequestTimeout,
+		log:            p.Log,
+	}
+	w.activities, w.sweeper = newActivities(cfg, p, func(what string, n int) {
+		swept.WithLabelValues(what).Add(float64(n))
+	})
+	w.Group = telemetry.Group{
+		swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewInFlight(w.activities.InFlight.Count),
+	}
+	if cfg.MQTT.Broker != "" {
+		metrics := process.NewEventMetrics()
+		options, err := mqttOptions(cfg, p.Signer, p.Store, metrics, clientIDSuffix, p.Log.Named("mqtt"))
+		if err != nil {
+			return nil, err
+		}
+		w.mqtt, w.Group = &options, append(w.Group, metrics)
+	}
+	return w, nil
+}
+
+// Run works until ctx ends, and then waits for the running activities and for in-flight requests. While it cannot
+// reach Temporal it retries. Call it once.
+func (w *Worker) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if w.mqtt != nil {
+		group.Go(func() error { return mqtt.Run(ctx, *w.mqtt) })
+	}
+	group.Go(func() error {
+		running := w.start(ctx)
+		<-ctx.Done()
+		if running != nil {
+			running.Stop()
+		}
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.requestTimeout)
+		defer cancel()
+		w.activities.InFlight.Stop(stopping)
+		return nil
+	})
+	return group.Wait()
+}
+
+// startInterval is the pause between attempts to start.
+const startInterval = time.Second
+
+// start starts a Temporal worker, retrying until it succeeds. It returns nil if ctx ends first.
+func (w *Worker) start(ctx context.Context) worker.Worker {
+	for {
+		fresh := worker.New(w.temporal, w.taskQueue, w.options) // a worker that failed to start cannot be started again
+		workflows.Register(fresh, w.activities)
+		workflows.RegisterSweeper(fresh, w.sweeper)
+		err := fresh.Start()
+		if err == nil {
+			w.log.Info("worker started", zap.String("task_queue", w.taskQueue))
+			return fresh
+		}
+		w.log.Warn("cannot start the worker, retrying", zap.Error(fmt.Errorf("reach Temporal: %w", err)))
+		pause := time.NewTimer(startInterval)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		}
+	}
+}
+
+// newActivities makes the activities of the sagas and of the sweeper. count receives what sweeps have done.
+func newActivities(
+	cfg config.Config, p Parts, count func(what string, n int),
+) (*activities.Activities, *activities.Sweeper) {
+	gateways := janus.New(janus.Config{
+		AdminSecret: cfg.Janus.AdminSecret.Reveal(),
+		AdminKey:    cfg.Janus.AdminKey.Reveal(),
+		RoomKey:     cfg.Janus.RoomKey.Reveal(),
+	}, p.Transport)
+	neverSeen := cfg.MQTT.NeverSeen
+	if cfg.MQTT.Broker == "" {
+		neverSeen = 0 // without room events, silence says nothing about an attempt
+	}
+	steps := &activities.Activities{
+		Settings: activities.Settings{
+			StepWait: cfg.Saga.StepWait, RequestTimeout: cfg.Saga.RequestTimeout,
+			Gateways: cfg.Janus.Reservation == config.ReservedByGateway, Group: cfg.Janus.Group,
+		},
+		Ledger:     p.Store,
+		Event:      event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
+		Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
+		Janus:      gateways,
+		Runs:       p.Starter,
+		InFlight:   activities.NewInFlight(p.Store, p.Starter, cfg.Saga.MaxInFlight, p.Log.Named("in_flight")),
+	}
+	return steps, &activities.Sweeper{
+		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
+		Grace: cfg.Saga.Grace, NeverSeen: neverSeen, Retention: cfg.Retention.History, Count: count,
+	}
+}
