@@ -1,5 +1,6 @@
-// Package clientstest tests what the clients of event and conference have in common, against the sandbox: how creates,
-// faults, odd replies and hanging up are told, and which rooms they leave.
+// Package clientstest holds the tests that the clients of event and conference share. They run against the stand-ins of
+// package sandbox and check how a client classifies refusals, faults, invalid replies and cancelled creates, and which
+// rooms exist afterwards.
 //
-// A package describes its service once, as a Service, and calls the tests. For tests of its own it takes a StandIn.
+// A package describes its service once, as a Service, and calls the tests. For tests of its own it starts a StandIn.
 package clientstest

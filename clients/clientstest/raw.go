@@ -17,14 +17,16 @@ import (
 	"minigroups/minigroup"
 )
 
-// RawToken is what clients of RawTransports bear, and must not tell.
+// RawToken is the token of clients that use a raw transport. Their errors must not contain it.
 const RawToken = "head.claims.signature"
 
-// RawReplies are where the search for replies that do harm begins.
+// RawReplies are the seed corpus of the FuzzReplies tests.
 var RawReplies = []string{
-	"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n{\"id\":\"11111111-2222-3333-4444-555555555555\",\"time\":[1,null]}",
+	"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" +
+		`{"id":"11111111-2222-3333-4444-555555555555","time":[1,null]}`,
 	"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-	"HTTP/1.0 422 \r\nRetry-After: 99999999999999999999\r\n\r\n{\"type\":\"room_closed\",\"title\":\"\xff\x00\u202e\",\"detail\":7}",
+	"HTTP/1.0 422 \r\nRetry-After: 99999999999999999999\r\n\r\n" +
+		"{\"type\":\"room_closed\",\"title\":\"\xff\x00\u202e\",\"detail\":7}",
 	"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n" + RawToken,
 	"HTTP/1.1 302 Found\r\nLocation: http://localhost/" + RawToken + "\r\n\r\n",
 	"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -34,8 +36,8 @@ var RawReplies = []string{
 	"",
 }
 
-// FuzzReplies has the service answer every operation with any bytes at all: each call ends by itself, in a proper error or
-// with what was asked for.
+// FuzzReplies sends arbitrary bytes as the reply to every operation, some of them without end. Each call must end
+// before its context does, and its error must pass CheckError.
 func (s Service[C, N]) FuzzReplies(f *testing.F) {
 	for _, reply := range RawReplies {
 		f.Add([]byte(reply), false)
@@ -48,16 +50,17 @@ func (s Service[C, N]) FuzzReplies(f *testing.F) {
 			ctx := bounded(t, callLimit)
 			failed := s.Failure(t, operation.Call(client, ctx, RoomID))
 			transport.CloseIdleConnections()
-			WantProper(ctx, t, failed, RawToken)
+			CheckError(ctx, t, failed, RawToken)
 		}
 	})
 }
 
-// WantProper fails the test where a call has not ended by itself, or its error says too much.
-func WantProper(ctx context.Context, t *testing.T, failed *minigroup.UpstreamError, secrets ...string) {
+// CheckError fails the test if the call ended only with its context, or if its error contains a secret or a control
+// character, is longer than 4 KiB, or contradicts itself.
+func CheckError(ctx context.Context, t *testing.T, failed *minigroup.UpstreamError, secrets ...string) {
 	t.Helper()
 	if ctx.Err() != nil {
-		t.Errorf("the call went on until its limit: %v", failed)
+		t.Errorf("the call did not end before its context: %v", failed)
 	}
 	if failed == nil {
 		return
@@ -68,25 +71,25 @@ func WantProper(ctx context.Context, t *testing.T, failed *minigroup.UpstreamErr
 	}
 	for _, secret := range secrets {
 		if strings.Contains(text, secret) {
-			t.Errorf("the error tells a secret: %q", text)
+			t.Errorf("the error contains a secret: %q", text)
 		}
 	}
 	if failed.Refused && failed.MaybeDone {
 		t.Errorf("refused, but maybe done: %q", text)
 	}
 	if failed.RetryAfter < 0 || failed.RetryAfter > rest.MaxRetryAfter {
-		t.Errorf("try again after %s", failed.RetryAfter)
+		t.Errorf("RetryAfter is %s", failed.RetryAfter)
 	}
 }
 
-// NewRawTransport returns connections on which every request is answered with these bytes, whatever they are; where the
-// reply is endless, letters follow for as long as somebody reads.
+// NewRawTransport returns a transport on which every request receives these bytes. If endless is set, letters follow
+// without end.
 func NewRawTransport(reply []byte, endless bool) *http.Transport {
 	transport := rest.NewTransport()
 	transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		unused, _ := net.Pipe()
-		c := &rawConn{Conn: unused, asked: make(chan struct{}), reply: bytes.NewReader(reply)}
-		c.ask = sync.OnceFunc(func() { close(c.asked) })
+		c := &rawConn{Conn: unused, requested: make(chan struct{}), reply: bytes.NewReader(reply)}
+		c.onRequest = sync.OnceFunc(func() { close(c.requested) })
 		if endless {
 			c.reply = io.MultiReader(c.reply, letters{})
 		}
@@ -95,39 +98,40 @@ func NewRawTransport(reply []byte, endless bool) *http.Transport {
 	return transport
 }
 
-// rawConn is the connection to a service that replies as soon as it is asked. Its Conn only has addresses and deadlines.
+// rawConn is a connection to a service that replies after the first bytes of a request. The embedded Conn provides only
+// addresses and deadlines.
 type rawConn struct {
 	net.Conn
 
-	asked  chan struct{} // closed when something has been written
-	ask    func()
-	reply  io.Reader
-	closed atomic.Bool
+	requested chan struct{} // closed by the first Write, or by Close
+	onRequest func()
+	reply     io.Reader
+	closed    atomic.Bool
 }
 
-// Write takes all, and lets the reply begin.
+// Write discards p and starts the reply.
 func (c *rawConn) Write(p []byte) (int, error) {
-	c.ask()
+	c.onRequest()
 	return len(p), nil
 }
 
-// Read waits for the request, and reads of the reply.
+// Read waits for the request, then reads from the reply.
 func (c *rawConn) Read(p []byte) (int, error) {
-	<-c.asked
+	<-c.requested
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	return c.reply.Read(p)
 }
 
-// Close ends whoever reads.
+// Close ends a waiting Read.
 func (c *rawConn) Close() error {
 	c.closed.Store(true)
-	c.ask()
+	c.onRequest()
 	return nil
 }
 
-// letters are read without end.
+// letters is an endless reader.
 type letters struct{}
 
 func (letters) Read(p []byte) (int, error) {

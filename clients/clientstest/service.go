@@ -10,12 +10,12 @@ import (
 	"minigroups/sandbox"
 )
 
-// Client is what clients have in common: C is the client, N the room it is asked to create.
+// Client is the method that both clients have. N is the request to create a room.
 type Client[N any] interface {
 	CreateRoom(ctx context.Context, n N) (uuid.UUID, error)
 }
 
-// Service is a service that has rooms, with its client and its stand-in.
+// Service describes a service that has rooms: its stand-in, its client C, and N, the request to create a room.
 type Service[C Client[N], N any] struct {
 	// Name is the Upstream of the client's errors.
 	Name string
@@ -23,24 +23,24 @@ type Service[C Client[N], N any] struct {
 	NewStandIn func(sandbox.Config) (http.Handler, error)
 	// NewClient returns a client of the service at baseURL.
 	NewClient func(baseURL string, transport http.RoundTripper, token func() (string, error)) C
-	// NewRoom is a room to create that has nothing but these; start is in unix seconds.
+	// NewRoom returns a request without optional fields. start is in unix seconds.
 	NewRoom func(audience string, class uuid.UUID, start int64) N
-	// Operations are what the client does beside the create.
+	// Operations are the client's calls other than the create.
 	Operations []Operation[C]
-	// Fields are those, as JSON, that a reply about a room needs beside the id.
-	Fields string
+	// RoomFields are the members, as JSON, that a valid reply contains beside the room's id.
+	RoomFields string
 }
 
-// Operation is a call of the client about one room.
+// Operation is a call of the client that concerns one room.
 type Operation[C any] struct {
 	// Name is unique within a service.
 	Name sandbox.Operation
 	Call func(c C, ctx context.Context, id uuid.UUID) error
-	// IsDone tells from the room, which had been open, whether the operation was carried out; nil if it only reads.
+	// IsDone reports whether the operation was executed on the room, which was open before. It is nil for a read.
 	IsDone func(sandbox.Room) bool
 }
 
-// operations are all of the client's, the create too, whose IsDone is nil for there may be no room.
+// operations returns all operations, including the create. The create has no IsDone, because its room may not exist.
 func (s Service[C, N]) operations() []Operation[C] {
 	create := Operation[C]{
 		Name: sandbox.OperationCreate,
@@ -52,10 +52,10 @@ func (s Service[C, N]) operations() []Operation[C] {
 	return slices.Concat([]Operation[C]{create}, s.Operations)
 }
 
-// expect is the verdict on the operation where a change gets want: nothing that only reads leaves open what was done.
-func (o Operation[C]) expect(want string) string {
-	if o.Name != sandbox.OperationCreate && o.IsDone == nil && want == maybeDone {
-		return notDone
+// verdict returns the expected verdict on this operation if that on a change is ofChange: a read is never maybe done.
+func (o Operation[C]) verdict(ofChange string) string {
+	if o.Name != sandbox.OperationCreate && o.IsDone == nil && ofChange == MaybeDone {
+		return NotDone
 	}
-	return want
+	return ofChange
 }

@@ -20,76 +20,78 @@ import (
 )
 
 const (
-	// Audience is the one whose rooms the client may make.
+	// Audience is an audience in which the client may create rooms.
 	Audience = "example.org"
-	// unreachable is an audience whose authorization is down.
-	unreachable = "down.example.org"
+	// unreachableAudience is an audience whose authorization service is unreachable.
+	unreachableAudience = "down.example.org"
 
 	startOfClock = 1_800_000_000
 )
 
-// StandIn is the sandbox's stand-in for a service and a client of it.
+// StandIn is the sandbox's stand-in for a service, with a client of it.
 type StandIn[C Client[N], N any] struct {
 	Client C
 	// URL, Transport and Token are what Client was made with.
 	URL       string
 	Transport http.RoundTripper
-	// Now is the stand-in's clock, in unix seconds. It stands still.
+	// Now is the stand-in's clock in unix seconds. It changes only when a test changes it.
 	Now atomic.Int64
 
-	t         *testing.T
-	service   Service[C, N]
-	server    *httptest.Server
-	inspected *httptest.Server // stays when server has ended
-	subject   string           // whom tokens speak for
-	key       *ecdsa.PrivateKey
+	t          *testing.T
+	service    Service[C, N]
+	server     *httptest.Server
+	inspection *httptest.Server // serves the same handler, also after server is closed
+	subject    string           // the account label in tokens
+	key        *ecdsa.PrivateKey
 }
 
-// Start returns a stand-in without rooms. It ends with the test.
+// Start returns a stand-in without rooms. It stops when the test ends.
 func (s Service[C, N]) Start(t *testing.T) *StandIn[C, N] {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &StandIn[C, N]{t: t, service: s, subject: "minigroups", key: key}
-	in.Now.Store(startOfClock)
+	standIn := &StandIn[C, N]{t: t, service: s, subject: "minigroups", key: key}
+	standIn.Now.Store(startOfClock)
 	handler, err := s.NewStandIn(sandbox.Config{
-		Issuers: map[string]sandbox.Issuer{"svc.example.org": {Audiences: []string{"svc.example.org"}, PublicKey: &key.PublicKey}},
-		Audiences: map[string]sandbox.Authorization{
-			Audience:    {Kind: sandbox.AuthorizationLocal, Trusted: []string{"minigroups.svc.example.org"}},
-			unreachable: {Kind: sandbox.AuthorizationUnreachable},
+		Issuers: map[string]sandbox.Issuer{
+			"svc.example.org": {Audiences: []string{"svc.example.org"}, PublicKey: &key.PublicKey},
 		},
-		Clock: func() time.Time { return time.Unix(in.Now.Load(), 0) },
+		Audiences: map[string]sandbox.Authorization{
+			Audience:            {Kind: sandbox.AuthorizationLocal, Trusted: []string{"minigroups.svc.example.org"}},
+			unreachableAudience: {Kind: sandbox.AuthorizationUnreachable},
+		},
+		Clock: func() time.Time { return time.Unix(standIn.Now.Load(), 0) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := rest.NewTransport()
-	in.server, in.inspected = httptest.NewServer(handler), httptest.NewServer(handler)
+	standIn.server, standIn.inspection = httptest.NewServer(handler), httptest.NewServer(handler)
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
-		in.server.Close()
-		in.inspected.Close()
+		standIn.server.Close()
+		standIn.inspection.Close()
 	})
-	in.URL, in.Transport = in.server.URL, transport
-	in.Client = s.NewClient(in.URL, in.Transport, in.Token)
-	return in
+	standIn.URL, standIn.Transport = standIn.server.URL, transport
+	standIn.Client = s.NewClient(standIn.URL, standIn.Transport, standIn.Token)
+	return standIn
 }
 
-// Token returns a token that the stand-in takes.
+// Token returns a token that the stand-in accepts.
 func (s *StandIn[C, N]) Token() (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
 		"iss": "svc.example.org", "aud": "svc.example.org", "sub": s.subject,
 	}).SignedString(s.key)
 }
 
-// NewRoom is a room to create, of a class of its own, that starts now.
+// NewRoom returns a request to create a room of a new class that starts now.
 func (s *StandIn[C, N]) NewRoom() N {
 	return s.service.NewRoom(Audience, uuid.New(), s.Now.Load())
 }
 
-// Room returns the room as the stand-in keeps it. Without one the test fails.
+// Room returns the room as the stand-in stores it. If there is none, the test fails.
 func (s *StandIn[C, N]) Room(id uuid.UUID) sandbox.Room {
 	s.t.Helper()
 	for _, room := range s.rooms() {
@@ -103,41 +105,45 @@ func (s *StandIn[C, N]) Room(id uuid.UUID) sandbox.Room {
 
 func (s *StandIn[C, N]) rooms() []sandbox.Room {
 	s.t.Helper()
-	rooms, err := sandboxclient.Rooms(s.t.Context(), s.inspected.URL)
+	rooms, err := sandboxclient.Rooms(s.t.Context(), s.inspection.URL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return rooms
 }
 
-// SetFaults replaces all faults.
+// SetFaults replaces all faults of the stand-in.
 func (s *StandIn[C, N]) SetFaults(faults ...sandbox.Fault) {
 	s.t.Helper()
-	if err := sandboxclient.SetFaults(s.t.Context(), s.inspected.URL, faults...); err != nil {
+	if err := sandboxclient.SetFaults(s.t.Context(), s.inspection.URL, faults...); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// Make makes a room of this time, in unix seconds, nil for unbounded, which the client may never do.
-func (s *StandIn[C, N]) Make(start, end *int64) uuid.UUID {
+// MakeRoom creates a room with this time in unix seconds, where nil is unbounded. Unlike the client it can create rooms
+// that have an end or no start.
+func (s *StandIn[C, N]) MakeRoom(start, end *int64) uuid.UUID {
 	s.t.Helper()
-	var made struct {
+	var created struct {
 		ID uuid.UUID `json:"id"`
 	}
-	raw := rest.Client{Upstream: s.service.Name, URL: s.URL, Transport: s.Transport, Token: s.Token}
-	if err := raw.Do(s.Context(), rest.Call{
-		Doing: "make room", Method: http.MethodPost, Path: "/api/v1/rooms", Reply: &made,
-		Body: map[string]any{"audience": Audience, "classroom_id": uuid.New(), "kind": "Minigroup", "rtc_sharing_policy": "owned", "time": []*int64{start, end}},
+	client := rest.Client{Upstream: s.service.Name, URL: s.URL, Transport: s.Transport, Token: s.Token}
+	if err := client.Do(s.Context(), rest.Call{
+		Doing: "make room", Method: http.MethodPost, Path: "/api/v1/rooms", Reply: &created,
+		Body: map[string]any{
+			"audience": Audience, "classroom_id": uuid.New(), "kind": "Minigroup", "rtc_sharing_policy": "owned",
+			"time": []*int64{start, end},
+		},
 	}); err != nil {
 		s.t.Fatal(err)
 	}
-	return made.ID
+	return created.ID
 }
 
-// At is the moment this many seconds after now by the stand-in's clock.
+// At returns the time this many seconds after Now, in unix seconds.
 func (s *StandIn[C, N]) At(seconds int64) *int64 { return new(s.Now.Load() + seconds) }
 
-// Context bounds one call.
+// Context returns a context that bounds one call.
 func (s *StandIn[C, N]) Context() context.Context { return bounded(s.t, callLimit) }
 
 const callLimit = 20 * time.Second

@@ -7,15 +7,16 @@ import (
 	"minigroups/minigroup"
 )
 
-// The verdicts that tests here reckon with beside refused.
+// The outcomes that Verdict returns.
 const (
-	done      = "done"
-	maybeDone = "maybe done"
-	notDone   = "not done"
+	Done      = "done"
+	Refused   = "refused"
+	MaybeDone = "maybe done"
+	NotDone   = "not done"
 )
 
-// Failure is what an error of the service's client says; nil where there is none. An error that is no UpstreamError of
-// the service, or does not say what was being done, ends the test.
+// Failure returns the error of the service's client, nil if there is none. If it is not an UpstreamError of the
+// service, or does not name the operation, it ends the test.
 func (s Service[C, N]) Failure(t *testing.T, err error) *minigroup.UpstreamError {
 	t.Helper()
 	if err == nil {
@@ -28,23 +29,24 @@ func (s Service[C, N]) Failure(t *testing.T, err error) *minigroup.UpstreamError
 	return failed
 }
 
-// Verdict sums a failure up: done, refused, maybe done, not done, or refused but maybe done, which none should be.
+// Verdict returns the outcome of a call: Done, Refused, MaybeDone, NotDone, or a text that equals none of them if the
+// error contradicts itself.
 func Verdict(err *minigroup.UpstreamError) string {
 	switch {
 	case err == nil:
-		return done
+		return Done
 	case err.Refused && err.MaybeDone:
 		return "refused but maybe done"
 	case err.Refused:
-		return "refused"
+		return Refused
 	case err.MaybeDone:
-		return maybeDone
+		return MaybeDone
 	default:
-		return notDone
+		return NotDone
 	}
 }
 
-// SameTime reports whether a room has this time, in unix seconds, nil for unbounded.
+// SameTime reports whether a room has this time in unix seconds, where nil is unbounded.
 func SameTime(got [2]*int64, start, end *int64) bool {
 	return minigroup.Window{Start: got[0], End: got[1]}.Equal(minigroup.Window{Start: start, End: end})
 }

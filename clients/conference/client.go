@@ -18,8 +18,9 @@ const (
 	databaseQueryFailed = "database_query_failed"
 )
 
-// verdicts holds what conference answers before it touches its tables; its 401s and 403s need no entry. Its database
-// errors are not among them: a create takes two statements on two connections, and when the second fails the room stays.
+// verdicts lists the error types that conference returns before it changes a row; 401 and 403 need no entry. Its
+// database errors are not in the list: a create inserts on two connections, and the room stays if the second insert
+// fails.
 var verdicts = rest.Verdicts{
 	"invalid_payload":              rest.Refused,
 	"invalid_room_time":            rest.Refused,
@@ -30,10 +31,10 @@ var verdicts = rest.Verdicts{
 	"room_not_found":       rest.NotDone,
 }
 
-// Client calls conference.
+// Client calls conference. It is safe for concurrent use. All its errors are *minigroup.UpstreamError.
 type Client struct{ rest rest.Client }
 
-// New returns a client of the conference service at baseURL, which goes without /api/v1. token gives the bearer token of
+// New returns a client of the conference service at baseURL, which has no /api/v1. token returns the bearer token of
 // each request.
 func New(baseURL string, transport http.RoundTripper, token func() (string, error)) *Client {
 	return &Client{rest.Client{
@@ -50,10 +51,10 @@ type newRoom struct {
 	Tags             json.RawMessage `json:"tags,omitempty"`
 }
 
-// CreateRoom makes a room and returns its id. Called twice it makes two. An error that is MaybeDone may have left a room
-// which nobody can find.
+// CreateRoom creates a room that opens at n.Start and has no end, and returns its id. Called twice it creates two
+// rooms. If the error is MaybeDone, a room may exist whose id is unknown.
 func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewConferenceRoom) (uuid.UUID, error) {
-	var made struct {
+	var created struct {
 		ID uuid.UUID `json:"id"`
 	}
 	err := c.rest.Do(ctx, rest.Call{
@@ -68,10 +69,10 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewConferenceRoom) 
 			Reserve:          n.Reserve,
 			Tags:             n.Tags,
 		},
-		Reply: &made,
+		Reply: &created,
 		Check: func() error {
-			if made.ID == uuid.Nil {
-				return errors.New("there is no room id in it")
+			if created.ID == uuid.Nil {
+				return errors.New("it contains no room id")
 			}
 			return nil
 		},
@@ -79,12 +80,12 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewConferenceRoom) 
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return made.ID, nil
+	return created.ID, nil
 }
 
-// Room returns the room as it is, closed ones too. An error of Type room_not_found is not refused.
+// Room returns the current state of the room, open or closed. An error of Type room_not_found is not Refused.
 func (c *Client) Room(ctx context.Context, id uuid.UUID) (minigroup.ConferenceRoomState, error) {
-	return c.room(ctx, "read conference room", id, http.MethodGet, "", nil)
+	return c.roomCall(ctx, "read conference room", id, http.MethodGet, "", nil)
 }
 
 type patch struct {
@@ -93,19 +94,24 @@ type patch struct {
 	Host    *string    `json:"host,omitempty"`
 }
 
-// PatchRoom changes what the patch gives and returns the room as conference shows it then; a patch that closes the room
-// shows the end that was sent, not the moment of closing. Conference takes no start for a room that has an end, and tells
-// nobody that it did not. Errors of Type room_closed and room_time_changing_forbidden are refusals.
-func (c *Client) PatchRoom(ctx context.Context, id uuid.UUID, p minigroup.ConferencePatch) (minigroup.ConferenceRoomState, error) {
+// PatchRoom changes the fields that p sets and returns the room as conference replies. Two replies differ from what is
+// stored: a patch that closes the room returns the end that was sent, not the time of closing; and the start of a room
+// that has an end stays as it was, without an error. Errors of Type room_closed and room_time_changing_forbidden are
+// Refused.
+func (c *Client) PatchRoom(
+	ctx context.Context, id uuid.UUID, p minigroup.ConferencePatch,
+) (minigroup.ConferenceRoomState, error) {
 	body := patch{Reserve: p.Reserve, Host: p.Host}
 	if p.Time != nil {
 		body.Time = &[2]*int64{p.Time.Start, p.Time.End}
 	}
-	return c.room(ctx, "update conference room", id, http.MethodPatch, "", body)
+	return c.roomCall(ctx, "update conference room", id, http.MethodPatch, "", body)
 }
 
-// room makes a call on one room, which answers with the room.
-func (c *Client) room(ctx context.Context, doing string, id uuid.UUID, method, path string, body any) (minigroup.ConferenceRoomState, error) {
+// roomCall sends a request about the room and returns the room in the reply.
+func (c *Client) roomCall(
+	ctx context.Context, doing string, id uuid.UUID, method, path string, body any,
+) (minigroup.ConferenceRoomState, error) {
 	var reply room
 	err := c.rest.Do(ctx, rest.Call{
 		Doing:  doing,

@@ -14,18 +14,20 @@ import (
 )
 
 func TestCreateRoom(t *testing.T) {
-	t.Run("makes an owned room of the class, without end", func(t *testing.T) {
+	t.Run("makes an owned room of the class that has no end", func(t *testing.T) {
 		s := service.Start(t)
-		asked := s.NewRoom()
-		asked.Start = *s.At(3600)
-		asked.Tags = json.RawMessage(`{"scope": "math <7b>"}`)
-		asked.Reserve = new(int32(8))
-		id, err := s.Client.CreateRoom(s.Context(), asked)
+		request := s.NewRoom()
+		request.Start = *s.At(3600)
+		request.Tags = json.RawMessage(`{"scope": "math <7b>"}`)
+		request.Reserve = new(int32(8))
+		id, err := s.Client.CreateRoom(s.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		room := s.Room(id)
-		if room.ClassroomID != asked.ClassID || room.Audience != clientstest.Audience || room.RTCSharingPolicy != "owned" || !room.Open || !clientstest.SameTime(room.Time, &asked.Start, nil) || *room.Reserve != 8 {
+		if room.ClassroomID != request.ClassID || room.Audience != clientstest.Audience ||
+			room.RTCSharingPolicy != "owned" || !room.Open || *room.Reserve != 8 ||
+			!clientstest.SameTime(room.Time, &request.Start, nil) {
 			t.Errorf("%+v", room)
 		}
 		var tags map[string]string
@@ -34,7 +36,7 @@ func TestCreateRoom(t *testing.T) {
 		}
 	})
 
-	t.Run("sends neither reserve nor tags where there are none", func(t *testing.T) {
+	t.Run("sends no reserve and no tags if there are none", func(t *testing.T) {
 		s := service.Start(t)
 		id, err := s.Client.CreateRoom(s.Context(), s.NewRoom())
 		if err != nil {
@@ -47,9 +49,9 @@ func TestCreateRoom(t *testing.T) {
 
 	t.Run("sends a reserve of 0", func(t *testing.T) {
 		s := service.Start(t)
-		asked := s.NewRoom()
-		asked.Reserve = new(int32)
-		id, err := s.Client.CreateRoom(s.Context(), asked)
+		request := s.NewRoom()
+		request.Reserve = new(int32)
+		id, err := s.Client.CreateRoom(s.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,23 +81,35 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	room := "/api/v1/rooms/" + id.String()
-	created := `POST /api/v1/rooms {"audience":"example.org","classroom_id":"` + class + `","time":[5,null],"rtc_sharing_policy":"owned"`
+	created := `POST /api/v1/rooms {"audience":"example.org","classroom_id":"` + class +
+		`","time":[5,null],"rtc_sharing_policy":"owned"`
+	read := func(c *conference.Client, ctx context.Context) error { _, err := c.Room(ctx, id); return err }
+	closing := func(c *conference.Client, ctx context.Context) error { return c.CloseRoom(ctx, id) }
 	for _, test := range []struct {
 		name string
 		call func(*conference.Client, context.Context) error
 		want string
 	}{
 		{"a create", create(nil, nil), created + "}"},
-		{"a create with tags and reserve", create(json.RawMessage(`{"a":1}`), new(int32(8))), created + `,"reserve":8,"tags":{"a":1}}`},
-		{"a read", func(c *conference.Client, ctx context.Context) error { _, err := c.Room(ctx, id); return err }, "GET " + room + " "},
+		{
+			"a create with tags and reserve", create(json.RawMessage(`{"a":1}`), new(int32(8))),
+			created + `,"reserve":8,"tags":{"a":1}}`,
+		},
+		{"a read", read, "GET " + room + " "},
 		{"an empty patch", patch(minigroup.ConferencePatch{}), "PATCH " + room + " {}"},
-		{"a patch of the time", patch(minigroup.ConferencePatch{Time: &minigroup.Window{Start: new(int64(5))}}), "PATCH " + room + ` {"time":[5,null]}`},
-		{"a patch of the reserve", patch(minigroup.ConferencePatch{Reserve: new(int32)}), "PATCH " + room + ` {"reserve":0}`},
+		{
+			"a patch of the time", patch(minigroup.ConferencePatch{Time: &minigroup.Window{Start: new(int64(5))}}),
+			"PATCH " + room + ` {"time":[5,null]}`,
+		},
+		{
+			"a patch of the reserve", patch(minigroup.ConferencePatch{Reserve: new(int32)}),
+			"PATCH " + room + ` {"reserve":0}`,
+		},
 		{"a patch of the host", patch(minigroup.ConferencePatch{Host: new("a.b.c")}), "PATCH " + room + ` {"host":"a.b.c"}`},
-		{"a close", func(c *conference.Client, ctx context.Context) error { return c.CloseRoom(ctx, id) }, "POST " + room + "/close "},
+		{"a close", closing, "POST " + room + "/close "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := service.Sent(t, test.call); got != test.want {
+			if got := service.Request(t, test.call); got != test.want {
 				t.Errorf("sent %s", got)
 			}
 		})
@@ -104,44 +118,48 @@ func TestRequests(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	service.TestFaults(t, map[sandbox.Fault]string{
-		{Do: sandbox.EffectRefuse, Type: "access_denied"}:                          "refused",
-		{Do: sandbox.EffectRefuse, Type: "database_connection_acquisition_failed"}: "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "mqtt_publish_failed"}:                    "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "nats_publish_failed"}:                    "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "backend_request_failed", Status: 424}:    "maybe done",
+		{Do: sandbox.EffectRefuse, Type: "access_denied"}:                          clientstest.Refused,
+		{Do: sandbox.EffectRefuse, Type: "database_connection_acquisition_failed"}: clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "mqtt_publish_failed"}:                    clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "nats_publish_failed"}:                    clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "backend_request_failed", Status: 424}:    clientstest.MaybeDone,
 	})
 
-	t.Run("a create whose database query failed may have made the room", func(t *testing.T) {
+	t.Run("a create that fails with database_query_failed may have made the room", func(t *testing.T) {
 		s := service.Start(t)
-		s.SetFaults(sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "database_query_failed"})
+		s.SetFaults(sandbox.Fault{
+			Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "database_query_failed",
+		})
 		_, err := s.Client.CreateRoom(s.Context(), s.NewRoom())
-		if failed := service.Failure(t, err); clientstest.Verdict(failed) != "maybe done" {
+		if failed := service.Failure(t, err); clientstest.Verdict(failed) != clientstest.MaybeDone {
 			t.Errorf("%+v", failed)
 		}
 	})
 }
 
-func TestUnseenRoom(t *testing.T) { service.TestUnseenRoom(t) }
+func TestUnknownRoom(t *testing.T) { service.TestUnknownRoom(t) }
 
 func TestRoom(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		start, end int64
 	}{{"an open room", -10, 3600}, {"a closed room", -20, -10}} {
-		t.Run("shows "+test.name, func(t *testing.T) {
+		t.Run("returns "+test.name, func(t *testing.T) {
 			s := service.Start(t)
 			start, end := s.At(test.start), s.At(test.end)
-			id := s.Make(start, end)
+			id := s.MakeRoom(start, end)
 			room, err := s.Client.Room(s.Context(), id)
-			if err != nil || room.ID != id || !room.Time.Equal(minigroup.Window{Start: start, End: end}) || room.Reserve != nil || room.Host != "" {
+			if err != nil || room.ID != id || !room.Time.Equal(minigroup.Window{Start: start, End: end}) ||
+				room.Reserve != nil || room.Host != "" {
 				t.Errorf("%+v, %v", room, err)
 			}
 		})
 	}
 
-	t.Run("shows a room without bounds", func(t *testing.T) {
+	t.Run("returns a room without bounds", func(t *testing.T) {
 		s := service.Start(t)
-		if room, err := s.Client.Room(s.Context(), s.Make(nil, nil)); err != nil || !room.Time.Equal(minigroup.Window{}) {
+		room, err := s.Client.Room(s.Context(), s.MakeRoom(nil, nil))
+		if err != nil || !room.Time.Equal(minigroup.Window{}) {
 			t.Errorf("%+v, %v", room, err)
 		}
 	})
@@ -149,10 +167,10 @@ func TestRoom(t *testing.T) {
 
 func TestPatchRoom(t *testing.T) {
 	const host = "web.alice.usr.example.org"
-	t.Run("changes what is given and nothing else", func(t *testing.T) {
+	t.Run("changes the fields that are set and no others", func(t *testing.T) {
 		s := service.Start(t)
 		start := s.At(3600)
-		id := s.Make(start, nil)
+		id := s.MakeRoom(start, nil)
 		want := minigroup.ConferenceRoomState{ID: id, Time: minigroup.Window{Start: start}}
 		for _, step := range []struct {
 			name   string
@@ -163,7 +181,9 @@ func TestPatchRoom(t *testing.T) {
 			{"host", minigroup.ConferencePatch{Host: new(host)}, func() { want.Host = host }},
 			{"reserve", minigroup.ConferencePatch{Reserve: new(int32(5))}, func() { want.Reserve = new(int32(5)) }},
 			{"reserve of 0", minigroup.ConferencePatch{Reserve: new(int32)}, func() { want.Reserve = new(int32) }},
-			{"start", minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(7200)}}, func() { want.Time.Start = s.At(7200) }},
+			{"start", minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(7200)}}, func() {
+				want.Time.Start = s.At(7200)
+			}},
 			{"start and end", minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(60), End: s.At(90)}}, func() {
 				want.Time = minigroup.Window{Start: s.At(60), End: s.At(90)}
 			}},
@@ -178,7 +198,8 @@ func TestPatchRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, got := range []minigroup.ConferenceRoomState{changed, read} {
-				if got.ID != id || got.Host != want.Host || !sameReserve(got.Reserve, want.Reserve) || !got.Time.Equal(want.Time) {
+				if got.ID != id || got.Host != want.Host || !sameReserve(got.Reserve, want.Reserve) ||
+					!got.Time.Equal(want.Time) {
 					t.Errorf("%s: %+v", step.name, got)
 				}
 			}
@@ -191,27 +212,28 @@ func TestPatchRoom(t *testing.T) {
 		patch      func(*standIn) minigroup.ConferencePatch
 		want, typ  string
 	}{
-		{"a closed room takes no time", -20, -10, func(s *standIn) minigroup.ConferencePatch {
+		{"a closed room accepts no time", -20, -10, func(s *standIn) minigroup.ConferencePatch {
 			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(0), End: s.At(60)}}
-		}, "refused", "room_closed"},
-		{"a room with an end does not lose it", -20, 60, func(s *standIn) minigroup.ConferencePatch {
+		}, clientstest.Refused, "room_closed"},
+		{"the end of a room cannot be removed", -20, 60, func(s *standIn) minigroup.ConferencePatch {
 			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(-20)}}
-		}, "refused", "room_time_changing_forbidden"},
-		{"a time that ends before it starts is none", -20, 60, func(s *standIn) minigroup.ConferencePatch {
+		}, clientstest.Refused, "room_time_changing_forbidden"},
+		{"a time that ends before it starts is invalid", -20, 60, func(s *standIn) minigroup.ConferencePatch {
 			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(5), End: s.At(3)}}
-		}, "refused", "invalid_room_time"},
-		{"a host who is no agent is none", -20, 60, func(*standIn) minigroup.ConferencePatch {
+		}, clientstest.Refused, "invalid_room_time"},
+		{"a host that is not an agent id is invalid", -20, 60, func(*standIn) minigroup.ConferencePatch {
 			return minigroup.ConferencePatch{Host: new("alice")}
-		}, "refused", ""},
+		}, clientstest.Refused, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := service.Start(t)
-			id := s.Make(s.At(test.start), s.At(test.end))
+			id := s.MakeRoom(s.At(test.start), s.At(test.end))
 			_, err := s.Client.PatchRoom(s.Context(), id, test.patch(s))
 			if failed := service.Failure(t, err); clientstest.Verdict(failed) != test.want || failed.Type != test.typ {
 				t.Errorf("%+v", failed)
 			}
-			if room := s.Room(id); !clientstest.SameTime(room.Time, s.At(test.start), s.At(test.end)) || room.Host != nil {
+			room := s.Room(id)
+			if !clientstest.SameTime(room.Time, s.At(test.start), s.At(test.end)) || room.Host != nil {
 				t.Errorf("%+v", room)
 			}
 		})
@@ -222,13 +244,16 @@ func sameReserve(a, b *int32) bool {
 	return (a == nil) == (b == nil) && (a == nil || *a == *b)
 }
 
-func TestOddReplies(t *testing.T) {
+func TestReplies(t *testing.T) {
 	id := clientstest.RoomID.String()
-	service.TestOddReplies(t,
-		clientstest.OddReply{Name: "no time", Text: `{"id":"` + id + `"}`, Create: "done", Change: "maybe done"},
-		clientstest.OddReply{Name: "half a time", Text: `{"id":"` + id + `","time":[1]}`, Create: "done", Change: "maybe done"},
-		clientstest.OddReply{Name: "a time of floats", Text: `{"id":"` + id + `","time":[1.5,null]}`, Create: "done", Change: "maybe done"},
+	reply := func(name, body string) clientstest.Reply {
+		return clientstest.Reply{Name: name, Body: body, Create: clientstest.Done, Change: clientstest.MaybeDone}
+	}
+	service.TestReplies(t,
+		reply("no time", `{"id":"`+id+`"}`),
+		reply("a time of one element", `{"id":"`+id+`","time":[1]}`),
+		reply("a time of floats", `{"id":"`+id+`","time":[1.5,null]}`),
 	)
 }
 
-func TestHangingUp(t *testing.T) { service.TestHangingUp(t) }
+func TestCancelledCreate(t *testing.T) { service.TestCancelledCreate(t) }

@@ -12,11 +12,11 @@ import (
 	"minigroups/minigroup"
 )
 
-const closing = "close conference room"
+const closeOperation = "close conference room"
 
-// CloseRoom closes the room. A closed room is closed: no error. A room that has an end and has not opened yet cannot be
-// closed; its end is moved to one second after its start, and the error, which is not refused, says when that will be.
-// An error of Type room_not_found is not refused.
+// CloseRoom closes the room. Closing a closed room is not an error. Conference cannot close a room that has an end and
+// has not opened: CloseRoom then moves its end to one second after its start and returns an error that is not Refused,
+// with RetryAfter until that end, at most an hour. An error of Type room_not_found is not Refused.
 func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	err := c.close(ctx, id)
 	if rest.ErrorType(err) == roomClosed {
@@ -25,46 +25,46 @@ func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-// close goes by what conference answers, for which state the room is in may change between two calls.
+// close decides by the replies and does not read the room first, because its state may change between two calls.
 func (c *Client) close(ctx context.Context, id uuid.UUID) error {
-	// The one call that keeps the start of a room that has opened.
-	_, err := c.room(ctx, closing, id, http.MethodPost, "/close", nil)
+	// POST /close keeps the start of an open room; a PATCH overwrites the start if the room has no end.
+	_, err := c.roomCall(ctx, closeOperation, id, http.MethodPost, "/close", nil)
 	if rest.ErrorType(err) != databaseQueryFailed {
 		return err
 	}
-	// So it has not opened, or the database is in trouble. A room without end takes any window, also one long over.
+	// Either the room has not opened, or the database fails. A room without an end accepts any time, also a past one.
 	err = c.setTime(ctx, id, 0, 1)
 	if rest.ErrorType(err) != databaseQueryFailed {
 		return err
 	}
-	return c.closeOnceOpen(ctx, id, err)
+	return c.closeAfterOpening(ctx, id, err)
 }
 
-// closeOnceOpen lets a room that has an end and has not opened end right after its start. refusal is how conference
-// answered the attempt to close it; it stands where the room turns out to be no such room.
-func (c *Client) closeOnceOpen(ctx context.Context, id uuid.UUID, refusal error) error {
-	now, err := c.room(ctx, closing, id, http.MethodGet, "", nil)
+// closeAfterOpening moves the end of a room that has not opened to one second after its start. cause is conference's
+// reply to the attempt to close it. It is returned unchanged if the room has no start or no end.
+func (c *Client) closeAfterOpening(ctx context.Context, id uuid.UUID, cause error) error {
+	state, err := c.roomCall(ctx, closeOperation, id, http.MethodGet, "", nil)
 	if err != nil {
 		return err
 	}
 	var failed *minigroup.UpstreamError
-	if now.Time.Start == nil || now.Time.End == nil || !errors.As(refusal, &failed) {
-		return refusal
+	if state.Time.Start == nil || state.Time.End == nil || !errors.As(cause, &failed) {
+		return cause
 	}
-	start, end := *now.Time.Start, *now.Time.Start+1
-	if *now.Time.End > end {
+	start, end := *state.Time.Start, *state.Time.Start+1
+	if *state.Time.End > end {
 		if err := c.setTime(ctx, id, start, end); err != nil {
 			return err
 		}
 	}
-	closes := time.Unix(end, 0).UTC()
-	waiting := *failed
-	waiting.Detail = "the room has an end and has not opened, so it closes by itself at " + closes.Format(time.RFC3339)
-	waiting.RetryAfter = min(max(time.Until(closes), 0), rest.MaxRetryAfter)
-	return &waiting
+	closesAt := time.Unix(end, 0).UTC()
+	scheduled := *failed
+	scheduled.Detail = "the room has an end and has not opened; it closes at " + closesAt.Format(time.RFC3339)
+	scheduled.RetryAfter = min(max(time.Until(closesAt), 0), rest.MaxRetryAfter)
+	return &scheduled
 }
 
 func (c *Client) setTime(ctx context.Context, id uuid.UUID, start, end int64) error {
-	_, err := c.room(ctx, closing, id, http.MethodPatch, "", patch{Time: &[2]*int64{&start, &end}})
+	_, err := c.roomCall(ctx, closeOperation, id, http.MethodPatch, "", patch{Time: &[2]*int64{&start, &end}})
 	return err
 }

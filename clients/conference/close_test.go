@@ -11,26 +11,27 @@ import (
 	"minigroups/sandbox"
 )
 
-// recorder is a transport that notes the calls.
+// recorder is a transport that records the methods of the requests.
 type recorder struct {
 	http.RoundTripper
-	mu    sync.Mutex
-	calls []string
+	mu      sync.Mutex
+	methods []string
 }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
-	r.calls = append(r.calls, req.Method)
+	r.methods = append(r.methods, req.Method)
 	r.mu.Unlock()
 	return r.RoundTripper.RoundTrip(req)
 }
 
+// take returns the methods since the last take.
 func (r *recorder) take() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	calls := r.calls
-	r.calls = nil
-	return calls
+	methods := r.methods
+	r.methods = nil
+	return methods
 }
 
 func startRecorded(t *testing.T) (*standIn, *recorder) {
@@ -64,7 +65,7 @@ func TestCloseRoom(t *testing.T) {
 			if test.end != nil {
 				end = s.At(*test.end)
 			}
-			id := s.Make(start, end)
+			id := s.MakeRoom(start, end)
 			if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 				t.Fatal(err)
 			}
@@ -84,14 +85,15 @@ func TestCloseRoom(t *testing.T) {
 		})
 	}
 
-	t.Run("a room that has an end and has not opened closes right after it opens", func(t *testing.T) {
+	t.Run("a room that has an end and has not opened closes one second after it opens", func(t *testing.T) {
 		s, calls := startRecorded(t)
 		s.Now.Store(time.Now().Unix())
 		start, end := s.At(600), s.At(7200)
-		id := s.Make(start, end)
+		id := s.MakeRoom(start, end)
 		for _, want := range [][]string{{"POST", "PATCH", "GET", "PATCH"}, {"POST", "PATCH", "GET"}} {
 			failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id))
-			if clientstest.Verdict(failed) != "maybe done" || failed.Type != "database_query_failed" || failed.RetryAfter < 5*time.Minute || failed.RetryAfter > 601*time.Second {
+			if clientstest.Verdict(failed) != clientstest.MaybeDone || failed.Type != "database_query_failed" ||
+				failed.RetryAfter < 5*time.Minute || failed.RetryAfter > 601*time.Second {
 				t.Errorf("%+v", failed)
 			}
 			if made := calls.take(); !slices.Equal(made, want) {
@@ -107,20 +109,23 @@ func TestCloseRoom(t *testing.T) {
 		}
 	})
 
-	t.Run("a wait for the opening is told as an hour at most", func(t *testing.T) {
+	t.Run("RetryAfter is at most an hour", func(t *testing.T) {
 		s := service.Start(t)
 		s.Now.Store(time.Now().Unix())
-		failed := service.Failure(t, s.Client.CloseRoom(s.Context(), s.Make(s.At(86400), s.At(90000))))
+		failed := service.Failure(t, s.Client.CloseRoom(s.Context(), s.MakeRoom(s.At(86400), s.At(90000))))
 		if failed.RetryAfter != time.Hour {
 			t.Errorf("%+v", failed)
 		}
 	})
 
-	t.Run("a room that never ends is refused", func(t *testing.T) {
+	t.Run("a room whose time cannot be changed is refused", func(t *testing.T) {
 		s, calls := startRecorded(t)
-		id := s.Make(s.At(-10), nil)
-		s.SetFaults(sandbox.Fault{Operation: sandbox.OperationClose, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden"})
-		if failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id)); clientstest.Verdict(failed) != "refused" {
+		id := s.MakeRoom(s.At(-10), nil)
+		s.SetFaults(sandbox.Fault{
+			Operation: sandbox.OperationClose, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden",
+		})
+		failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id))
+		if clientstest.Verdict(failed) != clientstest.Refused {
 			t.Errorf("%+v", failed)
 		}
 		if made := calls.take(); len(made) != 1 {
@@ -129,34 +134,48 @@ func TestCloseRoom(t *testing.T) {
 	})
 }
 
-// What looks like a room that has not opened may be a database in trouble.
-func TestCloseRoomWhileTheDatabaseIsInTrouble(t *testing.T) {
-	trouble := func(operation sandbox.Operation) sandbox.Fault {
-		return sandbox.Fault{Operation: operation, Do: sandbox.EffectRefuse, Type: "database_query_failed", Times: 1}
-	}
+// Conference answers database_query_failed both for a room that has not opened and for a failing database.
+func TestCloseRoomWhileTheDatabaseFails(t *testing.T) {
+	const closing, update, read = sandbox.OperationClose, sandbox.OperationUpdate, sandbox.OperationRead
 	for _, test := range []struct {
 		name   string
-		bound  bool
-		faults []sandbox.Fault
+		hasEnd bool
+		fails  []sandbox.Operation // once each
 		want   string
 	}{
-		{"for one call, an open room is closed by the next", false, []sandbox.Fault{trouble(sandbox.OperationClose)}, "done"},
-		{"for two calls, a room without end may be tried again", false, []sandbox.Fault{
-			trouble(sandbox.OperationClose), trouble(sandbox.OperationUpdate)}, "maybe done"},
-		{"for two calls, a room with an end is closed", true, []sandbox.Fault{
-			trouble(sandbox.OperationClose), trouble(sandbox.OperationUpdate)}, "maybe done"},
-		{"for three calls, an open room may be tried again", true, []sandbox.Fault{
-			trouble(sandbox.OperationClose), trouble(sandbox.OperationUpdate), trouble(sandbox.OperationRead)}, "not done"},
+		{
+			name: "for one call, the next call closes an open room", hasEnd: false,
+			fails: []sandbox.Operation{closing}, want: clientstest.Done,
+		},
+		{
+			name: "for two calls, a room without an end is maybe done", hasEnd: false,
+			fails: []sandbox.Operation{closing, update}, want: clientstest.MaybeDone,
+		},
+		{
+			name: "for two calls, a room with an end is maybe done", hasEnd: true,
+			fails: []sandbox.Operation{closing, update}, want: clientstest.MaybeDone,
+		},
+		{
+			name: "for three calls, a room with an end is not done", hasEnd: true,
+			fails: []sandbox.Operation{closing, update, read}, want: clientstest.NotDone,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := service.Start(t)
 			var end *int64
-			if test.bound {
+			if test.hasEnd {
 				end = s.At(3600)
 			}
-			id := s.Make(s.At(-10), end)
-			s.SetFaults(test.faults...)
-			if failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id)); clientstest.Verdict(failed) != test.want || failed != nil && failed.RetryAfter != 0 && !test.bound {
+			id := s.MakeRoom(s.At(-10), end)
+			var faults []sandbox.Fault
+			for _, operation := range test.fails {
+				faults = append(faults, sandbox.Fault{
+					Operation: operation, Do: sandbox.EffectRefuse, Type: "database_query_failed", Times: 1,
+				})
+			}
+			s.SetFaults(faults...)
+			failed := service.Failure(t, s.Client.CloseRoom(s.Context(), id))
+			if clientstest.Verdict(failed) != test.want || failed != nil && failed.RetryAfter != 0 && !test.hasEnd {
 				t.Errorf("%s: %+v", clientstest.Verdict(failed), failed)
 			}
 			if err := s.Client.CloseRoom(s.Context(), id); err != nil {

@@ -8,12 +8,12 @@ import (
 	"minigroups/minigroup"
 )
 
-// room is what conference shows of a room.
+// room is the part of conference's room object that minigroups need.
 type room struct {
 	ID       uuid.UUID `json:"id"`
 	Time     []*int64  `json:"time"`
 	Reserve  *int32    `json:"reserve"`
-	Host     string    `json:"host"` // null where there is none
+	Host     string    `json:"host"` // conference sends null for no host
 	TimedOut bool      `json:"timed_out"`
 }
 
@@ -22,7 +22,7 @@ func (r room) check(id uuid.UUID) error {
 		return fmt.Errorf("it is about room %s", r.ID)
 	}
 	if len(r.Time) != 2 {
-		return fmt.Errorf("its time has %d sides", len(r.Time))
+		return fmt.Errorf("its time has %d elements instead of 2", len(r.Time))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 type standIn = clientstest.StandIn[*conference.Client, minigroup.NewConferenceRoom]
 
-// service is conference, for the tests it has in common with event.
+// service describes conference for the tests that it shares with event.
 var service = clientstest.Service[*conference.Client, minigroup.NewConferenceRoom]{
 	Name:       "conference",
 	NewStandIn: func(cfg sandbox.Config) (http.Handler, error) { return sandbox.NewConference(cfg) },
@@ -43,5 +43,5 @@ var service = clientstest.Service[*conference.Client, minigroup.NewConferenceRoo
 			IsDone: func(room sandbox.Room) bool { return !room.Open },
 		},
 	},
-	Fields: `"time":[1,null]`,
+	RoomFields: `"time":[1,null]`,
 }

@@ -18,13 +18,13 @@ const (
 	roomClosed = "room_closed"
 )
 
-// verdicts holds what event answers before it touches its table; its 401s and 403s need no entry. Whatever it answers
-// later leaves open what was done, database_query_failed too: the connection may have broken after the commit.
+// verdicts lists the error types that event returns before it changes a row; 401 and 403 need no entry. All others
+// leave the outcome unknown, database_query_failed too: the connection may have failed after the commit.
 var verdicts = rest.Verdicts{
 	"invalid_payload":   rest.Refused,
 	"invalid_room_time": rest.Refused,
 	roomClosed:          rest.Refused,
-	// Of an event alone.
+	// Only events in a room.
 	"invalid_event":         rest.Refused,
 	"payload_size_exceeded": rest.Refused,
 
@@ -33,10 +33,10 @@ var verdicts = rest.Verdicts{
 	"room_not_found":                         rest.NotDone, // event reads from a replica, which may lag behind
 }
 
-// Client calls event.
+// Client calls event. It is safe for concurrent use. All its errors are *minigroup.UpstreamError.
 type Client struct{ rest rest.Client }
 
-// New returns a client of the event service at baseURL, which goes without /api/v1. token gives the bearer token of each
+// New returns a client of the event service at baseURL, which has no /api/v1. token returns the bearer token of each
 // request.
 func New(baseURL string, transport http.RoundTripper, token func() (string, error)) *Client {
 	return &Client{rest.Client{
@@ -57,10 +57,10 @@ type room struct {
 	ID uuid.UUID `json:"id"`
 }
 
-// CreateRoom makes a room and returns its id. Called twice it makes two. An error that is MaybeDone may have left a room
-// which nobody can find.
+// CreateRoom creates a room that opens at n.Start and has no end, and returns its id. Called twice it creates two
+// rooms. If the error is MaybeDone, a room may exist whose id is unknown.
 func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid.UUID, error) {
-	var made room
+	var created room
 	err := c.rest.Do(ctx, rest.Call{
 		Doing:  "create event room",
 		Method: http.MethodPost,
@@ -73,10 +73,10 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid
 			Tags:            n.Tags,
 			PreserveHistory: true,
 		},
-		Reply: &made,
+		Reply: &created,
 		Check: func() error {
-			if made.ID == uuid.Nil {
-				return errors.New("there is no room id in it")
+			if created.ID == uuid.Nil {
+				return errors.New("it contains no room id")
 			}
 			return nil
 		},
@@ -84,7 +84,7 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid
 	if err != nil {
 		return uuid.Nil, err
 	}
-	return made.ID, nil
+	return created.ID, nil
 }
 
 type lockedTypes struct {
@@ -94,81 +94,22 @@ type lockedTypes struct {
 	QuestionReaction bool `json:"question_reaction,omitempty"`
 }
 
-// LockRoom locks types of events in the room; what was locked before stays so. Called twice it changes nothing.
-// An error of Type room_not_found is not refused: a new room may not be visible yet.
+// LockRoom adds locks to the room; event merges them with the locks that the room has. Called twice it changes nothing.
+// An error of Type room_not_found is not Refused, because a new room may not be visible yet.
 func (c *Client) LockRoom(ctx context.Context, id uuid.UUID, locks minigroup.Locks) error {
-	return c.change(ctx, "lock "+locks.String()+" in event room", id, http.MethodPost, "/locked_types", struct {
+	return c.changeRoom(ctx, "lock "+locks.String()+" in event room", id, http.MethodPost, "/locked_types", struct {
 		LockedTypes lockedTypes `json:"locked_types"`
-	}{lockedTypes{locks.Chat, locks.Chat, locks.Questions, locks.Questions}})
+	}{lockedTypes{
+		Message: locks.Chat, Reaction: locks.Chat, Question: locks.Questions, QuestionReaction: locks.Questions,
+	}})
 }
 
-// CreateEvent makes an event in the room, as this service. Called twice it makes two. A room that is not open refuses: its
-// error is of Type room_closed.
-func (c *Client) CreateEvent(ctx context.Context, id uuid.UUID, event json.RawMessage) error {
-	return c.createEvent(ctx, "create event", id, event)
-}
-
-// CreateWhiteboard makes a whiteboard with one empty page in the room. Made twice for one class it is the same one, as new.
-func (c *Client) CreateWhiteboard(ctx context.Context, id, classID uuid.UUID) error {
-	document := uuid.NewSHA1(classID, []byte("whiteboard")).String()
-	pages := "document_page_" + document
-	for _, event := range []newEvent{
-		{Type: "document", Set: "document", Label: document, Data: whiteboard{
-			Title: "whiteboard", Page: 1, Published: true, URL: "about:whiteboard",
-		}},
-		{Type: "document_page", Set: pages, Label: pages + "_1", Data: whiteboardPage{Page: 1}},
-	} {
-		if err := c.createEvent(ctx, "create whiteboard", id, event); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// newEvent replaces the event of the same Set and Label in the state of its room.
-type newEvent struct {
-	Type  string `json:"type"`
-	Set   string `json:"set"`
-	Label string `json:"label"`
-	Data  any    `json:"data"`
-}
-
-type whiteboard struct {
-	Title     string `json:"title"`
-	Page      int    `json:"page"`
-	Published bool   `json:"published"`
-	URL       string `json:"url"`
-}
-
-type whiteboardPage struct {
-	Page  int    `json:"page"`
-	Title string `json:"title"`
-}
-
-func (c *Client) createEvent(ctx context.Context, doing string, id uuid.UUID, event any) error {
-	var made struct {
-		RoomID uuid.UUID `json:"room_id"`
-	}
-	return c.rest.Do(ctx, rest.Call{
-		Doing:  doing,
-		Method: http.MethodPost,
-		Path:   rooms + "/" + id.String() + "/events",
-		Body:   event,
-		Reply:  &made,
-		Check: func() error {
-			if made.RoomID != id {
-				return fmt.Errorf("it is about room %s", made.RoomID)
-			}
-			return nil
-		},
-	})
-}
-
-// CloseRoom closes the room, whether it has opened or not. A closed room is closed: no error.
-// An error of Type room_not_found is not refused: a new room may not be visible yet.
+// CloseRoom closes the room, whether it has opened or not. Closing a closed room is not an error. An error of Type
+// room_not_found is not Refused, because a new room may not be visible yet.
 func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
-	// Far enough in the past to be over by any clock. Event keeps the start of a room that has opened.
-	err := c.change(ctx, "close event room", id, http.MethodPatch, "", struct {
+	// [0, 1] is in the past by every clock. Event ends an open room now and keeps its start; a room that has not opened
+	// takes the time as sent.
+	err := c.changeRoom(ctx, "close event room", id, http.MethodPatch, "", struct {
 		Time [2]int64 `json:"time"`
 	}{[2]int64{0, 1}})
 	if rest.ErrorType(err) == roomClosed {
@@ -177,7 +118,8 @@ func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-func (c *Client) change(ctx context.Context, doing string, id uuid.UUID, method, path string, body any) error {
+// changeRoom sends a change of the room and checks that the reply is that room.
+func (c *Client) changeRoom(ctx context.Context, doing string, id uuid.UUID, method, path string, body any) error {
 	var changed room
 	return c.rest.Do(ctx, rest.Call{
 		Doing:  doing,

@@ -15,16 +15,17 @@ import (
 )
 
 func TestCreateRoom(t *testing.T) {
-	t.Run("makes an open room of the class, without end", func(t *testing.T) {
+	t.Run("makes an open room of the class that has no end", func(t *testing.T) {
 		s := service.Start(t)
-		asked := s.NewRoom()
-		asked.Tags = json.RawMessage(`{"scope": "math <7b>"}`)
-		id, err := s.Client.CreateRoom(s.Context(), asked)
+		request := s.NewRoom()
+		request.Tags = json.RawMessage(`{"scope": "math <7b>"}`)
+		id, err := s.Client.CreateRoom(s.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		room := s.Room(id)
-		if room.ClassroomID != asked.ClassID || room.Audience != clientstest.Audience || room.Kind != "Minigroup" || !room.Open || !clientstest.SameTime(room.Time, &asked.Start, nil) {
+		if room.ClassroomID != request.ClassID || room.Audience != clientstest.Audience || room.Kind != "Minigroup" ||
+			!room.Open || !clientstest.SameTime(room.Time, &request.Start, nil) {
 			t.Errorf("%+v", room)
 		}
 		var tags map[string]string
@@ -33,7 +34,7 @@ func TestCreateRoom(t *testing.T) {
 		}
 	})
 
-	t.Run("sends no tags where there are none", func(t *testing.T) {
+	t.Run("sends no tags if there are none", func(t *testing.T) {
 		s := service.Start(t)
 		id, err := s.Client.CreateRoom(s.Context(), s.NewRoom())
 		if err != nil {
@@ -52,7 +53,9 @@ func TestRequests(t *testing.T) {
 	class := "99999999-2222-3333-4444-555555555555"
 	create := func(tags json.RawMessage) func(*event.Client, context.Context) error {
 		return func(c *event.Client, ctx context.Context) error {
-			_, err := c.CreateRoom(ctx, minigroup.NewEventRoom{Audience: clientstest.Audience, ClassID: uuid.MustParse(class), Start: 5, Tags: tags})
+			_, err := c.CreateRoom(ctx, minigroup.NewEventRoom{
+				Audience: clientstest.Audience, ClassID: uuid.MustParse(class), Start: 5, Tags: tags,
+			})
 			return err
 		}
 	}
@@ -60,7 +63,9 @@ func TestRequests(t *testing.T) {
 		return func(c *event.Client, ctx context.Context) error { return c.LockRoom(ctx, id, locks) }
 	}
 	room := "/api/v1/rooms/" + id.String()
-	created := `POST /api/v1/rooms {"audience":"example.org","classroom_id":"` + class + `","kind":"Minigroup","time":[5,null],`
+	created := `POST /api/v1/rooms {"audience":"example.org","classroom_id":"` + class + `",` +
+		`"kind":"Minigroup","time":[5,null],`
+	lockPath := "POST " + room + "/locked_types "
 	for _, test := range []struct {
 		name string
 		call func(*event.Client, context.Context) error
@@ -68,16 +73,25 @@ func TestRequests(t *testing.T) {
 	}{
 		{"a create", create(nil), created + `"preserve_history":true}`},
 		{"a create with tags", create(json.RawMessage(`{"a":1}`)), created + `"tags":{"a":1},"preserve_history":true}`},
-		{"a lock of the chat", lock(minigroup.Locks{Chat: true}), "POST " + room + `/locked_types {"locked_types":{"message":true,"reaction":true}}`},
-		{"a lock of the questions", lock(minigroup.Locks{Questions: true}), "POST " + room + `/locked_types {"locked_types":{"question":true,"question_reaction":true}}`},
+		{
+			"a lock of the chat", lock(minigroup.Locks{Chat: true}),
+			lockPath + `{"locked_types":{"message":true,"reaction":true}}`,
+		},
+		{
+			"a lock of the questions", lock(minigroup.Locks{Questions: true}),
+			lockPath + `{"locked_types":{"question":true,"question_reaction":true}}`,
+		},
 		{
 			"a lock of both", lock(minigroup.Locks{Chat: true, Questions: true}),
-			"POST " + room + `/locked_types {"locked_types":{"message":true,"reaction":true,"question":true,"question_reaction":true}}`,
+			lockPath + `{"locked_types":{"message":true,"reaction":true,"question":true,"question_reaction":true}}`,
 		},
-		{"a close", func(c *event.Client, ctx context.Context) error { return c.CloseRoom(ctx, id) }, "PATCH " + room + ` {"time":[0,1]}`},
+		{
+			"a close", func(c *event.Client, ctx context.Context) error { return c.CloseRoom(ctx, id) },
+			"PATCH " + room + ` {"time":[0,1]}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := service.Sent(t, test.call); got != test.want {
+			if got := service.Request(t, test.call); got != test.want {
 				t.Errorf("sent %s", got)
 			}
 		})
@@ -86,16 +100,16 @@ func TestRequests(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	service.TestFaults(t, map[sandbox.Fault]string{
-		{Do: sandbox.EffectRefuse, Type: "no_authn_config", Status: 401}:           "refused",
-		{Do: sandbox.EffectRefuse, Type: "database_connection_acquisition_failed"}: "not done",
-		{Do: sandbox.EffectRefuse, Type: "database_query_failed"}:                  "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "broker_request_failed"}:                  "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "mqtt_client_not_connected"}:              "maybe done",
-		{Do: sandbox.EffectRefuse, Type: "internal_nats_error", Status: 424}:       "maybe done",
+		{Do: sandbox.EffectRefuse, Type: "no_authn_config", Status: 401}:           clientstest.Refused,
+		{Do: sandbox.EffectRefuse, Type: "database_connection_acquisition_failed"}: clientstest.NotDone,
+		{Do: sandbox.EffectRefuse, Type: "database_query_failed"}:                  clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "broker_request_failed"}:                  clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "mqtt_client_not_connected"}:              clientstest.MaybeDone,
+		{Do: sandbox.EffectRefuse, Type: "internal_nats_error", Status: 424}:       clientstest.MaybeDone,
 	})
 }
 
-func TestUnseenRoom(t *testing.T) { service.TestUnseenRoom(t) }
+func TestUnknownRoom(t *testing.T) { service.TestUnknownRoom(t) }
 
 func TestLockRoom(t *testing.T) {
 	chat := map[string]bool{"message": true, "reaction": true}
@@ -103,12 +117,12 @@ func TestLockRoom(t *testing.T) {
 	both := maps.Clone(chat)
 	maps.Copy(both, questions)
 
-	t.Run("locks what is asked for, and again", func(t *testing.T) {
+	t.Run("locks what is requested, and a second call changes nothing", func(t *testing.T) {
 		for locks, want := range map[minigroup.Locks]map[string]bool{
 			{Chat: true}: chat, {Questions: true}: questions, {Chat: true, Questions: true}: both,
 		} {
 			s := service.Start(t)
-			id := s.Make(s.At(-10), nil)
+			id := s.MakeRoom(s.At(-10), nil)
 			for range 2 {
 				if err := s.Client.LockRoom(s.Context(), id, locks); err != nil {
 					t.Fatal(err)
@@ -119,9 +133,9 @@ func TestLockRoom(t *testing.T) {
 			}
 		}
 	})
-	t.Run("leaves locked what was locked before", func(t *testing.T) {
+	t.Run("keeps earlier locks", func(t *testing.T) {
 		s := service.Start(t)
-		id := s.Make(s.At(-10), nil)
+		id := s.MakeRoom(s.At(-10), nil)
 		for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}} {
 			if err := s.Client.LockRoom(s.Context(), id, locks); err != nil {
 				t.Fatal(err)
@@ -151,7 +165,7 @@ func TestCloseRoom(t *testing.T) {
 			if test.end == 0 {
 				end = nil
 			}
-			id := s.Make(start, end)
+			id := s.MakeRoom(start, end)
 			for range 2 {
 				if err := s.Client.CloseRoom(s.Context(), id); err != nil {
 					t.Fatal(err)
@@ -165,6 +179,6 @@ func TestCloseRoom(t *testing.T) {
 	}
 }
 
-func TestOddReplies(t *testing.T) { service.TestOddReplies(t) }
+func TestReplies(t *testing.T) { service.TestReplies(t) }
 
-func TestHangingUp(t *testing.T) { service.TestHangingUp(t) }
+func TestCancelledCreate(t *testing.T) { service.TestCancelledCreate(t) }

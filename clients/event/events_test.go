@@ -19,8 +19,8 @@ import (
 
 var message = json.RawMessage(`{"type":"message","data":{"t":1}}`)
 
-// inRoom are the calls that make events in a room.
-var inRoom = map[string]func(*event.Client, context.Context, uuid.UUID) error{
+// creates are the calls that create events in a room.
+var creates = map[string]func(*event.Client, context.Context, uuid.UUID) error{
 	"an event": func(c *event.Client, ctx context.Context, room uuid.UUID) error {
 		return c.CreateEvent(ctx, room, message)
 	},
@@ -30,10 +30,10 @@ var inRoom = map[string]func(*event.Client, context.Context, uuid.UUID) error{
 }
 
 func TestEventsInARoom(t *testing.T) {
-	for name, call := range inRoom {
-		t.Run(name+" is taken in a room that is open", func(t *testing.T) {
+	for name, call := range creates {
+		t.Run(name+" is accepted in an open room", func(t *testing.T) {
 			s := service.Start(t)
-			if err := call(s.Client, s.Context(), s.Make(s.At(-10), nil)); err != nil {
+			if err := call(s.Client, s.Context(), s.MakeRoom(s.At(-10), nil)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -43,24 +43,24 @@ func TestEventsInARoom(t *testing.T) {
 		}{{"is closed", -20, -10}, {"has not opened", 10, 20}} {
 			t.Run(name+" is refused in a room that "+test.name, func(t *testing.T) {
 				s := service.Start(t)
-				failed := service.Failure(t, call(s.Client, s.Context(), s.Make(s.At(test.start), s.At(test.end))))
-				if clientstest.Verdict(failed) != "refused" || failed.Type != "room_closed" {
+				failed := service.Failure(t, call(s.Client, s.Context(), s.MakeRoom(s.At(test.start), s.At(test.end))))
+				if clientstest.Verdict(failed) != clientstest.Refused || failed.Type != "room_closed" {
 					t.Errorf("%+v", failed)
 				}
 			})
 		}
 		for fault, want := range map[sandbox.Fault]string{
-			{Do: sandbox.EffectRefuse}:                                "refused",
-			{Do: sandbox.EffectRefuse, Type: "payload_size_exceeded"}: "refused",
-			{Do: sandbox.EffectRefuse, Type: "invalid_event"}:         "refused",
-			{Do: sandbox.EffectRefuse, Type: "authorization_failed"}:  "not done",
-			{Do: sandbox.EffectRefuse, Type: "database_query_failed"}: "maybe done",
-			{Do: sandbox.EffectFail}:                                  "maybe done",
-			{Do: sandbox.EffectLoseReply}:                             "maybe done",
+			{Do: sandbox.EffectRefuse}:                                clientstest.Refused,
+			{Do: sandbox.EffectRefuse, Type: "payload_size_exceeded"}: clientstest.Refused,
+			{Do: sandbox.EffectRefuse, Type: "invalid_event"}:         clientstest.Refused,
+			{Do: sandbox.EffectRefuse, Type: "authorization_failed"}:  clientstest.NotDone,
+			{Do: sandbox.EffectRefuse, Type: "database_query_failed"}: clientstest.MaybeDone,
+			{Do: sandbox.EffectFail}:                                  clientstest.MaybeDone,
+			{Do: sandbox.EffectLoseReply}:                             clientstest.MaybeDone,
 		} {
 			t.Run(name+" with "+string(fault.Do)+" "+fault.Type+" is "+want, func(t *testing.T) {
 				s := service.Start(t)
-				room := s.Make(s.At(-10), nil)
+				room := s.MakeRoom(s.At(-10), nil)
 				fault.Operation = sandbox.OperationAny
 				s.SetFaults(fault)
 				if failed := service.Failure(t, call(s.Client, s.Context(), room)); clientstest.Verdict(failed) != want {
@@ -69,17 +69,18 @@ func TestEventsInARoom(t *testing.T) {
 			})
 		}
 	}
-	t.Run("one without data is refused", func(t *testing.T) {
+	t.Run("an event without data is refused", func(t *testing.T) {
 		s := service.Start(t)
-		failed := service.Failure(t, s.Client.CreateEvent(s.Context(), s.Make(s.At(-10), nil), json.RawMessage(`{"type":"message"}`)))
-		if clientstest.Verdict(failed) != "refused" || failed.Status != 422 {
+		room := s.MakeRoom(s.At(-10), nil)
+		failed := service.Failure(t, s.Client.CreateEvent(s.Context(), room, json.RawMessage(`{"type":"message"}`)))
+		if clientstest.Verdict(failed) != clientstest.Refused || failed.Status != 422 {
 			t.Errorf("%+v", failed)
 		}
 	})
 }
 
-// TestWhatIsMadeInARoom holds what is sent against what frontends know: a whiteboard is found by its words.
-func TestWhatIsMadeInARoom(t *testing.T) {
+// TestEventRequests compares the requests with the sets and labels by which frontends find a whiteboard.
+func TestEventRequests(t *testing.T) {
 	class := uuid.MustParse("99999999-2222-3333-4444-555555555555")
 	var sent []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -99,16 +100,20 @@ func TestWhatIsMadeInARoom(t *testing.T) {
 	const document = "712d388c-9662-5d96-96c1-6fdfc7a7fd0e"
 	path := "POST /api/v1/rooms/" + clientstest.RoomID.String() + "/events "
 	board := []string{
-		path + `{"type":"document","set":"document","label":"` + document + `","data":{"title":"whiteboard","page":1,"published":true,"url":"about:whiteboard"}}`,
-		path + `{"type":"document_page","set":"document_page_` + document + `","label":"document_page_` + document + `_1","data":{"page":1,"title":""}}`,
+		path + `{"type":"document","set":"document","label":"` + document + `",` +
+			`"data":{"title":"whiteboard","page":1,"published":true,"url":"about:whiteboard"}}`,
+		path + `{"type":"document_page","set":"document_page_` + document + `",` +
+			`"label":"document_page_` + document + `_1","data":{"page":1,"title":""}}`,
 	}
+	createEvent := func() error { return client.CreateEvent(t.Context(), clientstest.RoomID, message) }
+	createBoard := func() error { return client.CreateWhiteboard(t.Context(), clientstest.RoomID, class) }
 	for name, test := range map[string]struct {
 		call func() error
 		want []string
 	}{
-		"an event as it is":                {func() error { return client.CreateEvent(t.Context(), clientstest.RoomID, message) }, []string{path + string(message)}},
-		"a whiteboard":                     {func() error { return client.CreateWhiteboard(t.Context(), clientstest.RoomID, class) }, board},
-		"and the same one when made again": {func() error { return client.CreateWhiteboard(t.Context(), clientstest.RoomID, class) }, board},
+		"an event is sent unchanged":              {createEvent, []string{path + string(message)}},
+		"a whiteboard":                            {createBoard, board},
+		"a second whiteboard has the same labels": {createBoard, board},
 	} {
 		sent = nil
 		if err := test.call(); err != nil {
@@ -119,6 +124,6 @@ func TestWhatIsMadeInARoom(t *testing.T) {
 		}
 	}
 	if err := client.CreateEvent(t.Context(), uuid.New(), message); err == nil {
-		t.Error("an answer about another room was taken")
+		t.Error("a reply about another room was accepted")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"minigroups/sandbox"
 )
 
-// service is event, for the tests it has in common with conference.
+// service describes event for the tests that it shares with conference.
 var service = clientstest.Service[*event.Client, minigroup.NewEventRoom]{
 	Name:       "event",
 	NewStandIn: func(cfg sandbox.Config) (http.Handler, error) { return sandbox.NewEvent(cfg) },
@@ -33,5 +33,5 @@ var service = clientstest.Service[*event.Client, minigroup.NewEventRoom]{
 			IsDone: func(room sandbox.Room) bool { return !room.Open },
 		},
 	},
-	Fields: `"kind":"Minigroup"`,
+	RoomFields: `"kind":"Minigroup"`,
 }

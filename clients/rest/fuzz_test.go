@@ -27,6 +27,6 @@ func FuzzReplies(f *testing.F) {
 		failed := do(ctx, t, c, rest.Call{
 			Doing: "buy", Method: http.MethodPost, Body: body{"apple"}, Reply: &body{}, ReplyLimit: 64 << 10,
 		})
-		clientstest.WantProper(ctx, t, failed, clientstest.RawToken, "pass<word>")
+		clientstest.CheckError(ctx, t, failed, clientstest.RawToken, "pass<word>")
 	})
 }
