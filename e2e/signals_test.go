@@ -216,8 +216,8 @@ func TestOnePostIsOneTrace(t *testing.T) {
 				t.Errorf("the access log says %s=%v", key, line[key])
 			}
 		}
-		line = findLine(t, o.worker, "a try of a step has failed", request)
-		for key, value := range map[string]any{"step": "create_event_room", "lane": "fast", "attempt": 1.0, "workflow_id": c.workflowID()} {
+		line = findLine(t, o.worker, "step attempt failed", request)
+		for key, value := range map[string]any{"step": "create_event_room", "phase": "local", "attempt": 1.0, "workflow_id": c.workflowID()} {
 			want[key] = value
 		}
 		for key, value := range want {

@@ -10,13 +10,13 @@ import (
 
 type requestIDKey struct{}
 
-// WithRequestID returns a context that belongs to the request of this id.
+// WithRequestID returns a context that carries the id of the current request.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
 }
 
-// RequestID is the id of the request that ctx belongs to, also in a step of a run which that request has started; empty where
-// there is none.
+// RequestID returns the id of the request that ctx belongs to, or "" if there is none. Inside a step it is the id of
+// the request that started the run.
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
@@ -24,21 +24,21 @@ func RequestID(ctx context.Context) string {
 
 type fieldsKey struct{}
 
-// WithFields returns a context whose log lines have these fields, too.
+// WithFields returns a context that adds these fields to what Fields returns.
 func WithFields(ctx context.Context, fields ...zap.Field) context.Context {
-	known, _ := ctx.Value(fieldsKey{}).([]zap.Field)
-	return context.WithValue(ctx, fieldsKey{}, slices.Concat(known, fields))
+	parent, _ := ctx.Value(fieldsKey{}).([]zap.Field)
+	return context.WithValue(ctx, fieldsKey{}, slices.Concat(parent, fields))
 }
 
-// Fields are what a log line of ctx tells of where it belongs: request_id, trace_id, and what WithFields has added.
+// Fields returns the fields for log lines of ctx: request_id and trace_id, where known, and those added by WithFields.
 func Fields(ctx context.Context) []zap.Field {
-	known, _ := ctx.Value(fieldsKey{}).([]zap.Field)
-	fields := make([]zap.Field, 0, len(known)+2)
+	added, _ := ctx.Value(fieldsKey{}).([]zap.Field)
+	fields := make([]zap.Field, 0, len(added)+2)
 	if id := RequestID(ctx); id != "" {
 		fields = append(fields, zap.String("request_id", id))
 	}
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		fields = append(fields, zap.Stringer("trace_id", span.TraceID()))
 	}
-	return append(fields, known...)
+	return append(fields, added...)
 }

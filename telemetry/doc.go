@@ -1,3 +1,3 @@
-// Package telemetry is what the service tells machines: which request a line, a span or a run belongs to, the log, the metrics
-// of requests in both directions, and traces. What it tells of Temporal is in package runs.
+// Package telemetry instruments the service: it ties log lines, spans and runs to requests, writes the log, measures
+// requests in both directions, and exports traces. Package runs instruments Temporal's SDK.
 package telemetry

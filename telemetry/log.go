@@ -11,36 +11,35 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// How many lines of one level and one message are written each second, those of errors and worse apart. Of the others every
-// hundredth is.
+// Sampling: per second, level and message, the first linesPerSecond lines are written (errorsPerSecond at level error
+// and above), then every sampleEvery-th.
 const (
 	linesPerSecond  = 500
 	errorsPerSecond = 2000
-	thereafter      = 100
+	sampleEvery     = 100
 )
 
-// flushEvery is how long a line may wait for others to be written with it, bufferSize how many bytes of them do.
+// Buffered lines are written every flushInterval, and earlier when they fill bufferSize bytes.
 const (
-	flushEvery = 250 * time.Millisecond
-	bufferSize = 256 << 10
+	flushInterval = 250 * time.Millisecond
+	bufferSize    = 256 << 10
 )
 
-// Log is how a process logs: JSON lines on standard error, of which a flood is thinned out. Lines are written together, every
-// quarter of a second or when there are 256 KiB of them; one of an error or worse is written at once, with all before it.
-// What is lost is at most the last quarter of a second of a process that cannot call Close: one that is killed (SIGKILL, out of
-// memory), or that a panic ends outside of its main goroutine.
+// Log writes JSON lines to standard error. It samples repeated lines, and buffers lines below level error for up to
+// flushInterval; a line at level error or above is written immediately, after all lines in the buffer. A process that
+// cannot call Close, because it is killed or panics outside its main goroutine, loses at most the last flushInterval.
 type Log struct {
 	*zap.Logger
-	// Level is the least that is logged. It may be changed at any time, and serves itself over HTTP.
+	// Level is the minimum level. It may be changed at any time, and is an http.Handler that reads and changes itself.
 	Level zap.AtomicLevel
-	// Dropped counts the lines that were not written, by level.
+	// Dropped counts the lines that sampling dropped, by level.
 	Dropped *prometheus.CounterVec
 
 	buffer *zapcore.BufferedWriteSyncer
 }
 
-// NewLog makes the log of the process of this name. level is debug, info, warn or error. Close must be called however the
-// process ends.
+// NewLog returns the log of the process with this name. level is debug, info, warn or error. The caller must call Close
+// on every way out of the process.
 func NewLog(name, level string) (*Log, error) { return newLog(name, level, os.Stderr) }
 
 func newLog(name, level string, out io.Writer) (*Log, error) {
@@ -49,15 +48,15 @@ func newLog(name, level string, out io.Writer) (*Log, error) {
 		return nil, fmt.Errorf("log.level: %w", err)
 	}
 	l := &Log{Level: parsed, Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "minigroups_log_lines_dropped_total", Help: "Log lines that were not written because too many were alike.",
+		Name: "minigroups_log_lines_dropped_total", Help: "Log lines dropped by sampling, by level.",
 	}, []string{"level"})}
 	for _, level := range []zapcore.Level{zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel, zapcore.ErrorLevel} {
 		l.Dropped.WithLabelValues(level.String())
 	}
-	written := zapcore.AddSync(trying{out})
-	l.buffer = &zapcore.BufferedWriteSyncer{WS: written, Size: bufferSize, FlushInterval: flushEvery}
-	core := l.thin(newCore(l.buffer, parsed), newCore(atOnce{l.buffer}, parsed))
-	l.Logger = zap.New(core, zap.AddCaller(), zap.ErrorOutput(zapcore.Lock(written))).Named(name)
+	sink := zapcore.AddSync(lossyWriter{out})
+	l.buffer = &zapcore.BufferedWriteSyncer{WS: sink, Size: bufferSize, FlushInterval: flushInterval}
+	core := l.sample(newCore(l.buffer, parsed), newCore(immediate{l.buffer}, parsed))
+	l.Logger = zap.New(core, zap.AddCaller(), zap.ErrorOutput(zapcore.Lock(sink))).Named(name)
 	return l, nil
 }
 
@@ -68,55 +67,57 @@ func newCore(to zapcore.WriteSyncer, level zapcore.LevelEnabler) zapcore.Core {
 	return zapcore.NewCore(zapcore.NewJSONEncoder(encoding), to, level)
 }
 
-// Close writes what is left. A line that comes later is written only with one of an error.
-func (l *Log) Close() { _ = l.buffer.Stop() } // trying has no errors
+// Close writes the buffered lines. After Close, lines stay in the buffer until one at level error flushes them.
+func (l *Log) Close() { _ = l.buffer.Stop() } // lossyWriter returns no errors
 
-// trying writes what it can. A buffer that has seen an error takes nothing any more, and a disk that was full for a moment must
-// not silence a process for good. It is never synced: what the kernel has been given outlives the process.
-type trying struct{ out io.Writer }
+// lossyWriter ignores write errors. BufferedWriteSyncer stops writing permanently after an error, so a disk that was
+// full for a moment would silence the process. lossyWriter does not sync to disk: the kernel keeps written lines when
+// the process dies.
+type lossyWriter struct{ out io.Writer }
 
-// Write never fails.
-func (t trying) Write(lines []byte) (int, error) {
-	_, _ = t.out.Write(lines) // there is no other place to complain
+// Write always reports success.
+func (w lossyWriter) Write(lines []byte) (int, error) {
+	_, _ = w.out.Write(lines) // there is no other place to report the error
 	return len(lines), nil
 }
 
-// atOnce is a buffer that keeps nothing back.
-type atOnce struct{ *zapcore.BufferedWriteSyncer }
+// immediate flushes the buffer after each line.
+type immediate struct{ *zapcore.BufferedWriteSyncer }
 
-// Write writes what was kept back before, and the line.
-func (a atOnce) Write(line []byte) (int, error) {
-	n, err := a.BufferedWriteSyncer.Write(line)
+// Write writes the buffered lines and then this one.
+func (i immediate) Write(line []byte) (int, error) {
+	n, err := i.BufferedWriteSyncer.Write(line)
 	if err != nil {
 		return n, err
 	}
-	return n, a.Sync()
+	return n, i.Sync()
 }
 
-// thin drops lines where too many are alike. errors takes those of errors and worse, usual all others.
-func (l *Log) thin(usual, errors zapcore.Core) zapcore.Core {
+// sample returns a core that samples repeated lines: those at level error and above go to errors, all others to usual.
+func (l *Log) sample(usual, errors zapcore.Core) zapcore.Core {
 	sampled := func(core zapcore.Core, first int) zapcore.Core {
-		return zapcore.NewSamplerWithOptions(core, time.Second, first, thereafter, zapcore.SamplerHook(func(e zapcore.Entry, d zapcore.SamplingDecision) {
+		countDropped := zapcore.SamplerHook(func(e zapcore.Entry, d zapcore.SamplingDecision) {
 			if d&zapcore.LogDropped != 0 {
 				l.Dropped.WithLabelValues(e.Level.String()).Inc()
 			}
-		}))
+		})
+		return zapcore.NewSamplerWithOptions(core, time.Second, first, sampleEvery, countDropped)
 	}
 	return split{Core: sampled(usual, linesPerSecond), errors: sampled(errors, errorsPerSecond)}
 }
 
-// split is a core with another for errors and worse.
+// split sends entries at level error and above to errors, and all others to the embedded core.
 type split struct {
 	zapcore.Core
 	errors zapcore.Core
 }
 
-// With adds fields to both.
+// With adds fields to both cores.
 func (s split) With(fields []zapcore.Field) zapcore.Core {
 	return split{s.Core.With(fields), s.errors.With(fields)}
 }
 
-// Check asks the one that an entry is for.
+// Check delegates to the core for the level of the entry.
 func (s split) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	if e.Level >= zapcore.ErrorLevel {
 		return s.errors.Check(e, checked)

@@ -15,26 +15,29 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-func TestAFloodIsThinnedOutAndCounted(t *testing.T) {
+func TestRepeatedLinesAreSampledAndCounted(t *testing.T) {
 	core, seen := observer.New(zapcore.InfoLevel)
 	l := &Log{Dropped: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dropped", Help: "."}, []string{"level"})}
-	log := zap.New(l.thin(core, core)).With(zap.Int("of", 1))
+	log := zap.New(l.sample(core, core)).With(zap.Int("field", 1))
 	for range 20 * linesPerSecond {
-		log.Info("alike")
+		log.Info("repeated")
 	}
 	for range errorsPerSecond {
-		log.Error("alike")
+		log.Error("repeated")
 	}
-	for level, sent := range map[zapcore.Level]int{zapcore.InfoLevel: 20 * linesPerSecond, zapcore.ErrorLevel: errorsPerSecond} {
-		written, dropped := seen.FilterLevelExact(level).Len(), int(testutil.ToFloat64(l.Dropped.WithLabelValues(level.String())))
+	for level, sent := range map[zapcore.Level]int{
+		zapcore.InfoLevel: 20 * linesPerSecond, zapcore.ErrorLevel: errorsPerSecond,
+	} {
+		written := seen.FilterLevelExact(level).Len()
+		dropped := int(testutil.ToFloat64(l.Dropped.WithLabelValues(level.String())))
 		if written+dropped != sent || written < linesPerSecond {
 			t.Errorf("of %d lines of %s %d were written and %d counted as dropped", sent, level, written, dropped)
 		}
-		if thinned := dropped > 0; thinned != (level == zapcore.InfoLevel) {
+		if sampled := dropped > 0; sampled != (level == zapcore.InfoLevel) {
 			t.Errorf("%d lines of %s were dropped", dropped, level)
 		}
 	}
-	if of := seen.All()[0].ContextMap()["of"]; of != int64(1) {
+	if field := seen.All()[0].ContextMap()["field"]; field != int64(1) {
 		t.Errorf("a field was lost: %v", seen.All()[0].ContextMap())
 	}
 }
@@ -48,30 +51,30 @@ func TestNewLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l.Core().Enabled(zap.InfoLevel) {
-		t.Error("it says more than it was told to")
+		t.Error("it logs below its level")
 	}
 	t.Cleanup(l.Close)
 	l.Level.SetLevel(zap.DebugLevel)
 	if !l.Core().Enabled(zap.DebugLevel) {
-		t.Error("it does not heed a change")
+		t.Error("changing the level has no effect")
 	}
 }
 
-// full is a disk on which there is no room at first.
-type full struct {
+// fullDisk fails the first write.
+type fullDisk struct {
 	bytes.Buffer
-	tries int
+	writes int
 }
 
-func (f *full) Write(lines []byte) (int, error) {
-	if f.tries++; f.tries == 1 {
+func (d *fullDisk) Write(lines []byte) (int, error) {
+	if d.writes++; d.writes == 1 {
 		return 0, errors.New("no space left on device")
 	}
-	return f.Buffer.Write(lines)
+	return d.Buffer.Write(lines)
 }
 
-func TestADiskThatWasFullDoesNotSilenceTheLog(t *testing.T) {
-	disk := new(full)
+func TestTheLogSurvivesAFullDisk(t *testing.T) {
+	disk := new(fullDisk)
 	l, err := newLog("x", "info", disk)
 	if err != nil {
 		t.Fatal(err)
@@ -84,9 +87,9 @@ func TestADiskThatWasFullDoesNotSilenceTheLog(t *testing.T) {
 	}
 }
 
-// BenchmarkALine shows what a line costs that is written with others, and one that is written at once.
-func BenchmarkALine(b *testing.B) {
-	for _, name := range []string{"with others", "at once"} {
+// BenchmarkLine measures a buffered line, and one that is written immediately.
+func BenchmarkLine(b *testing.B) {
+	for _, name := range []string{"buffered", "immediate"} {
 		b.Run(name, func(b *testing.B) {
 			out, err := os.Create(filepath.Join(b.TempDir(), "log"))
 			if err != nil {
@@ -99,13 +102,14 @@ func BenchmarkALine(b *testing.B) {
 			}
 			defer l.Close()
 			var to zapcore.WriteSyncer = l.buffer
-			if name == "at once" {
-				to = atOnce{l.buffer}
+			if name == "immediate" {
+				to = immediate{l.buffer}
 			}
-			log := zap.New(newCore(to, l.Level), zap.AddCaller()) // none is left out
+			log := zap.New(newCore(to, l.Level), zap.AddCaller()) // without sampling
 			b.ReportAllocs()
 			for b.Loop() {
-				log.Info("request", zap.String("method", "GET"), zap.String("path", "/api/v1/minigroups/"), zap.Int("status", 200))
+				log.Info("request",
+					zap.String("method", "GET"), zap.String("path", "/api/v1/minigroups/"), zap.Int("status", 200))
 			}
 		})
 	}

@@ -13,46 +13,47 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Requests tells of the requests that this process answers, by the template of their route: a path may name people. It is a
-// prometheus.Collector.
+// Requests measures and traces the requests that this process answers. It labels them by route template, because paths
+// may contain personal data. It is a prometheus.Collector.
 type Requests struct {
 	Group
-	tracer   trace.Tracer // nil: no traces
+	tracer   trace.Tracer // nil disables spans
 	count    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 }
 
-// NewRequests makes what tells of requests; with a tracer, each is a span as well, in the trace that its caller names.
+// NewRequests returns a Requests. With a tracer, each request is a span in the trace that its caller sent, if any.
 func NewRequests(tracer trace.Tracer) *Requests {
 	r := &Requests{
 		tracer: tracer,
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "minigroups_http_requests_total", Help: "Requests that this process has answered, by the template of their route.",
+			Name: "minigroups_http_requests_total", Help: "Requests answered by this process, by route template.",
 		}, []string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "minigroups_http_request_duration_seconds", Help: "How long requests took to be answered, the wait for their saga included.",
+			Name:    "minigroups_http_request_duration_seconds",
+			Help:    "Duration of requests, the wait for their saga included.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60},
 		}, []string{"method", "route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "minigroups_http_requests_in_flight", Help: "Requests that this process is answering.",
+			Name: "minigroups_http_requests_in_flight", Help: "Requests being answered by this process.",
 		}),
 	}
 	r.Group = Group{r.count, r.duration, r.inFlight}
 	return r
 }
 
-// methods are those that are told apart: callers may invent others.
+// methods are the method labels; any other method is labelled other, which bounds the number of labels.
 var methods = map[string]bool{
 	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true,
 	http.MethodDelete: true, http.MethodOptions: true,
 }
 
-// probes are no spans: they would drown the rest.
+// probes get no spans, because they would outnumber all others.
 var probes = map[string]bool{"/healthz": true, "/readyz": true}
 
-// Begin notes a request to a route; an empty one is none of ours. It returns the context in which to answer, and a function
-// that is to be called once with the status of the answer.
+// Begin starts the measurement of a request. route is its template, "" if no route matches. Begin returns the context
+// for the handler and a function that the caller calls once, with the status of the response.
 func (r *Requests) Begin(req *http.Request, route string) (context.Context, func(status int)) {
 	ctx, began, method, span := req.Context(), time.Now(), req.Method, trace.Span(nil)
 	if !methods[method] {
@@ -64,7 +65,8 @@ func (r *Requests) Begin(req *http.Request, route string) (context.Context, func
 	if r.tracer != nil && !probes[route] {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
 		ctx, span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-			attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.String("request_id", RequestID(ctx))))
+			attribute.String("http.request.method", method), attribute.String("http.route", route),
+			attribute.String("request_id", RequestID(ctx))))
 	}
 	r.inFlight.Inc()
 	return ctx, func(status int) {

@@ -22,19 +22,20 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 		method, route string
 		status        int
 	}{
-		{http.MethodGet, "/minigroups/:id", 200}, {http.MethodGet, "/minigroups/:id", 404}, {"BREW", "/minigroups/:id", 405}, {http.MethodGet, "", 404},
+		{http.MethodGet, "/minigroups/:id", 200}, {http.MethodGet, "/minigroups/:id", 404},
+		{"BREW", "/minigroups/:id", 405}, {http.MethodGet, "", 404},
 	} {
-		_, end := r.Begin(httptest.NewRequest(request.method, "/minigroups/of-somebody?access_token=x", nil), request.route)
+		_, end := r.Begin(httptest.NewRequest(request.method, "/minigroups/private?access_token=x", nil), request.route)
 		if n := testutil.ToFloat64(r.inFlight); n != 1 {
 			t.Errorf("%v are in flight", n)
 		}
 		end(request.status)
 	}
 	err := testutil.CollectAndCompare(r, strings.NewReader(`
-# HELP minigroups_http_requests_in_flight Requests that this process is answering.
+# HELP minigroups_http_requests_in_flight Requests being answered by this process.
 # TYPE minigroups_http_requests_in_flight gauge
 minigroups_http_requests_in_flight 0
-# HELP minigroups_http_requests_total Requests that this process has answered, by the template of their route.
+# HELP minigroups_http_requests_total Requests answered by this process, by route template.
 # TYPE minigroups_http_requests_total counter
 minigroups_http_requests_total{method="GET",route="/minigroups/:id",status="200"} 1
 minigroups_http_requests_total{method="GET",route="/minigroups/:id",status="404"} 1
@@ -46,29 +47,30 @@ minigroups_http_requests_total{method="other",route="/minigroups/:id",status="40
 	}
 }
 
-// tracer records spans.
-func tracer() (trace.Tracer, *tracetest.SpanRecorder) {
+// newTracer returns a tracer and the recorder of its spans.
+func newTracer() (trace.Tracer, *tracetest.SpanRecorder) {
 	spans := tracetest.NewSpanRecorder()
 	return sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test"), spans
 }
 
 func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
-	tr, spans := tracer()
-	req := httptest.NewRequest(http.MethodGet, "/minigroups/of-somebody?access_token=secret", nil)
+	tracer, spans := newTracer()
+	req := httptest.NewRequest(http.MethodGet, "/minigroups/private?access_token=secret", nil)
 	req.Header.Set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	req.Header.Set("baggage", "who=somebody")
-	requests := NewRequests(tr)
+	req.Header.Set("baggage", "who=private")
+	requests := NewRequests(tracer)
 	ctx, end := requests.Begin(req.WithContext(WithRequestID(req.Context(), "r-1")), "/minigroups/:id")
 	end(http.StatusServiceUnavailable)
 	_, endProbe := requests.Begin(req, "/readyz")
 	endProbe(http.StatusOK)
 	ended := spans.Ended()
-	if len(ended) != 1 || ended[0].Name() != "GET /minigroups/:id" || ended[0].SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
+	if len(ended) != 1 || ended[0].Name() != "GET /minigroups/:id" ||
+		ended[0].SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
 		t.Fatalf("got %v", ended)
 	}
 	for _, a := range ended[0].Attributes() {
-		if strings.Contains(a.Value.String(), "somebody") || strings.Contains(a.Value.String(), "secret") {
-			t.Errorf("the span tells %s=%s", a.Key, a.Value.String())
+		if strings.Contains(a.Value.String(), "private") || strings.Contains(a.Value.String(), "secret") {
+			t.Errorf("the span has %s=%s", a.Key, a.Value.String())
 		}
 	}
 	found := map[string]string{}
@@ -76,23 +78,25 @@ func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
 		found[f.Key] = f.String
 	}
 	if found["request_id"] != "r-1" || len(Fields(ctx)) != 2 || Fields(ctx)[1].Key != "trace_id" {
-		t.Errorf("a log line has the fields %v", Fields(ctx))
+		t.Errorf("log fields are %v", Fields(ctx))
 	}
 }
 
-func TestCallsAreToldByWhatCameOfThem(t *testing.T) {
-	tr, spans := tracer()
-	u := NewUpstreams(tr)
+func TestUpstreamRequestsAreCountedByOutcome(t *testing.T) {
+	tracer, spans := newTracer()
+	u := NewUpstreams(tracer)
 	for _, failed := range []error{
-		nil, &minigroup.UpstreamError{Refused: true, Status: 422}, &minigroup.UpstreamError{MaybeDone: true}, &minigroup.UpstreamError{}, errors.New("odd"),
+		nil, &minigroup.UpstreamError{Refused: true, Status: 422}, &minigroup.UpstreamError{MaybeDone: true},
+		&minigroup.UpstreamError{}, errors.New("unexpected"),
 	} {
 		_, end := u.Begin(context.Background(), "event", "create event room")
 		end(failed)
 	}
 	err := testutil.CollectAndCompare(u, strings.NewReader(`
-# HELP minigroups_upstream_requests_total Requests to other services, by what came of them: ok, refused, not_done (nothing was done, but may be another time) or unknown.
+# HELP minigroups_upstream_requests_total Requests to other services by outcome: ok, refused, `+
+		`unavailable (no effect, may succeed later) or unknown (may have had an effect).`+`
 # TYPE minigroups_upstream_requests_total counter
-minigroups_upstream_requests_total{operation="create event room",outcome="not_done",upstream="event"} 1
+minigroups_upstream_requests_total{operation="create event room",outcome="unavailable",upstream="event"} 1
 minigroups_upstream_requests_total{operation="create event room",outcome="ok",upstream="event"} 1
 minigroups_upstream_requests_total{operation="create event room",outcome="refused",upstream="event"} 1
 minigroups_upstream_requests_total{operation="create event room",outcome="unknown",upstream="event"} 2

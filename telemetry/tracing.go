@@ -15,45 +15,46 @@ import (
 	"go.uber.org/zap"
 )
 
-// TracingOptions say where spans are sent.
+// TracingOptions configure NewTracing.
 type TracingOptions struct {
-	// Service is the name of this process.
+	// Service is the service.name of the spans.
 	Service string
-	// Endpoint is where spans are posted to: http://host:port/v1/traces.
+	// Endpoint is the OTLP/HTTP URL, path included: http://host:port/v1/traces.
 	Endpoint string
-	// Headers come with each of those requests.
+	// Headers are added to each export request.
 	Headers map[string]string
-	// SampleRatio is the part of the traces begun here that is recorded, from 0 to 1. A trace that a caller has begun is
-	// recorded where that caller does.
+	// SampleRatio is the fraction of new traces that is recorded, from 0 to 1. Traces started by a caller follow the
+	// caller's sampling decision.
 	SampleRatio float64
-	// Log is told where spans could not be sent.
+	// Log receives export errors.
 	Log *zap.Logger
 }
 
 const (
-	exportWait   = 10 * time.Second
-	shutdownWait = 5 * time.Second
+	exportTimeout   = 10 * time.Second
+	shutdownTimeout = 5 * time.Second
 )
 
-// NewTracing makes what records spans and sends them over OTLP/HTTP in the background. Where they cannot be sent, they are
-// dropped. stop sends what is left, for 5 s at most.
+// NewTracing returns a provider that exports spans over OTLP/HTTP in the background and drops spans that cannot be
+// sent. stop exports the remaining spans within shutdownTimeout.
 func NewTracing(ctx context.Context, o TracingOptions) (provider trace.TracerProvider, stop func(), err error) {
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(o.Endpoint), otlptracehttp.WithHeaders(o.Headers),
-		otlptracehttp.WithTimeout(exportWait), otlptracehttp.WithProxy(nil))
+	exporter, err := otlptracehttp.New(ctx,
+		otlptracehttp.WithEndpointURL(o.Endpoint), otlptracehttp.WithHeaders(o.Headers),
+		otlptracehttp.WithTimeout(exportTimeout), otlptracehttp.WithProxy(nil))
 	if err != nil {
 		return nil, nil, fmt.Errorf("tracing.endpoint: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("spans were not sent", zap.Error(err)) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("exporting spans failed", zap.Error(err)) }))
 	sdk := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(o.SampleRatio))),
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", o.Service))),
 	)
 	return sdk, func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWait)
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		if err := sdk.Shutdown(last); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			o.Log.Warn("the last spans were not sent", zap.Error(err))
+		if err := sdk.Shutdown(shutdown); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			o.Log.Warn("exporting the last spans failed", zap.Error(err))
 		}
 	}, nil
 }

@@ -13,24 +13,26 @@ import (
 	"minigroups/minigroup"
 )
 
-// Upstreams tells of the calls that this process makes to other services. It is a prometheus.Collector.
+// Upstreams measures and traces the requests that this process sends to other services. It is a prometheus.Collector.
 type Upstreams struct {
 	Group
-	tracer   trace.Tracer // nil: no traces
+	tracer   trace.Tracer // nil disables spans
 	count    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 }
 
-// NewUpstreams makes what tells of calls; with a tracer, each is a span as well. The services are not told of the trace.
+// NewUpstreams returns an Upstreams. With a tracer, each request is a span; the trace is not propagated to the
+// services.
 func NewUpstreams(tracer trace.Tracer) *Upstreams {
 	u := &Upstreams{
 		tracer: tracer,
 		count: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minigroups_upstream_requests_total",
-			Help: "Requests to other services, by what came of them: ok, refused, not_done (nothing was done, but may be another time) or unknown.",
+			Help: "Requests to other services by outcome: ok, refused, unavailable (no effect, may succeed later) or " +
+				"unknown (may have had an effect).",
 		}, []string{"upstream", "operation", "outcome"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "minigroups_upstream_request_duration_seconds", Help: "How long requests to other services took.",
+			Name: "minigroups_upstream_request_duration_seconds", Help: "Duration of requests to other services.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60},
 		}, []string{"upstream", "operation"}),
 	}
@@ -38,16 +40,18 @@ func NewUpstreams(tracer trace.Tracer) *Upstreams {
 	return u
 }
 
-// Begin notes a call. It returns the context in which to make it, and a function that is to be called once with its error.
-func (u *Upstreams) Begin(ctx context.Context, upstream, doing string) (context.Context, func(error)) {
+// Begin starts the measurement of a request. It returns the context for the request and a function that the caller
+// calls once, with the error of the request.
+func (u *Upstreams) Begin(ctx context.Context, upstream, operation string) (context.Context, func(error)) {
 	began, span := time.Now(), trace.Span(nil)
 	if u.tracer != nil {
-		ctx, span = u.tracer.Start(ctx, doing, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("peer.service", upstream)))
+		ctx, span = u.tracer.Start(ctx, operation,
+			trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.String("peer.service", upstream)))
 	}
 	return ctx, func(err error) {
 		outcome, status := outcomeOf(err)
-		u.count.WithLabelValues(upstream, doing, outcome).Inc()
-		u.duration.WithLabelValues(upstream, doing).Observe(time.Since(began).Seconds())
+		u.count.WithLabelValues(upstream, operation, outcome).Inc()
+		u.duration.WithLabelValues(upstream, operation).Observe(time.Since(began).Seconds())
 		if span == nil {
 			return
 		}
@@ -74,6 +78,6 @@ func outcomeOf(err error) (outcome string, status int) {
 	case failed.MaybeDone:
 		return "unknown", failed.Status
 	default:
-		return "not_done", failed.Status
+		return "unavailable", failed.Status
 	}
 }

@@ -1,3 +1,3 @@
-// Package runs is what Temporal's SDK is given so that runs and their steps are told of as requests are: its metrics, its log,
-// spans, and the request to which a run belongs, carried in the run's headers.
+// Package runs instruments Temporal's SDK: it exports the SDK's metrics, log and spans in the service's own format,
+// propagates the request id to runs and steps in headers, and logs failed attempts of steps.
 package runs

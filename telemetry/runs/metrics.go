@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 )
 
-// buckets are the upper bounds of durations in seconds, by the name of their instrument: calls to Temporal and steps take
-// milliseconds, sagas may take hours. The last one is for all others.
+// buckets are the histogram bounds in seconds, by instrument; the first match applies. Requests to Temporal and steps
+// take milliseconds, sagas up to hours.
 var buckets = []struct {
 	instrument string
 	bounds     []float64
@@ -22,29 +22,34 @@ var buckets = []struct {
 	{"temporal_*", []float64{.005, .01, .05, .1, .5, 1, 5, 10, 60}},
 }
 
-// failures are shown before the first one happens, so that nobody takes a counter that is not there for one that is mistyped.
-var failures = []string{"temporal_request_failure", "temporal_workflow_task_execution_failed"}
+// initialCounters are exported as 0 before their first increment, so that alerts on them can tell 0 from a missing
+// metric.
+var initialCounters = []string{"temporal_request_failure", "temporal_workflow_task_execution_failed"}
 
-// NewMetrics makes the metrics of Temporal's SDK, minigroups_temporal_… in seconds, and of the workflows themselves, minigroups_….
+// NewMetrics returns the metrics handler for a Temporal client and the collector that exports its metrics: those of the
+// SDK as minigroups_temporal_…, those of the workflows as minigroups_…, durations in seconds.
 func NewMetrics() (client.MetricsHandler, prometheus.Collector, error) {
 	registry := prometheus.NewRegistry()
-	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithNamespace("minigroups"),
+	exporter, err := otelprometheus.New(
+		otelprometheus.WithRegisterer(registry), otelprometheus.WithNamespace("minigroups"),
 		otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
 	if err != nil {
-		return nil, nil, fmt.Errorf("make metrics of Temporal: %w", err)
+		return nil, nil, fmt.Errorf("create Temporal metrics exporter: %w", err)
 	}
 	options := []metric.Option{metric.WithReader(exporter)}
 	for _, b := range buckets {
-		options = append(options, metric.WithView(metric.NewView(metric.Instrument{Name: b.instrument, Kind: metric.InstrumentKindHistogram},
-			metric.Stream{Aggregation: metric.AggregationExplicitBucketHistogram{Boundaries: b.bounds, NoMinMax: true}})))
+		options = append(options, metric.WithView(metric.NewView(
+			metric.Instrument{Name: b.instrument, Kind: metric.InstrumentKindHistogram},
+			metric.Stream{Aggregation: metric.AggregationExplicitBucketHistogram{Boundaries: b.bounds, NoMinMax: true}},
+		)))
 	}
 	provider := metric.NewMeterProvider(options...)
 	handler := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter: provider.Meter("minigroups"), UseMonotonicCounters: true,
-		OnError: func(error) {}, // of a name that cannot be: that metric is not shown
+		OnError: func(error) {}, // the default panics; a metric with an invalid name is not exported
 	})
-	for _, failure := range failures {
-		handler.Counter(failure).Inc(0)
+	for _, name := range initialCounters {
+		handler.Counter(name).Inc(0)
 	}
 	return handler, registry, nil
 }

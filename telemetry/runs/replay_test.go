@@ -13,15 +13,15 @@ import (
 	"minigroups/workflows"
 )
 
-// Runs that were begun before anything was told of them go on, and telling adds nothing to what they do.
-func TestRecordedHistoriesReplayWhileTheyAreToldOf(t *testing.T) {
+// Instrumentation adds no commands to a run, so recorded histories replay with it.
+func TestRecordedHistoriesReplayWithInstrumentation(t *testing.T) {
 	var o client.Options
 	handler, _, err := NewMetrics()
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := Names{Class: workflows.ClassOf, Lane: workflows.Lane}
-	if err := Instrument(&o, handler, sdktrace.NewTracerProvider().Tracer("test"), names, zap.NewNop()); err != nil {
+	tracer := sdktrace.NewTracerProvider().Tracer("test")
+	if err := Instrument(&o, handler, tracer, workflows.ClassOf, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
 	options := worker.WorkflowReplayerOptions{ContextPropagators: o.ContextPropagators}
@@ -33,8 +33,8 @@ func TestRecordedHistoriesReplayWhileTheyAreToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, workflow := range []any{
-		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
-		workflows.SweepClasses, workflows.SweepGateways,
+		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup,
+		workflows.CloseRoom, workflows.SweepClasses, workflows.SweepGateways,
 	} {
 		replayer.RegisterWorkflow(workflow)
 	}

@@ -82,8 +82,7 @@ func (s *Signals) Transport() http.RoundTripper {
 
 // instrumentTemporal adds logs, metrics and traces of runs to a client's options.
 func (s *Signals) instrumentTemporal(o *client.Options) error {
-	names := runs.Names{Class: workflows.ClassOf, Lane: workflows.Lane}
-	return runs.Instrument(o, s.sdk, s.tracer(), names, s.Log.Logger)
+	return runs.Instrument(o, s.sdk, s.tracer(), workflows.ClassOf, s.Log.Logger)
 }
 
 // instrumentDatabase adds tracing of queries: their text, never their parameters.
