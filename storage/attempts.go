@@ -118,7 +118,7 @@ func (s *Store) ExpireAttempt(ctx context.Context, id uuid.UUID) error {
 // where the room is not held any more.
 func (s *Store) RoomLocked(ctx context.Context, roomID uuid.UUID) error {
 	tag, err := s.pool.Exec(ctx, `
-		UPDATE room_attempt SET chat_locked = true, changed_at = now()
+		UPDATE room_attempt SET locked = true, changed_at = now()
 		WHERE room_id = $1 AND kind = 'event' AND state = 'held'`, roomID)
 	if err != nil {
 		return fmt.Errorf("note locks: %w", err)
@@ -135,12 +135,12 @@ func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 	return s.exec(ctx, "release room", `
 		WITH answered AS (
 			UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
-		), found AS (
-			UPDATE found_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
+		), announced AS (
+			UPDATE announced_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
 			RETURNING class_id, kind, made_at
 		)
 		UPDATE room_attempt SET resolution = 'closed', resolved_at = now(), changed_at = now() WHERE id = (
-			SELECT a.id FROM room_attempt a JOIN found f ON a.class_id = f.class_id AND a.kind = f.kind
+			SELECT a.id FROM room_attempt a JOIN announced f ON a.class_id = f.class_id AND a.kind = f.kind
 			WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= f.made_at + $2::interval
 			ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`, roomID, clockSkew)
 }
@@ -151,7 +151,7 @@ const roomsPendingClose = `
 	SELECT kind, room_id, class_id, answered_at FROM (
 		SELECT kind, room_id, class_id, answered_at, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
 		UNION ALL
-		SELECT kind, room_id, class_id, announced_at, changed_at FROM found_room f WHERE state = 'releasing'
+		SELECT kind, room_id, class_id, announced_at, changed_at FROM announced_room f WHERE state = 'releasing'
 			AND NOT EXISTS (SELECT FROM room_attempt a WHERE a.room_id = f.room_id)
 	) condemned`
 

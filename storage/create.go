@@ -154,7 +154,7 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 		WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
 			AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
 			AND event.state = 'held' AND event.fingerprint = m.fingerprint
-			AND (event.chat_locked OR NOT (m.locked_chat OR m.locked_questions))
+			AND (event.locked OR NOT (m.locked_chat OR m.locked_questions))
 			AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'create'
 			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
 			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (

@@ -93,7 +93,7 @@ func (s *Store) EndClosed(ctx context.Context, limit int) (int, error) {
 	return ended, s.exec(ctx, "settle closed rooms", `
 		UPDATE closed_room c SET settled = true FROM minigroup m
 		WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+`
-			AND (m.closed_at IS NOT NULL OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.heard_at < now() - interval '1 day'))`)
+			AND (m.closed_at IS NOT NULL OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.received_at < now() - interval '1 day'))`)
 }
 
 // EndOverdue ends at most so many classes whose end has passed so long ago, and returns how many those were.

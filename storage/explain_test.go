@@ -279,9 +279,9 @@ func fill(t *testing.T, db *pgx.Conn) {
 			CASE WHEN (age > 1 OR n > 100) AND n % 9 = 0 THEN '{"kind": "upstream_refused"}'::jsonb END, at, CASE WHEN age > 1 OR n > 100 THEN at END,
 			CASE WHEN age > 1 AND n <= 20 THEN at END, age > 1 AND n > 100
 		 FROM class, generate_series(2, 1, -1) age`,
-		`INSERT INTO found_room (room_id, class_id, kind, state, made_at, changed_at)
-		 SELECT gen_random_uuid(), id, 'event', CASE WHEN n <= 20 THEN 'found' WHEN n <= 40 THEN 'releasing' ELSE 'released' END, at, at FROM class`,
-		`INSERT INTO closed_room (room_id, class_id, timed_out, heard_at, settled)
+		`INSERT INTO announced_room (room_id, class_id, kind, state, made_at, changed_at)
+		 SELECT gen_random_uuid(), id, 'event', CASE WHEN n <= 20 THEN 'announced' WHEN n <= 40 THEN 'releasing' ELSE 'released' END, at, at FROM class`,
+		`INSERT INTO closed_room (room_id, class_id, timed_out, received_at, settled)
 		 SELECT coalesce(conference_room_id, gen_random_uuid()), id, false, created_at, row_number() OVER () > 20 FROM minigroup`,
 		`INSERT INTO outbox (audience, label, payload) SELECT 'example.org', 'minigroup.stop', '{}' FROM class`,
 		`INSERT INTO account (audience, label, properties) SELECT 'example.org', n::text, '{}' FROM class`,

@@ -1,5 +1,10 @@
 package storage
 
+import (
+	"context"
+	"errors"
+)
+
 // ReadSize, ReadConcurrency and ReadSlow bound the queries that read minigroups.
 var (
 	ReadSize        = readOptions.Size
@@ -19,3 +24,13 @@ func (s *Store) ReadOneByOne() {
 
 // ReadInBatches undoes ReadOneByOne.
 func (s *Store) ReadInBatches() { s.reader = newReader(s.reads, readOptions) }
+
+// Unmigrate drops the schema.
+func Unmigrate(ctx context.Context, url string) error {
+	provider, db, err := migrations(url)
+	if err != nil {
+		return err
+	}
+	_, err = provider.DownTo(ctx, 0)
+	return errors.Join(err, db.Close())
+}

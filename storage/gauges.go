@@ -69,7 +69,7 @@ const pendingCloseGauges = `
 	FROM (
 		SELECT kind, changed_at FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
 		UNION ALL
-		SELECT kind, changed_at FROM found_room WHERE state = 'releasing'
+		SELECT kind, changed_at FROM announced_room WHERE state = 'releasing'
 	) room GROUP BY kind`
 
 // While an update is undecided, the greater of a reservation's old and new slots counts.

@@ -15,8 +15,8 @@ const atRest = `NOT EXISTS (SELECT FROM minigroup m WHERE m.id = h.class_id AND 
 // index of exactly those.
 var histories = map[string]struct{ key, since, over string }{
 	"room_attempt":      {`id`, `changed_at`, `(state IN ('released', 'refused') OR resolution IS NOT NULL)`},
-	"found_room":        {`room_id`, `changed_at`, `state = 'released'`},
-	"closed_room":       {`room_id`, `heard_at`, `settled`},
+	"announced_room":    {`room_id`, `changed_at`, `state = 'released'`},
+	"closed_room":       {`room_id`, `received_at`, `settled`},
 	"janus_reservation": {`id`, `changed_at`, `state = 'released'`},
 	"minigroup_update":  {`id`, `decided_at`, `compare_at IS NULL AND (followed OR requested = '{}')`},
 }

@@ -31,8 +31,8 @@ func (h history) age(by string) {
 	h.Helper()
 	for _, sql := range []string{
 		`UPDATE room_attempt SET changed_at = changed_at - $1::text::interval`,
-		`UPDATE found_room SET changed_at = changed_at - $1::text::interval`,
-		`UPDATE closed_room SET heard_at = heard_at - $1::text::interval`,
+		`UPDATE announced_room SET changed_at = changed_at - $1::text::interval`,
+		`UPDATE closed_room SET received_at = received_at - $1::text::interval`,
 		`UPDATE janus_reservation SET changed_at = changed_at - $1::text::interval`,
 		`UPDATE minigroup_update SET decided_at = decided_at - $1::text::interval`,
 	} {
@@ -198,7 +198,7 @@ func TestForget(t *testing.T) {
 		}
 		h.forgets(10, map[string]int64{}) // it is over since now
 		h.age("1 year")
-		h.forgets(10, map[string]int64{"room_attempt": 1, "found_room": 1})
+		h.forgets(10, map[string]int64{"room_attempt": 1, "announced_room": 1})
 		if left := h.left(`SELECT kind || ' ' || state FROM room_attempt`); !slices.Equal(left, []string{"event lost"}) {
 			t.Errorf("left are %v", left)
 		}

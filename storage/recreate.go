@@ -87,7 +87,7 @@ func takeNewRooms(ctx context.Context, tx pgx.Tx, classID, id uuid.UUID) error {
 		) wanted
 		WHERE m.id = $1 AND u.id = $2
 			AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'recreate'
-			AND event.state = 'held' AND event.fingerprint = u.id::text AND (event.chat_locked OR NOT (wanted.chat OR wanted.questions))
+			AND event.state = 'held' AND event.fingerprint = u.id::text AND (event.locked OR NOT (wanted.chat OR wanted.questions))
 			AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'recreate'
 			AND conference.state = 'held' AND conference.fingerprint = u.id::text`, classID, id)
 	if err == nil && tag.RowsAffected() == 0 {

@@ -51,7 +51,7 @@ func (s *Store) noteFound(ctx context.Context, rooms []minigroup.AnnouncedRoom) 
 		ids[i], classes[i], kinds[i], audiences[i], made[i] = r.ID, r.ClassID, string(r.Kind), r.Audience, r.MadeAt
 	}
 	return s.exec(ctx, "note announced rooms", `
-		INSERT INTO found_room (room_id, class_id, kind, made_at)
+		INSERT INTO announced_room (room_id, class_id, kind, made_at)
 		SELECT a.room_id, m.id, a.kind, a.made_at
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) AS a (room_id, class_id, kind, audience, made_at)
 		JOIN minigroup m ON m.id = a.class_id AND m.audience = a.audience
@@ -73,7 +73,7 @@ func (s *Store) noteClosed(ctx context.Context, rooms []minigroup.ClosedRoom) er
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) AS a (room_id, class_id, audience, timed_out)
 		JOIN minigroup m ON m.id = a.class_id AND m.audience = a.audience
 		WHERE NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = a.room_id AND t.state IN ('releasing', 'released'))
-			AND NOT EXISTS (SELECT FROM found_room f WHERE f.room_id = a.room_id AND f.state IN ('releasing', 'released'))
+			AND NOT EXISTS (SELECT FROM announced_room f WHERE f.room_id = a.room_id AND f.state IN ('releasing', 'released'))
 		ON CONFLICT (room_id) DO NOTHING`, ids, classes, audiences, timedOut)
 }
 
@@ -82,7 +82,7 @@ func (s *Store) noteClosed(ctx context.Context, rooms []minigroup.ClosedRoom) er
 // never holds a room, so a room is not condemned here and held there. Nobody is at work on them. It forgets those whose reply came after all.
 func (s *Store) MarkAnnouncedForClosing(ctx context.Context) (condemned int64, err error) {
 	tag, err := s.pool.Exec(ctx, `
-		UPDATE found_room f SET state = 'releasing' WHERE state = 'found'
+		UPDATE announced_room f SET state = 'releasing' WHERE state = 'announced'
 			AND NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = f.room_id)
 			AND NOT EXISTS (
 				SELECT FROM room_attempt t WHERE t.class_id = f.class_id AND t.kind = f.kind
@@ -91,7 +91,7 @@ func (s *Store) MarkAnnouncedForClosing(ctx context.Context) (condemned int64, e
 		return 0, fmt.Errorf("condemn announced rooms: %w", err)
 	}
 	return tag.RowsAffected(), s.exec(ctx, "forget announced rooms", `
-		DELETE FROM found_room f WHERE state = 'found' AND EXISTS (SELECT FROM room_attempt t WHERE t.room_id = f.room_id)`)
+		DELETE FROM announced_room f WHERE state = 'announced' AND EXISTS (SELECT FROM room_attempt t WHERE t.room_id = f.room_id)`)
 }
 
 // ResolveUnseen notes of lost attempts whose moment has passed so long ago that their room was never seen, and returns how
@@ -100,7 +100,7 @@ func (s *Store) ResolveUnseen(ctx context.Context, after time.Duration) (int64, 
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE room_attempt a SET resolution = 'never_seen', resolved_at = now(), changed_at = now()
 		WHERE state = 'lost' AND resolution IS NULL AND expires_at < now() - $1::interval
-			AND NOT EXISTS (SELECT FROM found_room f WHERE f.class_id = a.class_id AND f.kind = a.kind AND f.state <> 'released')`, after)
+			AND NOT EXISTS (SELECT FROM announced_room f WHERE f.class_id = a.class_id AND f.kind = a.kind AND f.state <> 'released')`, after)
 	if err != nil {
 		return 0, fmt.Errorf("resolve lost attempts: %w", err)
 	}

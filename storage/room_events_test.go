@@ -187,11 +187,11 @@ func TestFoundRooms(t *testing.T) {
 		first.Kind = minigroup.EventRoom
 		answer(t, s, b.EventAttempt, first.ID)
 		announce(t, s, first, later)
-		if n := count(t, db, `SELECT count(*) FROM found_room`); n != 1 {
+		if n := count(t, db, `SELECT count(*) FROM announced_room`); n != 1 {
 			t.Fatalf("%d are remembered, want the one that no reply has brought", n)
 		}
 		answer(t, s, b.ConferenceAttempt, later.ID)
-		if ids := roomsPendingClose(t, s); len(ids) != 0 || count(t, db, `SELECT count(*) FROM found_room`) != 0 {
+		if ids := roomsPendingClose(t, s); len(ids) != 0 || count(t, db, `SELECT count(*) FROM announced_room`) != 0 {
 			t.Fatalf("condemned are %v", ids)
 		}
 	})
@@ -204,7 +204,7 @@ func TestFoundRooms(t *testing.T) {
 		elsewhere.Audience = "other.org"
 		older.MadeAt = time.Now().Add(-time.Minute)
 		announce(t, s, stranger, elsewhere, older)
-		if n := count(t, db, `SELECT count(*) FROM found_room`); n != 0 {
+		if n := count(t, db, `SELECT count(*) FROM announced_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
 		}
 	})

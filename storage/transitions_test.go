@@ -20,15 +20,30 @@ func TestTransitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = db.Exec(t.Context(), `
+		INSERT INTO announced_room (room_id, class_id, kind, made_at) VALUES ($1, $1, 'event', now())`, m.ClassID())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		sql string
 		id  uuid.UUID
 	}{
-		"a ready minigroup is not undone":             {`UPDATE minigroup SET state = 'undoing', failure = '{}', event_room_id = NULL, conference_room_id = NULL WHERE id = $1`, m.ClassID()},
-		"a ready minigroup is not created again":      {`UPDATE minigroup SET state = 'creating', event_room_id = NULL, conference_room_id = NULL WHERE id = $1`, m.ClassID()},
-		"a held room is not forgotten":                {`UPDATE room_attempt SET state = 'released' WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
-		"a held reservation is released in two steps": {`UPDATE janus_reservation SET state = 'released', update_id = NULL WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
-		"a running update is not asked for again":     {`UPDATE minigroup_update SET state = 'requested' WHERE id = $1`, update},
+		"a ready minigroup is not undone": {`
+			UPDATE minigroup SET state = 'undoing', failure = '{}', event_room_id = NULL, conference_room_id = NULL
+			WHERE id = $1`, m.ClassID()},
+		"a ready minigroup is not created again": {`
+			UPDATE minigroup SET state = 'creating', event_room_id = NULL, conference_room_id = NULL
+			WHERE id = $1`, m.ClassID()},
+		"a held room is released in two steps": {`
+			UPDATE room_attempt SET state = 'released' WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
+		"an announced room is released in two steps": {`
+			UPDATE announced_room SET state = 'released' WHERE room_id = $1`, m.ClassID()},
+		"a held reservation is released in two steps": {`
+			UPDATE janus_reservation SET state = 'released', update_id = NULL
+			WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
+		"a running update is not requested again": {`
+			UPDATE minigroup_update SET state = 'requested' WHERE id = $1`, update},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := db.Exec(t.Context(), c.sql, c.id)

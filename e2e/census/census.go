@@ -101,7 +101,7 @@ func (c Census) underWay(ctx context.Context) (found []string, err error) {
 			SELECT string_agg(failure::text, ', ') FROM minigroup_update u WHERE u.class_id = minigroup_update.class_id AND u.requested = '{}'), 'none')
 			FROM minigroup_update WHERE compare_at <= now() + interval '1 minute'`, // one that failed is due in an hour
 		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state FROM room_attempt WHERE state IN ('sent', 'releasing')`,
-		`SELECT 'announced room '||room_id||' of '||class_id||' is '||state FROM found_room WHERE state <> 'released'`,
+		`SELECT 'announced room '||room_id||' of '||class_id||' is '||state FROM announced_room WHERE state <> 'released'`,
 		`SELECT 'broadcast '||id||' is to be told: '||label FROM outbox`,
 		`SELECT 'reservation '||id||' of '||class_id||' is '||state FROM janus_reservation WHERE state IN ('pending', 'releasing')`,
 	} {

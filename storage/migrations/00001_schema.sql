@@ -1,0 +1,394 @@
+-- +goose Up
+
+-- CHECKs say which rows are valid; the transition trigger of a table says which state may follow which. What they refuse
+-- is a bug in the code. docs/ledger.md has pictures of the states.
+
+-- check_transition refuses an update of the state that is not among the trigger's arguments, each 'from to to'.
+-- +goose StatementBegin
+CREATE FUNCTION check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT (OLD.state || ' to ' || NEW.state) = ANY (TG_ARGV) THEN
+        RAISE check_violation USING MESSAGE = format('%s %s cannot go from %s to %s', TG_TABLE_NAME,
+            coalesce(to_jsonb(OLD)->>'id', to_jsonb(OLD)->>'room_id'), OLD.state, NEW.state);
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+
+
+-- ─── Minigroups ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- One row per minigroup, written by the run that owns it and read by every caller.
+CREATE TABLE minigroup (
+    -- UUID v5 of (audience, scope), so that every request can compute it.
+    id                 uuid        PRIMARY KEY,
+    audience           text        NOT NULL,
+    scope              text        NOT NULL,
+    state              text        NOT NULL,
+    -- The Temporal run that took the row last. Never cleared: a run that was terminated, or was frozen while another
+    -- took over, finds that it is not the owner any more and changes nothing.
+    owner              text        NOT NULL,
+    -- [start, end) of the class; an unbounded side was given as null.
+    during             tstzrange   NOT NULL,
+    host               text        NOT NULL,
+    -- Requested slots; null where the caller named none.
+    reserve            integer,
+    -- Whether messages and questions are locked in the event room.
+    locked_chat        boolean     NOT NULL,
+    locked_questions   boolean     NOT NULL DEFAULT false,
+    tags               jsonb,
+    -- Values that callers keep with a class, by key. A create writes all of them; afterwards single keys are written.
+    properties         jsonb       NOT NULL DEFAULT '{}',
+    event_room_id      uuid,
+    conference_room_id uuid,
+    -- Why it failed or is being undone: {"kind", "detail", "upstream", "upstream_type"}.
+    failure            jsonb,
+    failed_at          timestamptz,
+    -- When the class ended, whatever its window says.
+    closed_at          timestamptz,
+    -- The class ended because its host did not come back.
+    timed_out          boolean     NOT NULL DEFAULT false,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    changed_at         timestamptz NOT NULL DEFAULT now(),
+    -- When the sweeper last asked conference whether it has closed the room of a class without an end.
+    looked_up_at       timestamptz NOT NULL DEFAULT now(),
+    -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
+    fingerprint        text        NOT NULL,
+    -- Counts the changes, so that an update can demand that the minigroup is as its caller last saw it.
+    revision           bigint      NOT NULL DEFAULT 0,
+
+    CONSTRAINT minigroup_scope_is_unique   UNIQUE (audience, scope),
+    CONSTRAINT minigroup_state_is_known    CHECK (state IN ('creating', 'ready', 'undoing', 'failed')),
+    CONSTRAINT minigroup_during_not_empty  CHECK (NOT isempty(during)),
+    CONSTRAINT minigroup_reserve_positive  CHECK (reserve >= 0),
+    CONSTRAINT minigroup_properties_object CHECK (jsonb_typeof(properties) = 'object'),
+    -- Both rooms are known exactly while the minigroup is ready.
+    CONSTRAINT minigroup_ready_has_rooms
+        CHECK ((state = 'ready') = (event_room_id IS NOT NULL AND conference_room_id IS NOT NULL)),
+    CONSTRAINT minigroup_rooms_when_ready
+        CHECK (state = 'ready' OR (event_room_id IS NULL AND conference_room_id IS NULL)),
+    CONSTRAINT minigroup_undo_has_reason
+        CHECK ((state IN ('undoing', 'failed')) = (failure IS NOT NULL)),
+    CONSTRAINT minigroup_failed_has_time   CHECK ((state = 'failed') = (failed_at IS NOT NULL)),
+    CONSTRAINT minigroup_closed_was_ready  CHECK (closed_at IS NULL OR state = 'ready'),
+    CONSTRAINT minigroup_timed_out_is_closed CHECK (NOT timed_out OR closed_at IS NOT NULL)
+);
+
+CREATE TRIGGER minigroup_transition BEFORE UPDATE ON minigroup
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
+        'creating to ready', 'creating to undoing', 'undoing to failed',
+        'failed to creating', 'undoing to creating'); -- started over; while undoing, in place of a run that is gone
+
+-- +goose StatementBegin
+CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.revision := OLD.revision + 1;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+
+-- Every change that callers can see counts, including columns that are added later. Not counted: which run works on the
+-- row, and when it was touched or looked up.
+CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup
+    FOR EACH ROW WHEN (
+        to_jsonb(OLD) - ARRAY['owner', 'changed_at', 'looked_up_at', 'revision'] <>
+        to_jsonb(NEW) - ARRAY['owner', 'changed_at', 'looked_up_at', 'revision'])
+    EXECUTE FUNCTION count_revision();
+
+-- For the sweeper: creates whose run may be gone.
+CREATE INDEX minigroup_open ON minigroup (changed_at) WHERE state IN ('creating', 'undoing');
+-- For the sweeper: classes whose end has passed.
+CREATE INDEX minigroup_to_end ON minigroup (upper(during)) WHERE state = 'ready' AND closed_at IS NULL;
+-- For the sweeper: classes without an end, the one that was looked up longest ago first.
+CREATE INDEX minigroup_to_look_up ON minigroup (looked_up_at)
+    WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during);
+-- For operators: what has failed, the latest first.
+CREATE INDEX minigroup_failed ON minigroup (failed_at, id) WHERE state = 'failed';
+
+
+-- ─── Rooms ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- One row per request to create a room. Event and conference know no idempotency keys and cannot be searched, so a
+-- request is written here before it is sent: only this table knows which rooms may exist because of it.
+CREATE TABLE room_attempt (
+    id          uuid        PRIMARY KEY,
+    class_id    uuid        NOT NULL REFERENCES minigroup (id),
+    kind        text        NOT NULL,
+    -- The rooms of a recreate belong to an operation of their own until the class takes them in place of those it had;
+    -- from then on they are its rooms as if it had been created with them.
+    operation   text        NOT NULL,
+    state       text        NOT NULL,
+    room_id     uuid,
+    -- In this event room everything that its draft asks to lock is locked: messages, questions, or both.
+    locked      boolean     NOT NULL DEFAULT false,
+    -- What became of a lost attempt: its room was found and closed, or was not announced within a day. Null while that
+    -- is unknown.
+    resolution  text,
+    resolved_at timestamptz,
+    sent_at     timestamptz NOT NULL DEFAULT now(),
+    answered_at timestamptz,
+    -- The deadline of the request: until then it may be in flight.
+    expires_at  timestamptz NOT NULL,
+    changed_at  timestamptz NOT NULL DEFAULT now(),
+    -- The run that sent it.
+    run         text        NOT NULL,
+    -- Of the draft that the room is for; for a recreate, the id of its update.
+    fingerprint text        NOT NULL,
+
+    CONSTRAINT attempt_kind_is_known       CHECK (kind IN ('event', 'conference')),
+    CONSTRAINT attempt_operation_is_known  CHECK (operation IN ('create', 'recreate')),
+    CONSTRAINT attempt_state_is_known      CHECK (state IN ('sent', 'held', 'releasing', 'released', 'refused', 'lost')),
+    -- A held or released room has an id; a request that is unanswered, or made no room, has none.
+    CONSTRAINT attempt_id_when_held        CHECK (state NOT IN ('held', 'released') OR room_id IS NOT NULL),
+    CONSTRAINT attempt_no_id_unanswered    CHECK (state NOT IN ('sent', 'refused', 'lost') OR room_id IS NULL),
+    CONSTRAINT attempt_answer_has_time     CHECK ((room_id IS NULL) = (answered_at IS NULL)),
+    CONSTRAINT attempt_locked_is_event     CHECK (NOT locked OR (kind = 'event' AND room_id IS NOT NULL)),
+    CONSTRAINT attempt_resolution_is_known CHECK (resolution IN ('closed', 'never_seen')),
+    CONSTRAINT attempt_resolution_has_time CHECK ((resolution IS NULL) = (resolved_at IS NULL)),
+    CONSTRAINT attempt_resolved_is_lost    CHECK (resolution IS NULL OR state = 'lost')
+);
+
+CREATE TRIGGER attempt_transition BEFORE UPDATE ON room_attempt
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
+        'sent to held', 'sent to refused', 'sent to releasing', 'sent to lost',
+        'held to releasing', 'releasing to released', 'releasing to refused', 'releasing to lost',
+        'lost to releasing', 'refused to releasing'); -- a reply is recorded whenever it arrives
+
+-- Of all requests for a class, at most one room of a kind is held.
+CREATE UNIQUE INDEX attempt_one_held ON room_attempt (class_id, kind, operation) WHERE state = 'held';
+-- A room belongs to one attempt.
+CREATE UNIQUE INDEX attempt_room ON room_attempt (room_id) WHERE room_id IS NOT NULL;
+CREATE INDEX attempt_class ON room_attempt (class_id);
+-- For the sweeper: requests to expire and rooms to close.
+CREATE INDEX attempt_open ON room_attempt (state, expires_at) WHERE state IN ('sent', 'releasing', 'lost');
+-- For the sweeper and operators: lost attempts whose outcome is unknown.
+CREATE INDEX attempt_lost ON room_attempt (expires_at) WHERE state = 'lost' AND resolution IS NULL;
+-- For the purge: exactly the rows that may be deleted, the oldest first. So have all tables with a retention.
+CREATE INDEX attempt_to_purge ON room_attempt (changed_at)
+    WHERE state IN ('released', 'refused') OR resolution IS NOT NULL;
+
+-- A room that event or conference has announced for one of our classes and that no reply has brought yet. Most replies
+-- arrive soon after, and the row is deleted. A room whose reply can arrive no more is closed.
+CREATE TABLE announced_room (
+    room_id      uuid        PRIMARY KEY,
+    class_id     uuid        NOT NULL REFERENCES minigroup (id),
+    kind         text        NOT NULL,
+    state        text        NOT NULL DEFAULT 'announced',
+    -- By the clock of its service.
+    made_at      timestamptz NOT NULL,
+    announced_at timestamptz NOT NULL DEFAULT now(),
+    changed_at   timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT announced_kind_is_known  CHECK (kind IN ('event', 'conference')),
+    CONSTRAINT announced_state_is_known CHECK (state IN ('announced', 'releasing', 'released'))
+);
+
+CREATE TRIGGER announced_transition BEFORE UPDATE ON announced_room
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
+        'announced to releasing', 'releasing to released');
+
+CREATE INDEX announced_open ON announced_room (class_id, kind) WHERE state <> 'released';
+CREATE INDEX announced_to_purge ON announced_room (changed_at) WHERE state = 'released';
+
+-- A conference room of one of our classes that conference has closed, whichever attempt made it, known or not.
+CREATE TABLE closed_room (
+    room_id     uuid        PRIMARY KEY,
+    class_id    uuid        NOT NULL REFERENCES minigroup (id),
+    -- Its host did not come back.
+    timed_out   boolean     NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    -- Nothing can follow from it any more: its class has ended, or never had the room.
+    settled     boolean     NOT NULL DEFAULT false
+);
+
+-- For the sweeper: classes that may have to be ended.
+CREATE INDEX closed_open ON closed_room (class_id) WHERE NOT settled;
+CREATE INDEX closed_to_purge ON closed_room (received_at) WHERE settled;
+
+
+-- ─── Slots ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- The Janus gateways, as configured.
+CREATE TABLE janus_backend (
+    id                text        PRIMARY KEY,
+    "group"           text        NOT NULL DEFAULT '',
+    -- False for one that is configured no more. It takes no new classes and keeps those it has.
+    enabled           boolean     NOT NULL DEFAULT true,
+    -- Slots; null is unlimited. Classes are placed up to balancer_capacity where that is given.
+    capacity          integer,
+    balancer_capacity integer,
+    admin_url         text        NOT NULL,
+    janus_url         text        NOT NULL DEFAULT '',
+    -- Since when the gateway has not answered the sweeper; null while it answers. New classes prefer others.
+    away_since        timestamptz,
+    -- Since when an operator has the gateway take only classes that it has already; those stay until they end. Null
+    -- while it takes all.
+    draining_since    timestamptz,
+
+    CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0)
+);
+
+-- A reservation of slots. The gateway's room for it has the same id.
+CREATE TABLE janus_reservation (
+    id          uuid        PRIMARY KEY,
+    class_id    uuid        NOT NULL REFERENCES minigroup (id),
+    backend_id  text        NOT NULL REFERENCES janus_backend (id),
+    -- Slots count until released.
+    state       text        NOT NULL,
+    slots       integer     NOT NULL,
+    during      tstzrange   NOT NULL,
+    -- What an undecided update asks for; at each moment the greater of both counts.
+    next_slots  integer,
+    next_during tstzrange,
+    -- The undecided update that added this reservation, where the class had none.
+    update_id   uuid,
+    -- A request to the gateway went unanswered and may still be executed: releasing looks twice.
+    doubtful    boolean     NOT NULL DEFAULT false,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    changed_at  timestamptz NOT NULL DEFAULT now(),
+    -- Of the draft that it was made for.
+    fingerprint text        NOT NULL,
+
+    CONSTRAINT reservation_state_is_known   CHECK (state IN ('pending', 'held', 'releasing', 'released')),
+    CONSTRAINT reservation_slots_positive   CHECK (slots >= 1 AND (next_slots IS NULL OR next_slots >= 1)),
+    CONSTRAINT reservation_during_not_empty
+        CHECK (NOT isempty(during) AND (next_during IS NULL OR NOT isempty(next_during))),
+    CONSTRAINT reservation_next_is_whole    CHECK ((next_slots IS NULL) = (next_during IS NULL)),
+    CONSTRAINT reservation_next_when_live   CHECK (next_slots IS NULL OR state IN ('pending', 'held'))
+);
+
+CREATE TRIGGER reservation_transition BEFORE UPDATE ON janus_reservation
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
+        'pending to held', 'pending to releasing', 'held to releasing', 'releasing to released',
+        'pending to released'); -- of an update that failed before the gateway was asked
+
+-- A class has at most one live reservation.
+CREATE UNIQUE INDEX reservation_one_live ON janus_reservation (class_id) WHERE state IN ('pending', 'held');
+-- For admission: what overlaps a window, by the current slots and by those that an undecided update asks for.
+CREATE INDEX reservation_counting ON janus_reservation USING gist (during) WHERE state <> 'released';
+CREATE INDEX reservation_counting_next ON janus_reservation USING gist (next_during)
+    WHERE state <> 'released' AND next_during IS NOT NULL;
+-- For the sweeper: what a gateway should show.
+CREATE INDEX reservation_of_backend ON janus_reservation (backend_id) WHERE state <> 'released';
+CREATE INDEX reservation_of_class ON janus_reservation (class_id);
+CREATE INDEX reservation_to_purge ON janus_reservation (changed_at) WHERE state = 'released';
+
+
+-- ─── Updates ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- One row per update, with the id in the input of its run. A recreate is an update whose request has a member "recreate".
+CREATE TABLE minigroup_update (
+    id           uuid        PRIMARY KEY,
+    class_id     uuid        NOT NULL REFERENCES minigroup (id),
+    state        text        NOT NULL,
+    run          text        NOT NULL,
+    -- What the caller asked for: {"time", "reserve", "host", "recreate", "revision"}, absent where it stays.
+    requested    jsonb       NOT NULL,
+    -- Its caller received 202, so a failure has to be shown.
+    announced    boolean     NOT NULL DEFAULT false,
+    -- Values before and after, written when the update begins.
+    old_during   tstzrange,
+    old_reserve  integer,
+    old_host     text,
+    new_during   tstzrange,
+    new_reserve  integer,
+    new_host     text,
+    ends_class   boolean     NOT NULL DEFAULT false,
+    -- What conference is asked for: {"time", "reserve", "host"}; {} where nothing.
+    patch        jsonb,
+    -- Until then an unanswered PATCH may be in flight; null when none is. While set, only reading the room decides.
+    patch_until  timestamptz,
+    patches      integer     NOT NULL DEFAULT 0,
+    -- A PATCH went unanswered, and the conference room did not show it when it was read. It may be executed all the
+    -- same: from then on the minigroup is to be compared with its room. Null when there is nothing to compare.
+    compare_at   timestamptz,
+    failure      jsonb,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    decided_at   timestamptz,
+    -- A later update of the class, one that its minigroup may show, is decided: this one is shown no more.
+    followed     boolean     NOT NULL DEFAULT false,
+    -- Orders the updates of a class.
+    number       bigint      GENERATED ALWAYS AS IDENTITY,
+
+    CONSTRAINT update_state_is_known    CHECK (state IN ('requested', 'running', 'done', 'failed')),
+    CONSTRAINT update_running_has_plan  CHECK (state NOT IN ('running', 'done')
+        OR (old_during IS NOT NULL AND new_during IS NOT NULL AND patch IS NOT NULL)),
+    CONSTRAINT update_failed_has_reason CHECK ((state = 'failed') = (failure IS NOT NULL)),
+    CONSTRAINT update_decided_has_time  CHECK ((state IN ('done', 'failed')) = (decided_at IS NOT NULL)),
+    CONSTRAINT update_patch_is_sent     CHECK (patch_until IS NULL OR patches > 0)
+);
+
+CREATE TRIGGER update_transition BEFORE UPDATE ON minigroup_update
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
+        'requested to running', 'requested to failed', 'running to done', 'running to failed');
+
+-- +goose StatementBegin
+CREATE FUNCTION note_followed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE minigroup_update SET followed = true WHERE class_id = NEW.class_id AND number < NEW.number AND NOT followed;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- A comparison, which asks for nothing, is not shown, nor is a failure that its caller received at once.
+CREATE TRIGGER update_followed AFTER UPDATE ON minigroup_update
+    FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state IN ('done', 'failed') AND NEW.requested <> '{}' AND
+        (NEW.announced OR NEW.state <> 'failed' OR NEW.failure->>'kind' <> 'precondition_failed'))
+    EXECUTE FUNCTION note_followed();
+
+-- A class has at most one update that is running.
+CREATE UNIQUE INDEX update_one_running ON minigroup_update (class_id) WHERE state = 'running';
+-- The updates of a class, the latest first.
+CREATE INDEX update_last ON minigroup_update (class_id, number DESC);
+-- For the sweeper: updates whose run may be gone.
+CREATE INDEX update_open ON minigroup_update (requested_at) WHERE state IN ('requested', 'running');
+CREATE INDEX update_to_compare ON minigroup_update (compare_at) WHERE compare_at IS NOT NULL;
+CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE compare_at IS NULL AND (followed OR requested = '{}');
+
+
+-- ─── Callers and subscribers ─────────────────────────────────────────────────────────────────────────────────────────
+
+-- What this service is to publish. A row is deleted when the broker has taken it.
+CREATE TABLE outbox (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    audience   text        NOT NULL,
+    label      text        NOT NULL,
+    payload    jsonb       NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Values that accounts keep for themselves, by key. An account is the sub and aud of a token.
+CREATE TABLE account (
+    audience   text        NOT NULL,
+    label      text        NOT NULL,
+    properties jsonb       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+
+    PRIMARY KEY (audience, label),
+    CONSTRAINT account_properties_object CHECK (jsonb_typeof(properties) = 'object')
+);
+
+-- A request that came with an Idempotency-Key, written before its saga starts and deleted after a day.
+CREATE TABLE idempotency_key (
+    -- A hash of the account and the key: either may be long, and neither is needed here.
+    id          text        PRIMARY KEY,
+    -- Of the route and the body that the key first came with.
+    fingerprint text        NOT NULL,
+    -- The first final answer: its status, headers and body. Null while there is none.
+    status      smallint,
+    location    text,
+    etag        text,
+    body        bytea,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT idempotency_answer_is_whole     CHECK ((status IS NULL) = (body IS NULL)),
+    CONSTRAINT idempotency_headers_have_answer CHECK (status IS NOT NULL OR (location IS NULL AND etag IS NULL))
+);
+
+CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
+
+-- +goose Down
+DROP TABLE idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
+    announced_room, room_attempt, minigroup;
+DROP FUNCTION note_followed, count_revision, check_transition;
