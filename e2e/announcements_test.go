@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -155,6 +158,13 @@ func TestCreatesWhoseRepliesAreLostLeaveNoRoom(t *testing.T) {
 
 func TestCreatesWhoseRepliesAreLostWhileTheBrokerIsAwayLeaveNoRoom(t *testing.T) {
 	listening(t)
+	eventually(t, func() error { // the broker keeps the worker's subscriptions, for events that come before the worker is back
+		kept, err := os.ReadFile(filepath.Join(sut.dir, "mosquitto", "mosquitto.db"))
+		if err == nil && !bytes.Contains(kept, []byte("apps/"+sut.cfg.MQTT.ConferenceAccount+"/api/v1/audiences/+/events")) {
+			err = errors.New("the worker's subscriptions are not on disk")
+		}
+		return err
+	})
 	if err := sut.broker.Kill(); err != nil {
 		t.Fatal(err)
 	}

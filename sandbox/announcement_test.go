@@ -131,11 +131,9 @@ func next(t *testing.T, heard <-chan sandboxclient.Announcement) sandboxclient.A
 func TestWhatIsAnnounced(t *testing.T) {
 	t.Run("over the broker of this package", func(t *testing.T) { testWhatIsAnnounced(t, startBroker(t).URL()) })
 	t.Run("over mosquitto", func(t *testing.T) {
-		port, err := stack.FreePort()
-		if err != nil {
-			t.Fatal(err)
+		options := stack.MosquittoOptions{
+			Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: freePort(t), Log: filepath.Join(t.TempDir(), "log"),
 		}
-		options := stack.MosquittoOptions{Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: port, Log: filepath.Join(t.TempDir(), "log")}
 		mosquitto, err := stack.StartMosquitto(t.Context(), options)
 		if err != nil {
 			t.Fatal(err)

@@ -1,21 +1,15 @@
 package sandbox_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +17,7 @@ import (
 
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
+	"minigroups/stack"
 )
 
 const (
@@ -203,68 +198,28 @@ func post(t *testing.T, url, body string) *http.Response {
 	return resp
 }
 
-// The gateway starts in a tenth of the time without these.
-const (
-	otherPlugins = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,libjanus_nosip.so,libjanus_recordplay.so," +
-		"libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so"
-	otherTransports = "libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so,libjanus_websockets.so"
-)
-
 // startRealJanus runs the installed gateway until the test ends and returns the base URL of its Admin API.
 func startRealJanus(t *testing.T) string {
 	t.Helper()
-	binary, err := exec.LookPath("janus")
+	dir := t.TempDir()
+	gateway, err := stack.StartJanus(t.Context(), stack.JanusOptions{
+		Dir: filepath.Join(dir, "etc"), Port: freePort(t), AdminPort: freePort(t),
+		AdminSecret: janusSecret, AdminKey: janusKey, Log: filepath.Join(dir, "log"),
+	})
 	if err != nil {
-		t.Fatal("this test compares the stand-in with the real gateway; install janus (Debian, Ubuntu: apt-get install janus)")
-	}
-	dir, public, admin := t.TempDir(), freePort(t), freePort(t)
-	for name, content := range map[string]string{
-		"janus.jcfg":                  fmt.Sprintf("general: {\n admin_secret = %q\n}\nplugins: { disable = %q }\ntransports: { disable = %q }\n", janusSecret, otherPlugins, otherTransports),
-		"janus.transport.http.jcfg":   fmt.Sprintf("general: {\n http = true\n port = %d\n ip = \"127.0.0.1\"\n}\nadmin: {\n admin_http = true\n admin_port = %d\n admin_ip = \"127.0.0.1\"\n}\n", public, admin),
-		"janus.plugin.videoroom.jcfg": fmt.Sprintf("general: {\n admin_key = %q\n string_ids = true\n}\n", janusKey),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var log bytes.Buffer
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, "-F", dir, "-o")
-	cmd.Dir = dir // some plugins make folders where they are started
-	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = cmd.Wait() }()
-	t.Cleanup(func() { cancel(); <-ended })
-	base := fmt.Sprintf("http://127.0.0.1:%d", admin)
-	eventually(t, "janus answers", func() bool {
-		select {
-		case <-ended:
-			t.Fatalf("janus ended:\n%s", log.String())
-		default:
-		}
-		resp, err := http.Get(base + "/admin/info")
-		if err != nil {
-			return false
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		return resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
-	})
-	return base
+	t.Cleanup(func() { _ = gateway.Kill() })
+	return strings.TrimSuffix(gateway.AdminURL(), "/admin")
 }
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := stack.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // eventually polls until the condition holds.

@@ -12,24 +12,20 @@ import (
 
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
-	"minigroups/stack"
 )
 
 // line leads from an address of its own to a broker, while it is up.
 type line struct {
 	address, broker string
 	listener        net.Listener
+	accepting       sync.WaitGroup
 	mu              sync.Mutex
 	connections     []net.Conn
 }
 
 func layLine(t *testing.T, broker *sandbox.Broker) *line {
 	t.Helper()
-	port, err := stack.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &line{address: fmt.Sprintf("127.0.0.1:%d", port), broker: broker.Address()}
+	l := &line{address: fmt.Sprintf("127.0.0.1:%d", freePort(t)), broker: broker.Address()}
 	t.Cleanup(l.cut)
 	return l
 }
@@ -41,7 +37,7 @@ func (l *line) up(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.listener = listener
-	go func() {
+	l.accepting.Go(func() {
 		for {
 			near, err := listener.Accept()
 			if err != nil {
@@ -58,13 +54,14 @@ func (l *line) up(t *testing.T) {
 			go func() { _, _ = io.Copy(near, far) }()
 			go func() { _, _ = io.Copy(far, near) }()
 		}
-	}()
+	})
 }
 
 func (l *line) cut() {
 	if l.listener != nil {
 		_ = l.listener.Close()
 	}
+	l.accepting.Wait() // a connection that is just accepted is to be cut, too
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, connection := range l.connections {

@@ -63,8 +63,8 @@ func (u *Upstream) after(kind string, answer http.HandlerFunc) http.HandlerFunc 
 		if delay := time.Duration(u.delay.Load()); delay > 0 {
 			time.Sleep(delay)
 		}
+		u.calls[kind].Add(1) // before the answer: who has received it may look at the count
 		answer(w, r)
-		u.calls[kind].Add(1)
 	}
 }
 
@@ -77,7 +77,7 @@ func (u *Upstream) setDelay(w http.ResponseWriter, r *http.Request) {
 	u.delay.Store(int64(delay))
 }
 
-// Calls is how many calls of each kind were answered.
+// Calls is how many calls of each kind have come.
 func (u *Upstream) Calls() map[string]int64 {
 	counts := map[string]int64{}
 	for kind, n := range u.calls {

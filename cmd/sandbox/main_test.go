@@ -109,7 +109,7 @@ func TestServes(t *testing.T) {
 	})
 	t.Run("it ends although a request hangs", func(t *testing.T) {
 		addresses, stop := start(t, args)
-		if err := sandboxclient.SetFaults(t.Context(), addresses["janus-admin"], sandbox.Fault{Operation: "any", Do: "hang"}); err != nil {
+		if err := sandboxclient.SetFaults(t.Context(), addresses["janus-admin"], sandbox.Fault{Operation: "any", Do: "hang", Times: 1}); err != nil {
 			t.Fatal(err)
 		}
 		conn, err := net.Dial("tcp", strings.TrimPrefix(addresses["janus-admin"], "http://"))
@@ -120,6 +120,12 @@ func TestServes(t *testing.T) {
 		body := `{"janus":"message_plugin","transaction":"x","admin_secret":"top-secret","plugin":"janus.plugin.videoroom","request":{"request":"list"}}`
 		if _, err := fmt.Fprintf(conn, "POST /admin HTTP/1.1\r\nHost: janus\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
 			t.Fatal(err)
+		}
+		for faults, deadline := "", time.Now().Add(10*time.Second); !strings.Contains(faults, `"remaining":0`); {
+			if time.Now().After(deadline) {
+				t.Fatalf("the request does not hang: %s", faults)
+			}
+			_, faults = request(t, http.MethodGet, addresses["janus-admin"]+"/sandbox/faults", "", "")
 		}
 		if err := stop(); err != nil {
 			t.Errorf("stopped with %v", err)
