@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/valyala/fasthttp"
 
@@ -43,8 +44,10 @@ func (b *bench) withoutTemporal(t task, of func(context.Context) (*system, error
 			return nil, err
 		}
 		s.thaw()
+		if err := s.temporal.Freeze(); err != nil {
+			return nil, err
+		}
 		s.cutOff = true
-		s.temporal.Freeze()
 		crowd := load.Crowd{Clients: 64, For: b.length.warmUp + b.length.window, Work: creates(upstream.Usual)}
 		over := make(chan *load.Answers, 1)
 		go func() { over <- crowd.Run(ctx, s.target) }()
@@ -52,7 +55,7 @@ func (b *bench) withoutTemporal(t task, of func(context.Context) (*system, error
 		s.cutOff = false
 		s.thaw() // the creates that still wait are to be answered
 		answers := <-over
-		s.freeze()
+		err = errors.Join(err, s.freeze())
 		if err == nil && answers.FirstFailure != "" {
 			samples[0].Failure = "of the creates: " + answers.FirstFailure
 		}

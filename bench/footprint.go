@@ -49,7 +49,7 @@ func (b *bench) footprints(ctx context.Context, s *system, file string, idle, lo
 			err = errors.Join(err, p.Stop(ctx))
 		}
 		s.processes = nil
-		s.freeze()
+		err = errors.Join(err, s.freeze())
 	}()
 	for _, program := range []string{"worker", "api"} {
 		binary, err := os.Stat(filepath.Join(b.world.bin, program))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,9 +106,9 @@ func (b *bench) sweeps(cell report.Cell, of func(context.Context) (*system, erro
 		cells:   []report.Cell{cell},
 		takes:   b.length.window,
 		prepare: func(ctx context.Context) (err error) { s, err = of(ctx); return err },
-		run: func(ctx context.Context) ([]report.Sample, error) {
+		run: func(ctx context.Context) (samples []report.Sample, err error) {
 			s.thaw()
-			defer s.freeze()
+			defer func() { err = errors.Join(err, s.freeze()) }()
 			c, err := client.DialContext(ctx, client.Options{HostPort: s.temporal.Address(), Logger: quiet{}})
 			if err != nil {
 				return nil, err

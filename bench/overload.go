@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,9 +29,9 @@ func (b *bench) overload() []task {
 		cell := report.Cell{Group: report.Overload, Subject: report.Product, Work: work, Clients: clients}
 		return task{
 			cells: []report.Cell{cell}, takes: 2 * during, prepare: prepare, rounds: 1,
-			run: func(ctx context.Context) ([]report.Sample, error) {
+			run: func(ctx context.Context) (samples []report.Sample, err error) {
 				s.thaw()
-				defer s.freeze()
+				defer func() { err = errors.Join(err, s.freeze()) }()
 				values, failure, err := b.overloaded(ctx, s, load)
 				return []report.Sample{{Cell: cell, Values: values, Failure: failure}}, err
 			},

@@ -25,13 +25,16 @@ type system struct {
 }
 
 // freeze stops the processes and Temporal in their tracks, so that they take nothing from what is measured next.
-func (s *system) freeze() {
+func (s *system) freeze() error {
 	for _, p := range s.processes {
-		p.Freeze()
+		if err := p.Freeze(); err != nil {
+			return err
+		}
 	}
 	if s.temporal != nil && !s.restless {
-		s.temporal.Freeze()
+		return s.temporal.Freeze()
 	}
+	return nil
 }
 
 func (s *system) thaw() {
@@ -56,7 +59,9 @@ func (w *world) system(ctx context.Context, name string, start func(context.Cont
 	if err := start(ctx, s); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	s.freeze()
+	if err := s.freeze(); err != nil {
+		return nil, err
+	}
 	w.systems[name] = s
 	return s, nil
 }
@@ -123,15 +128,7 @@ func (w *world) runToEnd(ctx context.Context, name, program string, args ...stri
 	if err != nil {
 		return err
 	}
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
-		_ = p.Kill()
-	}
-	if err := p.Err(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, strings.Join(p.Tail(), "\n"))
-	}
-	return nil
+	return p.Wait(ctx)
 }
 
 // rival is one of those of package rivals, on Temporal of a kind where it needs one.

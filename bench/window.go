@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -47,18 +48,18 @@ func (b *bench) window(cell report.Cell, want int, subject func(context.Context)
 				return err
 			}
 			s.thaw()
-			defer s.freeze()
+			defer func() { err = errors.Join(err, s.freeze()) }()
 			requests, err = work(ctx, s)
 			return err
 		},
-		run: func(ctx context.Context) ([]report.Sample, error) {
+		run: func(ctx context.Context) (samples []report.Sample, err error) {
 			s.thaw()
-			defer s.freeze()
+			defer func() { err = errors.Join(err, s.freeze()) }()
 			if err := b.world.delay(ctx, time.Duration(cell.DelayMS)*time.Millisecond); err != nil {
 				return nil, err
 			}
 			sample := report.Sample{Cell: cell}
-			err := b.world.measure(ctx, s, load.Closed{Clients: cell.Clients, WarmUp: b.length.warmUp, Window: b.length.window, Work: requests, Want: want}, &sample)
+			err = b.world.measure(ctx, s, load.Closed{Clients: cell.Clients, WarmUp: b.length.warmUp, Window: b.length.window, Work: requests, Want: want}, &sample)
 			return []report.Sample{sample}, err
 		},
 	}

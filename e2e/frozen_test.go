@@ -13,6 +13,18 @@ import (
 
 // Processes that stop in their tracks and go on later, with what they knew then.
 
+// freeze freezes a process until it is thawed, or the test ends.
+func freeze(t testing.TB, p interface {
+	Freeze() error
+	Thaw()
+}) {
+	t.Helper()
+	t.Cleanup(p.Thaw)
+	if err := p.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestACancelBeforeBegin(t *testing.T) {
 	c := newClass(t)
 	if err := sut.worker.Kill(); err != nil {
@@ -50,8 +62,7 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 	ready, inTime1 := begin()
 	failed, inTime2 := begin()
 	other, inTime3 := begin()
-	sut.worker.Freeze()
-	defer sut.worker.Thaw()
+	freeze(t, sut.worker)
 	classes := []*class{ready, failed, other}
 	for _, c := range classes {
 		if len(c.rooms(sut.conference)) != 0 {
@@ -109,8 +120,7 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 
 func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
 	c := newClass(t)
-	sut.janus.Freeze()
-	defer sut.janus.Thaw()
+	freeze(t, sut.janus)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error {
 		if c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND doubtful`) == 0 {

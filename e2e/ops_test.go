@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/sandbox"
+	"minigroups/stack"
 )
 
 // said is what the operators' program said, and how it ended.
@@ -186,10 +187,12 @@ func TestACampaignOfRetries(t *testing.T) {
 		})
 	}
 	reaches(5)
-	signal(syscall.SIGSTOP)
+	if err := stack.Freeze(first.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
 	ofThePage.retry().want(t, http.StatusOK) // meanwhile, by somebody else
 	before := ofThePage.run()
-	signal(syscall.SIGCONT)
+	stack.Thaw(first.Process.Pid)
 	reaches(110)
 	signal(syscall.SIGINT)
 	err := first.Wait()

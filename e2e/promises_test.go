@@ -242,9 +242,9 @@ func TestARefusedUpdateChangesNothing(t *testing.T) {
 func TestReadsWorkWhileEverythingElseIsAway(t *testing.T) {
 	c := newClass(t)
 	r := c.post().want(t, http.StatusCreated)
-	sut.temporal.Freeze()
-	sut.sandbox.Freeze()
-	sut.janus.Freeze()
+	freeze(t, sut.temporal)
+	freeze(t, sut.sandbox)
+	freeze(t, sut.janus)
 	got := c.get()
 	refused := newClass(t)
 	answer := refused.post()

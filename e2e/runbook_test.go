@@ -153,8 +153,7 @@ var sections = map[string]section{
 	"A gateway is down": {
 		appear: func(s *symptom) {
 			s.env["GATEWAY"] = "janus-1"
-			sut.janus.Freeze()
-			s.Cleanup(sut.janus.Thaw)
+			freeze(s, sut.janus)
 			s.awaits(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND away_since IS NOT NULL`, 1, workflows.ScheduleGateways)
 		},
 		settle: func(*symptom) { sut.janus.Thaw() },
@@ -188,13 +187,13 @@ var sections = map[string]section{
 		shows:  []string{"$SCOPE"},
 	},
 	"Temporal is down": {
-		appear: func(s *symptom) { sut.temporal.Freeze(); s.Cleanup(sut.temporal.Thaw) },
+		appear: func(s *symptom) { freeze(s, sut.temporal) },
 		settle: func(*symptom) { sut.temporal.Thaw() },
 		well:   func(s *symptom) { s.class().post().want(s, http.StatusCreated) },
 		shows:  []string{"unreachable"},
 	},
 	"Postgres is down": {
-		appear: func(s *symptom) { s.stuck(sut.event); sut.postgres.Freeze(); s.Cleanup(sut.postgres.Thaw) },
+		appear: func(s *symptom) { s.stuck(sut.event); freeze(s, sut.postgres) },
 		settle: func(s *symptom) { sut.postgres.Thaw(); s.heal(); s.healed() },
 		shows:  []string{"$WORKFLOW_ID"},
 	},

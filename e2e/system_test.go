@@ -182,14 +182,7 @@ func (s *system) migrate(ctx context.Context, configFile string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-migrate.Done():
-	case <-ctx.Done():
-	}
-	if err := migrate.Err(); err != nil {
-		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
-	}
-	return nil
+	return migrate.Wait(ctx)
 }
 
 func (s *system) startJanus(ctx context.Context) error {

@@ -55,7 +55,9 @@ func TestEnding(t *testing.T) {
 		w := listen(t, options(t, broker.URL(), b))
 		id := join(t, broker.URL()).makes(t)
 		await(t, "it is taken", func() bool { return b.has(id) })
-		broker.Freeze()
+		if err := broker.Freeze(); err != nil {
+			t.Fatal(err)
+		}
 		defer broker.Thaw()
 		w.stop()
 	})

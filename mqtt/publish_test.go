@@ -110,7 +110,9 @@ func TestTelling(t *testing.T) {
 		broker := startMosquitto(t, mosquittoOptions(t))
 		b := newBook()
 		w := listen(t, options(t, broker.URL(), b))
-		broker.Freeze()
+		if err := broker.Freeze(); err != nil {
+			t.Fatal(err)
+		}
 		b.with(func(b *book) { b.outbox = append(b.outbox, stop(audience, "math"), stop(audience, "art")) })
 		await(t, "it is not told", func() bool { return b.refused() > 0 })
 		if n := w.of("told minigroup.stop"); n > 0 {

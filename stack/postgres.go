@@ -139,26 +139,24 @@ func startTemporary(ctx context.Context, options PostgresOptions) (*Postgres, er
 
 // Stop is Process.Stop; a temporary cluster is removed.
 func (p *Postgres) Stop(ctx context.Context) error {
-	p.Thaw()
 	return errors.Join(p.Process.Stop(ctx), p.discard())
 }
 
-// Kill is Process.Kill; a temporary cluster is removed.
+// Kill is Process.Kill, and waits until the server's children have ended, too: each is in a group of its own and ends
+// when it notices that the server is gone. A temporary cluster is removed.
 func (p *Postgres) Kill() error {
-	return errors.Join(p.Process.Kill(), p.discard())
-}
-
-// Freeze stops the server and all its children, which are no part of its group.
-func (p *Postgres) Freeze() { p.signalAll(syscall.SIGSTOP) }
-
-// Thaw lets a frozen server go on.
-func (p *Postgres) Thaw() { p.signalAll(syscall.SIGCONT) }
-
-func (p *Postgres) signalAll(s syscall.Signal) {
-	p.signal(s)
-	for _, child := range childrenOf(p.PID()) {
-		_ = syscall.Kill(child, s)
+	if p.ended() {
+		return p.discard()
 	}
+	children := familyOf(p.PID())[1:]
+	err := p.Process.Kill()
+	for _, child := range children {
+		_ = syscall.Kill(child.pid, syscall.SIGCONT) // a frozen one notices nothing
+	}
+	if left := awaitEnd(killPatience, func() []member { return children }); len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("kill %s: its children %v are still there", p.name, left))
+	}
+	return errors.Join(err, p.discard())
 }
 
 func (p *Postgres) discard() error {

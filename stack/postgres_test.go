@@ -107,7 +107,9 @@ func TestPostgres(t *testing.T) {
 		}
 		defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 		answered := make(chan error, 1)
-		p.Freeze()
+		if err := p.Freeze(); err != nil {
+			t.Fatal(err)
+		}
 		go func() {
 			var one int
 			answered <- conn.QueryRow(t.Context(), `SELECT 1`).Scan(&one)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,8 @@ import (
 const (
 	// stopPatience bounds a gentle end where the caller's context does not.
 	stopPatience = 30 * time.Second
-	// killPatience bounds the wait for a process that was sent SIGKILL.
-	killPatience = 10 * time.Second
+	// killPatience bounds the wait for a process that was sent SIGKILL, and groupTimeout that for the rest of its group.
+	killPatience, groupTimeout = 10 * time.Second, 5 * time.Second
 	// probeEvery is how often a starting process is asked whether it serves.
 	probeEvery = 50 * time.Millisecond
 	// tailBytes and tailLines bound what an error shows of a log.
@@ -106,8 +107,12 @@ func start(ctx context.Context, s spec) (*Process, error) {
 			return
 		}
 		p.err = cmd.Wait()
-		// Whatever it had started and left behind ends with it.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		// What it started and left running in its group ends with it.
+		group := cmd.Process.Pid
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+		awaitEnd(groupTimeout, func() []member {
+			return processes(func(m member) bool { return m.group == group })
+		})
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
@@ -125,17 +130,38 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // LogPath returns the file that gets what it prints.
 func (p *Process) LogPath() string { return p.log }
 
-// Done is closed when the process has ended.
+// Done is closed when the process and its group have ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Err returns how the process ended: nil while it runs and after exit status 0.
 func (p *Process) Err() error {
+	if p.ended() {
+		return p.err
+	}
+	return nil
+}
+
+func (p *Process) ended() bool {
 	select {
 	case <-p.done:
-		return p.err
+		return true
 	default:
-		return nil
+		return false
 	}
+}
+
+// Wait waits until the process has ended by itself and returns how, with the end of its log if it failed. When ctx ends
+// first, the process is killed and the error says so.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("%s was killed before it had ended: %w", p.name, ctx.Err()), p.Kill())
+	}
+	if p.err != nil {
+		return p.withLog(fmt.Errorf("%s: %w", p.name, p.err))
+	}
+	return nil
 }
 
 // Stop asks the process to end and waits. When ctx ends first, its whole group
@@ -149,8 +175,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	// The leader alone: one that ends gently ends its own children gently.
 	_ = p.cmd.Process.Signal(p.gentle)
-	// A frozen process hears it only when it goes on.
-	p.signal(syscall.SIGCONT)
+	p.Thaw() // a frozen process receives the signal only when it continues
 	select {
 	case <-p.done:
 		return nil
@@ -162,9 +187,12 @@ func (p *Process) Stop(ctx context.Context) error {
 	return fmt.Errorf("stop %s: it did not end by itself and was killed", p.name)
 }
 
-// Kill ends the process and its group with SIGKILL and waits until it is gone.
+// Kill ends the process and its group with SIGKILL and waits until they have ended.
 func (p *Process) Kill() error {
-	p.signal(syscall.SIGKILL)
+	if p.ended() { // its id may belong to another process by now
+		return nil
+	}
+	_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
 	select {
 	case <-p.done:
 		return nil
@@ -172,13 +200,6 @@ func (p *Process) Kill() error {
 		return fmt.Errorf("kill %s: process %d is still there", p.name, p.PID())
 	}
 }
-
-// Freeze stops the process and its group in their tracks (SIGSTOP), as a machine
-// without CPU would.
-func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
-
-// Thaw lets a frozen process go on.
-func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
 
 // Tail returns the last lines of the log, at most 15.
 func (p *Process) Tail() []string {
@@ -193,16 +214,6 @@ func (p *Process) Tail() []string {
 	text, _ := io.ReadAll(io.LimitReader(f, tailBytes))
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 	return lines[max(0, len(lines)-tailLines):]
-}
-
-// signal reaches the whole group, unless it is gone: its number may be somebody
-// else's by then.
-func (p *Process) signal(s syscall.Signal) {
-	select {
-	case <-p.done:
-	default:
-		_ = syscall.Kill(-p.PID(), s)
-	}
 }
 
 // Await asks probe until it is content. A process that ends before that is an
@@ -225,15 +236,16 @@ func (p *Process) Await(ctx context.Context, limit time.Duration, probe func(con
 		}
 		select {
 		case <-p.done:
-			return p.failed(errors.Join(errors.New("it ended while starting"), p.err))
+			return p.withLog(fmt.Errorf("start %s: it ended while starting: %w", p.name, cmp.Or(p.err, errors.New("exit status 0"))))
 		case <-ctx.Done():
 			_ = p.Kill()
-			return p.failed(fmt.Errorf("it does not serve: %w", last))
+			return p.withLog(fmt.Errorf("start %s: it does not serve: %w", p.name, last))
 		case <-tick.C:
 		}
 	}
 }
 
-func (p *Process) failed(err error) error {
-	return fmt.Errorf("start %s: %w\n%s\n(log: %s)", p.name, err, strings.Join(p.Tail(), "\n"), p.log)
+// withLog adds the end of the log to an error.
+func (p *Process) withLog(err error) error {
+	return fmt.Errorf("%w\n%s\n(log: %s)", err, strings.Join(p.Tail(), "\n"), p.log)
 }

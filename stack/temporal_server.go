@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	enums "go.temporal.io/api/enums/v1"
@@ -183,13 +182,8 @@ func (o TemporalServerOptions) schemaTool(ctx context.Context, database string, 
 	if err != nil {
 		return err
 	}
-	select {
-	case <-tool.Done():
-	case <-ctx.Done():
-		_ = tool.Kill()
-	}
-	if err := tool.Err(); err != nil {
-		return fmt.Errorf("bring up the schema of %s: %w\n%s", database, err, strings.Join(tool.Tail(), "\n"))
+	if err := tool.Wait(ctx); err != nil {
+		return fmt.Errorf("bring up the schema of %s: %w", database, err)
 	}
 	return nil
 }

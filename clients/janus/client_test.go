@@ -317,7 +317,9 @@ func TestReserveOnAGatewayThatDies(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	process.Freeze()
+	if err := process.Freeze(); err != nil {
+		t.Fatal(err)
+	}
 	failed := failure(t, client.Reserve(bounded(t, 100*time.Millisecond), backend, id, 8, description))
 	if verdict(failed) != "maybe done" || !errors.Is(failed, context.DeadlineExceeded) {
 		t.Errorf("a gateway that is silent: %+v", failed)

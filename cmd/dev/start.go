@@ -166,15 +166,7 @@ func (s *system) migrate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, migrateWithin)
 	defer cancel()
-	select {
-	case <-process.Done():
-	case <-ctx.Done():
-		_ = process.Kill()
-	}
-	if err := process.Err(); err != nil {
-		return fmt.Errorf("migrate: %w\n%s\n(log: %s)", err, strings.Join(process.Tail(), "\n"), process.LogPath())
-	}
-	return nil
+	return process.Wait(ctx)
 }
 
 func (s *system) startWorkers(ctx context.Context) error {

@@ -59,10 +59,7 @@ func (w *world) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) 
 	case n < 20 && victim != w.sandbox: // their memory is the truth about rooms
 		return victim.Kill, length
 	case n < 38:
-		return func(ctx context.Context, d time.Duration) error {
-			victim.Freeze(ctx, d)
-			return nil
-		}, length
+		return victim.Freeze, length
 	case n < 42 && w.listens:
 		return w.hostGone(rnd), length
 	case n < 60:
@@ -148,9 +145,9 @@ func (w *world) forsake(worker *parts.Part) func(context.Context, time.Duration)
 				w.pull(short, "terminate", run, false)
 			}
 		}()
-		worker.Freeze(ctx, d)
+		err := worker.Freeze(ctx, d)
 		<-terminated
-		return nil
+		return err
 	}
 }
 

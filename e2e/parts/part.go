@@ -12,7 +12,7 @@ import (
 // Process is what a part runs as.
 type Process interface {
 	Kill() error
-	Freeze()
+	Freeze() error
 	Thaw()
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}
@@ -85,13 +85,16 @@ func (p *Part) again(ctx context.Context, how string, away time.Duration, end fu
 }
 
 // Freeze stops the process in its tracks for a while.
-func (p *Part) Freeze(ctx context.Context, away time.Duration) {
+func (p *Part) Freeze(ctx context.Context, away time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.faults.Begin(p.name, "freeze")()
-	p.process.Freeze()
+	if err := p.process.Freeze(); err != nil {
+		return err
+	}
 	Pause(ctx, away)
 	p.process.Thaw()
+	return nil
 }
 
 // Name is what it is called.

@@ -2,7 +2,6 @@ package parts
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -16,15 +15,7 @@ func Migrate(ctx context.Context, bin, configFile, log string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-migrate.Done():
-	case <-ctx.Done():
-		return migrate.Kill()
-	}
-	if err := migrate.Err(); err != nil {
-		return fmt.Errorf("migrate: %w: %v", err, migrate.Tail())
-	}
-	return nil
+	return migrate.Wait(ctx)
 }
 
 // FreeAddress is one of 127.0.0.1 on which nobody listens at this moment.
