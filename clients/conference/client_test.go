@@ -212,18 +212,34 @@ func TestPatchRoom(t *testing.T) {
 		patch      func(*standIn) minigroup.ConferencePatch
 		want, typ  string
 	}{
-		{"a closed room accepts no time", -20, -10, func(s *standIn) minigroup.ConferencePatch {
-			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(0), End: s.At(60)}}
-		}, clientstest.Refused, "room_closed"},
-		{"the end of a room cannot be removed", -20, 60, func(s *standIn) minigroup.ConferencePatch {
-			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(-20)}}
-		}, clientstest.Refused, "room_time_changing_forbidden"},
-		{"a time that ends before it starts is invalid", -20, 60, func(s *standIn) minigroup.ConferencePatch {
-			return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(5), End: s.At(3)}}
-		}, clientstest.Refused, "invalid_room_time"},
-		{"a host that is not an agent id is invalid", -20, 60, func(*standIn) minigroup.ConferencePatch {
-			return minigroup.ConferencePatch{Host: new("alice")}
-		}, clientstest.Refused, ""},
+		{
+			name: "a closed room accepts no time", start: -20, end: -10,
+			patch: func(s *standIn) minigroup.ConferencePatch {
+				return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(0), End: s.At(60)}}
+			},
+			want: clientstest.Refused, typ: "room_closed",
+		},
+		{
+			name: "the end of a room cannot be removed", start: -20, end: 60,
+			patch: func(s *standIn) minigroup.ConferencePatch {
+				return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(-20)}}
+			},
+			want: clientstest.Refused, typ: "room_time_changing_forbidden",
+		},
+		{
+			name: "a time that ends before it starts is invalid", start: -20, end: 60,
+			patch: func(s *standIn) minigroup.ConferencePatch {
+				return minigroup.ConferencePatch{Time: &minigroup.Window{Start: s.At(5), End: s.At(3)}}
+			},
+			want: clientstest.Refused, typ: "invalid_room_time",
+		},
+		{
+			name: "a host that is not an agent id is invalid", start: -20, end: 60,
+			patch: func(*standIn) minigroup.ConferencePatch {
+				return minigroup.ConferencePatch{Host: new("alice")}
+			},
+			want: clientstest.Refused,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := service.Start(t)

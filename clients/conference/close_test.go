@@ -49,12 +49,15 @@ func TestCloseRoom(t *testing.T) {
 		calls      []string
 		keepsStart bool
 	}{
-		{"has not opened and has no end", new(int64(3600)), nil, []string{post, patch}, false},
-		{"is open and has no end", new(int64(-10)), nil, []string{post}, true},
-		{"is open and has an end", new(int64(-10)), new(int64(3600)), []string{post}, true},
-		{"is open and has no bounds", nil, nil, []string{post}, true},
-		{"is open, has an end and no start", nil, new(int64(3600)), []string{post}, true},
-		{"is closed", new(int64(-20)), new(int64(-10)), []string{post}, true},
+		{name: "has not opened and has no end", start: new(int64(3600)), calls: []string{post, patch}},
+		{name: "is open and has no end", start: new(int64(-10)), calls: []string{post}, keepsStart: true},
+		{
+			name: "is open and has an end", start: new(int64(-10)), end: new(int64(3600)),
+			calls: []string{post}, keepsStart: true,
+		},
+		{name: "is open and has no bounds", calls: []string{post}, keepsStart: true},
+		{name: "is open, has an end and no start", end: new(int64(3600)), calls: []string{post}, keepsStart: true},
+		{name: "is closed", start: new(int64(-20)), end: new(int64(-10)), calls: []string{post}, keepsStart: true},
 	} {
 		t.Run("a room that "+test.name, func(t *testing.T) {
 			s, calls := startRecorded(t)

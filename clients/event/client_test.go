@@ -153,11 +153,11 @@ func TestCloseRoom(t *testing.T) {
 		start, end int64 // seconds from now; 0 = unbounded
 		keepsStart bool
 	}{
-		{"has not opened and has no end", 3600, 0, false},
-		{"has not opened and has an end", 3600, 7200, false},
-		{"is open and has no end", -10, 0, true},
-		{"is open and has an end", -10, 3600, true},
-		{"is closed", -20, -10, true},
+		{name: "has not opened and has no end", start: 3600},
+		{name: "has not opened and has an end", start: 3600, end: 7200},
+		{name: "is open and has no end", start: -10, keepsStart: true},
+		{name: "is open and has an end", start: -10, end: 3600, keepsStart: true},
+		{name: "is closed", start: -20, end: -10, keepsStart: true},
 	} {
 		t.Run("a room that "+test.name, func(t *testing.T) {
 			s := service.Start(t)

@@ -16,20 +16,21 @@ import (
 	"minigroups/minigroup"
 )
 
-// maxDescription bounds what a gateway is sent: it takes, and keeps, texts of any length.
+// maxDescription is the maximum length of a description in bytes. The gateway has no limit of its own.
 const maxDescription = 200
 
-// maxRounds bounds how often a room that vanishes between two requests is made again.
+// maxRounds bounds how often Reserve creates a room that is destroyed between its create and its edit.
 const maxRounds = 3
 
-// Config holds the secrets shared with the gateways, the same for all of them.
+// Config holds the secrets shared with the gateways. All gateways have the same.
 type Config struct {
-	AdminSecret string // of the Admin API
-	AdminKey    string // of the VideoRoom plugin; needed to make rooms
-	RoomKey     string // room secrets derive from it; known to us alone
+	AdminSecret string // for the Admin API
+	AdminKey    string // for the VideoRoom plugin: required to create and list rooms
+	RoomKey     string // the HMAC key of the rooms' secrets, known to this service only
 }
 
-// Client makes and removes rooms on any gateway.
+// Client creates, destroys and lists rooms on any gateway. It is safe for concurrent use. All its errors are
+// *minigroup.UpstreamError, and their Type is the gateway's error code.
 type Client struct {
 	config    Config
 	transport http.RoundTripper
@@ -40,12 +41,14 @@ func New(config Config, transport http.RoundTripper) *Client {
 	return &Client{config, transport}
 }
 
-// Reserve makes the room for this many slots, or changes it when it is there and ours; called twice it does the same
-// again. slots is at least 1; description has at most 200 bytes. The Type of an error is the gateway's error code; a room
-// of that id which is not ours is a refusal with Type 433.
-func (c *Client) Reserve(ctx context.Context, backend minigroup.Backend, room uuid.UUID, slots int32, description string) error {
+// Reserve creates the room with this number of slots, or changes it if it exists. Called twice it changes nothing. A
+// number of slots below 1 and a description above 200 bytes are Refused, and so is a room of that id with another owner
+// (Type 433).
+func (c *Client) Reserve(
+	ctx context.Context, backend minigroup.Backend, room uuid.UUID, slots int32, description string,
+) error {
 	g := c.gateway(backend, room, "reserve slots on "+backend.ID)
-	// The gateway stores numbers that it cannot hold as others, and texts of any length.
+	// The gateway does not refuse these: it stores another number, and a text of any length.
 	if slots < 1 {
 		return g.refuse(fmt.Sprintf("%d slots cannot be reserved", slots))
 	}
@@ -66,8 +69,8 @@ func (c *Client) Reserve(ctx context.Context, backend minigroup.Backend, room uu
 	return err
 }
 
-// Release removes the room; a room that is not there is removed: no error. Participants are disconnected. A room of that
-// id which is not ours is a refusal with Type 433.
+// Release destroys the room and disconnects its participants. Releasing a room that does not exist is not an error. A
+// room of that id with another owner is Refused (Type 433).
 func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uuid.UUID) error {
 	err := c.gateway(backend, room, "release slots on "+backend.ID).destroy(ctx)
 	if rest.ErrorType(err) == codeNoSuchRoom {
@@ -76,8 +79,8 @@ func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uu
 	return err
 }
 
-// Rooms lists the rooms on the gateway whose description begins with prefix and whose id is a uuid. They may be others'
-// all the same: only who can Release one has made it.
+// Rooms returns the rooms on the gateway whose description begins with prefix and whose id is a uuid. Another owner may
+// have created some of them: Release refuses those.
 func (c *Client) Rooms(ctx context.Context, backend minigroup.Backend, prefix string) ([]minigroup.GatewayRoom, error) {
 	listed, err := c.gateway(backend, uuid.Nil, "list rooms of "+backend.ID).list(ctx)
 	if err != nil {
@@ -122,28 +125,47 @@ func (c *Client) gateway(backend minigroup.Backend, room uuid.UUID, doing string
 	}
 }
 
+type createRequest struct {
+	Request     string `json:"request"`
+	Room        string `json:"room"`
+	Secret      string `json:"secret"`
+	AdminKey    string `json:"admin_key"`
+	IsPrivate   bool   `json:"is_private"`
+	Publishers  int32  `json:"publishers"`
+	Description string `json:"description"`
+}
+
 func (g gateway) create(ctx context.Context, slots int32, description string) error {
-	_, err := g.ask(ctx, "created", struct {
-		Request     string `json:"request"`
-		Room        string `json:"room"`
-		Secret      string `json:"secret"`
-		AdminKey    string `json:"admin_key"`
-		IsPrivate   bool   `json:"is_private"`
-		Publishers  int32  `json:"publishers"`
-		Description string `json:"description"`
-	}{"create", g.room, g.secret, g.adminKey, true, slots, description})
+	_, err := g.send(ctx, "created", createRequest{
+		Request:     "create",
+		Room:        g.room,
+		Secret:      g.secret,
+		AdminKey:    g.adminKey,
+		IsPrivate:   true,
+		Publishers:  slots,
+		Description: description,
+	})
 	return err
 }
 
-// edit is for a room that is there, so its errors are maybe done whatever became of the edit itself.
+type editRequest struct {
+	Request     string `json:"request"`
+	Room        string `json:"room"`
+	Secret      string `json:"secret"`
+	Publishers  int32  `json:"new_publishers"`
+	Description string `json:"new_description"`
+}
+
+// edit changes a room that the gateway has reported to exist. Its errors are therefore MaybeDone unless they are
+// Refused, even if the edit itself was not sent.
 func (g gateway) edit(ctx context.Context, slots int32, description string) error {
-	_, err := g.ask(ctx, "edited", struct {
-		Request     string `json:"request"`
-		Room        string `json:"room"`
-		Secret      string `json:"secret"`
-		Publishers  int32  `json:"new_publishers"`
-		Description string `json:"new_description"`
-	}{"edit", g.room, g.secret, slots, description})
+	_, err := g.send(ctx, "edited", editRequest{
+		Request:     "edit",
+		Room:        g.room,
+		Secret:      g.secret,
+		Publishers:  slots,
+		Description: description,
+	})
 	var failed *minigroup.UpstreamError
 	if errors.As(err, &failed) && !failed.Refused {
 		failed.MaybeDone = true
@@ -152,7 +174,7 @@ func (g gateway) edit(ctx context.Context, slots int32, description string) erro
 }
 
 func (g gateway) destroy(ctx context.Context) error {
-	_, err := g.ask(ctx, "destroyed", struct {
+	_, err := g.send(ctx, "destroyed", struct {
 		Request string `json:"request"`
 		Room    string `json:"room"`
 		Secret  string `json:"secret"`
@@ -161,9 +183,9 @@ func (g gateway) destroy(ctx context.Context) error {
 }
 
 func (g gateway) list(ctx context.Context) ([]listedRoom, error) {
-	reply, err := g.ask(ctx, "success", struct {
+	received, err := g.send(ctx, "success", struct {
 		Request  string `json:"request"`
 		AdminKey string `json:"admin_key"`
 	}{"list", g.adminKey})
-	return reply.Response.List, err
+	return received.Response.List, err
 }

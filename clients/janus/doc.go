@@ -1,7 +1,12 @@
-// Package janus reserves slots on Janus gateways: a reservation is a VideoRoom with as many publishers, named by the
-// reservation's id, made and removed over the Admin API without a session.
+// Package janus reserves slots on Janus gateways. A reservation is a VideoRoom whose name is the reservation's id and
+// whose number of publishers is the number of slots. Rooms are created and destroyed over the Admin API, without a
+// session.
 //
-// The room's secret is derived from its id, so whoever can edit or destroy it has made it. The gateway keeps rooms in
-// memory only, and carries out a request even when its client is gone, sometimes after a later one was answered: what is
-// MaybeDone has to be looked at again.
+// The rules were observed with Janus 1.1.2 and its VideoRoom plugin 0.0.9; the tests run against that gateway:
+//   - Every error of the gateway or the plugin has status 200 and a code, which becomes the error's Type.
+//   - A room's secret, derived here from its id, is required to edit or destroy it. A gateway that accepts the secret
+//     therefore has a room that this service created.
+//   - Rooms are kept in memory only; a restarted gateway has none.
+//   - The gateway executes a request even after its client has closed the connection, possibly after a later request
+//     was answered. A room may therefore appear after a call that was MaybeDone and a Release that found no room.
 package janus

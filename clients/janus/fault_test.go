@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/clients/clientstest"
 	"minigroups/clients/janus"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
@@ -23,44 +24,76 @@ func TestFaults(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		call      func(standIn, *janus.Client, context.Context, uuid.UUID) error
-		there     bool // before the call
-		fault     sandbox.Fault
+		operation sandbox.Operation
+		fault     sandbox.Effect
 		want, typ string
-		thereThen bool
+		remains   bool // the room exists after the call
 	}{
-		{"a create that is refused", reserve, false, sandbox.Fault{Operation: create, Do: sandbox.EffectRefuse}, "refused", "433", false},
-		{"a create that fails", reserve, false, sandbox.Fault{Operation: create, Do: sandbox.EffectFail}, "maybe done", "", false},
-		{"a create whose reply is lost", reserve, false, sandbox.Fault{Operation: create, Do: sandbox.EffectLoseReply}, "maybe done", "", true},
-		{"a create that hangs", reserve, false, sandbox.Fault{Operation: create, Do: sandbox.EffectHang}, "maybe done", "", false},
-		{"an edit that is refused", reserve, true, sandbox.Fault{Operation: update, Do: sandbox.EffectRefuse}, "refused", "433", true},
-		{"an edit that fails", reserve, true, sandbox.Fault{Operation: update, Do: sandbox.EffectFail}, "maybe done", "", true},
-		{"an edit whose reply is lost", reserve, true, sandbox.Fault{Operation: update, Do: sandbox.EffectLoseReply}, "maybe done", "", true},
-		{"a destroy that is refused", release, true, sandbox.Fault{Operation: closing, Do: sandbox.EffectRefuse}, "refused", "433", true},
-		{"a destroy that fails", release, true, sandbox.Fault{Operation: closing, Do: sandbox.EffectFail}, "maybe done", "", true},
-		{"a destroy whose reply is lost", release, true, sandbox.Fault{Operation: closing, Do: sandbox.EffectLoseReply}, "maybe done", "", false},
+		{
+			name: "a create that is refused", call: reserve, operation: create, fault: sandbox.EffectRefuse,
+			want: clientstest.Refused, typ: "433", remains: false,
+		},
+		{
+			name: "a create that fails", call: reserve, operation: create, fault: sandbox.EffectFail,
+			want: clientstest.MaybeDone, remains: false,
+		},
+		{
+			name: "a create whose reply is lost", call: reserve, operation: create, fault: sandbox.EffectLoseReply,
+			want: clientstest.MaybeDone, remains: true,
+		},
+		{
+			name: "a create that hangs", call: reserve, operation: create, fault: sandbox.EffectHang,
+			want: clientstest.MaybeDone, remains: false,
+		},
+		{
+			name: "an edit that is refused", call: reserve, operation: update, fault: sandbox.EffectRefuse,
+			want: clientstest.Refused, typ: "433", remains: true,
+		},
+		{
+			name: "an edit that fails", call: reserve, operation: update, fault: sandbox.EffectFail,
+			want: clientstest.MaybeDone, remains: true,
+		},
+		{
+			name: "an edit whose reply is lost", call: reserve, operation: update, fault: sandbox.EffectLoseReply,
+			want: clientstest.MaybeDone, remains: true,
+		},
+		{
+			name: "a destroy that is refused", call: release, operation: closing, fault: sandbox.EffectRefuse,
+			want: clientstest.Refused, typ: "433", remains: true,
+		},
+		{
+			name: "a destroy that fails", call: release, operation: closing, fault: sandbox.EffectFail,
+			want: clientstest.MaybeDone, remains: true,
+		},
+		{
+			name: "a destroy whose reply is lost", call: release, operation: closing, fault: sandbox.EffectLoseReply,
+			want: clientstest.MaybeDone, remains: false,
+		},
 	} {
 		t.Run(test.name+" is "+test.want, func(t *testing.T) {
 			s, client, id := startStandIn(t), newClient(t, config), uuid.New()
-			if test.there {
+			fault := sandbox.Fault{Operation: test.operation, Do: test.fault}
+			if test.operation != create {
 				if err := reserve(s, client, bounded(t, 10*time.Second), id); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := sandboxclient.SetFaults(t.Context(), s.url, test.fault); err != nil {
+			if err := sandboxclient.SetFaults(t.Context(), s.url, fault); err != nil {
 				t.Fatal(err)
 			}
 			ctx := bounded(t, 10*time.Second)
-			if test.fault.Do == sandbox.EffectHang {
+			if test.fault == sandbox.EffectHang {
 				ctx = bounded(t, 50*time.Millisecond)
 			}
-			if failed := failure(t, test.call(s, client, ctx, id)); verdict(failed) != test.want || failed.Type != test.typ {
-				t.Errorf("%s: %+v", verdict(failed), failed)
+			failed := failure(t, test.call(s, client, ctx, id))
+			if clientstest.Verdict(failed) != test.want || failed.Type != test.typ {
+				t.Errorf("%s: %+v", clientstest.Verdict(failed), failed)
 			}
 			if err := sandboxclient.ClearFaults(t.Context(), s.url); err != nil {
 				t.Fatal(err)
 			}
-			if there := len(list(t, s.backend)) == 1; there != test.thereThen {
-				t.Errorf("the room is there: %v", there)
+			if exists := len(list(t, s.backend)) == 1; exists != test.remains {
+				t.Errorf("the room exists: %v", exists)
 			}
 		})
 	}

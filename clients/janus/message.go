@@ -12,13 +12,16 @@ import (
 	"minigroups/minigroup"
 )
 
-// Error codes of the VideoRoom plugin, as they stand in an error's Type.
+// Error codes of the VideoRoom plugin, in the form of an error's Type.
 const (
 	codeNoSuchRoom = "426"
 	codeRoomExists = "427"
 )
 
-// message is a request to the plugin, wrapped for the Admin API.
+// replyLimit is the maximum size of a reply in bytes. A list has about 540 bytes for each room.
+const replyLimit = 64 << 20
+
+// message is the envelope in which the Admin API takes a request to a plugin.
 type message struct {
 	Janus       string `json:"janus"`
 	Plugin      string `json:"plugin"`
@@ -27,7 +30,8 @@ type message struct {
 	Request     any    `json:"request"`
 }
 
-// answer has room for an error of the gateway (Error) and one of its plugin (Response): both come as 200.
+// reply is the envelope of a reply. Error is an error of the gateway, Response the reply of the plugin, which may be an
+// error too.
 type reply struct {
 	Janus       string `json:"janus"`
 	Transaction string `json:"transaction"`
@@ -49,57 +53,63 @@ type listedRoom struct {
 	MaxPublishers int32  `json:"max_publishers"`
 }
 
-// ask sends one request to the plugin, wants this word back and returns the whole answer.
-func (g gateway) ask(ctx context.Context, want string, request any) (reply, error) {
-	sent := message{"message_plugin", "janus.plugin.videoroom", uuid.NewString(), g.adminSecret, request}
-	var reply reply
+// send sends one request to the plugin and returns the reply. It returns an error if the plugin's reply is not want.
+func (g gateway) send(ctx context.Context, want string, request any) (reply, error) {
+	sent := message{
+		Janus:       "message_plugin",
+		Plugin:      "janus.plugin.videoroom",
+		Transaction: uuid.NewString(),
+		AdminSecret: g.adminSecret,
+		Request:     request,
+	}
+	var received reply
 	err := g.rest.Do(ctx, rest.Call{
-		Doing:  g.doing,
-		Method: http.MethodPost,
-		Body:   sent,
-		Reply:  &reply,
-		Check:  func() error { return reply.check(sent.Transaction, want) },
-		// A list has about 540 bytes a room.
-		ReplyLimit: 64 << 20,
+		Doing:      g.doing,
+		Method:     http.MethodPost,
+		Body:       sent,
+		Reply:      &received,
+		Check:      func() error { return received.check(sent.Transaction, want) },
+		ReplyLimit: replyLimit,
 	})
 	switch {
 	case err != nil:
-		return reply, err
-	case reply.Janus == "error":
-		return reply, g.failure(reply.Error.Code, reply.Error.Reason)
-	case reply.Response.ErrorCode != 0:
-		return reply, g.failure(reply.Response.ErrorCode, reply.Response.Error)
+		return received, err
+	case received.Janus == "error":
+		return received, g.failure(received.Error.Code, received.Error.Reason)
+	case received.Response.ErrorCode != 0:
+		return received, g.failure(received.Response.ErrorCode, received.Response.Error)
 	default:
-		return reply, nil
+		return received, nil
 	}
 }
 
-// check finds what is neither an error of the gateway, nor one of its plugin, nor the word that was wanted.
-func (a reply) check(transaction, want string) error {
+// check returns an error for a reply that is neither an error of the gateway or the plugin, nor the reply that is
+// wanted.
+func (r reply) check(transaction, want string) error {
 	switch {
-	case a.Janus == "error": // comes without a transaction when the request could not be read
+	case r.Janus == "error": // has no transaction if the gateway could not parse the request
 		return nil
-	case a.Janus != "success":
-		return fmt.Errorf("janus says %q", a.Janus)
-	case a.Transaction != transaction:
-		return fmt.Errorf("it is of transaction %q", a.Transaction)
-	case a.Response.ErrorCode == 0 && a.Response.VideoRoom != want:
-		return fmt.Errorf("videoroom says %q instead of %q", a.Response.VideoRoom, want)
+	case r.Janus != "success":
+		return fmt.Errorf("janus is %q instead of %q", r.Janus, "success")
+	case r.Transaction != transaction:
+		return fmt.Errorf("it belongs to transaction %q", r.Transaction)
+	case r.Response.ErrorCode == 0 && r.Response.VideoRoom != want:
+		return fmt.Errorf("videoroom is %q instead of %q", r.Response.VideoRoom, want)
 	default:
 		return nil
 	}
 }
 
-// isRefusal tells a wrong secret or a request that is never taken from what may pass.
+// isRefusal reports whether a request that failed with this code fails again: its secret or its form is wrong.
 func isRefusal(code int) bool {
 	switch code {
-	case 403, // core: wrong secret
-		423, 429, 430, // plugin: unknown request, missing or wrong element
-		433, // plugin: wrong admin key, or a room that is not ours
-		467: // core: element of a wrong type
+	case 403, // gateway: wrong secret
+		423, 429, 430, // plugin: unknown request, missing or invalid element
+		433, // plugin: wrong admin key, or the room of another owner
+		467: // gateway: element of a wrong type
 		return true
 	}
-	return code >= 450 && code <= 460 // core: no such request, plugin or path, not JSON
+	return code >= 450 && code <= 460 // gateway: unknown request, plugin or path, or not JSON
 }
 
 func (g gateway) failure(code int, reason string) error {
@@ -115,6 +125,7 @@ func (g gateway) failure(code int, reason string) error {
 	}
 }
 
+// refuse returns an error for a request that was not sent.
 func (g gateway) refuse(detail string) error {
 	return &minigroup.UpstreamError{Upstream: g.rest.Upstream, Doing: g.doing, Detail: detail, Refused: true}
 }

@@ -27,13 +27,15 @@ func TestRooms(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// A name that is no uuid, as whoever else uses the gateway may choose.
-			ask(t, backend, map[string]any{"request": "create", "room": "lobby", "description": description, "admin_key": config.AdminKey}, &struct{}{})
+			// Another user of the gateway may create a room whose name is not a uuid.
+			send(t, backend, map[string]any{
+				"request": "create", "room": "lobby", "description": description, "admin_key": config.AdminKey,
+			}, &struct{}{})
 			rooms, err := client.Rooms(ctx, backend, "minigroup:")
 			if want := []minigroup.GatewayRoom{{ID: ours, Slots: 7}}; err != nil || !slices.Equal(rooms, want) {
 				t.Fatalf("got %v, %v; want %v", rooms, err, want)
 			}
-			t.Run("more of them than fit into a usual reply", func(t *testing.T) {
+			t.Run("lists more rooms than fit into the usual reply limit", func(t *testing.T) {
 				for range 2100 { // about 540 bytes each
 					if err := client.Reserve(ctx, backend, uuid.New(), 1, description); err != nil {
 						t.Fatal(err)
@@ -43,11 +45,12 @@ func TestRooms(t *testing.T) {
 					t.Fatalf("got %d rooms, %v", len(rooms), err)
 				}
 			})
-			t.Run("not with a wrong secret", func(t *testing.T) {
+			t.Run("refuses a wrong secret", func(t *testing.T) {
 				wrong := config
 				wrong.AdminSecret = "wrong-secret"
 				var refusal *minigroup.UpstreamError
-				if _, err := newClient(t, wrong).Rooms(ctx, backend, ""); !errors.As(err, &refusal) || !refusal.Refused || strings.Contains(err.Error(), wrong.AdminSecret) {
+				_, err := newClient(t, wrong).Rooms(ctx, backend, "")
+				if !errors.As(err, &refusal) || !refusal.Refused || strings.Contains(err.Error(), wrong.AdminSecret) {
 					t.Fatalf("got %v", err)
 				}
 			})
