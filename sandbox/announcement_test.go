@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -85,17 +86,16 @@ func dial(t *testing.T, brokerURL string) *sandbox.MQTTAnnouncer {
 	return announcer
 }
 
-func startBroker(t *testing.T) *sandbox.Broker {
+func startBroker(t *testing.T) *stack.Mosquitto {
 	t.Helper()
-	broker, err := sandbox.StartBroker("127.0.0.1:0")
+	options := stack.MosquittoOptions{
+		Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: freePort(t), Log: filepath.Join(t.TempDir(), "log"),
+	}
+	broker, err := stack.StartMosquitto(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := broker.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { _ = broker.Kill() })
 	return broker
 }
 
@@ -129,17 +129,21 @@ func next(t *testing.T, heard <-chan sandboxclient.Announcement) sandboxclient.A
 }
 
 func TestWhatIsAnnounced(t *testing.T) {
-	t.Run("over the broker of this package", func(t *testing.T) { testWhatIsAnnounced(t, startBroker(t).URL()) })
-	t.Run("over mosquitto", func(t *testing.T) {
-		options := stack.MosquittoOptions{
-			Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: freePort(t), Log: filepath.Join(t.TempDir(), "log"),
-		}
-		mosquitto, err := stack.StartMosquitto(t.Context(), options)
+	t.Run("over mosquitto", func(t *testing.T) { testWhatIsAnnounced(t, startBroker(t).URL()) })
+	t.Run("over the broker of make run", func(t *testing.T) {
+		binary, err := stack.BuildBroker(t.Context(), "..", io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = mosquitto.Kill() })
-		testWhatIsAnnounced(t, mosquitto.URL())
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+		broker, err := stack.StartBroker(t.Context(), stack.BrokerOptions{
+			Binary: binary, Address: address, Log: filepath.Join(t.TempDir(), "log"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = broker.Kill() })
+		testWhatIsAnnounced(t, "mqtt://"+address)
 	})
 }
 

@@ -1,7 +1,6 @@
 // Package sandbox holds stand-ins for the services that a minigroup is made of: event, conference, and the Janus
 // gateway. They answer over HTTP as the real services do, bugs and oddities included, keep what they were asked to make,
-// and can be told to misbehave. Event and conference announce over MQTT what becomes of their rooms; a broker for them is
-// here too.
+// and can be told to misbehave. Event and conference announce over MQTT what becomes of their rooms.
 //
 // The stand-ins for event and conference drop a request wherever it is when its client closes the connection, as the
 // real services do: a room may then exist that was neither answered nor announced. The stand-in for Janus does the

@@ -12,6 +12,7 @@ import (
 
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
+	"minigroups/stack"
 )
 
 // line leads from an address of its own to a broker, while it is up.
@@ -23,9 +24,9 @@ type line struct {
 	connections     []net.Conn
 }
 
-func layLine(t *testing.T, broker *sandbox.Broker) *line {
+func layLine(t *testing.T, broker *stack.Mosquitto) *line {
 	t.Helper()
-	l := &line{address: fmt.Sprintf("127.0.0.1:%d", freePort(t)), broker: broker.Address()}
+	l := &line{address: fmt.Sprintf("127.0.0.1:%d", freePort(t)), broker: strings.TrimPrefix(broker.URL(), "mqtt://")}
 	t.Cleanup(l.cut)
 	return l
 }
@@ -201,29 +202,4 @@ func expect(t *testing.T, heard <-chan sandboxclient.Announcement, from, to int)
 			t.Fatalf("heard %s instead of message %d", topic, i)
 		}
 	}
-}
-
-func TestBroker(t *testing.T) {
-	t.Run("on an address that is taken does not start", func(t *testing.T) {
-		if _, err := sandbox.StartBroker(startBroker(t).Address()); err == nil || !strings.Contains(err.Error(), "start broker") {
-			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("that is closed hangs up and is gone", func(t *testing.T) {
-		broker := startBroker(t)
-		heard, err := sandboxclient.Listen(t.Context(), broker.URL())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := broker.Close(); err != nil {
-			t.Error(err)
-		}
-		for range heard {
-			t.Error("it announces something")
-		}
-		if conn, err := net.Dial("tcp", broker.Address()); err == nil {
-			_ = conn.Close()
-			t.Error("it still listens")
-		}
-	})
 }

@@ -17,14 +17,30 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// tool is a program of the module in root/tools.
-type tool struct{ name, title, source string }
+// tool is a program of somebody else's that is built from the module in root/module.
+type tool struct{ module, name, title, source string }
 
 var (
-	temporalCLI    = tool{"temporal", "the Temporal CLI", "github.com/temporalio/cli/cmd/temporal"}
-	temporalServer = tool{"temporal-server", "Temporal's server", "go.temporal.io/server/cmd/server"}
-	temporalUI     = tool{"temporal-ui", "Temporal's UI", "github.com/temporalio/ui-server/v2/cmd/server"}
-	temporalSchema = tool{"temporal-sql-tool", "Temporal's schema tool", "go.temporal.io/server/cmd/tools/sql"}
+	temporalCLI = tool{
+		module: "tools", name: "temporal", title: "the Temporal CLI",
+		source: "github.com/temporalio/cli/cmd/temporal",
+	}
+	temporalServer = tool{
+		module: "tools", name: "temporal-server", title: "Temporal's server",
+		source: "go.temporal.io/server/cmd/server",
+	}
+	temporalUI = tool{
+		module: "tools", name: "temporal-ui", title: "Temporal's UI",
+		source: "github.com/temporalio/ui-server/v2/cmd/server",
+	}
+	temporalSchema = tool{
+		module: "tools", name: "temporal-sql-tool", title: "Temporal's schema tool",
+		source: "go.temporal.io/server/cmd/tools/sql",
+	}
+	mqttBroker = tool{
+		module: "tools/broker", name: "mqtt-broker", title: "the MQTT broker",
+		source: "github.com/mochi-mqtt/server/v2/cmd",
+	}
 )
 
 // BuildTemporal builds the Temporal CLI from the module in root/tools and
@@ -51,14 +67,20 @@ func BuildTemporalUI(ctx context.Context, root string, progress io.Writer) (stri
 	return temporalUI.build(ctx, root, progress)
 }
 
+// BuildBroker builds an MQTT broker from the module in root/tools/broker, as
+// BuildTemporal does, and returns the path of the binary.
+func BuildBroker(ctx context.Context, root string, progress io.Writer) (string, error) {
+	return mqttBroker.build(ctx, root, progress)
+}
+
 func (t tool) build(ctx context.Context, root string, progress io.Writer) (string, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
-	tools := filepath.Join(root, "tools")
+	module := filepath.Join(root, filepath.FromSlash(t.module))
 	binary := filepath.Join(root, ".tools", t.name)
-	fresh, err := newer(binary, filepath.Join(tools, "go.mod"), filepath.Join(tools, "go.sum"))
+	fresh, err := newer(binary, filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"))
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", t.title, err)
 	}
@@ -71,7 +93,7 @@ func (t tool) build(ctx context.Context, root string, progress io.Writer) (strin
 	// Built beside its place, so that an interrupted build leaves no half of it.
 	draft := fmt.Sprintf("%s.%d", binary, os.Getpid())
 	defer os.Remove(draft)
-	if err := goBuild(ctx, tools, draft, t.title, progress, nil, t.source); err != nil {
+	if err := goBuild(ctx, module, draft, t.title, progress, nil, t.source); err != nil {
 		return "", err
 	}
 	if err := os.Rename(draft, binary); err != nil {

@@ -50,21 +50,7 @@ func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, 
 		return nil, fmt.Errorf("start mosquitto: %w", err)
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Port))
-	// Whoever else listens there would be taken for ours.
-	if err := CheckPort(address, "mosquitto", "another port"); err != nil {
-		return nil, fmt.Errorf("start mosquitto: %w", err)
-	}
-	process, err := start(ctx, spec{name: "mosquitto", path: binary, args: []string{"-c", file}, log: options.Log})
-	if err != nil {
-		return nil, err
-	}
-	err = process.Await(ctx, mosquittoStart, func(context.Context) error {
-		conn, err := net.DialTimeout("tcp", address, answerWithin)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	process, err := startListener(ctx, spec{name: "mosquitto", path: binary, args: []string{"-c", file}, log: options.Log}, address, mosquittoStart)
 	if err != nil {
 		return nil, err
 	}

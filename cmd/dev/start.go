@@ -86,6 +86,22 @@ func (s *system) startTemporalServer(ctx context.Context) error {
 	return nil
 }
 
+// startBroker starts the broker on which our stand-ins publish, where none is configured.
+func (s *system) startBroker(ctx context.Context) error {
+	if !s.plan.broker {
+		return nil
+	}
+	s.say("starting an MQTT broker on %s", s.plan.cfg.Dev.BrokerListen)
+	broker, err := stack.StartBroker(ctx, stack.BrokerOptions{
+		Binary: s.broker, Address: s.plan.cfg.Dev.BrokerListen, Log: s.at.log("broker"),
+	})
+	if err != nil {
+		return err
+	}
+	s.keep(broker)
+	return nil
+}
+
 // startStandIns starts one process for the stand-ins that are ours.
 func (s *system) startStandIns(ctx context.Context) error {
 	cfg := s.plan.cfg
@@ -111,9 +127,6 @@ func (s *system) startStandIns(ctx context.Context) error {
 		return nil
 	}
 	args = append(args, s.announcing()...)
-	if s.plan.broker {
-		names = append(names, "their MQTT broker on "+cfg.Dev.BrokerListen)
-	}
 	s.say("starting stand-ins: %s", strings.Join(names, ", "))
 	args = append(args, "-issuer", cfg.Account.Audience+"="+cfg.Account.Audience+"="+s.at.secret(servicePublicKey))
 	for audience := range cfg.Authorization {
@@ -122,14 +135,10 @@ func (s *system) startStandIns(ctx context.Context) error {
 	return s.startProgram(ctx, "sandbox", "sandbox", args, nil, urls...)
 }
 
-// announcing tells the stand-ins where to announce, and whether the broker there is theirs too.
+// announcing tells the stand-ins where to announce.
 func (s *system) announcing() (args []string) {
-	cfg := s.plan.cfg
-	if s.plan.broker {
-		args = append(args, "-broker", cfg.Dev.BrokerListen)
-	}
 	if s.plan.announces() {
-		announcements := cfg.MQTT
+		announcements := s.plan.cfg.MQTT
 		args = append(args, "-announce", announcements.Broker,
 			"-event-account", announcements.EventAccount, "-conference-account", announcements.ConferenceAccount)
 	}

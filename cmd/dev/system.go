@@ -32,6 +32,7 @@ type system struct {
 	temporal string
 	schema   string // the tool for Temporal's, in a cluster
 	ui       string // of Temporal, in a cluster
+	broker   string
 	postgres *stack.Postgres
 	out      io.Writer
 	children []child
@@ -76,7 +77,7 @@ func (s *system) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n
 func (s *system) live(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		s.findPostgres, s.findJanus, s.build,
-		s.startPostgres, s.startTemporal, s.startStandIns, s.startJanus, s.migrate, s.startWorkers, s.startAPIs,
+		s.startPostgres, s.startTemporal, s.startBroker, s.startStandIns, s.startJanus, s.migrate, s.startWorkers, s.startAPIs,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -124,7 +125,7 @@ func (s *system) stop(hurry context.Context) error {
 	return errors.Join(wrong...)
 }
 
-// build makes the Temporal CLI or its server, where one is needed, and our programs.
+// build makes the Temporal CLI or its server and the MQTT broker, where one is needed, and our programs.
 func (s *system) build(ctx context.Context) (err error) {
 	if s.plan.temporal {
 		s.say("building what is not built yet (the first time takes minutes)")
@@ -134,6 +135,11 @@ func (s *system) build(ctx context.Context) (err error) {
 			s.temporal, err = stack.BuildTemporal(ctx, s.at.root, s.out)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	if s.plan.broker {
+		if s.broker, err = stack.BuildBroker(ctx, s.at.root, s.out); err != nil {
 			return err
 		}
 	}

@@ -1,3 +1,3 @@
 // Command sandbox serves the stand-ins of package sandbox: event, conference and the Janus gateway, each on an address
-// of its own, and an MQTT broker for what event and conference announce. It is for development and tests.
+// of its own. It is for development and tests.
 package main

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"minigroups/sandbox"
 )
 
 func main() {
@@ -33,16 +31,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var addresses strings.Builder
-	if options.broker != "" {
-		broker, err := sandbox.StartBroker(options.broker)
-		if err != nil {
-			return fmt.Errorf("listen for broker (flag -broker): %w", err)
-		}
-		// After the stand-ins, for what they have still to announce.
-		defer func() { _ = broker.Close() }()
-		fmt.Fprintf(&addresses, "%-12s %s\n", "broker", broker.URL())
-	}
 	standIns, err := options.standIns() //nolint:contextcheck // what it makes ends when it is closed
 	if err != nil {
 		return err
@@ -51,6 +39,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := standIns.listen(ctx); err != nil {
 		return err
 	}
+	var addresses strings.Builder
 	for _, s := range standIns {
 		fmt.Fprintf(&addresses, "%-12s http://%s\n", s.name, s.listener.Addr())
 	}

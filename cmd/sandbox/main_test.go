@@ -31,14 +31,9 @@ func TestServes(t *testing.T) {
 	dir := t.TempDir()
 	key := writeKey(t, filepath.Join(dir, "key.pem"))
 	writeFile(t, filepath.Join(dir, "secret"), "top-secret\n")
-	port, err := stack.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker := fmt.Sprintf("127.0.0.1:%d", port)
 	args := []string{
 		"-event", "127.0.0.1:0", "-conference", "127.0.0.1:0", "-janus", "127.0.0.1:0", "-janus-admin", "127.0.0.1:0",
-		"-broker", broker, "-announce", "mqtt://" + broker, "-conference-account", "meet.svc.example.org",
+		"-conference-account", "meet.svc.example.org",
 		"-issuer", "svc.example.org=svc.example.org=" + filepath.Join(dir, "key.pem"),
 		"-trust", "example.org=minigroups.svc.example.org", "-open", "open.example.org",
 		"-state", filepath.Join(dir, "state"), "-janus-admin-secret-file", filepath.Join(dir, "secret"),
@@ -64,8 +59,19 @@ func TestServes(t *testing.T) {
 		}
 	})
 	t.Run("what is made is announced on the broker", func(t *testing.T) {
-		addresses, stop := start(t, args)
-		heard, err := sandboxclient.Listen(t.Context(), addresses["broker"])
+		port, err := stack.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		broker, err := stack.StartMosquitto(t.Context(), stack.MosquittoOptions{
+			Dir: filepath.Join(dir, "mosquitto"), Port: port, Log: filepath.Join(dir, "mosquitto.log"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = broker.Kill() })
+		addresses, stop := start(t, append(slices.Clone(args), "-announce", broker.URL()))
+		heard, err := sandboxclient.Listen(t.Context(), broker.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +89,9 @@ func TestServes(t *testing.T) {
 		}
 		if err := stop(); err != nil {
 			t.Errorf("stopped with %v", err)
+		}
+		if err := broker.Stop(t.Context()); err != nil {
+			t.Error(err)
 		}
 		for a := range heard {
 			topics = append(topics, a.Topic+" "+a.Label)
@@ -154,7 +163,6 @@ func TestMistakes(t *testing.T) {
 	}{
 		"a busy port":          {[]string{"-event", busy.Addr().String(), "-conference", ""}, "event"},
 		"nothing to serve":     {[]string{"-event", "", "-conference", ""}, "nothing to serve"},
-		"a busy broker":        {[]string{"-broker", busy.Addr().String()}, "-broker"},
 		"nowhere to announce":  {[]string{"-announce", "127.0.0.1:1883"}, "-announce"},
 		"an argument too many": {[]string{"now"}, `"now"`},
 		"no key file":          {[]string{"-issuer", "a=b=" + filepath.Join(dir, "none")}, "no such file"},
@@ -173,7 +181,7 @@ func TestMistakes(t *testing.T) {
 }
 
 // listeners is how many of them the tests start.
-const listeners = 5
+const listeners = 4
 
 // start runs the command and returns its addresses by name. stop ends it and returns what it returned.
 func start(t *testing.T, args []string) (addresses map[string]string, stop func() error) {

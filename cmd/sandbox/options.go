@@ -24,7 +24,7 @@ type options struct {
 	event, conference, janus, janusAdmin    string
 	state                                   string
 	janusAdminSecretFile, janusAdminKeyFile string
-	broker, announce                        string
+	announce                                string
 	eventAccount, conferenceAccount         string
 	issuers                                 map[string]sandbox.Issuer
 	audiences                               map[string]sandbox.Authorization
@@ -40,8 +40,7 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.janusAdmin, "janus-admin", "", "`address` of Janus's admin port; empty: not served")
 	flags.StringVar(&o.janusAdminSecretFile, "janus-admin-secret-file", "", "`file` with Janus's admin_secret; empty: none is asked")
 	flags.StringVar(&o.janusAdminKeyFile, "janus-admin-key-file", "", "`file` with Janus's admin_key; empty: none is asked")
-	flags.StringVar(&o.broker, "broker", "", "`address` of an MQTT broker; empty: none is served")
-	flags.StringVar(&o.announce, "announce", "", "`URL` of the broker that event and conference announce on, mqtt://host:port; empty: they announce nothing")
+	flags.StringVar(&o.announce, "announce", "", "`URL` of the MQTT broker that event and conference announce on, mqtt://host:port; empty: they announce nothing")
 	flags.StringVar(&o.eventAccount, "event-account", "event.svc.example.org", "`account` of event, in the topics that it announces on")
 	flags.StringVar(&o.conferenceAccount, "conference-account", "conference.svc.example.org", "`account` of conference, likewise")
 	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
@@ -136,7 +135,7 @@ func (o options) standIns() (standIns, error) {
 		return nil, err
 	}
 	all = append(all, gateway...)
-	if len(all) == 0 && o.broker == "" {
+	if len(all) == 0 {
 		return nil, errors.New("nothing to serve: all addresses are empty")
 	}
 	return all, nil
