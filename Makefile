@@ -13,6 +13,9 @@ AUD ?= example.org
 # The race detector needs a C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
+# The service, and beside it what only tests and measures it, so that go.mod requires nothing but what the service runs.
+MODULES := . e2e bench
+
 # Our programs, as they are built for the image (deploy/Dockerfile) and by package stack.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags "-s -w"
 
@@ -57,19 +60,19 @@ build: ## compile the programs into .dev/bin
 .PHONY: test
 test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) .dev/bin/testsummary ## run every test, then say how many passed and failed
 	@failed=0; { \
-	  go test -json -count=1 $(RACE) -timeout 15m $$(go list ./... | grep -v '/e2e') || failed=1; \
-	  go test -json -count=1 -p 1 -timeout 20m ./e2e/... || failed=1; \
+	  go test -json -count=1 $(RACE) -timeout 15m ./... || failed=1; \
+	  go test -C e2e -json -count=1 -p 1 -timeout 20m ./... || failed=1; \
 	  go test -C bench -json -count=1 -timeout 10m ./... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
 
 .PHONY: histories
 histories: packages $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
-	go test -count=1 ./e2e -histories $(CURDIR)/workflows/testdata/histories
+	go test -C e2e -count=1 . -histories $(CURDIR)/workflows/testdata/histories
 
 .PHONY: screenshots
 screenshots: packages $(TEMPORAL) ## take docs/screenshots anew: what support sees in the Temporal UI
-	go test -count=1 ./e2e -run TestSupportSees -screenshots $(CURDIR)/docs/screenshots
+	go test -C e2e -count=1 . -run TestSupportSees -screenshots $(CURDIR)/docs/screenshots
 
 # How much, for how long at most before it heals, and which: the same seed draws the same operations and faults, though never at the same moments.
 N ?= 300
@@ -80,7 +83,7 @@ ANNOUNCEMENTS ?= on
 
 .PHONY: chaos
 chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=, ANNOUNCEMENTS=off)
-	@go build -o .dev/bin/chaos ./e2e/chaos
+	@go build -C e2e -o ../.dev/bin/chaos ./chaos
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
 
 # Groups by commas, all without any: writes, reads, growth, bulkheads, overload, footprint.
@@ -99,14 +102,10 @@ bench-report: .dev/bin/bench ## show again what was measured last
 .PHONY: check
 check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
-	go vet ./...
-	go vet -C bench ./...
-	$(GOLANGCI) run ./...
+	for module in $(MODULES); do go vet -C $$module ./... && (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && go mod -C $$module tidy -diff || exit 1; done
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
 	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
-	go mod tidy -diff
-	go mod -C bench tidy -diff
 	go test -count=1 .
 
 # Go fuzzes one target at a time. What it finds stays in testdata/fuzz, where every go test runs it again.
@@ -124,7 +123,7 @@ APITIME ?= 1m
 
 .PHONY: fuzz-api
 fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## hold the API against its description with Schemathesis (APITIME=)
-	go test -count=1 -v -timeout 2h ./e2e -schemathesis $(CURDIR)/$(SCHEMATHESIS) -schemathesis-time $(APITIME)
+	go test -C e2e -count=1 -v -timeout 2h . -schemathesis $(CURDIR)/$(SCHEMATHESIS) -schemathesis-time $(APITIME)
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## look our modules up in the Go vulnerability database
