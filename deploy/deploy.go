@@ -1,14 +1,14 @@
-// Package deploy holds what the service needs around it where it runs.
+// Package deploy embeds the configuration of Temporal that stack and tests share with the deployments.
 package deploy
 
 import _ "embed"
 
-// TemporalDynamicConfig is Temporal's dynamic configuration for this service, as the YAML file that a cluster reads.
+// TemporalDynamicConfig is Temporal's dynamic configuration for this service, a YAML file.
 //
 //go:embed temporal/dynamicconfig.yaml
 var TemporalDynamicConfig []byte
 
-// TemporalServer is the configuration of Temporal's own server on PostgreSQL, as the template that it reads as a file.
+// TemporalServer is the configuration of Temporal's server on PostgreSQL, a YAML template.
 //
 //go:embed temporal/server.yaml
 var TemporalServer []byte

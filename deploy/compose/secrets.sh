@@ -1,10 +1,9 @@
 #!/bin/sh
-# Makes what the services of compose.yaml must keep to themselves, unless it is there: keys in deploy/secrets, passwords in
-# deploy/.env.
+# Creates the secrets for compose.yaml that do not exist yet: keys in deploy/secrets, passwords in deploy/.env.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Containers read the files under accounts of their own, so it is the folder that keeps others out.
+# Containers read the files under other accounts, so the folder's mode protects the keys, not the files' modes.
 mkdir -p secrets
 chmod 700 secrets
 umask 022

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Makes the namespace, unless it is there. Runs that have ended are kept for a week: for less
-# than the ledger remembers what they did (retention.history).
+# Creates the namespace, unless it exists. Closed runs are kept for a week, which must be less than retention.history.
 set -eu
 
 temporal operator namespace describe --namespace default >/dev/null 2>&1 ||

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes Temporal's two databases and brings their schemas to the version of the tool, which is that of the server. It may run again
-# and again. SQL_HOST, SQL_USER and the like say where.
+# Creates Temporal's two databases and updates their schemas to the version of the tool, which is that of the server.
+# It is idempotent. SQL_HOST, SQL_USER and the like name the server.
 set -eu
 
 for pair in temporal:temporal temporal_visibility:visibility; do
