@@ -208,7 +208,7 @@ var sections = map[string]section{
 		well:   (*symptom).healed,
 		shows:  []string{"$SCOPE", "upstream_refused"},
 	},
-	"A thousand failed": {
+	"Many minigroups failed": {
 		appear: func(s *symptom) {
 			for range 20 {
 				s.refused()
@@ -221,7 +221,7 @@ var sections = map[string]section{
 		},
 		shows: []string{"$SCOPE", "$OTHER_SCOPE"},
 	},
-	"Somebody pressed Terminate": {
+	"A run was terminated": {
 		appear: func(s *symptom) { s.stuck(sut.conference).terminate() },
 		settle: func(s *symptom) {
 			s.heal()
@@ -230,7 +230,7 @@ var sections = map[string]section{
 		well:  (*symptom).healed,
 		shows: []string{"$WORKFLOW_ID"},
 	},
-	"Deploy of changed workflow code": {
+	"Workflow tasks fail after a deploy": {
 		appear: func(s *symptom) { s.env["FOLDER"] = s.TempDir(); s.stuck(sut.conference) },
 		settle: func(s *symptom) { s.heal(); s.healed() },
 		shows:  []string{"$WORKFLOW_ID"},
@@ -250,7 +250,7 @@ var sections = map[string]section{
 	"`minigroups_broker_connected` is 0": {
 		appear: func(s *symptom) { listening(s.T) },
 	},
-	"Something should have been cleaned up and was not": {
+	"Cleanup does not happen": {
 		appear: func(s *symptom) { s.stuck(sut.conference).terminate() },
 		settle: func(s *symptom) { s.heal(); s.swept() },
 		well:   func(s *symptom) { s.undone(s.classes[0], "operation_cancelled") },
@@ -291,7 +291,7 @@ func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
 }
 
 // The parts of a section, in their order.
-var parts = []string{"**How it looks.**", "**What to do.**", "**How to see that it is well.**"}
+var parts = []string{"**Symptom.**", "**What to do.**", "**Verify.**"}
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 

@@ -24,7 +24,7 @@ try {
   await title.waitFor();
   const rows = await page.locator('tbody tr').allInnerTexts();
   const saved = await page.evaluate((namespace) => JSON.parse(localStorage.getItem('saved-workflow-queries'))[namespace], namespace);
-  await picture('needs-a-person');
+  await picture('needs-attention');
 
   await title.click();
   await page.getByText('User Metadata', { exact: true }).click();
