@@ -13,55 +13,57 @@ import (
 )
 
 const (
-	// connectTry bounds a connection's making, the answer to its CONNECT included, and then the subscription.
-	connectTry = 5 * time.Second
-	// keepAlive is, in seconds, how often a silent broker is asked whether it is still there.
+	// connectTimeout bounds dialling and CONNECT together, and then SUBSCRIBE.
+	connectTimeout = 5 * time.Second
+	// keepAlive is the interval of pings on an idle connection, in seconds.
 	keepAlive = 15
-	// receiveMaximum is how many announcements may be unacknowledged: then the broker sends no more.
+	// receiveMaximum is how many messages the broker may deliver before it waits for an acknowledgement.
 	receiveMaximum = 500
-	// packetMaximum is the largest message that the broker may send: tags of 64 KiB, escaped twice, and some room.
-	packetMaximum = 512 << 10
+	// maxReceivedPacket is the largest packet that the broker may deliver, in bytes: tags of 64 KiB, escaped twice, with a
+	// margin.
+	maxReceivedPacket = 512 << 10
 )
 
-// userName is the one that services of the platform connect with; who they are stands in the password.
+// userName is the user name of every service of the platform. The account is in the token, which is the password.
 const userName = "v2::service"
 
-// connection is one connection to the broker, from CONNECT to DISCONNECT. The next one knows nothing of it: what is
-// unacknowledged when it ends is sent again, and what is not told stays in the outbox.
+// connection is one connection to the broker, from CONNECT to DISCONNECT. It shares no protocol state with the next
+// one: the broker redelivers unacknowledged messages, and unpublished events stay in the outbox.
 type connection struct {
-	*listener
+	*runner
 	client  *paho.Client
 	session *state.State
-	// tellMaximum is the largest packet that the broker takes; 0: any.
-	tellMaximum int64
-	ended       chan error // why the connection has ended
+	// maxSentPacket is the largest packet that the broker accepts, in bytes; 0 is unlimited.
+	maxSentPacket int64
+	ended         chan error // receives the reason when the connection ends
 }
 
-// serve connects, listens and tells until the connection or ctx ends. It returns for how long.
-func (l *listener) serve(ctx context.Context) (listened time.Duration, err error) {
-	c, err := l.connect(ctx)
+// runConnection connects, then receives and publishes until the connection or ctx ends. It returns how long the
+// subscription lasted.
+func (r *runner) runConnection(ctx context.Context) (lasted time.Duration, err error) {
+	c, err := r.connect(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("connect: %w", err)
 	}
-	defer c.leave()
+	defer c.disconnect()
 	if err = c.subscribe(ctx); err == nil {
 		began := time.Now()
-		l.Observer.Connected(true)
-		err = c.converse(ctx)
-		l.Observer.Connected(false)
-		listened = time.Since(began)
+		r.Observer.Connected(true)
+		err = c.run(ctx)
+		r.Observer.Connected(false)
+		lasted = time.Since(began)
 	}
 	if ctx.Err() != nil {
-		<-l.recorded // so that what was heard is acknowledged before we hang up
+		<-r.recorded // acknowledge all received messages before disconnecting
 	}
-	return listened, err
+	return lasted, err
 }
 
-// converse returns when ctx ends, or the connection, and then why.
-func (c *connection) converse(ctx context.Context) (err error) {
+// run publishes until ctx or the connection ends. It returns the reason if the connection ended.
+func (c *connection) run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { c.tellAll(ctx) })
+	wg.Go(func() { c.publishAll(ctx) })
 	select {
 	case <-ctx.Done():
 	case err = <-c.ended:
@@ -71,56 +73,56 @@ func (c *connection) converse(ctx context.Context) (err error) {
 	return err
 }
 
-// connect makes a connection that takes the session of this client id up again.
-func (l *listener) connect(ctx context.Context) (*connection, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTry)
+// connect connects to the broker and resumes the session of the client id.
+func (r *runner) connect(ctx context.Context) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	token, err := l.Token()
+	token, err := r.Token()
 	if err != nil {
 		return nil, fmt.Errorf("get service token: %w", err)
 	}
-	w, err := dial(ctx, l.Broker, l.TLS)
+	conn, err := dial(ctx, r.Broker, r.TLS)
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{listener: l, session: state.NewInMemory(), ended: make(chan error, 1)}
+	c := &connection{runner: r, session: state.NewInMemory(), ended: make(chan error, 1)}
 	c.client = paho.NewClient(paho.ClientConfig{
-		Conn: w, Session: withheld{c.session}, PacketTimeout: connectTry,
-		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(r paho.PublishReceived) (bool, error) {
-			c.hear(r.Packet)
+		Conn: conn, Session: manualAck{c.session}, PacketTimeout: connectTimeout,
+		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
+			c.receive(p.Packet)
 			return true, nil
 		}},
 		OnClientError: c.end,
 		OnServerDisconnect: func(d *paho.Disconnect) {
-			c.end(fmt.Errorf("the broker ended it with reason code %#x", d.ReasonCode))
+			c.end(fmt.Errorf("the broker disconnected with reason code %#x", d.ReasonCode))
 		},
 	})
 	answer, err := c.client.Connect(ctx, &paho.Connect{
-		ClientID: l.ClientID, KeepAlive: keepAlive,
+		ClientID: r.ClientID, KeepAlive: keepAlive,
 		UsernameFlag: true, Username: userName, PasswordFlag: true, Password: []byte(token),
 		Properties: &paho.ConnectProperties{
-			SessionExpiryInterval: paho.Uint32(uint32(l.Session / time.Second)), //nolint:gosec // check has bounded it
+			SessionExpiryInterval: paho.Uint32(uint32(r.Session / time.Second)), //nolint:gosec // bounded by check
 			ReceiveMaximum:        paho.Uint16(receiveMaximum),
-			MaximumPacketSize:     paho.Uint32(packetMaximum),
+			MaximumPacketSize:     paho.Uint32(maxReceivedPacket),
 			RequestProblemInfo:    true,
 		},
 	})
 	if err != nil && answer != nil {
-		return nil, fmt.Errorf("the broker refuses with reason code %#x: %w", answer.ReasonCode, err)
+		return nil, fmt.Errorf("the broker refused with reason code %#x: %w", answer.ReasonCode, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if answer.Properties != nil && answer.Properties.MaximumPacketSize != nil {
-		c.tellMaximum = int64(*answer.Properties.MaximumPacketSize)
+		c.maxSentPacket = int64(*answer.Properties.MaximumPacketSize)
 	}
-	l.Log.Info("connected to the broker", zap.Bool("session_was_kept", answer.SessionPresent))
+	r.Log.Info("connected to the MQTT broker", zap.Bool("session_present", answer.SessionPresent))
 	return c, nil
 }
 
-// subscribe says what we listen to, each time: a broker that was started again may have forgotten it.
+// subscribe subscribes on each connection, because a restarted broker may have lost the subscriptions of the session.
 func (c *connection) subscribe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTry)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	request := &paho.Subscribe{}
 	for _, filter := range c.filters() {
@@ -130,7 +132,7 @@ func (c *connection) subscribe(ctx context.Context) error {
 	if answer != nil {
 		for i, reason := range answer.Reasons {
 			if reason != 1 && i < len(request.Subscriptions) {
-				return fmt.Errorf("subscribe to %s: the broker answers %#x", request.Subscriptions[i].Topic, reason)
+				return fmt.Errorf("subscribe to %s: the broker answered %#x", request.Subscriptions[i].Topic, reason)
 			}
 		}
 	}
@@ -140,8 +142,8 @@ func (c *connection) subscribe(ctx context.Context) error {
 	return nil
 }
 
-// end tells that the connection has ended or must. The first reason counts. Who waits for an answer of the broker shall do
-// so no longer.
+// end ends the connection. Only the first reason is kept. Closing the session unblocks callers that wait for an answer
+// of the broker.
 func (c *connection) end(reason error) {
 	select {
 	case c.ended <- reason:
@@ -150,8 +152,8 @@ func (c *connection) end(reason error) {
 	_ = c.session.Close()
 }
 
-// isOver reports whether the connection has ended.
-func (c *connection) isOver() bool {
+// hasEnded reports whether the connection has ended.
+func (c *connection) hasEnded() bool {
 	select {
 	case <-c.client.Done():
 		return true
@@ -160,15 +162,15 @@ func (c *connection) isOver() bool {
 	}
 }
 
-// leave hangs up. The broker keeps the session: it was told for how long when we came.
-func (c *connection) leave() {
+// disconnect closes the connection. The broker keeps the session for the expiry sent with CONNECT.
+func (c *connection) disconnect() {
 	_ = c.client.Disconnect(&paho.Disconnect{})
 	_ = c.session.Close()
 }
 
-// withheld is a session whose messages are not acknowledged by the library. It could be told to leave that to us, but then
-// it would do so on a ticker, and nobody could know when it is safe to hang up.
-type withheld struct{ *state.State }
+// manualAck is a session that ignores the library's own acknowledgements. The library has an option for manual
+// acknowledgements, but then sends them on a ticker, so that we could not tell when it is safe to disconnect.
+type manualAck struct{ *state.State }
 
-// Ack is called by the library when a message was handed to us.
-func (withheld) Ack(*packets.Publish) error { return nil }
+// Ack is called by the library after it has delivered a message to the handler.
+func (manualAck) Ack(*packets.Publish) error { return nil }

@@ -1,8 +1,9 @@
-// Package announcements is the worker's ear and voice at the MQTT broker. Event and conference announce there each room
-// they make and each they close: what is heard goes to the ledger in batches and is acknowledged only when the ledger has
-// it, so that the broker sends again what a dying process has not kept. What this service announces itself waits in an
-// outbox of the ledger until the broker has taken it.
+// Package mqtt exchanges events with other services over an MQTT broker. Event and conference publish an event for
+// each room that they create and for each room that they close; the worker records these room events in the ledger in
+// batches and acknowledges them only after the ledger has committed them, so that the broker redelivers what a crashed
+// process did not record. The worker also publishes this service's own events from the outbox of the ledger, and
+// removes each from the outbox only after the broker has acknowledged it.
 //
-// Everything may come twice. A broker or ledger that is away is waited for; a message that makes no sense is counted and
-// forgotten.
+// Events may therefore arrive twice in both directions. While the broker or the ledger is unavailable, the worker
+// retries without a limit. It counts and drops messages that it cannot parse.
 package mqtt

@@ -260,7 +260,7 @@ func leaveNothing(t *testing.T) {
 		buffer := make([]byte, 1<<20)
 		await(t, "all goroutines have ended", func() bool {
 			all := string(buffer[:runtime.Stack(buffer, true)])
-			return !strings.Contains(all, "minigroups/announcements.") && !strings.Contains(all, "paho.golang/paho.")
+			return !strings.Contains(all, "minigroups/mqtt.") && !strings.Contains(all, "paho.golang/paho.")
 		})
 	})
 }

@@ -6,25 +6,24 @@ import (
 	"io"
 )
 
-// readObject reads a JSON object into the pointers in wanted, by key. Unlike json.Unmarshal it takes no key for another
-// that differs in case, refuses a wanted key that stands there twice, and copies nothing of what is not wanted: tags are
-// long.
-func readObject(object []byte, wanted map[string]any) error {
+// readObject decodes members of a JSON object into the pointers in targets, by key. Unlike json.Unmarshal it compares
+// keys by case, rejects duplicates of the keys in targets, and does not copy other values: tags may be long.
+func readObject(object []byte, targets map[string]any) error {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return errMalformed
 	}
-	seen := make(map[string]bool, len(wanted))
+	seen := make(map[string]bool, len(targets))
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
 			return err
 		}
-		name, _ := key.(string) // nothing else is a key
-		target, is := wanted[name]
+		name, _ := key.(string) // the decoder allows only strings here
+		target, ok := targets[name]
 		switch {
-		case !is:
-			target = &unread{}
+		case !ok:
+			target = &skipped{}
 		case seen[name]:
 			return errMalformed
 		default:
@@ -43,8 +42,8 @@ func readObject(object []byte, wanted map[string]any) error {
 	return nil
 }
 
-// unread is a value that only has to be JSON.
-type unread struct{}
+// skipped accepts any JSON value and ignores it.
+type skipped struct{}
 
-// UnmarshalJSON takes whatever stands there.
-func (*unread) UnmarshalJSON([]byte) error { return nil }
+// UnmarshalJSON implements json.Unmarshaler.
+func (*skipped) UnmarshalJSON([]byte) error { return nil }

@@ -14,73 +14,78 @@ import (
 	"minigroups/minigroup"
 )
 
-// Ledger keeps what was announced, and what is to be broadcast. Its methods end when their context does.
+// Ledger stores received room events, and the outbox of events to publish. Its methods return when ctx ends.
 type Ledger interface {
-	// RecordRoomEvents commits what was announced; what belongs to no class of ours is dropped. Done twice it does the
-	// same as once. It returns how many classes have ended by it: of each there is something to tell in the outbox.
-	RecordRoomEvents(ctx context.Context, heard minigroup.RoomEvents) (ended int, err error)
-	// Broadcast hands broadcasts to publish, one after the other, the oldest first and at most limit, and forgets those for
-	// which it returned nil; told is how many. Whoever calls it at the same time is given others.
-	PublishOutbox(ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error) (told int, err error)
+	// RecordRoomEvents commits the events that belong to a class of this service and ignores all others. Recording an
+	// event twice has no further effect. It returns how many classes the events ended: each has an event in the outbox.
+	RecordRoomEvents(ctx context.Context, events minigroup.RoomEvents) (ended int, err error)
+	// PublishOutbox calls publish for up to limit events of the outbox, one after the other and the oldest first. It
+	// removes those for which publish returned nil, and returns their number. Concurrent callers receive different
+	// events.
+	PublishOutbox(
+		ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error,
+	) (published int, err error)
 }
 
-// Observer counts. It is called from several goroutines and must not block.
+// Observer counts what happens. It is called from several goroutines and must not block.
 type Observer interface {
-	// Connected is called with true when this worker listens, and with false when it no longer does.
+	// Connected is called with true after subscribing to the broker, and with false when that connection ends.
 	Connected(bool)
-	// Heard is called for each announcement that can be read: label is "room.create", "room.update", "room.close" or
-	// "other", lag how long ago it was sent, 0 where it does not tell.
+	// Received is called for each event that could be parsed. label is room.create, room.update, room.close or other; lag
+	// is the time since the event was published, 0 if unknown.
 	Received(label string, lag time.Duration)
-	// Dropped is called for each message that cannot be read: reason is "stranger topic", "malformed" or "flood".
+	// Dropped is called for each dropped message. reason is unknown_topic, malformed or overflow.
 	Dropped(reason string)
-	// Told is called for each broadcast that the broker has taken.
+	// Published is called for each event that the broker acknowledged.
 	Published(label string)
 }
 
-// Options says where to listen, to whom, and in whose name.
+// Options configure Run.
 type Options struct {
 	// Broker is mqtt://host:port, or mqtts://host:port for TLS.
 	Broker *url.URL
-	// TLS is for mqtts; nil trusts whom the system trusts.
+	// TLS is used for mqtts; nil uses the default configuration with the root certificates of the system.
 	TLS *tls.Config
-	// ClientID names the session that the broker keeps while this process is away. No other process may use it meanwhile.
+	// ClientID identifies the session that the broker keeps for this process. It must be unique among running processes
+	// and stay the same after a restart.
 	ClientID string
-	// Group is the shared subscription of all workers, of whom one is given each announcement. Empty: each hears all.
+	// Group is the name of a shared subscription, which delivers each event to one of its workers. If it is empty, each
+	// worker receives all events.
 	Group string
-	// Session is how long the broker keeps the session, at least 1s.
+	// Session is how long the broker keeps the session of a disconnected process, at least 1s.
 	Session time.Duration
-	// Account is our own account id, in whose name broadcasts are told.
+	// Account is the account id of this service, as which it publishes.
 	Account string
-	// Event and Conference are the account ids of those listened to.
+	// Event and Conference are the account ids of the services whose events are received.
 	Event, Conference string
-	// Audiences are those whose rooms are listened to; empty: all.
+	// Audiences lists the audiences to subscribe to; empty subscribes to all.
 	Audiences []string
-	// Token gives the password, anew for each connection.
+	// Token returns the password. It is called for each connection.
 	Token    func() (string, error)
 	Ledger   Ledger
 	Observer Observer
 	Log      *zap.Logger
 }
 
-// check tells what can never work.
+// check returns an error for options with which Run could never work.
 func (o Options) check() error {
 	switch {
 	case o.Broker == nil || o.Broker.Hostname() == "" || o.Broker.Scheme != "mqtt" && o.Broker.Scheme != "mqtts":
 		return errors.New("the broker must be mqtt://host:port or mqtts://host:port")
 	case o.ClientID == "":
-		return errors.New("there is no client id")
+		return errors.New("the client id is missing")
 	case o.Session < time.Second || o.Session > math.MaxUint32*time.Second:
-		return fmt.Errorf("no session can last %v", o.Session)
+		return fmt.Errorf("the session expiry %v is out of range", o.Session)
 	case o.Event == o.Conference:
-		return errors.New("event and conference are the same account")
+		return errors.New("event and conference have the same account")
 	}
 	for _, level := range append([]string{o.Account, o.Event, o.Conference}, o.Audiences...) {
 		if !isLevel(level) {
-			return fmt.Errorf("%q cannot stand in a topic", level)
+			return fmt.Errorf("%q is not a valid topic level", level)
 		}
 	}
 	if o.Group != "" && !isLevel(o.Group) {
-		return fmt.Errorf("the group %q cannot stand in a topic", o.Group)
+		return fmt.Errorf("the group %q is not a valid topic level", o.Group)
 	}
 	return nil
 }

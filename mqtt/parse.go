@@ -13,15 +13,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// Why a message is dropped. The words are labels of a metric.
+// The reasons for dropping a message. Their texts are label values of a metric.
 var (
-	errStranger  = errors.New("stranger topic")
-	errMalformed = errors.New("malformed")
-	errFlood     = errors.New("flood")
+	errUnknownTopic = errors.New("unknown_topic")
+	errMalformed    = errors.New("malformed")
+	errOverflow     = errors.New("overflow")
 )
 
-// The labels that services are known to announce with. All others count as one: labels come from outside and would
-// otherwise grow a metric without bound.
+// The known labels of events. All others are counted as otherLabel, because values from outside must not create metric
+// labels without bound.
 const (
 	roomCreate = "room.create"
 	roomUpdate = "room.update"
@@ -29,137 +29,144 @@ const (
 	otherLabel = "other"
 )
 
-// announcement is what a message says. Most interest nobody here: then neither room nor closed is there.
-type announcement struct {
-	label  string
-	sentAt time.Time // zero where it does not tell
-	room   *minigroup.AnnouncedRoom
-	closed *minigroup.ClosedRoom
+// event is a parsed message. At most one of created and closed is set; both are nil for events that the ledger does not
+// record.
+type event struct {
+	label       string
+	publishedAt time.Time // zero if unknown
+	created     *minigroup.AnnouncedRoom
+	closed      *minigroup.ClosedRoom
 }
 
-// accounts are those whose announcements are listened to.
+// accounts are the services whose events are received.
 type accounts struct{ event, conference string }
 
-// parse reads a message in one of two forms: an envelope that holds the payload as a text, with its properties beside it;
-// or, from brokers that open the envelope, the payload itself with the properties as those of the MQTT message.
-func (a accounts) parse(topic string, body []byte, user paho.UserProperties) (announcement, error) {
+// parse parses a message in either of two forms: an envelope with the payload as a string and its properties, or, from
+// brokers that unwrap the envelope, the payload itself with the properties as user properties of the MQTT message. It
+// returns errUnknownTopic or errMalformed if it fails.
+func (a accounts) parse(topic string, body []byte, user paho.UserProperties) (event, error) {
 	account, audience, ok := splitTopic(topic)
 	if !ok || account != a.event && account != a.conference {
-		return announcement{}, errStranger
+		return event{}, errUnknownTopic
 	}
 	if !utf8.Valid(body) {
-		return announcement{}, errMalformed
+		return event{}, errMalformed
 	}
-	payload, p, err := open(body, user)
+	payload, p, err := unwrap(body, user)
 	if err != nil || p.label == "" || p.kind != "" && p.kind != "event" {
-		return announcement{}, errMalformed
+		return event{}, errMalformed
 	}
-	said := announcement{label: p.label, sentAt: p.sentAt()}
+	e := event{label: p.label, publishedAt: p.publishedAt()}
 	switch {
 	case p.label == roomCreate && account == a.event:
-		said.room, err = made(minigroup.EventRoom, audience, payload)
+		e.created, err = parseCreated(minigroup.EventRoom, audience, payload)
 	case p.label == roomCreate:
-		said.room, err = made(minigroup.ConferenceRoom, audience, payload)
+		e.created, err = parseCreated(minigroup.ConferenceRoom, audience, payload)
 	case p.label == roomClose && account == a.conference:
-		said.closed, err = closed(audience, payload)
+		e.closed, err = parseClosed(audience, payload)
 	case p.label == roomClose, p.label == roomUpdate:
 	default:
-		said.label = otherLabel
+		e.label = otherLabel
 	}
 	if err != nil {
-		return announcement{}, errMalformed
+		return event{}, errMalformed
 	}
-	return said, nil
+	return e, nil
 }
 
-// properties stand beside a payload.
+// properties are the metadata of a payload.
 type properties struct {
 	kind, label string
-	timestamp   json.RawMessage // milliseconds, as a text
+	timestamp   json.RawMessage // milliseconds, as a number or a string
 }
 
-// open takes the payload and its properties out of either form.
-func open(body []byte, user paho.UserProperties) (payload []byte, p properties, err error) {
+// unwrap returns the payload and its properties from either form of a message.
+func unwrap(body []byte, user paho.UserProperties) (payload []byte, p properties, err error) {
 	if labels := user.GetAll("label"); len(labels) > 0 {
 		if len(labels) > 1 {
 			return nil, p, errMalformed
 		}
-		return body, properties{user.Get("type"), labels[0], json.RawMessage(user.Get("timestamp"))}, nil
+		timestamp := json.RawMessage(user.Get("timestamp"))
+		return body, properties{kind: user.Get("type"), label: labels[0], timestamp: timestamp}, nil
 	}
 	var text string
-	var beside json.RawMessage
-	if err := readObject(body, map[string]any{"payload": &text, "properties": &beside}); err != nil {
+	var props json.RawMessage
+	if err := readObject(body, map[string]any{"payload": &text, "properties": &props}); err != nil {
 		return nil, p, err
 	}
-	err = readObject(beside, map[string]any{"type": &p.kind, "label": &p.label, "timestamp": &p.timestamp})
+	err = readObject(props, map[string]any{"type": &p.kind, "label": &p.label, "timestamp": &p.timestamp})
 	return []byte(text), p, err
 }
 
-// sentAt reads the timestamp, which only a metric needs: one that makes no sense makes no message worthless.
-func (p properties) sentAt() time.Time {
+// publishedAt returns the timestamp, or the zero time if it is missing or invalid. Only a metric uses it, so an invalid
+// one does not make the message malformed.
+func (p properties) publishedAt() time.Time {
 	text := string(p.timestamp)
 	if unquoted, err := strconv.Unquote(text); err == nil {
 		text = unquoted
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || ms <= 0 || ms > lastMoment*1000 {
+	if err != nil || ms <= 0 || ms > maxUnixTime*1000 {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)
 }
 
-// lastMoment is the end of the year 9999 in unix seconds, up to which everybody can write a time.
-const lastMoment = 253402300799
+// maxUnixTime is the end of the year 9999 in unix seconds, the last time that RFC 3339 can represent.
+const maxUnixTime = 253402300799
 
-// made reads a room that its service has made. Copies of rooms, which event makes when a class is over, carry the class's
-// id too, but are no attempt of ours: for them it returns nil.
-func made(kind minigroup.RoomKind, audience string, payload []byte) (*minigroup.AnnouncedRoom, error) {
+// parseCreated parses a created room. It returns nil for a copy of another room: event copies rooms after a class has
+// ended, and such a copy has the id of the class too but belongs to no create request of this service.
+func parseCreated(kind minigroup.RoomKind, audience string, payload []byte) (*minigroup.AnnouncedRoom, error) {
 	var source *string
 	var createdAt int64
-	r, err := readRoom(audience, payload, map[string]any{"source_room_id": &source, "created_at": &createdAt})
+	r, err := parseRoom(audience, payload, map[string]any{"source_room_id": &source, "created_at": &createdAt})
 	switch {
 	case err != nil:
 		return nil, err
 	case source != nil:
-		return nil, nil //nolint:nilnil // nothing of interest is no mistake
-	case createdAt <= 0 || createdAt > lastMoment:
+		return nil, nil //nolint:nilnil // a copy is ignored, not an error
+	case createdAt <= 0 || createdAt > maxUnixTime:
 		return nil, errMalformed
 	}
-	return &minigroup.AnnouncedRoom{Kind: kind, ID: r.id, ClassID: r.class, Audience: audience, MadeAt: time.Unix(createdAt, 0).UTC()}, nil
+	return &minigroup.AnnouncedRoom{
+		Kind: kind, ID: r.id, ClassID: r.class, Audience: audience, MadeAt: time.Unix(createdAt, 0).UTC(),
+	}, nil
 }
 
-// closed reads a room that conference has closed.
-func closed(audience string, payload []byte) (*minigroup.ClosedRoom, error) {
+// parseClosed parses a room that conference has closed.
+func parseClosed(audience string, payload []byte) (*minigroup.ClosedRoom, error) {
 	var timedOut bool
-	r, err := readRoom(audience, payload, map[string]any{"timed_out": &timedOut})
+	r, err := parseRoom(audience, payload, map[string]any{"timed_out": &timedOut})
 	if err != nil {
 		return nil, err
 	}
 	return &minigroup.ClosedRoom{ID: r.id, ClassID: r.class, Audience: audience, TimedOut: timedOut}, nil
 }
 
-// room is what every announcement of a room tells.
+// room has the members that every room event contains.
 type room struct{ id, class uuid.UUID }
 
-// readRoom reads a room of the audience that its topic names, and what else is wanted of it.
-func readRoom(audience string, payload []byte, wanted map[string]any) (r room, err error) {
-	var id, class, itsAudience string
-	wanted["id"], wanted["classroom_id"], wanted["audience"] = &id, &class, &itsAudience
-	if err := readObject(payload, wanted); err != nil {
+// parseRoom parses a room, and the members of fields besides. It returns an error if its audience differs from that of
+// the topic.
+func parseRoom(topicAudience string, payload []byte, fields map[string]any) (r room, err error) {
+	var id, class, audience string
+	fields["id"], fields["classroom_id"], fields["audience"] = &id, &class, &audience
+	if err := readObject(payload, fields); err != nil {
 		return room{}, err
 	}
-	if itsAudience != audience {
+	if audience != topicAudience {
 		return room{}, errMalformed
 	}
-	if r.id, err = readID(id); err != nil {
+	if r.id, err = parseID(id); err != nil {
 		return room{}, err
 	}
-	r.class, err = readID(class)
+	r.class, err = parseID(class)
 	return r, err
 }
 
-// readID reads a UUID as services write it; the library would take other forms too.
-func readID(text string) (uuid.UUID, error) {
+// parseID parses a UUID in its canonical form. The library would accept other forms too.
+func parseID(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil || len(text) != 36 || id == uuid.Nil {
 		return uuid.Nil, errMalformed

@@ -16,31 +16,32 @@ import (
 )
 
 var (
-	both = accounts{event: "event.svc.example.org", conference: "conference.svc.example.org"}
+	testAccounts = accounts{event: "event.svc.example.org", conference: "conference.svc.example.org"}
 
-	ofEvent      = topicOf(both.event, "example.org")
-	ofConference = topicOf(both.conference, "example.org")
+	eventTopic      = topicOf(testAccounts.event, "example.org")
+	conferenceTopic = topicOf(testAccounts.conference, "example.org")
 
 	roomID  = uuid.MustParse("4cdbe0fe-6d90-4ddb-a00c-a5351f153525")
 	classID = uuid.MustParse("5dd1ed50-49ec-5ccb-abca-13a7bb19e62f")
 )
 
-// A room as each service announces it.
+// The payload of a room event of each service.
 const (
-	eventRoom = `{"audience":"example.org","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f","created_at":1700000000,` +
-		`"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","kind":"Minigroup","locked_types":{},"preserve_history":true,` +
-		`"tags":{"scope":"math-7b","id":"not this"},"time":[1700000000,null],"whiteboard_access":{}}`
-	conferenceRoom = `{"audience":"example.org","backend":"none","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f","closed_by":null,` +
-		`"created_at":1700000000,"host":null,"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","reserve":10,"rtc_sharing_policy":"owned",` +
-		`"tags":{},"time":[1700000000,null],"timed_out":true}`
+	eventRoom = `{"audience":"example.org","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f",` +
+		`"created_at":1700000000,"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","kind":"Minigroup",` +
+		`"locked_types":{},"preserve_history":true,"tags":{"scope":"math-7b","id":"not this"},"time":[1700000000,null],"whiteboard_access":{}}`
+	conferenceRoom = `{"audience":"example.org","backend":"none","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f",` +
+		`"closed_by":null,"created_at":1700000000,"host":null,"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","reserve":10,` +
+		`"rtc_sharing_policy":"owned","tags":{},"time":[1700000000,null],"timed_out":true}`
 )
 
-func enveloped(label, payload string) string {
+func wrapped(label, payload string) string {
 	text, _ := json.Marshal(payload)
-	return `{"payload":` + string(text) + `,"properties":{"type":"event","label":"` + label + `","timestamp":"1700000000123","processing_time":"3"}}`
+	return `{"payload":` + string(text) + `,"properties":{"type":"event","label":"` + label +
+		`","timestamp":"1700000000123","processing_time":"3"}}`
 }
 
-// with changes one member of a room.
+// with sets one member of a room to value, or removes it if value is empty.
 func with(t *testing.T, room, key, value string) string {
 	t.Helper()
 	var members map[string]json.RawMessage
@@ -59,71 +60,85 @@ func with(t *testing.T, room, key, value string) string {
 }
 
 func TestParse(t *testing.T) {
-	made := func(kind minigroup.RoomKind) announcement {
-		return announcement{label: "room.create", sentAt: time.UnixMilli(1700000000123), room: &minigroup.AnnouncedRoom{
+	publishedAt := time.UnixMilli(1700000000123)
+	created := func(kind minigroup.RoomKind) event {
+		return event{label: "room.create", publishedAt: publishedAt, created: &minigroup.AnnouncedRoom{
 			Kind: kind, ID: roomID, ClassID: classID, Audience: "example.org", MadeAt: time.Unix(1700000000, 0).UTC(),
 		}}
 	}
-	beside := paho.UserProperties{{Key: "type", Value: "event"}, {Key: "timestamp", Value: "1700000000123"}, {Key: "label", Value: "room.create"}}
-	undated := made(minigroup.EventRoom)
-	undated.sentAt = time.Time{}
+	userProperties := paho.UserProperties{
+		{Key: "type", Value: "event"}, {Key: "timestamp", Value: "1700000000123"}, {Key: "label", Value: "room.create"},
+	}
+	undated := created(minigroup.EventRoom)
+	undated.publishedAt = time.Time{}
 	for name, test := range map[string]struct {
 		topic, body string
 		user        paho.UserProperties
-		want        announcement
+		want        event
 	}{
-		"a room that event has made": {
-			ofEvent, enveloped("room.create", eventRoom), nil, made(minigroup.EventRoom),
+		"a room created by event": {
+			topic: eventTopic, body: wrapped("room.create", eventRoom), want: created(minigroup.EventRoom),
 		},
-		"a room that conference has made": {
-			ofConference, enveloped("room.create", conferenceRoom), nil, made(minigroup.ConferenceRoom),
+		"a room created by conference": {
+			topic: conferenceTopic, body: wrapped("room.create", conferenceRoom), want: created(minigroup.ConferenceRoom),
 		},
-		"a room whose properties stand beside it": {
-			ofEvent, eventRoom, beside, made(minigroup.EventRoom),
+		"a payload with user properties": {
+			topic: eventTopic, body: eventRoom, user: userProperties, want: created(minigroup.EventRoom),
 		},
-		"a room that conference has closed": {
-			ofConference, enveloped("room.close", conferenceRoom), nil,
-			announcement{label: "room.close", sentAt: time.UnixMilli(1700000000123), closed: &minigroup.ClosedRoom{
+		"a room closed by conference": {
+			topic: conferenceTopic, body: wrapped("room.close", conferenceRoom),
+			want: event{label: "room.close", publishedAt: publishedAt, closed: &minigroup.ClosedRoom{
 				ID: roomID, ClassID: classID, Audience: "example.org", TimedOut: true,
 			}},
 		},
-		"a room that does not tell why it was closed": {
-			ofConference, enveloped("room.close", with(t, conferenceRoom, "timed_out", "")), nil,
-			announcement{label: "room.close", sentAt: time.UnixMilli(1700000000123), closed: &minigroup.ClosedRoom{
+		"a closed room without timed_out": {
+			topic: conferenceTopic, body: wrapped("room.close", with(t, conferenceRoom, "timed_out", "")),
+			want: event{label: "room.close", publishedAt: publishedAt, closed: &minigroup.ClosedRoom{
 				ID: roomID, ClassID: classID, Audience: "example.org",
 			}},
 		},
-		"the source of a room that has none": {
-			ofEvent, enveloped("room.create", with(t, eventRoom, "source_room_id", "null")), nil, made(minigroup.EventRoom),
+		"a source room that is null": {
+			topic: eventTopic, body: wrapped("room.create", with(t, eventRoom, "source_room_id", "null")),
+			want: created(minigroup.EventRoom),
 		},
-		"tags as long as they may be": {
-			ofEvent, enveloped("room.create", with(t, eventRoom, "tags", `{"x":"`+strings.Repeat(`\"`, 32<<10)+`"}`)), nil, made(minigroup.EventRoom),
+		"tags of the maximum length": {
+			topic: eventTopic,
+			body:  wrapped("room.create", with(t, eventRoom, "tags", `{"x":"`+strings.Repeat(`\"`, 32<<10)+`"}`)),
+			want:  created(minigroup.EventRoom),
 		},
-		"a timestamp that makes no sense": {
-			ofEvent, strings.Replace(enveloped("room.create", eventRoom), `"1700000000123"`, `{"a":[]}`, 1), nil, undated,
+		"an invalid timestamp": {
+			topic: eventTopic,
+			body:  strings.Replace(wrapped("room.create", eventRoom), `"1700000000123"`, `{"a":[]}`, 1),
+			want:  undated,
 		},
-		"a timestamp out of this world": {
-			ofEvent, strings.Replace(enveloped("room.create", eventRoom), "1700000000123", "9223372036854775807", 1), nil, undated,
+		"a timestamp out of range": {
+			topic: eventTopic,
+			body:  strings.Replace(wrapped("room.create", eventRoom), "1700000000123", "9223372036854775807", 1),
+			want:  undated,
 		},
 		"no timestamp": {
-			ofEvent, eventRoom, paho.UserProperties{{Key: "label", Value: "room.create"}}, undated,
+			topic: eventTopic, body: eventRoom, user: paho.UserProperties{{Key: "label", Value: "room.create"}},
+			want: undated,
 		},
-		"a copy that event has made of a room": {
-			ofEvent, enveloped("room.create", with(t, eventRoom, "source_room_id", `"4cdbe0fe-6d90-4ddb-a00c-a5351f153525"`)), nil,
-			announcement{label: "room.create", sentAt: time.UnixMilli(1700000000123)},
+		"a copy of a room": {
+			topic: eventTopic, body: wrapped("room.create", with(t, eventRoom, "source_room_id", `"`+roomID.String()+`"`)),
+			want: event{label: "room.create", publishedAt: publishedAt},
 		},
-		"a room that event has closed": {
-			ofEvent, enveloped("room.close", eventRoom), nil, announcement{label: "room.close", sentAt: time.UnixMilli(1700000000123)},
+		"a room closed by event": {
+			topic: eventTopic, body: wrapped("room.close", eventRoom),
+			want: event{label: "room.close", publishedAt: publishedAt},
 		},
-		"a room that was changed": {
-			ofConference, enveloped("room.update", "not looked at"), nil, announcement{label: "room.update", sentAt: time.UnixMilli(1700000000123)},
+		"an updated room": {
+			topic: conferenceTopic, body: wrapped("room.update", "not parsed"),
+			want: event{label: "room.update", publishedAt: publishedAt},
 		},
-		"something else": {
-			ofConference, enveloped("video_group.create", ""), nil, announcement{label: "other", sentAt: time.UnixMilli(1700000000123)},
+		"an event with another label": {
+			topic: conferenceTopic, body: wrapped("video_group.create", ""),
+			want: event{label: "other", publishedAt: publishedAt},
 		},
 	} {
-		t.Run(name+" is read", func(t *testing.T) {
-			got, err := both.parse(test.topic, []byte(test.body), test.user)
+		t.Run(name+" is parsed", func(t *testing.T) {
+			got, err := testAccounts.parse(test.topic, []byte(test.body), test.user)
 			if err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%+v, %v", got, err)
 			}
@@ -131,121 +146,142 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
-	create := enveloped("room.create", eventRoom)
+func TestParseRejects(t *testing.T) {
+	create := wrapped("room.create", eventRoom)
 	for _, topic := range []string{
-		"", "/", "events", "apps", ofEvent + "/", "/" + ofEvent, ofEvent + "/more",
-		topicOf("webinar.svc.example.org", "example.org"), topicOf("", "example.org"), topicOf(both.event, ""),
-		topicOf(both.event, "a/b"), topicOf(both.event, "+"), topicOf(both.event, "#"), topicOf(both.event, "a\x00"), topicOf(both.event, "\xff"),
-		"apps/" + both.event + "/api/v2/audiences/example.org/events",
-		"apps/" + both.event + "/api/v1/rooms/" + roomID.String() + "/events",
+		"", "/", "events", "apps", eventTopic + "/", "/" + eventTopic, eventTopic + "/more",
+		topicOf("webinar.svc.example.org", "example.org"), topicOf("", "example.org"), topicOf(testAccounts.event, ""),
+		topicOf(testAccounts.event, "a/b"), topicOf(testAccounts.event, "+"), topicOf(testAccounts.event, "#"),
+		topicOf(testAccounts.event, "a\x00"), topicOf(testAccounts.event, "\xff"),
+		"apps/" + testAccounts.event + "/api/v2/audiences/example.org/events",
+		"apps/" + testAccounts.event + "/api/v1/rooms/" + roomID.String() + "/events",
 	} {
-		t.Run(fmt.Sprintf("the topic %q of a stranger", topic), func(t *testing.T) {
-			if got, err := both.parse(topic, []byte(create), nil); !errors.Is(err, errStranger) || got != (announcement{}) {
+		t.Run(fmt.Sprintf("the unknown topic %q", topic), func(t *testing.T) {
+			got, err := testAccounts.parse(topic, []byte(create), nil)
+			if !errors.Is(err, errUnknownTopic) || got != (event{}) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
 	}
 
 	bodies := map[string]string{
-		"no body":                            "",
-		"no JSON":                            "room.create",
-		"an array":                           "[" + create + "]",
-		"nothing":                            "null",
-		"half of it":                         create[:len(create)/2],
-		"two of it":                          create + create,
-		"bytes that are no text":             strings.Replace(create, "Minigroup", "Mini\xffgroup", 1),
-		"an envelope without a payload":      `{"properties":{"type":"event","label":"room.create"}}`,
-		"an envelope with an open payload":   `{"payload":` + eventRoom + `,"properties":{"type":"event","label":"room.create"}}`,
-		"an envelope with two payloads":      `{"payload":"{}",` + create[1:],
-		"an envelope without properties":     `{"payload":"{}"}`,
-		"properties that are nothing":        `{"payload":"{}","properties":null}`,
-		"no label":                           `{"payload":"{}","properties":{"type":"event"}}`,
-		"a label that is no text":            `{"payload":"{}","properties":{"type":"event","label":7}}`,
-		"two labels":                         `{"payload":"{}","properties":{"label":"room.update","label":"room.close"}}`,
-		"a request":                          `{"payload":"{}","properties":{"type":"request","label":"room.update"}}`,
-		"a payload that is no object":        enveloped("room.create", `[1]`),
-		"a payload that goes on":             enveloped("room.create", eventRoom+"{}"),
-		"keys in capitals":                   enveloped("room.create", strings.ToUpper(eventRoom)),
-		"two ids":                            enveloped("room.create", `{"id":"`+classID.String()+`",`+eventRoom[1:]),
-		"a payload deep as a well":           enveloped("room.create", strings.Replace(eventRoom, "{}", strings.Repeat("[", 50_000)+strings.Repeat("]", 50_000), 1)),
-		"an envelope deep as a well":         strings.Repeat(`{"payload":`, 100_000),
-		"another audience than in the topic": enveloped("room.create", with(t, eventRoom, "audience", `"example.net"`)),
+		"an empty body":                   "",
+		"a body that is not JSON":         "room.create",
+		"an array":                        "[" + create + "]",
+		"null":                            "null",
+		"a truncated envelope":            create[:len(create)/2],
+		"two envelopes":                   create + create,
+		"invalid UTF-8":                   strings.Replace(create, "Minigroup", "Mini\xffgroup", 1),
+		"an envelope without a payload":   `{"properties":{"type":"event","label":"room.create"}}`,
+		"a payload that is not a string":  `{"payload":` + eventRoom + `,"properties":{"label":"room.create"}}`,
+		"a duplicate payload":             `{"payload":"{}",` + create[1:],
+		"an envelope without properties":  `{"payload":"{}"}`,
+		"properties that are null":        `{"payload":"{}","properties":null}`,
+		"no label":                        `{"payload":"{}","properties":{"type":"event"}}`,
+		"a label that is not a string":    `{"payload":"{}","properties":{"type":"event","label":7}}`,
+		"a duplicate label":               `{"payload":"{}","properties":{"label":"room.update","label":"room.close"}}`,
+		"a message of type request":       `{"payload":"{}","properties":{"type":"request","label":"room.update"}}`,
+		"a payload that is not an object": wrapped("room.create", `[1]`),
+		"a payload with trailing bytes":   wrapped("room.create", eventRoom+"{}"),
+		"keys in capitals":                wrapped("room.create", strings.ToUpper(eventRoom)),
+		"a duplicate id":                  wrapped("room.create", `{"id":"`+classID.String()+`",`+eventRoom[1:]),
+		"a deeply nested payload": wrapped("room.create",
+			strings.Replace(eventRoom, "{}", strings.Repeat("[", 50_000)+strings.Repeat("]", 50_000), 1)),
+		"a deeply nested envelope":           strings.Repeat(`{"payload":`, 100_000),
+		"another audience than in the topic": wrapped("room.create", with(t, eventRoom, "audience", `"example.net"`)),
 	}
 	for key, values := range map[string][]string{
-		"id":             {"", "null", "7", `""`, `"room"`, `"00000000-0000-0000-0000-000000000000"`, `"4cdbe0fe6d904ddba00ca5351f153525"`, `"{4cdbe0fe-6d90-4ddb-a00c-a5351f153525}"`, `["4cdbe0fe-6d90-4ddb-a00c-a5351f153525"]`},
-		"classroom_id":   {"", "null", "{}", `"math-7b"`, `"00000000-0000-0000-0000-000000000000"`},
-		"audience":       {"", "null", "7", `""`},
-		"created_at":     {"", "null", `"1700000000"`, "1700000000.5", "0", "-1", "1e400", "99999999999999999999", "253402300800"},
+		"id": {
+			"", "null", "7", `""`, `"room"`, `"00000000-0000-0000-0000-000000000000"`, `"4cdbe0fe6d904ddba00ca5351f153525"`,
+			`"{4cdbe0fe-6d90-4ddb-a00c-a5351f153525}"`, `["4cdbe0fe-6d90-4ddb-a00c-a5351f153525"]`,
+		},
+		"classroom_id": {"", "null", "{}", `"math-7b"`, `"00000000-0000-0000-0000-000000000000"`},
+		"audience":     {"", "null", "7", `""`},
+		"created_at": {
+			"", "null", `"1700000000"`, "1700000000.5", "0", "-1", "1e400", "99999999999999999999", "253402300800",
+		},
 		"source_room_id": {"7", "{}"},
 	} {
 		for _, value := range values {
-			bodies[fmt.Sprintf("a %s that is %q", key, value)] = enveloped("room.create", with(t, eventRoom, key, value))
+			bodies[fmt.Sprintf("a %s that is %q", key, value)] = wrapped("room.create", with(t, eventRoom, key, value))
 		}
 	}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			if got, err := both.parse(ofEvent, []byte(body), nil); !errors.Is(err, errMalformed) || got != (announcement{}) {
+			got, err := testAccounts.parse(eventTopic, []byte(body), nil)
+			if !errors.Is(err, errMalformed) || got != (event{}) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})
 	}
 
-	t.Run("a closed room with another reason than yes or no", func(t *testing.T) {
-		body := enveloped("room.close", with(t, conferenceRoom, "timed_out", `"true"`))
-		if got, err := both.parse(ofConference, []byte(body), nil); !errors.Is(err, errMalformed) {
+	t.Run("a closed room whose timed_out is not a bool", func(t *testing.T) {
+		body := wrapped("room.close", with(t, conferenceRoom, "timed_out", `"true"`))
+		if got, err := testAccounts.parse(conferenceTopic, []byte(body), nil); !errors.Is(err, errMalformed) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
 
-	t.Run("two labels beside the payload", func(t *testing.T) {
+	t.Run("a duplicate user property label", func(t *testing.T) {
 		user := paho.UserProperties{{Key: "label", Value: "room.create"}, {Key: "label", Value: "room.close"}}
-		if got, err := both.parse(ofEvent, []byte(eventRoom), user); !errors.Is(err, errMalformed) {
+		if got, err := testAccounts.parse(eventTopic, []byte(eventRoom), user); !errors.Is(err, errMalformed) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }
 
-func TestWhatIsSealedCanBeOpened(t *testing.T) {
-	now := time.UnixMilli(1700000000123)
-	body, err := seal(minigroup.OutboxEvent{Audience: "example.org", Label: "minigroup.stop", Payload: json.RawMessage(`{"scope":"<\"7b\">"}`)}, now)
+func TestUnwrapReadsWhatWrapWrites(t *testing.T) {
+	now, scope := time.UnixMilli(1700000000123), `{"scope":"<\"7b\">"}`
+	body, err := wrap(minigroup.OutboxEvent{
+		Audience: "example.org", Label: "minigroup.stop", Payload: json.RawMessage(scope),
+	}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, p, err := open(body, nil)
-	if err != nil || string(payload) != `{"scope":"<\"7b\">"}` || p.kind != "event" || p.label != "minigroup.stop" || !p.sentAt().Equal(now) {
+	payload, p, err := unwrap(body, nil)
+	if err != nil || string(payload) != scope || p.kind != "event" || p.label != "minigroup.stop" ||
+		!p.publishedAt().Equal(now) {
 		t.Errorf("%s %+v, %v", payload, p, err)
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(ofEvent, []byte(enveloped("room.create", eventRoom)), "", "")
-	f.Add(ofConference, []byte(enveloped("room.close", conferenceRoom)), "", "")
-	f.Add(ofConference, []byte(conferenceRoom), "room.create", "1700000000123")
-	f.Add(ofEvent, []byte(`{"payload":"{}","properties":{"label":"room.update","timestamp":17}}`), "", "")
+	f.Add(eventTopic, []byte(wrapped("room.create", eventRoom)), "", "")
+	f.Add(conferenceTopic, []byte(wrapped("room.close", conferenceRoom)), "", "")
+	f.Add(conferenceTopic, []byte(conferenceRoom), "room.create", "1700000000123")
+	f.Add(eventTopic, []byte(`{"payload":"{}","properties":{"label":"room.update","timestamp":17}}`), "", "")
 	f.Fuzz(func(t *testing.T, topic string, body []byte, label, timestamp string) {
 		user := paho.UserProperties{{Key: "timestamp", Value: timestamp}}
 		if label != "" {
 			user.Add("label", label)
 		}
-		got, err := both.parse(topic, body, user)
+		got, err := testAccounts.parse(topic, body, user)
 		if err != nil {
-			if got != (announcement{}) || !errors.Is(err, errStranger) && !errors.Is(err, errMalformed) {
+			if got != (event{}) || !errors.Is(err, errUnknownTopic) && !errors.Is(err, errMalformed) {
 				t.Fatalf("%+v, %v", got, err)
 			}
 			return
 		}
-		if got.room != nil && got.closed != nil || got.room != nil && got.label != roomCreate || got.closed != nil && got.label != roomClose {
+		if got.created != nil && got.closed != nil ||
+			got.created != nil && got.label != roomCreate || got.closed != nil && got.label != roomClose {
 			t.Fatalf("%+v", got)
 		}
-		if r := got.room; r != nil && (r.ID == uuid.Nil || r.ClassID == uuid.Nil || topic != topicOf(both.event, r.Audience) && topic != topicOf(both.conference, r.Audience) || r.MadeAt.Year() < 1970 || r.MadeAt.Year() > 9999) {
-			t.Fatalf("%+v", r)
+		if r := got.created; r != nil {
+			fromEvent := topic == topicOf(testAccounts.event, r.Audience)
+			fromConference := topic == topicOf(testAccounts.conference, r.Audience)
+			if r.ID == uuid.Nil || r.ClassID == uuid.Nil || !fromEvent && !fromConference ||
+				r.MadeAt.Year() < 1970 || r.MadeAt.Year() > 9999 {
+				t.Fatalf("%+v", r)
+			}
 		}
-		if r := got.closed; r != nil && (r.ID == uuid.Nil || r.ClassID == uuid.Nil || topic != topicOf(both.conference, r.Audience)) {
-			t.Fatalf("%+v", r)
+		if r := got.closed; r != nil {
+			fromConference := topic == topicOf(testAccounts.conference, r.Audience)
+			if r.ID == uuid.Nil || r.ClassID == uuid.Nil || !fromConference {
+				t.Fatalf("%+v", r)
+			}
 		}
-		if year := got.sentAt.Year(); year < 1 || year > 10000 {
-			t.Fatalf("%v", got.sentAt)
+		if year := got.publishedAt.Year(); year < 1 || year > 10000 {
+			t.Fatalf("%v", got.publishedAt)
 		}
 	})
 }

@@ -6,21 +6,21 @@ import (
 	"minigroups/minigroup"
 )
 
-// hangUps is how often in succession a broker may hang up on the same broadcast. Many do on one that is too large for
-// them, and would do so for ever.
-const hangUps = 5
+// maxDisconnects is the number of consecutive disconnects at the same event after which it counts as poison.
+const maxDisconnects = 5
 
-// poison counts how often connections have ended while one and the same broadcast was told.
-type poison struct {
-	last  minigroup.OutboxEvent
-	times int
+// poisonDetector detects poison messages: events that make the broker disconnect each time they are published. Many
+// brokers do so when a message is too large; without the detector the event would be published again forever.
+type poisonDetector struct {
+	last        minigroup.OutboxEvent
+	disconnects int
 }
 
-// isFound notes that a connection has ended at a broadcast, and reports whether that one is to blame.
-func (p *poison) isFound(b minigroup.OutboxEvent) bool {
-	if b.Audience != p.last.Audience || b.Label != p.last.Label || !bytes.Equal(b.Payload, p.last.Payload) {
-		p.last, p.times = b, 0
+// disconnectedAt counts a disconnect while e was published, and reports whether e is poison.
+func (p *poisonDetector) disconnectedAt(e minigroup.OutboxEvent) bool {
+	if e.Audience != p.last.Audience || e.Label != p.last.Label || !bytes.Equal(e.Payload, p.last.Payload) {
+		p.last, p.disconnects = e, 0
 	}
-	p.times++
-	return p.times >= hangUps
+	p.disconnects++
+	return p.disconnects >= maxDisconnects
 }

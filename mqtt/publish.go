@@ -18,70 +18,71 @@ import (
 )
 
 const (
-	// lookEvery is how often the outbox is looked into. What this worker puts in is told at once.
-	lookEvery = 2 * time.Second
-	// publishTry bounds the wait for the broker's answer to one broadcast, roundTry for those of a round, which ledgerTry
-	// gives the ledger time to note.
-	publishTry = 3 * time.Second
-	roundTry   = 5 * time.Second
-	// roundMaximum is how many broadcasts a round takes out of the outbox.
-	roundMaximum = 50
+	// pollInterval is how often the outbox is polled. Events that this worker puts there are published immediately.
+	pollInterval = 2 * time.Second
+	// publishTimeout bounds the wait for the acknowledgement of one event, publishBatchTimeout that for a whole batch. The
+	// ledger has ledgerTimeout on top of that to remove the published events.
+	publishTimeout      = 3 * time.Second
+	publishBatchTimeout = 5 * time.Second
+	// publishBatchSize is the maximum number of events per batch.
+	publishBatchSize = 50
 )
 
-// tellAll tells what is in the outbox until ctx ends.
-func (c *connection) tellAll(ctx context.Context) {
-	longer, giveUp := outlive(ctx)
-	defer giveUp()
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
+// publishAll publishes the outbox until ctx ends.
+func (c *connection) publishAll(ctx context.Context) {
+	grace, cancel := withGrace(ctx)
+	defer cancel()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
 	for {
-		for c.tellRound(ctx, longer) {
+		for c.publishBatch(ctx, grace) {
 		}
 		select {
-		case <-look.C:
-		case <-c.news:
+		case <-poll.C:
+		case <-c.wakeups:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// wake has the outbox looked into.
-func (l *listener) wake() {
+// wakePublisher makes publishAll read the outbox immediately.
+func (r *runner) wakePublisher() {
 	select {
-	case l.news <- struct{}{}:
+	case r.wakeups <- struct{}{}:
 	default:
 	}
 }
 
-// tellRound tells the oldest broadcasts. It reports whether there are more. When ctx ends it begins no further one, but
-// the ledger still learns which were told.
-func (c *connection) tellRound(ctx, longer context.Context) (more bool) {
-	end := time.Now().Add(roundTry)
-	noted, cancel := context.WithDeadline(longer, end.Add(ledgerTry))
+// publishBatch publishes the oldest events. It reports whether there may be more. When ctx ends it starts no further
+// event, but the ledger still removes the published ones until grace ends.
+func (c *connection) publishBatch(ctx, grace context.Context) (more bool) {
+	end := time.Now().Add(publishBatchTimeout)
+	ledgerCtx, cancel := context.WithDeadline(grace, end.Add(ledgerTimeout))
 	defer cancel()
-	var failed error // the first
-	silent := false  // the broker does not answer: the rest is not tried
-	told, err := c.Ledger.PublishOutbox(noted, roundMaximum, func(one context.Context, b minigroup.OutboxEvent) error {
-		if silent || ctx.Err() != nil {
-			return errNotTried
+	var firstErr error
+	unresponsive := false // the broker did not answer: skip the rest of the batch
+	publish := func(eventCtx context.Context, e minigroup.OutboxEvent) error {
+		if unresponsive || ctx.Err() != nil {
+			return errSkipped
 		}
-		one, cancel := context.WithDeadline(one, earlier(end, time.Now().Add(publishTry)))
+		publishCtx, cancel := context.WithDeadline(eventCtx, earlier(end, time.Now().Add(publishTimeout)))
 		defer cancel()
-		err := c.tell(one, b)
-		silent = err != nil && !errors.Is(err, errRefused)
-		if failed == nil {
-			failed = err
+		err := c.publish(publishCtx, e)
+		unresponsive = err != nil && !errors.Is(err, errRefused)
+		if firstErr == nil {
+			firstErr = err
 		}
 		return err
-	})
-	if failed != nil && ctx.Err() == nil {
-		c.Log.Warn("broadcasts are not told yet", zap.Error(failed))
+	}
+	published, err := c.Ledger.PublishOutbox(ledgerCtx, publishBatchSize, publish)
+	if firstErr != nil && ctx.Err() == nil {
+		c.Log.Warn("publishing outbox events failed, retrying", zap.Error(firstErr))
 	}
 	if err != nil {
-		c.Log.Warn("the outbox cannot be emptied yet", zap.Error(err))
+		c.Log.Warn("processing the outbox failed, retrying", zap.Error(err))
 	}
-	return err == nil && told == roundMaximum && ctx.Err() == nil
+	return err == nil && published == publishBatchSize && ctx.Err() == nil
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -92,66 +93,69 @@ func earlier(a, b time.Time) time.Time {
 }
 
 var (
-	// errNotTried is that of a broadcast whose time has not come.
-	errNotTried = errors.New("it was not tried")
-	// errRefused is that of a broadcast which the broker does not take at present. It may take others.
-	errRefused = errors.New("the broker refuses it")
-	// errUnspeakable is that of a broadcast which no other try makes better.
-	errUnspeakable = errors.New("it can never be told")
+	// errSkipped is returned for an event that was not attempted.
+	errSkipped = errors.New("not attempted")
+	// errRefused is returned for an event that the broker refuses now but may accept later. It may accept other events.
+	errRefused = errors.New("the broker refuses the event")
+	// errUnpublishable is returned for an event that the broker can never accept.
+	errUnpublishable = errors.New("the event can never be published")
 )
 
-// tell publishes a broadcast and returns when the broker has taken it. What can never be told counts as told, lest it
-// keep others from being told.
-func (c *connection) tell(ctx context.Context, b minigroup.OutboxEvent) error {
-	err := c.publish(ctx, b)
-	if errors.Is(err, errUnspeakable) {
-		c.Log.Error("a broadcast is given up", zap.String("label", b.Label), zap.String("audience", b.Audience), zap.Error(err))
+// publish publishes an event and returns when the broker has acknowledged it. It logs and discards an event that can
+// never be published, so that it does not block others: then it returns nil.
+func (c *connection) publish(ctx context.Context, e minigroup.OutboxEvent) error {
+	err := c.send(ctx, e)
+	if errors.Is(err, errUnpublishable) {
+		c.Log.Error("outbox event discarded",
+			zap.String("label", e.Label), zap.String("audience", e.Audience), zap.Error(err))
 		return nil
 	}
 	if err == nil {
-		c.Observer.Published(b.Label)
+		c.Observer.Published(e.Label)
 	}
 	return err
 }
 
-func (c *connection) publish(ctx context.Context, b minigroup.OutboxEvent) error {
-	if !isLevel(b.Audience) {
-		return fmt.Errorf("%w: its audience cannot stand in a topic", errUnspeakable)
+func (c *connection) send(ctx context.Context, e minigroup.OutboxEvent) error {
+	if !isLevel(e.Audience) {
+		return fmt.Errorf("%w: its audience is not a valid topic level", errUnpublishable)
 	}
-	body, err := seal(b, time.Now())
+	body, err := wrap(e, time.Now())
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUnspeakable, err)
+		return fmt.Errorf("%w: %w", errUnpublishable, err)
 	}
-	message := &paho.Publish{
-		Topic: topicOf(c.Account, b.Audience), QoS: 1, Payload: body,
+	packet := &paho.Publish{
+		Topic: topicOf(c.Account, e.Audience), QoS: 1, Payload: body,
 		Properties: &paho.PublishProperties{ContentType: "application/json"},
 	}
-	// The library sends whatever it is given, and the broker hangs up on what is too large.
-	size, _ := message.Packet().WriteTo(io.Discard)
-	if c.tellMaximum > 0 && size > c.tellMaximum {
-		return fmt.Errorf("%w: it has %d bytes, and the broker takes %d", errUnspeakable, size, c.tellMaximum)
+	// The library does not check the size, and the broker disconnects when a packet is too large.
+	size, _ := packet.Packet().WriteTo(io.Discard)
+	if c.maxSentPacket > 0 && size > c.maxSentPacket {
+		return fmt.Errorf("%w: it has %d bytes, and the broker accepts %d", errUnpublishable, size, c.maxSentPacket)
 	}
-	answer, err := c.client.Publish(ctx, message)
+	answer, err := c.client.Publish(ctx, packet)
 	switch {
 	case err == nil:
-		c.poison = poison{}
+		c.poison = poisonDetector{}
 		return nil
-	case answer == nil && c.isOver() && c.poison.isFound(b):
-		return fmt.Errorf("%w: each time the broker hangs up", errUnspeakable)
+	case answer == nil && c.hasEnded() && c.poison.disconnectedAt(e):
+		return fmt.Errorf("%w: the broker disconnected at it %d times", errUnpublishable, maxDisconnects)
 	case answer == nil:
 		return fmt.Errorf("publish: %w", err)
-	case slices.Contains(forGood, answer.ReasonCode):
-		return fmt.Errorf("%w: the broker refuses it with reason code %#x", errUnspeakable, answer.ReasonCode)
+	case slices.Contains(permanentReasons, answer.ReasonCode):
+		return fmt.Errorf("%w: the broker refuses it with reason code %#x", errUnpublishable, answer.ReasonCode)
 	default:
 		return fmt.Errorf("%w with reason code %#x", errRefused, answer.ReasonCode)
 	}
 }
 
-// forGood are the reason codes by which a broker refuses this very message. Whatever else it refuses for may pass.
-var forGood = []byte{packets.PubackTopicNameInvalid, packets.PubackPayloadFormatInvalid, packets.DisconnectPacketTooLarge}
+// permanentReasons are the reason codes that depend on the message alone. All other reasons may be temporary.
+var permanentReasons = []byte{
+	packets.PubackTopicNameInvalid, packets.PubackPayloadFormatInvalid, packets.DisconnectPacketTooLarge,
+}
 
-// seal puts a broadcast into the envelope that parse opens.
-func seal(b minigroup.OutboxEvent, now time.Time) ([]byte, error) {
+// wrap puts an event into the envelope that unwrap reads.
+func wrap(e minigroup.OutboxEvent, now time.Time) ([]byte, error) {
 	var envelope struct {
 		Payload    string `json:"payload"`
 		Properties struct {
@@ -160,8 +164,8 @@ func seal(b minigroup.OutboxEvent, now time.Time) ([]byte, error) {
 			Timestamp string `json:"timestamp"`
 		} `json:"properties"`
 	}
-	envelope.Payload = string(b.Payload)
-	envelope.Properties.Type, envelope.Properties.Label = "event", b.Label
+	envelope.Payload = string(e.Payload)
+	envelope.Properties.Type, envelope.Properties.Label = "event", e.Label
 	envelope.Properties.Timestamp = strconv.FormatInt(now.UnixMilli(), 10)
 	return json.Marshal(envelope)
 }

@@ -10,49 +10,52 @@ import (
 )
 
 const (
-	// quietFor is how long nothing must have come for a batch to be whole: a create alone is announced twice within it.
-	quietFor = 50 * time.Millisecond
-	// gatherFor is how long the first of a batch waits at most.
-	gatherFor = 200 * time.Millisecond
-	// batchMaximum is as much as the broker sends before it wants an acknowledgement: more does not come by waiting.
-	batchMaximum = receiveMaximum
+	// batchIdle is the pause in the stream of messages that completes a batch. The two room events of one create arrive
+	// within it.
+	batchIdle = 50 * time.Millisecond
+	// batchMaxWait is how long the first message of a batch waits at most.
+	batchMaxWait = 200 * time.Millisecond
+	// maxBatch is the number of messages that the broker delivers before it waits for an acknowledgement, so waiting for
+	// more would not help.
+	maxBatch = receiveMaximum
 )
 
-// takeAll brings what is heard into the ledger, batch by batch, and acknowledges it. When ctx ends it does so once more.
-// Connections come and go meanwhile: a broker that was killed may have forgotten what it has sent.
-func (l *listener) takeAll(ctx context.Context) {
-	defer close(l.recorded)
-	longer, giveUp := outlive(ctx)
-	defer giveUp()
+// recordAll records queued messages in batches and acknowledges them. When ctx ends it records one last batch. It runs
+// independently of connections: a broker that was killed may have lost messages that are still queued here.
+func (r *runner) recordAll(ctx context.Context) {
+	defer close(r.recorded)
+	grace, cancel := withGrace(ctx)
+	defer cancel()
 	for last := false; !last; {
 		last = ctx.Err() != nil
-		batch := gather(ctx, l.queue)
-		if !l.take(ctx, longer, batch) {
+		batch := nextBatch(ctx, r.queue)
+		if !r.record(ctx, grace, batch) {
 			return
 		}
-		for _, h := range batch {
-			h.acknowledge()
+		for _, m := range batch {
+			m.acknowledge()
 		}
 	}
 }
 
-// gather returns what is heard next, after waiting a little for more. Once ctx has ended it returns what is there.
-func gather(ctx context.Context, queue <-chan received) (batch []received) {
-	var quiet, latest <-chan time.Time
-	for len(batch) < batchMaximum {
+// nextBatch waits for the next messages and returns them as soon as a batch is complete. After ctx has ended it returns
+// what is queued.
+func nextBatch(ctx context.Context, queue <-chan message) (batch []message) {
+	var idle, latest <-chan time.Time
+	for len(batch) < maxBatch {
 		select {
-		case h := <-queue:
-			batch = append(batch, h)
-			quiet = time.After(quietFor)
+		case m := <-queue:
+			batch = append(batch, m)
+			idle = time.After(batchIdle)
 			if latest == nil {
-				latest = time.After(gatherFor)
+				latest = time.After(batchMaxWait)
 			}
-		case <-quiet:
+		case <-idle:
 			return batch
 		case <-latest:
 			return batch
 		case <-ctx.Done():
-			for len(batch) < batchMaximum && len(queue) > 0 {
+			for len(batch) < maxBatch && len(queue) > 0 {
 				batch = append(batch, <-queue)
 			}
 			return batch
@@ -62,51 +65,51 @@ func gather(ctx context.Context, queue <-chan received) (batch []received) {
 }
 
 const (
-	ledgerTry      = 5 * time.Second
-	firstLedgerGap = 100 * time.Millisecond
-	lastLedgerGap  = 5 * time.Second
+	ledgerTimeout    = 5 * time.Second
+	minLedgerBackoff = 100 * time.Millisecond
+	maxLedgerBackoff = 5 * time.Second
 )
 
-// take repeats a batch until the ledger has committed it, or longer ends; then it reports false. When ctx ends, it does
-// not wait out its pause.
-func (l *listener) take(ctx, longer context.Context, batch []received) bool {
-	announcements := sum(batch)
-	if len(announcements.Created)+len(announcements.Closed) == 0 {
+// record retries until the ledger has committed the batch and reports true, or until grace ends and reports false. When
+// ctx ends during a pause, it retries immediately.
+func (r *runner) record(ctx, grace context.Context, batch []message) bool {
+	events := roomEvents(batch)
+	if len(events.Created)+len(events.Closed) == 0 {
 		return true
 	}
-	hurry := ctx.Done()
-	for gap := firstLedgerGap; ; gap = min(2*gap, lastLedgerGap) {
-		try, cancel := context.WithTimeout(longer, ledgerTry)
-		ended, err := l.Ledger.RecordRoomEvents(try, announcements)
+	shutdown := ctx.Done()
+	for backoff := minLedgerBackoff; ; backoff = min(2*backoff, maxLedgerBackoff) {
+		attempt, cancel := context.WithTimeout(grace, ledgerTimeout)
+		ended, err := r.Ledger.RecordRoomEvents(attempt, events)
 		cancel()
 		if err == nil {
 			if ended > 0 {
-				l.wake()
+				r.wakePublisher()
 			}
 			return true
 		}
-		l.Log.Warn("the ledger does not take announcements yet", zap.Int("messages", len(batch)), zap.Error(err))
+		r.Log.Warn("recording room events failed, retrying", zap.Int("messages", len(batch)), zap.Error(err))
 		select {
-		case <-time.After(gap):
-		case <-hurry:
-			hurry, gap = nil, firstLedgerGap
-		case <-longer.Done():
+		case <-time.After(backoff):
+		case <-shutdown:
+			shutdown, backoff = nil, minLedgerBackoff
+		case <-grace.Done():
 		}
-		if longer.Err() != nil {
+		if grace.Err() != nil {
 			return false
 		}
 	}
 }
 
-// sum is what of a batch is for the ledger.
-func sum(batch []received) (all minigroup.RoomEvents) {
-	for _, h := range batch {
-		if h.room != nil {
-			all.Created = append(all.Created, *h.room)
+// roomEvents returns the events of a batch that the ledger records.
+func roomEvents(batch []message) (events minigroup.RoomEvents) {
+	for _, m := range batch {
+		if m.created != nil {
+			events.Created = append(events.Created, *m.created)
 		}
-		if h.closed != nil {
-			all.Closed = append(all.Closed, *h.closed)
+		if m.closed != nil {
+			events.Closed = append(events.Closed, *m.closed)
 		}
 	}
-	return all
+	return events
 }

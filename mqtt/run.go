@@ -10,66 +10,76 @@ import (
 )
 
 const (
-	firstGap = 200 * time.Millisecond
-	lastGap  = 10 * time.Second
-	// settled is how long we must have listened for the next connection to be tried soon: two processes with the same
-	// client id throw each other out at once, and shall not do so in a circle without a pause.
-	settled = 5 * time.Second
+	minBackoff = 200 * time.Millisecond
+	maxBackoff = 10 * time.Second
+	// stableAfter is how long a connection must last to reset the backoff. Two processes with the same client id
+	// disconnect each other as soon as they connect; without this they would reconnect without a pause.
+	stableAfter = 5 * time.Second
 )
 
-// listener is what all connections of a Run have in common.
-type listener struct {
+// maxQueued bounds the messages that are kept in memory while the ledger is unavailable. After each reconnection the
+// broker redelivers the same unacknowledged messages, so several copies may be queued.
+const maxQueued = 4 * receiveMaximum
+
+// runner is the state of one Run, shared by its successive connections.
+type runner struct {
 	Options
-	queue    chan received
-	recorded chan struct{} // closed when nothing more is taken out of the queue
-	news     chan struct{} // something was put into the outbox
-	poison   poison        // for whoever tells
+	queue    chan message  // received and not recorded yet
+	recorded chan struct{} // closed after the last batch is recorded
+	wakeups  chan struct{} // signals that an event was put into the outbox
+	poison   poisonDetector
 }
 
-// queueMaximum is how much is kept of what is heard while the ledger is away. Each connection brings the same once more.
-const queueMaximum = 4 * receiveMaximum
-
-// Run listens and tells until ctx ends, whatever becomes of the broker and the ledger meanwhile. The error is nil then, or
-// says what in the options can never work.
+// Run receives and publishes events until ctx ends, and retries while the broker or the ledger is unavailable. It
+// returns nil, or an error immediately if the options are invalid.
 func Run(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
-		return fmt.Errorf("listen to announcements: %w", err)
+		return fmt.Errorf("mqtt options: %w", err)
 	}
-	l := &listener{Options: o, queue: make(chan received, queueMaximum), recorded: make(chan struct{}), news: make(chan struct{}, 1)}
-	go l.takeAll(ctx)
-	l.serveAll(ctx)
-	<-l.recorded
+	r := newRunner(o, maxQueued)
+	go r.recordAll(ctx)
+	r.connectAll(ctx)
+	<-r.recorded
 	return nil
 }
 
-// serveAll connects, again and again, until ctx ends.
-func (l *listener) serveAll(ctx context.Context) {
-	for gap := firstGap; ; gap = min(2*gap, lastGap) {
-		listened, err := l.serve(ctx)
-		if listened > settled {
-			gap = firstGap
+func newRunner(o Options, queue int) *runner {
+	return &runner{
+		Options: o,
+		queue:   make(chan message, queue), recorded: make(chan struct{}), wakeups: make(chan struct{}, 1),
+	}
+}
+
+// connectAll connects to the broker, and reconnects with backoff, until ctx ends.
+func (r *runner) connectAll(ctx context.Context) {
+	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		lasted, err := r.runConnection(ctx)
+		if lasted > stableAfter {
+			backoff = minBackoff
 		}
-		wait := gap/2 + rand.N(gap/2) //nolint:gosec // it only has to differ between workers
+		pause := backoff/2 + rand.N(backoff/2) //nolint:gosec // it only has to differ between workers
 		if ctx.Err() == nil {
-			l.Log.Warn("announcements are not heard: no connection to the broker", zap.Duration("next_try_in", wait), zap.Error(err))
+			r.Log.Warn("not connected to the MQTT broker, room events are not received",
+				zap.Duration("retry_in", pause), zap.Error(err))
 		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// lastWords is how long after the end the ledger may still be told of what was heard, and the broker take a broadcast.
-const lastWords = 3 * time.Second
+// shutdownGrace is how long after the end of Run's context the last batch may be recorded and the current event be
+// published.
+const shutdownGrace = 3 * time.Second
 
-// outlive returns a context that ends lastWords after ctx.
-func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, giveUp) })
-	return longer, func() {
+// withGrace returns a context that ends shutdownGrace after ctx, or when the returned function is called.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
+	return grace, func() {
 		stop()
-		giveUp()
+		cancel()
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// topicOf is where an account announces what concerns an audience as a whole.
+// topicOf returns the topic on which an account publishes the events of an audience.
 func topicOf(account, audience string) string {
 	return "apps/" + account + "/api/v1/audiences/" + audience + "/events"
 }
 
-// splitTopic finds the account and the audience in such a topic.
+// splitTopic returns the account and the audience of a topic of that form, and false for any other topic.
 func splitTopic(topic string) (account, audience string, ok bool) {
 	levels := strings.Split(topic, "/")
 	if len(levels) != 7 {
@@ -20,7 +20,7 @@ func splitTopic(topic string) (account, audience string, ok bool) {
 	return account, audience, isLevel(account) && isLevel(audience) && topic == topicOf(account, audience)
 }
 
-// filters are what a worker subscribes to.
+// filters returns the topic filters to subscribe to.
 func (o Options) filters() (filters []string) {
 	audiences := o.Audiences
 	if len(audiences) == 0 {
@@ -38,7 +38,7 @@ func (o Options) filters() (filters []string) {
 	return filters
 }
 
-// isLevel reports whether a text can stand between two slashes of a topic.
+// isLevel reports whether text is valid as one level of a topic.
 func isLevel(text string) bool {
 	return text != "" && len(text) <= 4096 && utf8.ValidString(text) && !strings.ContainsAny(text, "/+#\x00")
 }
