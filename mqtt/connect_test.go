@@ -8,100 +8,27 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"log/slog"
 	"math/big"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	mochimqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"minigroups/mqtt"
 )
 
-// mochi is a broker within the test that looks at who comes, and refuses what it is told to.
-type mochi struct {
-	mochimqtt.HookBase
-	server *mochimqtt.Server
-	url    string
-
-	mu        sync.Mutex
-	forbidden string // nobody may subscribe to it
-	shut      bool   // nobody may connect
-	users     []string
-	passwords []string
-}
-
-func startMochi(t *testing.T, config *tls.Config) *mochi {
-	t.Helper()
-	m := &mochi{server: mochimqtt.New(&mochimqtt.Options{Logger: slog.New(slog.DiscardHandler)})}
-	if err := m.server.AddHook(m, nil); err != nil {
-		t.Fatal(err)
-	}
-	tcp := listeners.NewTCP(listeners.Config{ID: "tcp", Address: "127.0.0.1:0", TLSConfig: config})
-	if err := m.server.AddListener(tcp); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.server.Serve(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = m.server.Close() })
-	m.url = "mqtt://" + tcp.Address()
-	return m
-}
-
-func (m *mochi) Provides(b byte) bool {
-	return slices.Contains([]byte{mochimqtt.OnConnectAuthenticate, mochimqtt.OnACLCheck}, b)
-}
-
-func (m *mochi) OnConnectAuthenticate(_ *mochimqtt.Client, p packets.Packet) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.users, m.passwords = append(m.users, string(p.Connect.Username)), append(m.passwords, string(p.Connect.Password))
-	return !m.shut
-}
-
-func (m *mochi) OnACLCheck(_ *mochimqtt.Client, topic string, publish bool) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return publish || topic != m.forbidden
-}
-
-func (m *mochi) open(is bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.shut = !is
-}
-
-func (m *mochi) seen() (users, passwords []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.users), slices.Clone(m.passwords)
-}
-
-// throwOut ends the connection of a client.
-func (m *mochi) throwOut(t *testing.T, id string) {
-	t.Helper()
-	client, ok := m.server.Clients.Get(id)
-	if !ok {
-		t.Fatal("it is not connected")
-	}
-	_ = m.server.DisconnectClient(client, packets.ErrServerBusy)
-}
-
 func TestConnecting(t *testing.T) {
 	t.Run("the token is asked for anew each time, and is the password", func(t *testing.T) {
 		leaveNothing(t)
-		m := startMochi(t, nil)
+		p := puppeteer(t, func(*puppet) {})
 		b := newBook()
-		o := options(t, m.url, b)
+		o := options(t, p.url, b)
 		tokens := make(chan string, 3)
 		tokens <- "one"
 		tokens <- "two"
@@ -114,33 +41,34 @@ func TestConnecting(t *testing.T) {
 			return token, nil
 		}
 		w := listen(t, o)
-		m.throwOut(t, o.ClientID)
+		p.disconnects()
 		await(t, "it is back", func() bool {
 			ups, _ := w.connections()
 			return ups == 2
 		})
-		users, passwords := m.seen()
+		users, passwords := p.seen()
 		if !slices.Equal(users, []string{"v2::service", "v2::service"}) || !slices.Equal(passwords, []string{"one", "three"}) {
 			t.Errorf("%v %v", users, passwords)
 		}
-		id := join(t, m.url).makes(t)
+		id := uuid.New()
+		p.delivers(topic(event, audience), envelope("room.create", payload(id)))
 		await(t, "it hears", func() bool { return b.has(id) })
 	})
 
 	t.Run("a broker that refuses is asked again, and its word is in the log but no token", func(t *testing.T) {
 		leaveNothing(t)
-		m := startMochi(t, nil)
-		m.open(false)
-		o := options(t, m.url, newBook())
+		p := puppeteer(t, func(*puppet) {})
+		p.refuses(packets.ConnackBadUsernameOrPassword)
+		o := options(t, p.url, newBook())
 		core, logs := observer.New(zap.DebugLevel)
 		o.Log = zap.New(core)
 		o.Token = func() (string, error) { return "header.claims.signature", nil }
 		w := run(t, o)
 		await(t, "it is refused", func() bool {
-			_, passwords := m.seen()
+			_, passwords := p.seen()
 			return len(passwords) > 1
 		})
-		m.open(true)
+		p.refuses(packets.ConnackSuccess)
 		await(t, "it listens", func() bool {
 			ups, _ := w.connections()
 			return ups == 1
@@ -160,11 +88,10 @@ func TestConnecting(t *testing.T) {
 
 	t.Run("a broker that refuses one of the subscriptions is asked again", func(t *testing.T) {
 		leaveNothing(t)
-		m := startMochi(t, nil)
-		m.forbidden = topic(conference, "+")
-		w := run(t, options(t, m.url, newBook()))
+		p := puppeteer(t, func(p *puppet) { p.unsubscribed = topic(conference, "+") })
+		w := run(t, options(t, p.url, newBook()))
 		await(t, "it tries again", func() bool {
-			_, passwords := m.seen()
+			_, passwords := p.seen()
 			return len(passwords) > 2
 		})
 		if ups, _ := w.connections(); ups > 0 {
@@ -175,9 +102,11 @@ func TestConnecting(t *testing.T) {
 	t.Run("over TLS, to a broker that proves who it is", func(t *testing.T) {
 		leaveNothing(t)
 		certificate, roots := certify(t)
-		m := startMochi(t, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+		p := puppeteer(t, func(p *puppet) {
+			p.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		})
 		b := newBook()
-		o := options(t, strings.Replace(m.url, "mqtt:", "mqtts:", 1), b)
+		o := options(t, strings.Replace(p.url, "mqtt:", "mqtts:", 1), b)
 		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 		w := listen(t, o)
 		b.with(func(b *book) { b.outbox = append(b.outbox, stop(audience, "math")) })
@@ -192,7 +121,7 @@ func TestConnecting(t *testing.T) {
 			return logs.Len() > 0 && strings.Contains(logs.All()[0].ContextMap()["error"].(string), "certificate")
 		})
 		w.stop()
-		if _, passwords := m.seen(); len(passwords) != 1 {
+		if _, passwords := p.seen(); len(passwords) != 1 {
 			t.Errorf("it gave its token away: %v", passwords)
 		}
 	})
