@@ -135,7 +135,7 @@ func (w *world) start(ctx context.Context, name, program, health string, args ..
 	if health == "" {
 		return p, nil
 	}
-	return p, p.Answers(ctx, startWithin, health)
+	return p, p.AwaitHTTP(ctx, startWithin, health)
 }
 
 func (w *world) say(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }

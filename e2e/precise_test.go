@@ -66,7 +66,7 @@ func anotherAPI(t *testing.T, name string, env ...string) (p *stack.Process, add
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Kill() })
-	if err := p.Answers(t.Context(), time.Minute, "http://"+address+"/readyz"); err != nil {
+	if err := p.AwaitHTTP(t.Context(), time.Minute, "http://"+address+"/readyz"); err != nil {
 		t.Fatal(err)
 	}
 	return p, address

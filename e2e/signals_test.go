@@ -79,10 +79,10 @@ func observe(t *testing.T) *observed {
 		return p
 	}
 	o.worker, o.api = start("worker"), start("api")
-	if err := o.api.Answers(t.Context(), time.Minute, o.url+"/readyz"); err != nil {
+	if err := o.api.AwaitHTTP(t.Context(), time.Minute, o.url+"/readyz"); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.worker.Answers(t.Context(), time.Minute, "http://"+o.shown[1]+"/metrics"); err != nil {
+	if err := o.worker.AwaitHTTP(t.Context(), time.Minute, "http://"+o.shown[1]+"/metrics"); err != nil {
 		t.Fatal(err)
 	}
 	return o

@@ -152,7 +152,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {
 		return err
 	}
-	return s.apis.Answers(ctx, time.Minute, s.api+"/readyz")
+	return s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
 }
 
 func (s *system) startWorker(ctx context.Context) (err error) {
@@ -216,7 +216,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.sandbox.Answers(ctx, time.Minute, s.event+"/healthz")
+	return s.sandbox.AwaitHTTP(ctx, time.Minute, s.event+"/healthz")
 }
 
 // configure writes keys and settings. Waits are short, so that the tests are.

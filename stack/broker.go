@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-const brokerStart = 20 * time.Second
+const brokerStartTimeout = 20 * time.Second
 
 // BrokerOptions says which MQTT broker to start.
 type BrokerOptions struct {
-	// Binary is what BuildBroker has built.
+	// Binary is the path that BuildBroker returned.
 	Binary string
 	// Address to listen on, host:port.
 	Address string
-	// Log is the file that gets what it prints.
+	// Log is the file to which its output is appended.
 	Log string
 }
 
-// StartBroker starts the MQTT broker of make run, which needs no package of the system, and returns when it listens. Every
-// client may publish and subscribe to everything. It keeps sessions and messages in memory only; what must survive a
-// restart of the broker needs mosquitto.
+// StartBroker starts the MQTT broker of make run, which needs no installed package, and returns when it accepts
+// connections. Every client may publish and subscribe everywhere. It keeps sessions and messages in memory only; a test
+// in which they must survive a restart of the broker needs mosquitto.
 func StartBroker(ctx context.Context, options BrokerOptions) (*Process, error) {
-	// It serves WebSockets and its own statistics too and cannot be stopped from doing so: on any free port of loopback.
+	// It also serves WebSockets and its own statistics, which no option turns off: on free ports of loopback.
 	args := []string{"-tcp", options.Address, "-ws", "127.0.0.1:0", "-info", "127.0.0.1:0"}
-	return startListener(ctx, spec{name: "MQTT broker", path: options.Binary, args: args, log: options.Log}, options.Address, brokerStart)
+	server := spec{name: "MQTT broker", path: options.Binary, args: args, log: options.Log}
+	return startListener(ctx, server, options.Address, brokerStartTimeout)
 }
 
-// startListener starts a process and returns when the address takes connections. If another process listens there
-// already, it fails: that one would be taken for ours.
+// startListener starts a process and returns when the address accepts connections. It returns an error if another
+// process already listens there, which would pass for the new one.
 func startListener(ctx context.Context, s spec, address string, limit time.Duration) (*Process, error) {
 	if err := CheckPort(address, s.name, "another port"); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
@@ -39,7 +40,7 @@ func startListener(ctx context.Context, s spec, address string, limit time.Durat
 		return nil, err
 	}
 	return process, process.Await(ctx, limit, func(context.Context) error {
-		conn, err := net.DialTimeout("tcp", address, answerWithin)
+		conn, err := net.DialTimeout("tcp", address, probeTimeout)
 		if err != nil {
 			return err
 		}

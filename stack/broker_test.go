@@ -26,12 +26,13 @@ func TestBroker(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = broker.Kill() })
 
-	t.Run("does not start on an address that is taken", func(t *testing.T) {
-		if _, err := stack.StartBroker(t.Context(), options); err == nil || !strings.Contains(err.Error(), "start MQTT broker") {
+	t.Run("does not start on an address in use", func(t *testing.T) {
+		_, err := stack.StartBroker(t.Context(), options)
+		if err == nil || !strings.Contains(err.Error(), "start MQTT broker") {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("hangs up when it ends, and is gone", func(t *testing.T) {
+	t.Run("disconnects its clients when it ends", func(t *testing.T) {
 		conn, err := net.Dial("tcp", options.Address)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +41,8 @@ func TestBroker(t *testing.T) {
 		client := paho.NewClient(paho.ClientConfig{Conn: conn})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if _, err := client.Connect(ctx, &paho.Connect{ClientID: "listener", CleanStart: true, KeepAlive: 30}); err != nil {
+		connect := &paho.Connect{ClientID: "listener", CleanStart: true, KeepAlive: 30}
+		if _, err := client.Connect(ctx, connect); err != nil {
 			t.Fatal(err)
 		}
 		if err := broker.Stop(t.Context()); err != nil {

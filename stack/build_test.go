@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestProgramsAreBuiltAlikeEverywhere reads what builds them besides this package.
-func TestProgramsAreBuiltAlikeEverywhere(t *testing.T) {
-	quoted := strings.ReplaceAll(strings.Join(ourFlags, " "), "-s -w", `"-s -w`)
+// TestMakefileAndDockerfileUseTheSameBuildFlags reads the other files that build the programs.
+func TestMakefileAndDockerfileUseTheSameBuildFlags(t *testing.T) {
+	quoted := strings.ReplaceAll(strings.Join(buildFlags, " "), "-s -w", `"-s -w`)
 	for _, file := range []string{"Makefile", "deploy/Dockerfile"} {
 		text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
 		if err != nil {

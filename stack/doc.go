@@ -1,9 +1,7 @@
-// Package stack starts and stops what a whole system on one machine is made
-// of, as child processes: Postgres, the Temporal dev server, a Janus gateway, an
-// MQTT broker and our own programs. It is for cmd/dev and for tests; no program
-// of the product links it.
+// Package stack starts and stops the parts of a whole system on one machine as child processes: Postgres, Temporal, a
+// Janus gateway, an MQTT broker and the programs of this module. cmd/dev and tests use it; no production program links
+// it.
 //
-// Each child leads a process group of its own, so that a Ctrl-C in the terminal
-// reaches us alone and the order of ending is ours. A child does not outlive
-// us: on Linux the kernel ends it when we die, however we die.
+// Each child leads a process group of its own. So a Ctrl-C in the terminal reaches only the parent, which then decides
+// the order in which the children end. On Linux the kernel ends the children when the parent dies, even by SIGKILL.
 package stack

@@ -65,8 +65,8 @@ func Freeze(pid int) error {
 // Thaw is Process.Thaw for a process that was started without this package.
 func Thaw(pid int) { _ = signalFamily(pid, syscall.SIGCONT) }
 
-// stop sends SIGSTOP to the family of a process until every thread has stopped, for at most limit. It returns the ids of
-// the processes that still run.
+// stop sends SIGSTOP to the family of a process until every thread has stopped, for at most limit. It returns the ids
+// of the processes that still run.
 func stop(pid int, limit time.Duration) (running []int, err error) {
 	deadline := time.Now().Add(limit)
 	for stoppedBefore := false; ; {

@@ -16,12 +16,12 @@ import (
 	"minigroups/stack"
 )
 
-// Programs, see there, that are hard to freeze.
+// Names of programs (see there) that are hard to freeze.
 const (
-	// asMapper maps memory in several threads. The kernel fills each mapping before it looks at signals.
+	// asMapper maps memory in several threads. The kernel fills each mapping before it handles signals.
 	asMapper = "map-memory"
-	// asForker runs programs from several threads. Go forks as vfork does: a thread waits, unable to stop, until its child
-	// runs another program.
+	// asForker runs programs from several threads. Go forks as vfork does: the thread cannot stop until its child runs the
+	// other program.
 	asForker = "run-programs"
 )
 
@@ -39,7 +39,7 @@ func mapMemory() error {
 	return syscall.Munmap(memory)
 }
 
-// repeat calls f again and again in four threads until it fails or the process is killed.
+// repeat calls f in a loop in four threads until it fails or the process is killed.
 func repeat(f func() error) {
 	failed := make(chan error)
 	for range 4 {
@@ -55,14 +55,15 @@ func repeat(f func() error) {
 	fmt.Println(<-failed)
 }
 
-// statesOf returns the state of every thread, a letter each, of a process, the members of its group and its children.
+// statesOf returns the states, one letter each, of all threads of a process, of the members of its group and of its
+// children.
 func statesOf(t *testing.T, pid int) (states string) {
 	t.Helper()
 	own, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := filepath.Glob("/proc/[0-9]*/task/*/stat") // takes a while, so its own come first
+	all, err := filepath.Glob("/proc/[0-9]*/task/*/stat") // this takes a while, so read the process itself before
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,8 @@ func statesOf(t *testing.T, pid int) (states string) {
 	return states
 }
 
-// freezeRepeatedly freezes a process and expects that all its threads stand still, then that they do not once it thaws.
+// freezeRepeatedly freezes and thaws a process, and expects that all its threads have stopped when Freeze returns and
+// that none is stopped when Thaw returns.
 func freezeRepeatedly(t *testing.T, p interface {
 	Freeze() error
 	Thaw()
@@ -92,11 +94,11 @@ func freezeRepeatedly(t *testing.T, p interface {
 			t.Fatal(err)
 		}
 		if states := statesOf(t, p.PID()); states == "" || strings.Trim(states, "TZ") != "" {
-			t.Fatalf("frozen its threads are in the states %s", states)
+			t.Fatalf("after Freeze its threads are in the states %s", states)
 		}
 		p.Thaw()
 		if states := statesOf(t, p.PID()); strings.Contains(states, "T") {
-			t.Fatalf("thawed its threads are in the states %s", states)
+			t.Fatalf("after Thaw its threads are in the states %s", states)
 		}
 	}
 }
@@ -121,7 +123,7 @@ func TestFreezeReturnsOnceAllThreadsHaveStopped(t *testing.T) {
 		freezeRepeatedly(t, p)
 	})
 
-	t.Run("of a Postgres that takes connections", func(t *testing.T) {
+	t.Run("of a Postgres that accepts connections", func(t *testing.T) {
 		p := startPostgres(t, "")
 		done := make(chan struct{})
 		go func() {
@@ -138,7 +140,7 @@ func TestFreezeReturnsOnceAllThreadsHaveStopped(t *testing.T) {
 	})
 }
 
-func TestAFrozenProcessCanBeKilled(t *testing.T) {
+func TestKillEndsAFrozenPostgresAndItsChildren(t *testing.T) {
 	p := startPostgres(t, "")
 	conn, err := pgx.Connect(t.Context(), p.URL("postgres"))
 	if err != nil {
@@ -153,10 +155,10 @@ func TestAFrozenProcessCanBeKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if alive(backend) {
-		t.Error("the process of a connection is left")
+		t.Error("the process of a connection still runs")
 	}
 	if err := p.Freeze(); err == nil || !strings.Contains(err.Error(), "ended") {
-		t.Errorf("frozen after its end: %v", err)
+		t.Errorf("Freeze after its end: %v", err)
 	}
 	p.Thaw()
 }

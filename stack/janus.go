@@ -15,34 +15,32 @@ import (
 	"github.com/google/uuid"
 )
 
-const janusStart = 20 * time.Second
+const janusStartTimeout = 20 * time.Second
 
-// ErrNoJanus says that the gateway is not installed.
+// ErrNoJanus is the error of StartJanus if no gateway is installed.
 var ErrNoJanus = errors.New("no janus is installed (looked in PATH)")
 
 // JanusOptions says which Janus gateway to start.
 type JanusOptions struct {
-	// Dir gets its configuration files. Made if missing.
+	// Dir holds its configuration files. It is created if missing.
 	Dir string
 	// Port of the Janus API and AdminPort of the Admin API, on 127.0.0.1.
 	Port, AdminPort int
-	// AdminSecret is for the Admin API, AdminKey for the VideoRoom plugin. No
+	// AdminSecret is for the Admin API, AdminKey for the VideoRoom plugin. They must not be empty and must not contain
 	// quotes, backslashes or control characters.
 	AdminSecret, AdminKey string
-	// Log is the file that gets what it prints.
+	// Log is the file to which its output is appended.
 	Log string
 }
 
-// Janus is a running gateway with the VideoRoom plugin, whose rooms have strings
-// for ids and live in memory only.
+// Janus is a running gateway with the VideoRoom plugin. Its rooms have strings as ids and exist in memory only.
 type Janus struct {
 	*Process
 	port, adminPort int
 }
 
-// StartJanus starts the installed gateway and returns when it answers. The error
-// is ErrNoJanus when there is none. As root it runs as nobody where that account
-// can read its configuration.
+// StartJanus starts the installed gateway and returns when both of its APIs answer. It returns ErrNoJanus if none is
+// installed. Started by root, the gateway runs as the account nobody if that can enter Dir.
 func StartJanus(ctx context.Context, options JanusOptions) (*Janus, error) {
 	binary, err := exec.LookPath("janus")
 	if err != nil {
@@ -52,14 +50,14 @@ func StartJanus(ctx context.Context, options JanusOptions) (*Janus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start Janus: %w", err)
 	}
-	// The gateway has no id of its own; by this name we know it for ours.
+	// serves recognises the gateway by its name.
 	name := "minigroups-" + uuid.NewString()
 	if err := writeJanusConfig(dir, name, options); err != nil {
 		return nil, fmt.Errorf("start Janus: %w", err)
 	}
 	credential, err := unprivileged("nobody")
 	if err == nil {
-		err = give(credential, dir)
+		err = chown(credential, dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start Janus: %w", err)
@@ -67,12 +65,14 @@ func StartJanus(ctx context.Context, options JanusOptions) (*Janus, error) {
 	if !canEnter(ctx, credential, dir) {
 		credential = nil
 	}
-	process, err := start(ctx, spec{name: "Janus", path: binary, args: []string{"-F", dir, "-o"}, log: options.Log, credential: credential})
+	process, err := start(ctx, spec{
+		name: "Janus", path: binary, args: []string{"-F", dir, "-o"}, log: options.Log, credential: credential,
+	})
 	if err != nil {
 		return nil, err
 	}
 	j := &Janus{Process: process, port: options.Port, adminPort: options.AdminPort}
-	if err := j.Await(ctx, janusStart, func(ctx context.Context) error { return j.serves(ctx, name) }); err != nil {
+	if err := j.Await(ctx, janusStartTimeout, func(ctx context.Context) error { return j.serves(ctx, name) }); err != nil {
 		return nil, err
 	}
 	return j, nil
@@ -84,10 +84,10 @@ func (j *Janus) URL() string { return fmt.Sprintf("http://127.0.0.1:%d/janus", j
 // AdminURL returns the address of the Admin API.
 func (j *Janus) AdminURL() string { return fmt.Sprintf("http://127.0.0.1:%d/admin", j.adminPort) }
 
-// serves reports whether the gateway that answers on both ports has our name.
+// serves returns nil if both ports answer and belong to the gateway of this name.
 func (j *Janus) serves(ctx context.Context, name string) error {
 	for _, url := range []string{j.URL() + "/info", j.AdminURL() + "/info"} {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -105,16 +105,17 @@ func (j *Janus) serves(ctx context.Context, name string) error {
 			return fmt.Errorf("read %s: %w", url, err)
 		}
 		if info.Name != name {
-			return fmt.Errorf("%s is answered by another gateway, %q", url, info.Name)
+			return fmt.Errorf("another gateway, %q, answers at %s", info.Name, url)
 		}
 	}
 	return nil
 }
 
 func writeJanusConfig(dir, name string, options JanusOptions) error {
+	breaksFile := func(r rune) bool { return r == '"' || r == '\\' || r < ' ' || r == 0x7f }
 	for _, secret := range []string{options.AdminSecret, options.AdminKey} {
-		if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' || r == 0x7f }) {
-			return errors.New("its secrets must not be empty and must hold no quote, backslash or control character")
+		if secret == "" || strings.ContainsFunc(secret, breaksFile) {
+			return errors.New("its secrets must not be empty or contain a quote, a backslash or a control character")
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -132,18 +133,24 @@ func writeJanusConfig(dir, name string, options JanusOptions) error {
 	return nil
 }
 
-// What the gateway needs to be told: who may administer it, to listen on
-// loopback alone, to take strings as room ids, and not to load the rest.
+// The gateway's configuration: its secrets, the loopback addresses to listen on, strings as room ids, and the plugins
+// and transports not to load.
 const (
+	unusedPlugins = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,libjanus_nosip.so," +
+		"libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so," +
+		"libjanus_voicemail.so"
+	unusedTransports = "libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so," +
+		"libjanus_websockets.so"
+
 	janusCore = `general: {
 	server_name = "%s"
 	admin_secret = "%s"
 }
 plugins: {
-	disable = "libjanus_audiobridge.so,libjanus_duktape.so,libjanus_echotest.so,libjanus_lua.so,libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so"
+	disable = "` + unusedPlugins + `"
 }
 transports: {
-	disable = "libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so,libjanus_websockets.so"
+	disable = "` + unusedTransports + `"
 }
 `
 	janusHTTP = `general: {

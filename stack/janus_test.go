@@ -23,7 +23,7 @@ func janusOptions(t *testing.T) stack.JanusOptions {
 		ports[i] = port
 	}
 	return stack.JanusOptions{
-		Dir: filepath.Join(folder(t), "janus"), Port: ports[0], AdminPort: ports[1],
+		Dir: filepath.Join(sharedDir(t), "janus"), Port: ports[0], AdminPort: ports[1],
 		AdminSecret: "open sesame", AdminKey: "rooms", Log: filepath.Join(t.TempDir(), "log"),
 	}
 }
@@ -38,7 +38,8 @@ func admin(t *testing.T, url, request string) (answer struct {
 	} `json:"response"`
 }) {
 	t.Helper()
-	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"t","admin_secret":"open sesame","request":` + request + `}`
+	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"t","admin_secret":"open sesame",` +
+		`"request":` + request + `}`
 	reply, err := http.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func TestJanus(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = janus.Kill() })
 
-	t.Run("makes rooms with strings for ids, for who has the key", func(t *testing.T) {
+	t.Run("creates rooms with strings as ids for clients with the key", func(t *testing.T) {
 		answer := admin(t, janus.AdminURL(), `{"request":"create","room":"a-room","admin_key":"rooms"}`)
 		if answer.Response.VideoRoom != "created" || answer.Response.Room != "a-room" {
 			t.Errorf("got %+v", answer)
@@ -69,7 +70,7 @@ func TestJanus(t *testing.T) {
 		}
 	})
 
-	t.Run("runs as nobody for root", func(t *testing.T) {
+	t.Run("runs as nobody if root starts it", func(t *testing.T) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", janus.PID()))
 		if err != nil {
 			t.Fatal(err)
@@ -79,15 +80,15 @@ func TestJanus(t *testing.T) {
 		}
 	})
 
-	t.Run("on ports of another one says that it is not ours", func(t *testing.T) {
+	t.Run("does not start on the ports of another gateway", func(t *testing.T) {
 		taken := options
-		taken.Dir, taken.Log = filepath.Join(folder(t), "janus"), filepath.Join(t.TempDir(), "log")
+		taken.Dir, taken.Log = filepath.Join(sharedDir(t), "janus"), filepath.Join(t.TempDir(), "log")
 		if _, err := stack.StartJanus(t.Context(), taken); err == nil || !strings.Contains(err.Error(), "start Janus") {
 			t.Errorf("got %v", err)
 		}
 	})
 
-	t.Run("starts where its account cannot enter", func(t *testing.T) {
+	t.Run("starts in a directory that its account cannot enter", func(t *testing.T) {
 		closed := janusOptions(t)
 		closed.Dir = filepath.Join(t.TempDir(), "janus")
 		second, err := stack.StartJanus(t.Context(), closed)
@@ -99,7 +100,7 @@ func TestJanus(t *testing.T) {
 		}
 	})
 
-	t.Run("does not take secrets that would break its files", func(t *testing.T) {
+	t.Run("refuses secrets that would break its configuration files", func(t *testing.T) {
 		for _, secret := range []string{"", `a"b`, `a\b`, "a\nb"} {
 			bad := options
 			bad.AdminKey = secret
@@ -109,7 +110,7 @@ func TestJanus(t *testing.T) {
 		}
 	})
 
-	t.Run("ends gently", func(t *testing.T) {
+	t.Run("ends when asked to", func(t *testing.T) {
 		if err := janus.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}

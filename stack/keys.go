@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// WriteKeys makes a key on P-256, writes its halves to two PEM files (PKCS#8, PKIX) and returns the private one.
+// WriteKeys generates an ECDSA key on P-256, writes the private and the public key to PEM files (PKCS#8 and PKIX) and
+// returns the PEM of the private key.
 func WriteKeys(private, public string) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -12,30 +12,30 @@ import (
 	"time"
 )
 
-const mosquittoStart = 20 * time.Second
+const mosquittoStartTimeout = 20 * time.Second
 
-// ErrNoMosquitto says that the broker is not installed.
+// ErrNoMosquitto is the error of StartMosquitto if mosquitto is not installed.
 var ErrNoMosquitto = errors.New("no mosquitto is installed (looked in PATH and /usr/sbin)")
 
 // MosquittoOptions says which mosquitto to start.
 type MosquittoOptions struct {
-	// Dir gets its configuration file, and keeps sessions and messages. Made if missing.
+	// Dir holds its configuration file, and sessions and messages over a restart. It is created if missing.
 	Dir string
 	// Port on 127.0.0.1.
 	Port int
-	// Log is the file that gets what it prints.
+	// Log is the file to which its output is appended.
 	Log string
 }
 
-// Mosquitto is a running MQTT broker on 127.0.0.1, where everybody may do everything.
+// Mosquitto is a running MQTT broker on 127.0.0.1 that lets every client publish and subscribe everywhere.
 type Mosquitto struct {
 	*Process
 	port int
 }
 
-// StartMosquitto starts the installed broker and returns when it listens. The error is ErrNoMosquitto when there is none.
-// What it kept in Dir, however it ended, is there again: sessions that outlive their connection, with the messages that
-// wait for them, but for those of its last moment.
+// StartMosquitto starts the installed broker and returns when it accepts connections. It returns ErrNoMosquitto if
+// none is installed. The broker restores from Dir the sessions that outlive their connection and the messages that
+// wait for them, also after a SIGKILL, except those of about the last second.
 func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, error) {
 	binary, err := findMosquitto()
 	if err != nil {
@@ -50,17 +50,18 @@ func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, 
 		return nil, fmt.Errorf("start mosquitto: %w", err)
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Port))
-	process, err := startListener(ctx, spec{name: "mosquitto", path: binary, args: []string{"-c", file}, log: options.Log}, address, mosquittoStart)
+	server := spec{name: "mosquitto", path: binary, args: []string{"-c", file}, log: options.Log}
+	process, err := startListener(ctx, server, address, mosquittoStartTimeout)
 	if err != nil {
 		return nil, err
 	}
 	return &Mosquitto{Process: process, port: options.Port}, nil
 }
 
-// URL returns its address as clients are given it.
+// URL returns its address, mqtt://host:port.
 func (m *Mosquitto) URL() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", m.port) }
 
-// findMosquitto looks where Debian puts it too, which is in nobody's PATH but root's.
+// findMosquitto also looks in /usr/sbin, where Debian installs it and which is in root's PATH only.
 func findMosquitto() (string, error) {
 	inPath, err := exec.LookPath("mosquitto")
 	if err == nil {
@@ -81,9 +82,9 @@ func writeMosquittoConfig(dir string, port int) (string, error) {
 	return file, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, port, dir), 0o600)
 }
 
-// What the broker needs to be told: to stay who it is where we are root, for another account may not enter its folder;
-// to listen on loopback alone; to write down every change at once, and nothing of its own statistics; to keep more than
-// its usual thousand messages for a client that is away.
+// mosquittoConfig keeps the account of the broker, since another may not be able to enter its directory; listens on
+// loopback only; saves every change at once; publishes no statistics; and queues more than the default 1000 messages
+// for a client that is not connected.
 const mosquittoConfig = `user root
 listener %d 127.0.0.1
 allow_anonymous true

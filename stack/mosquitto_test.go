@@ -21,7 +21,9 @@ func mosquittoOptions(t *testing.T) stack.MosquittoOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stack.MosquittoOptions{Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: port, Log: filepath.Join(t.TempDir(), "log")}
+	return stack.MosquittoOptions{
+		Dir: filepath.Join(t.TempDir(), "mosquitto"), Port: port, Log: filepath.Join(t.TempDir(), "log"),
+	}
 }
 
 func startMosquitto(t *testing.T, options stack.MosquittoOptions) *stack.Mosquitto {
@@ -38,8 +40,8 @@ func startMosquitto(t *testing.T, options stack.MosquittoOptions) *stack.Mosquit
 type mqttClient struct {
 	*paho.Client
 	received chan string
-	// known: the broker remembers the session.
-	known bool
+	// resumed says that the broker had a session for it.
+	resumed bool
 }
 
 func connect(t *testing.T, broker *stack.Mosquitto, id string) mqttClient {
@@ -59,16 +61,18 @@ func connect(t *testing.T, broker *stack.Mosquitto, id string) mqttClient {
 	hour := uint32(3600)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	answer, err := c.Connect(ctx, &paho.Connect{ClientID: id, KeepAlive: 30, Properties: &paho.ConnectProperties{SessionExpiryInterval: &hour}})
+	answer, err := c.Connect(ctx, &paho.Connect{
+		ClientID: id, KeepAlive: 30, Properties: &paho.ConnectProperties{SessionExpiryInterval: &hour},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.known = answer.SessionPresent
+	c.resumed = answer.SessionPresent
 	return c
 }
 
 func TestMosquitto(t *testing.T) {
-	const message = "the room was made"
+	const message = "the room was created"
 	options := mosquittoOptions(t)
 	start := func() *stack.Mosquitto { return startMosquitto(t, options) }
 	broker := start()
@@ -82,9 +86,10 @@ func TestMosquitto(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	t.Run("keeps for a shared subscription what comes while its subscriber is away, through a SIGKILL", func(t *testing.T) {
+	t.Run("keeps messages for a shared subscriber that is not connected, through a SIGKILL", func(t *testing.T) {
 		publisher := connect(t, broker, "publisher")
-		if _, err := publisher.Publish(t.Context(), &paho.Publish{Topic: "apps/event/events", QoS: 1, Payload: []byte(message)}); err != nil {
+		publish := &paho.Publish{Topic: "apps/event/events", QoS: 1, Payload: []byte(message)}
+		if _, err := publisher.Publish(t.Context(), publish); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the message is on disk", func() bool {
@@ -96,8 +101,8 @@ func TestMosquitto(t *testing.T) {
 		}
 		broker = start()
 		back := connect(t, broker, "away")
-		if !back.known {
-			t.Error("the session is forgotten")
+		if !back.resumed {
+			t.Error("the session is lost")
 		}
 		select {
 		case got := <-back.received:
@@ -109,7 +114,7 @@ func TestMosquitto(t *testing.T) {
 		}
 	})
 
-	t.Run("listens on loopback alone", func(t *testing.T) {
+	t.Run("listens on loopback only", func(t *testing.T) {
 		addresses, err := net.InterfaceAddrs()
 		if err != nil {
 			t.Fatal(err)
@@ -127,15 +132,16 @@ func TestMosquitto(t *testing.T) {
 		}
 	})
 
-	t.Run("on the port of another one does not start", func(t *testing.T) {
+	t.Run("does not start on the port of another broker", func(t *testing.T) {
 		taken := mosquittoOptions(t)
 		taken.Port = options.Port
-		if _, err := stack.StartMosquitto(t.Context(), taken); err == nil || !strings.Contains(err.Error(), "start mosquitto") {
+		_, err := stack.StartMosquitto(t.Context(), taken)
+		if err == nil || !strings.Contains(err.Error(), "start mosquitto") {
 			t.Errorf("got %v", err)
 		}
 	})
 
-	t.Run("ends gently", func(t *testing.T) {
+	t.Run("ends when asked to", func(t *testing.T) {
 		if err := broker.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}

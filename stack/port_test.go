@@ -2,7 +2,7 @@ package stack
 
 import "testing"
 
-func TestFreePortGivesNoneTwice(t *testing.T) {
+func TestFreePortReturnsNoPortTwice(t *testing.T) {
 	seen := map[int]bool{}
 	for range 500 {
 		port, err := FreePort()
@@ -10,7 +10,7 @@ func TestFreePortGivesNoneTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		if seen[port] {
-			t.Fatalf("%d is given twice", port)
+			t.Fatalf("%d is returned twice", port)
 		}
 		seen[port] = true
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,42 +17,41 @@ import (
 )
 
 const (
-	postgresStart   = 60 * time.Second
-	initdbTakes     = 2 * time.Minute
+	postgresStartTimeout = 60 * time.Second
+	// postgresRetryInterval is the pause before a server is started again whose predecessor's children still run.
+	postgresRetryInterval = 200 * time.Millisecond
+	// postgresAccount is the name of the system account and of the database superuser.
 	postgresAccount = "postgres"
 )
 
 // PostgresOptions says which Postgres to start.
 type PostgresOptions struct {
-	// Dir holds the cluster, or the record of where it lies. Made if missing.
-	// Empty is a temporary one: it is removed by Stop and Kill.
+	// Dir holds the cluster, or a file that says where the cluster is. It is created if missing. If empty, the cluster
+	// is temporary: Stop and Kill remove it.
 	Dir string
-	// Port on 127.0.0.1; 0 is a free one.
+	// Port on 127.0.0.1; 0 selects a free one.
 	Port int
-	// Log is the file that gets the server's log.
+	// Log is the file to which the server's output is appended.
 	Log string
-	// Fast gives up durability for speed. For tests.
+	// Fast turns durability off. For tests.
 	Fast bool
-	// Settings of the server beyond what it needs to be told, name=value.
+	// Settings are additional server settings, name=value.
 	Settings []string
 }
 
-// Postgres is a running server on 127.0.0.1, which trusts whoever reaches it.
+// Postgres is a running server on 127.0.0.1 that trusts every connection.
 type Postgres struct {
 	*Process
 	port      int
-	temporary string // the folder that goes with it, if any
+	temporary string // the directory to remove with it, if any
 }
 
-// StartPostgres starts a server on the cluster of options.Dir, which is made
-// first where there is none, and returns when it takes connections. A cluster
-// that a killed server left behind is recovered; one that a live server uses is
-// an error, as is one of another major version than any that is installed. The
-// error is ErrNoPostgres when none is installed.
+// StartPostgres starts a server on the cluster of options.Dir and returns when it accepts connections. It creates the
+// cluster if there is none, and recovers one whose server was killed. It returns an error if a running server uses the
+// cluster, if no installed version fits the cluster, and ErrNoPostgres if none is installed.
 //
-// As root the server runs as the account postgres or nobody. Where that account
-// cannot enter Dir, the cluster lies under /var/tmp and Dir records where (see
-// RemovePostgres).
+// Started by root, the server runs as the account postgres or nobody. If that account cannot enter Dir, the cluster is
+// under /var/tmp and Dir records its path; RemovePostgres removes both.
 func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, error) {
 	if options.Dir == "" {
 		return startTemporary(ctx, options)
@@ -62,19 +60,19 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	if err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	folder, err := postgresFolder(ctx, options.Dir, credential)
+	dir, err := clusterDir(ctx, options.Dir, credential)
 	if err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	data := filepath.Join(folder, "data")
-	bin, err := postgresFor(ctx, data)
+	data := filepath.Join(dir, "data")
+	bin, err := installationFor(ctx, data)
 	if err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	if err := initialise(ctx, bin, data, credential); err != nil {
+	if err := createCluster(ctx, bin, data, credential); err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	if err := awaitPredecessor(ctx, data); err != nil {
+	if err := awaitPreviousServer(ctx, data); err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
 	port := options.Port
@@ -84,7 +82,7 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 		}
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, postgresStart)
+	ctx, cancel := context.WithTimeout(ctx, postgresStartTimeout)
 	defer cancel()
 	server := spec{
 		name: "Postgres",
@@ -92,10 +90,10 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 		args: serverArgs(data, port, options),
 		env:  postgresEnv,
 		log:  options.Log,
-		// Fast shutdown: clients are cut off, what is committed is written.
-		gentle:     syscall.SIGINT,
-		orphaned:   syscall.SIGINT,
-		credential: credential,
+		// SIGINT is Postgres's fast shutdown: it disconnects clients and writes what is committed.
+		stopSignal:        syscall.SIGINT,
+		parentDeathSignal: syscall.SIGINT,
+		credential:        credential,
 	}
 	for {
 		process, err := start(ctx, server)
@@ -103,26 +101,26 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 			return nil, err
 		}
 		p := &Postgres{Process: process, port: port}
-		err = p.Await(ctx, postgresStart, func(ctx context.Context) error { return p.serves(ctx, data) })
+		err = p.Await(ctx, postgresStartTimeout, func(ctx context.Context) error { return p.serves(ctx, data) })
 		if err == nil {
 			return p, nil
 		}
-		// The children of a killed server need a moment to see that it is gone.
+		// The children of a killed server run on until they notice that it has ended.
 		if !strings.Contains(err.Error(), "is still in use") {
 			return nil, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(postgresRetryInterval):
 		}
 	}
 }
 
 func startTemporary(ctx context.Context, options PostgresOptions) (*Postgres, error) {
-	dir, err := os.MkdirTemp("", elsewherePrefix)
+	dir, err := os.MkdirTemp("", fallbackPrefix)
 	if err == nil {
-		// The account of the server has to get in.
+		// The account of the server has to enter it.
 		err = os.Chmod(dir, 0o755)
 	}
 	if err != nil {
@@ -137,51 +135,51 @@ func startTemporary(ctx context.Context, options PostgresOptions) (*Postgres, er
 	return p, nil
 }
 
-// Stop is Process.Stop; a temporary cluster is removed.
+// Stop is Process.Stop. It also removes a temporary cluster.
 func (p *Postgres) Stop(ctx context.Context) error {
-	return errors.Join(p.Process.Stop(ctx), p.discard())
+	return errors.Join(p.Process.Stop(ctx), p.removeTemporary())
 }
 
-// Kill is Process.Kill, and waits until the server's children have ended, too: each is in a group of its own and ends
-// when it notices that the server is gone. A temporary cluster is removed.
+// Kill is Process.Kill. It also waits until the server's children have ended, which are not in its group and end when
+// they notice that the server has, and removes a temporary cluster.
 func (p *Postgres) Kill() error {
 	if p.ended() {
-		return p.discard()
+		return p.removeTemporary()
 	}
 	children := familyOf(p.PID())[1:]
 	err := p.Process.Kill()
 	for _, child := range children {
 		_ = syscall.Kill(child.pid, syscall.SIGCONT) // a frozen one notices nothing
 	}
-	if left := awaitEnd(killPatience, func() []member { return children }); len(left) > 0 {
-		err = errors.Join(err, fmt.Errorf("kill %s: its children %v are still there", p.name, left))
+	if left := awaitEnd(killTimeout, func() []member { return children }); len(left) > 0 {
+		err = errors.Join(err, fmt.Errorf("kill %s: its children %v still run", p.name, left))
 	}
-	return errors.Join(err, p.discard())
+	return errors.Join(err, p.removeTemporary())
 }
 
-func (p *Postgres) discard() error {
+func (p *Postgres) removeTemporary() error {
 	if p.temporary == "" {
 		return nil
 	}
-	// The children of a killed server still write for a moment.
-	deadline := time.Now().Add(killPatience)
+	// The children of a server that was killed from outside may still write.
+	deadline := time.Now().Add(killTimeout)
 	for {
 		err := RemovePostgres(p.temporary)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		<-time.After(probeEvery)
+		time.Sleep(probeInterval)
 	}
 }
 
-// postgresEnv keeps PG* variables and locales of ours out of the server.
+// postgresEnv keeps our PG* variables and locale from the server.
 var postgresEnv = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 
 func serverArgs(data string, port int, options PostgresOptions) []string {
 	args := []string{
 		"-D", data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1",
-		// No socket file: its path must be short and its folder writable.
+		// No socket file: its path must be short and its directory writable.
 		"-c", "unix_socket_directories=",
 		"-c", "max_connections=200",
 	}
@@ -194,52 +192,19 @@ func serverArgs(data string, port int, options PostgresOptions) []string {
 	return args
 }
 
-// initialise makes the cluster where there is none. It grows beside its place
-// and is moved there when it is whole, so that an interrupted initdb leaves
-// nothing that looks like a cluster.
-func initialise(ctx context.Context, bin, data string, credential *syscall.Credential) error {
-	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
-		return nil
-	}
-	draft := data + ".new"
-	if err := os.RemoveAll(draft); err != nil {
-		return fmt.Errorf("make the cluster: %w", err)
-	}
-	if err := os.Mkdir(draft, 0o700); err != nil {
-		return fmt.Errorf("make the cluster: %w", err)
-	}
-	if err := give(credential, draft); err != nil {
-		return fmt.Errorf("make the cluster: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, initdbTakes)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", draft, "-U", postgresAccount,
-		"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-	cmd.Env, cmd.Dir = postgresEnv, "/"
-	cmd.SysProcAttr = attributes(syscall.SIGKILL)
-	cmd.SysProcAttr.Credential = credential
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make the cluster with initdb: %w\n%s", err, out)
-	}
-	if err := os.Rename(draft, data); err != nil {
-		return fmt.Errorf("make the cluster: %w", err)
-	}
-	return nil
-}
-
-// serves reports whether the server that answers is the one on our cluster.
+// serves returns nil if the server on our port is the one on our cluster.
 func (p *Postgres) serves(ctx context.Context, data string) error {
 	conn, err := pgx.Connect(ctx, p.URL(postgresAccount))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	var theirs string
-	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&theirs); err != nil {
+	var found string
+	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&found); err != nil {
 		return err
 	}
-	if theirs != data {
-		return fmt.Errorf("the Postgres on port %d is another one, on %s", p.port, theirs)
+	if found != data {
+		return fmt.Errorf("another Postgres serves port %d, with its data in %s", p.port, found)
 	}
 	return nil
 }
@@ -247,8 +212,7 @@ func (p *Postgres) serves(ctx context.Context, data string) error {
 // Port returns its port on 127.0.0.1.
 func (p *Postgres) Port() int { return p.port }
 
-// URL returns the connection string for one of its databases; "postgres" is
-// always there.
+// URL returns the connection string of a database; "postgres" always exists.
 func (p *Postgres) URL(database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -260,7 +224,7 @@ func (p *Postgres) URL(database string) string {
 	return u.String()
 }
 
-// CreateDatabase makes a database; one that is there already is left alone.
+// CreateDatabase creates a database. It returns nil if the database exists.
 func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
 	conn, err := pgx.Connect(ctx, p.URL(postgresAccount))
 	if err != nil {
@@ -268,7 +232,8 @@ func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil {
+	const query = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)"
+	if err := conn.QueryRow(ctx, query, name).Scan(&exists); err != nil {
 		return fmt.Errorf("create database %s: %w", name, err)
 	}
 	if exists {
@@ -279,6 +244,3 @@ func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
 	}
 	return nil
 }
-
-// ErrNoPostgres says that no PostgreSQL server is installed.
-var ErrNoPostgres = errors.New("no PostgreSQL server is installed (looked for initdb and postgres in PATH, /usr/lib/postgresql, Homebrew's folders and Postgres.app)")

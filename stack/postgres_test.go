@@ -15,7 +15,8 @@ import (
 
 func startPostgres(t *testing.T, dir string) *stack.Postgres {
 	t.Helper()
-	p, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{Dir: dir, Log: filepath.Join(t.TempDir(), "log"), Fast: true})
+	options := stack.PostgresOptions{Dir: dir, Log: filepath.Join(t.TempDir(), "log"), Fast: true}
+	p, err := stack.StartPostgres(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,9 +28,8 @@ func startPostgres(t *testing.T, dir string) *stack.Postgres {
 	return p
 }
 
-// folder makes one that every account can enter, and removes the cluster in it
-// after the servers have ended.
-func folder(t *testing.T) string {
+// sharedDir returns a new directory that every account can enter. Its cleanup also removes a cluster that is elsewhere.
+func sharedDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "stack-test-")
 	if err != nil {
@@ -60,7 +60,7 @@ func word(t *testing.T, p *stack.Postgres) string {
 	return word
 }
 
-// fill makes a database with one row in it.
+// fill creates a database with one row in it, the second time without effect.
 func fill(t *testing.T, p *stack.Postgres) {
 	t.Helper()
 	for range 2 {
@@ -79,8 +79,8 @@ func fill(t *testing.T, p *stack.Postgres) {
 }
 
 func TestPostgres(t *testing.T) {
-	t.Run("keeps its data over a stop and a kill", func(t *testing.T) {
-		dir := folder(t)
+	t.Run("keeps its data through a stop and a kill", func(t *testing.T) {
+		dir := sharedDir(t)
 		p := startPostgres(t, dir)
 		fill(t, p)
 		if err := p.Stop(t.Context()); err != nil {
@@ -99,8 +99,8 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("frozen it answers nobody, those who are connected neither, and goes on when thawed", func(t *testing.T) {
-		p := startPostgres(t, folder(t))
+	t.Run("does not answer connected clients while it is frozen, and does once it is thawed", func(t *testing.T) {
+		p := startPostgres(t, sharedDir(t))
 		conn, err := pgx.Connect(t.Context(), p.URL("postgres"))
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestPostgres(t *testing.T) {
 		}()
 		select {
 		case err := <-answered:
-			t.Errorf("frozen it answered: %v", err)
+			t.Errorf("it answered while frozen: %v", err)
 		case <-time.After(200 * time.Millisecond):
 		}
 		p.Thaw()
@@ -126,23 +126,24 @@ func TestPostgres(t *testing.T) {
 				t.Error(err)
 			}
 		case <-time.After(20 * time.Second):
-			t.Error("thawed it does not answer")
+			t.Error("it does not answer after Thaw")
 		}
 	})
-	t.Run("starts where a lock names a process that is somebody else", func(t *testing.T) {
-		dir := folder(t)
+	t.Run("starts if the lock file names a process that is no server", func(t *testing.T) {
+		dir := sharedDir(t)
 		p := startPostgres(t, dir)
 		if err := p.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		other := startShell(t, "sleep 600")
-		data := dataFolder(t, dir)
-		writeFile(t, filepath.Join(data, "postmaster.pid"), strings.Join([]string{itoa(other.PID()), data, "1", "1", "", "127.0.0.1", "0 0", ""}, "\n"))
+		data := dataDir(t, dir)
+		lock := []string{itoa(other.PID()), data, "1", "1", "", "127.0.0.1", "0 0", ""}
+		writeFile(t, filepath.Join(data, "postmaster.pid"), strings.Join(lock, "\n"))
 		startPostgres(t, dir)
 	})
 
-	t.Run("starts where an initdb was interrupted", func(t *testing.T) {
-		dir := folder(t)
+	t.Run("starts if an initdb was interrupted", func(t *testing.T) {
+		dir := sharedDir(t)
 		draft := filepath.Join(dir, "data.new")
 		if err := os.MkdirAll(draft, 0o700); err != nil {
 			t.Fatal(err)
@@ -151,18 +152,18 @@ func TestPostgres(t *testing.T) {
 		startPostgres(t, dir)
 	})
 
-	t.Run("lies elsewhere when its account cannot enter the folder, and is removed from there", func(t *testing.T) {
+	t.Run("has its cluster elsewhere if its account cannot enter the directory", func(t *testing.T) {
 		if os.Geteuid() != 0 {
-			t.Log("not root: it may enter every folder of ours, and the cluster stays there")
+			t.Log("not root: the server can enter the directory, and the cluster stays there")
 		}
-		closed := filepath.Join(folder(t), "closed")
+		closed := filepath.Join(sharedDir(t), "closed")
 		if err := os.Mkdir(closed, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		dir := filepath.Join(closed, "postgres")
 		p := startPostgres(t, dir)
 		fill(t, p)
-		data := dataFolder(t, dir)
+		data := dataDir(t, dir)
 		if elsewhere := strings.HasPrefix(data, "/var/tmp/"); elsewhere != (os.Geteuid() == 0) {
 			t.Errorf("the cluster is at %s", data)
 		}
@@ -189,7 +190,7 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("without a folder leaves none", func(t *testing.T) {
+	t.Run("without a directory leaves none", func(t *testing.T) {
 		for name, end := range map[string]func(*stack.Postgres) error{
 			"stopped": func(p *stack.Postgres) error { return p.Stop(t.Context()) },
 			"killed":  (*stack.Postgres).Kill,
@@ -214,7 +215,7 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("does not remove what a forged record names", func(t *testing.T) {
+	t.Run("does not remove the directory that a forged record names", func(t *testing.T) {
 		dir, precious := t.TempDir(), t.TempDir()
 		writeFile(t, filepath.Join(dir, "cluster-is-at"), precious+"\n")
 		if err := stack.RemovePostgres(dir); err == nil || !strings.Contains(err.Error(), precious) {
@@ -225,28 +226,31 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("of another version is refused in words", func(t *testing.T) {
-		dir := folder(t)
+	t.Run("says which version to install for an existing cluster", func(t *testing.T) {
+		dir := sharedDir(t)
 		if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		writeFile(t, filepath.Join(dir, "data", "PG_VERSION"), "8\n")
 		_, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{Dir: dir})
-		if err == nil || !strings.Contains(err.Error(), "of PostgreSQL 8") || !strings.Contains(err.Error(), "remove the data") {
-			t.Errorf("got %v", err)
+		for _, words := range []string{"of PostgreSQL 8", "remove the data"} {
+			if err == nil || !strings.Contains(err.Error(), words) {
+				t.Errorf("%q is missing in %v", words, err)
+			}
 		}
 	})
 
-	t.Run("says so when its port is taken", func(t *testing.T) {
+	t.Run("returns an error if its port is in use", func(t *testing.T) {
 		first := startPostgres(t, "")
-		_, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{Port: first.Port(), Log: filepath.Join(t.TempDir(), "log")})
+		options := stack.PostgresOptions{Port: first.Port(), Log: filepath.Join(t.TempDir(), "log")}
+		_, err := stack.StartPostgres(t.Context(), options)
 		if err == nil || !strings.Contains(err.Error(), "could not bind") {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func dataFolder(t *testing.T, dir string) string {
+func dataDir(t *testing.T, dir string) string {
 	t.Helper()
 	if text, err := os.ReadFile(filepath.Join(dir, "cluster-is-at")); err == nil {
 		dir = strings.TrimSpace(string(text))

@@ -1,9 +1,7 @@
 package stack
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,48 +13,46 @@ import (
 )
 
 const (
-	// stopPatience bounds a gentle end where the caller's context does not.
-	stopPatience = 30 * time.Second
-	// killPatience bounds the wait for a process that was sent SIGKILL, and groupTimeout that for the rest of its group.
-	killPatience, groupTimeout = 10 * time.Second, 5 * time.Second
-	// probeEvery is how often a starting process is asked whether it serves.
-	probeEvery = 50 * time.Millisecond
+	// stopTimeout bounds Stop if the caller's context has no deadline.
+	stopTimeout = 30 * time.Second
+	// killTimeout bounds the wait for a process that was sent SIGKILL.
+	killTimeout = 10 * time.Second
+	// groupTimeout bounds the wait for the rest of a group whose leader has ended.
+	groupTimeout = 5 * time.Second
 	// tailBytes and tailLines bound what an error shows of a log.
 	tailBytes = 16 << 10
 	tailLines = 15
 )
 
-// Process is a child process. Its methods may be called at any time and from
-// any goroutine, also after it has ended.
+// Process is a child process. Its methods may be called at any time and from any goroutine, also after it has ended.
 type Process struct {
-	name   string
-	log    string
-	gentle syscall.Signal
-	cmd    *exec.Cmd
-	done   chan struct{}
-	err    error // how it ended; set before done is closed
+	name       string
+	log        string
+	stopSignal syscall.Signal
+	cmd        *exec.Cmd
+	done       chan struct{}
+	err        error // how it ended; set before done is closed
 }
 
-// spec is what to start and how.
+// spec says what to start and how.
 type spec struct {
 	name string
 	path string
 	args []string
-	// env is the whole environment of the child; nil is our own.
+	// env is the whole environment of the child; nil inherits ours.
 	env []string
-	// log is the file that gets what it prints, appended; none if empty.
+	// log is the file to which its output is appended; empty discards the output.
 	log string
-	// gentle asks it to end; SIGTERM if zero.
-	gentle syscall.Signal
-	// orphaned is what it gets when we die (Linux); SIGKILL if zero.
-	orphaned syscall.Signal
-	// credential is the account it runs as; nil is our own.
+	// stopSignal asks it to end; SIGTERM if zero.
+	stopSignal syscall.Signal
+	// parentDeathSignal is what the kernel sends it when we die (Linux); SIGKILL if zero.
+	parentDeathSignal syscall.Signal
+	// credential is the account it runs as; nil is ours.
 	credential *syscall.Credential
 }
 
-// StartBinary starts the program at path and returns without waiting for it to
-// serve. The name is for messages, env is added to our own environment, and what
-// the program prints is appended to the file log. It is told to end by SIGTERM.
+// StartBinary starts the program at path and returns without waiting until it serves. The name is used in messages, env
+// is added to our environment, and the output is appended to the file log. Stop sends it SIGTERM.
 func StartBinary(ctx context.Context, name, path string, args, env []string, log string) (*Process, error) {
 	s := spec{name: name, path: path, args: args, log: log}
 	if len(env) > 0 {
@@ -69,11 +65,11 @@ func start(ctx context.Context, s spec) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
-	if s.gentle == 0 {
-		s.gentle = syscall.SIGTERM
+	if s.stopSignal == 0 {
+		s.stopSignal = syscall.SIGTERM
 	}
-	if s.orphaned == 0 {
-		s.orphaned = syscall.SIGKILL
+	if s.parentDeathSignal == 0 {
+		s.parentDeathSignal = syscall.SIGKILL
 	}
 	if s.log == "" {
 		s.log = os.DevNull
@@ -86,48 +82,47 @@ func start(ctx context.Context, s spec) (*Process, error) {
 
 	cmd := exec.Command(s.path, s.args...) //nolint:noctx // the child outlives the context of its start
 	cmd.Env = s.env
-	// A child of another account may not be able to enter our folder.
 	if s.credential != nil {
-		cmd.Dir = "/"
+		cmd.Dir = "/" // another account may not be able to enter our directory
 	}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = attributes(s.orphaned)
+	cmd.SysProcAttr = processAttributes(s.parentDeathSignal)
 	cmd.SysProcAttr.Credential = s.credential
 
-	p := &Process{name: s.name, log: s.log, gentle: s.gentle, cmd: cmd, done: make(chan struct{})}
+	p := &Process{name: s.name, log: s.log, stopSignal: s.stopSignal, cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
-	go func() {
-		// The kernel takes the end of the thread that forked for the parent's
-		// end, so this thread stays until the child is gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.err = cmd.Wait()
-		// What it started and left running in its group ends with it.
-		group := cmd.Process.Pid
-		_ = syscall.Kill(-group, syscall.SIGKILL)
-		awaitEnd(groupTimeout, func() []member {
-			return processes(func(m member) bool { return m.group == group })
-		})
-		close(p.done)
-	}()
+	go p.supervise(started)
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
 	return p, nil
 }
 
-// Name returns what the process is called in messages.
+// supervise starts the process, sends the result to started and waits until the process and its group have ended.
+func (p *Process) supervise(started chan<- error) {
+	// The kernel sends the parent death signal when the thread that forked ends, so this goroutine keeps its thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := p.cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	p.err = p.cmd.Wait()
+	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // what it left running in its group
+	awaitEnd(groupTimeout, func() []member {
+		return processes(func(m member) bool { return m.group == p.PID() })
+	})
+	close(p.done)
+}
+
+// Name returns the name of the process in messages.
 func (p *Process) Name() string { return p.name }
 
 // PID returns its process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// LogPath returns the file that gets what it prints.
+// LogPath returns the file that holds its output.
 func (p *Process) LogPath() string { return p.log }
 
 // Done is closed when the process and its group have ended.
@@ -150,32 +145,16 @@ func (p *Process) ended() bool {
 	}
 }
 
-// Wait waits until the process has ended by itself and returns how, with the end of its log if it failed. When ctx ends
-// first, the process is killed and the error says so.
-func (p *Process) Wait(ctx context.Context) error {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("%s was killed before it had ended: %w", p.name, ctx.Err()), p.Kill())
-	}
-	if p.err != nil {
-		return p.withLog(fmt.Errorf("%s: %w", p.name, p.err))
-	}
-	return nil
-}
-
-// Stop asks the process to end and waits. When ctx ends first, its whole group
-// is killed, and the error says so; without a deadline of its own ctx gets one of
-// half a minute. Once the process has ended Stop does nothing.
+// Stop asks the process to end and waits until it has. If ctx ends first, Stop kills its group and returns an error. A
+// ctx without a deadline gets one of 30 seconds. Stop returns nil if the process has ended already.
 func (p *Process) Stop(ctx context.Context) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, stopPatience)
+		ctx, cancel = context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
 	}
-	// The leader alone: one that ends gently ends its own children gently.
-	_ = p.cmd.Process.Signal(p.gentle)
-	p.Thaw() // a frozen process receives the signal only when it continues
+	_ = p.cmd.Process.Signal(p.stopSignal) // not to its group: it ends its own children
+	p.Thaw()                               // a frozen process receives the signal only when it continues
 	select {
 	case <-p.done:
 		return nil
@@ -187,7 +166,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	return fmt.Errorf("stop %s: it did not end by itself and was killed", p.name)
 }
 
-// Kill ends the process and its group with SIGKILL and waits until they have ended.
+// Kill ends the process and its group with SIGKILL and waits until they have ended. It returns an error if they still
+// run after 10 seconds, and nil if they have ended already.
 func (p *Process) Kill() error {
 	if p.ended() { // its id may belong to another process by now
 		return nil
@@ -196,8 +176,8 @@ func (p *Process) Kill() error {
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(killPatience):
-		return fmt.Errorf("kill %s: process %d is still there", p.name, p.PID())
+	case <-time.After(killTimeout):
+		return fmt.Errorf("kill %s: process %d still runs", p.name, p.PID())
 	}
 }
 
@@ -214,35 +194,6 @@ func (p *Process) Tail() []string {
 	text, _ := io.ReadAll(io.LimitReader(f, tailBytes))
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
 	return lines[max(0, len(lines)-tailLines):]
-}
-
-// Await asks probe until it is content. A process that ends before that is an
-// error, one that needs longer than ctx or limit allow is killed; the last lines
-// of its log are in the error.
-func (p *Process) Await(ctx context.Context, limit time.Duration, probe func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	var last error
-	for {
-		err := probe(ctx)
-		if err == nil {
-			return nil
-		}
-		// The try that the deadline cuts short says nothing of the process.
-		if last == nil || ctx.Err() == nil {
-			last = err
-		}
-		select {
-		case <-p.done:
-			return p.withLog(fmt.Errorf("start %s: it ended while starting: %w", p.name, cmp.Or(p.err, errors.New("exit status 0"))))
-		case <-ctx.Done():
-			_ = p.Kill()
-			return p.withLog(fmt.Errorf("start %s: it does not serve: %w", p.name, last))
-		case <-tick.C:
-		}
-	}
 }
 
 // withLog adds the end of the log to an error.

@@ -21,10 +21,10 @@ import (
 	"minigroups/stack"
 )
 
-// asParent is the program that starts a child, prints its id and waits until that ends.
+// asParent names the program that starts a child, prints its id and waits until it ends.
 const asParent = "be-a-parent"
 
-// programs are what this test binary does in place of its tests when its first argument names one.
+// programs are what this test binary runs instead of its tests if its first argument is the name of one.
 var programs = map[string]func(){
 	asParent: func() {
 		child, err := stack.StartBinary(context.Background(), "child", "/bin/sleep", []string{"600"}, nil, "")
@@ -45,19 +45,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// eventually polls until ok, for at most ten seconds.
+// eventually polls until ok returns true, for at most ten seconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not within 10 seconds: %s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// alive reports whether pid is a process that is not just waiting to be reaped.
+// alive reports whether the process runs: one that waits to be reaped does not.
 func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
@@ -68,7 +68,8 @@ func alive(pid int) bool {
 
 func startShell(t *testing.T, script string) *stack.Process {
 	t.Helper()
-	p, err := stack.StartBinary(t.Context(), "shell", "/bin/sh", []string{"-c", script}, []string{"GREETING=hello"}, filepath.Join(t.TempDir(), "log"))
+	args, env, log := []string{"-c", script}, []string{"GREETING=hello"}, filepath.Join(t.TempDir(), "log")
+	p, err := stack.StartBinary(t.Context(), "shell", "/bin/sh", args, env, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func awaitLine(t *testing.T, p *stack.Process, line string) {
 }
 
 func TestProcess(t *testing.T) {
-	t.Run("gets its environment, and ends when asked to", func(t *testing.T) {
+	t.Run("has its environment, and ends when asked to", func(t *testing.T) {
 		p := startShell(t, `trap 'echo bye; exit 0' TERM; echo "$GREETING"; while :; do sleep 0.05; done`)
 		awaitLine(t, p, "hello")
 		if err := p.Stop(t.Context()); err != nil {
@@ -97,7 +98,7 @@ func TestProcess(t *testing.T) {
 		}
 	})
 
-	t.Run("that does not listen is killed with everything it started", func(t *testing.T) {
+	t.Run("that ignores SIGTERM is killed with its group", func(t *testing.T) {
 		p := startShell(t, `trap '' TERM; sleep 600 & echo child $!; wait; wait; sleep 600`)
 		awaitLine(t, p, "child ")
 		grandchild, err := strconv.Atoi(strings.TrimPrefix(p.Tail()[0], "child "))
@@ -109,20 +110,24 @@ func TestProcess(t *testing.T) {
 		if err := p.Stop(ctx); err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Errorf("got %v", err)
 		}
-		eventually(t, "the grandchild is gone", func() bool { return !alive(grandchild) })
+		if alive(grandchild) {
+			t.Error("the grandchild still runs")
+		}
 	})
 
-	t.Run("that ends leaves nothing behind", func(t *testing.T) {
+	t.Run("that ends leaves no process of its group", func(t *testing.T) {
 		p := startShell(t, `sleep 600 & echo child $!; exit 3`)
 		<-p.Done()
 		if p.Err() == nil {
-			t.Error("exit status 3 is no error")
+			t.Error("exit status 3 is not an error")
 		}
 		grandchild, err := strconv.Atoi(strings.TrimPrefix(p.Tail()[0], "child "))
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the grandchild is gone", func() bool { return !alive(grandchild) })
+		if alive(grandchild) {
+			t.Error("the grandchild still runs")
+		}
 	})
 
 	t.Run("ends when asked to while it is frozen", func(t *testing.T) {
@@ -137,7 +142,7 @@ func TestProcess(t *testing.T) {
 		awaitLine(t, p, "bye")
 	})
 
-	t.Run("dies with its parent, even one that is killed", func(t *testing.T) {
+	t.Run("ends when its parent is killed", func(t *testing.T) {
 		parent := exec.Command(os.Args[0], asParent)
 		out, err := parent.StdoutPipe()
 		if err != nil {
@@ -152,7 +157,7 @@ func TestProcess(t *testing.T) {
 		}
 		pid, err := strconv.Atoi(strings.TrimSpace(line))
 		if err != nil {
-			t.Fatalf("the parent says %q", line)
+			t.Fatalf("the parent prints %q", line)
 		}
 		if !alive(pid) {
 			t.Fatal("there is no child")
@@ -161,10 +166,10 @@ func TestProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = parent.Wait()
-		eventually(t, "the child is gone", func() bool { return !alive(pid) })
+		eventually(t, "the child has ended", func() bool { return !alive(pid) })
 	})
 
-	t.Run("that cannot start says what it was", func(t *testing.T) {
+	t.Run("that cannot start is named in the error", func(t *testing.T) {
 		_, err := stack.StartBinary(t.Context(), "the thing", "/no/such/thing", nil, nil, "")
 		if err == nil || !strings.Contains(err.Error(), "start the thing") {
 			t.Errorf("got %v", err)
@@ -181,8 +186,8 @@ func TestCheckPort(t *testing.T) {
 	if err := stack.CheckPort(addr, "the API", "api.listen"); err != nil {
 		t.Errorf("a free port: %v", err)
 	}
-	for name, listen := range map[string]string{"on the same address": addr, "on all addresses": ":" + strconv.Itoa(port)} {
-		t.Run("busy "+name, func(t *testing.T) {
+	for name, listen := range map[string]string{"the same address": addr, "all addresses": ":" + strconv.Itoa(port)} {
+		t.Run("another process listens on "+name, func(t *testing.T) {
 			listener, err := net.Listen("tcp", listen)
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +205,11 @@ func TestCheckPort(t *testing.T) {
 
 func TestBuildPrograms(t *testing.T) {
 	root := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module example.org/m\n", "good/main.go": "package main\n\nfunc main() {}\n", "bad/main.go": "package main\n\nfunc main() { nothing() }\n"} {
+	for name, text := range map[string]string{
+		"go.mod":       "module example.org/m\n",
+		"good/main.go": "package main\n\nfunc main() {}\n",
+		"bad/main.go":  "package main\n\nfunc main() { nothing() }\n",
+	} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -220,13 +229,16 @@ func TestBuildPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []debug.BuildSetting{{Key: "CGO_ENABLED", Value: "0"}, {Key: "-tags", Value: "nomsgpack"}, {Key: "-trimpath", Value: "true"}} {
+	for _, want := range []debug.BuildSetting{
+		{Key: "CGO_ENABLED", Value: "0"}, {Key: "-tags", Value: "nomsgpack"}, {Key: "-trimpath", Value: "true"},
+	} {
 		if !slices.Contains(built.Settings, want) {
 			t.Errorf("it was not built with %s=%s: %v", want.Key, want.Value, built.Settings)
 		}
 	}
-	if err := stack.BuildPrograms(t.Context(), root, out, io.Discard, "./bad"); err == nil || !strings.Contains(err.Error(), "undefined: nothing") {
-		t.Errorf("what does not compile: %v", err)
+	err = stack.BuildPrograms(t.Context(), root, out, io.Discard, "./bad")
+	if err == nil || !strings.Contains(err.Error(), "undefined: nothing") {
+		t.Errorf("a program that does not compile: %v", err)
 	}
 }
 

@@ -21,9 +21,9 @@ import (
 	"minigroups/deploy"
 )
 
-const temporalStart = 60 * time.Second
+const temporalStartTimeout = 60 * time.Second
 
-// dynamicConfig reads the values of deploy.TemporalDynamicConfig as the CLI takes them: key=value.
+// dynamicConfig returns the values of deploy.TemporalDynamicConfig as the CLI expects them, key=value.
 func dynamicConfig() ([]string, error) {
 	var file map[string][]struct {
 		Value any `yaml:"value"`
@@ -48,22 +48,19 @@ func dynamicConfig() ([]string, error) {
 type TemporalOptions struct {
 	// Binary is the Temporal CLI (see BuildTemporal).
 	Binary string
-	// DBFile keeps the state; empty keeps it in memory.
+	// DBFile is the SQLite file with the state; empty keeps the state in memory.
 	DBFile string
 	// Address of the frontend, host:port.
 	Address string
-	// UIAddress of the web UI, host:port; empty is none.
+	// UIAddress of the web UI, host:port; empty starts no UI.
 	UIAddress string
-	// Namespace to have and to register the search attributes in; empty is
-	// "default", which is always there.
+	// Namespace is created if missing, with the search attributes; empty is "default", which always exists.
 	Namespace string
-	// SearchAttributes to have: name to type (Keyword, Bool, …). Those that the
-	// namespace knows already keep their type.
+	// SearchAttributes to register, name to type (Keyword, Bool, …). Existing ones keep their type.
 	SearchAttributes map[string]string
-	// Stock leaves the dynamic configuration as the server brings it, to
-	// compare with ours.
+	// Stock starts the server without our dynamic configuration, for comparison.
 	Stock bool
-	// Log is the file that gets what the server prints.
+	// Log is the file to which the server's output is appended.
 	Log string
 }
 
@@ -73,9 +70,8 @@ type Temporal struct {
 	address string
 }
 
-// StartTemporal starts a dev server and returns when it serves the namespace
-// and knows the search attributes. Ports that are taken are an error
-// before anything starts.
+// StartTemporal starts a dev server and returns when it serves the namespace with the search attributes. It returns an
+// error, and starts nothing, if a port is in use.
 func StartTemporal(ctx context.Context, options TemporalOptions) (*Temporal, error) {
 	args, err := temporalArgs(options)
 	if err != nil {
@@ -101,8 +97,8 @@ func StartTemporal(ctx context.Context, options TemporalOptions) (*Temporal, err
 	}
 	namespace := cmp.Or(options.Namespace, "default")
 	t := &Temporal{Process: process, address: options.Address}
-	err = t.Await(ctx, temporalStart, func(ctx context.Context) error { return t.serves(ctx, namespace, attributes) })
-	if err != nil {
+	probe := func(ctx context.Context) error { return t.serves(ctx, namespace, attributes) }
+	if err := t.Await(ctx, temporalStartTimeout, probe); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -145,7 +141,7 @@ func temporalArgs(options TemporalOptions) ([]string, error) {
 // Address returns the frontend's host:port.
 func (t *Temporal) Address() string { return t.address }
 
-// dial reaches the server, whose own words of its start help nobody.
+// dial connects to the server. It discards the SDK's log, which is full of errors while the server starts.
 func (t *Temporal) dial(ctx context.Context, namespace string) (client.Client, error) {
 	return client.DialContext(ctx, client.Options{
 		HostPort: t.address, Namespace: namespace,
@@ -153,8 +149,10 @@ func (t *Temporal) dial(ctx context.Context, namespace string) (client.Client, e
 	})
 }
 
-// serves reports whether runs can be started and found.
-func (t *Temporal) serves(ctx context.Context, namespace string, attributes map[string]enums.IndexedValueType) error {
+// serves returns nil if workflows can be started in the namespace and found by the search attributes.
+func (t *Temporal) serves(
+	ctx context.Context, namespace string, attributes map[string]enums.IndexedValueType,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	c, err := t.dial(ctx, namespace)
@@ -165,21 +163,27 @@ func (t *Temporal) serves(ctx context.Context, namespace string, attributes map[
 	return serves(ctx, c, namespace, attributes)
 }
 
-// serves reports whether the namespace knows the search attributes and its runs are counted.
-func serves(ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType) error {
+// serves returns nil if the namespace has the search attributes and its workflows can be counted.
+func serves(
+	ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType,
+) error {
 	if err := register(ctx, c, namespace, attributes); err != nil {
 		return err
 	}
-	if _, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace}); err != nil {
-		return fmt.Errorf("count the runs of its namespace: %w", err)
+	_, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("count the workflows of its namespace: %w", err)
 	}
 	return nil
 }
 
-// register adds the search attributes that the server does not know yet. Its
-// own flag for them works for a new database file only.
-func register(ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType) error {
-	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+// register adds the search attributes that the namespace does not have, because the server's flag for them works only
+// with a new database file. It returns an error after it has added some: they can be used a little later.
+func register(
+	ctx context.Context, c client.Client, namespace string, attributes map[string]enums.IndexedValueType,
+) error {
+	known, err := c.OperatorService().ListSearchAttributes(ctx,
+		&operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
 		return err
 	}
@@ -192,7 +196,8 @@ func register(ctx context.Context, c client.Client, namespace string, attributes
 	if len(missing) == 0 {
 		return nil
 	}
-	_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err = c.OperatorService().AddSearchAttributes(ctx,
+		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	if err != nil {
 		return fmt.Errorf("register search attributes: %w", err)
 	}

@@ -25,28 +25,30 @@ import (
 const (
 	temporalDatabase           = "temporal"
 	temporalVisibilityDatabase = "temporal_visibility"
-	schemaTakes                = time.Minute
-	// retention is how long a namespace that is made here keeps closed runs: for less than the ledger remembers what they did.
+	schemaTimeout              = time.Minute
+	// retention is how long a namespace that StartTemporalServer creates keeps closed workflows. It has to be shorter than
+	// the retention of the ledger (docs/ledger.md).
 	retention = 3 * 24 * time.Hour
 )
 
-// TemporalPorts are the ports on 127.0.0.1 of a server's four services: what
-// they are called on, and what they find each other by.
+// TemporalPorts are the ports on 127.0.0.1 of a server's four services: for calls (gRPC) and for the membership
+// protocol, by which they find each other.
 type TemporalPorts struct {
 	Frontend, History, Matching, Worker                                         int
 	FrontendMembership, HistoryMembership, MatchingMembership, WorkerMembership int
 }
 
-// UsualTemporalPorts are those that Temporal's documentation names, around the
-// frontend's 7233.
-func UsualTemporalPorts(frontend int) TemporalPorts {
+// DefaultTemporalPorts returns the ports that Temporal's documentation uses, moved so that the frontend's 7233 becomes
+// the given port.
+func DefaultTemporalPorts(frontend int) TemporalPorts {
 	return TemporalPorts{
 		Frontend: frontend, History: frontend + 1, Matching: frontend + 2, Worker: frontend + 6,
-		FrontendMembership: frontend - 300, HistoryMembership: frontend - 299, MatchingMembership: frontend - 298, WorkerMembership: frontend - 294,
+		FrontendMembership: frontend - 300, HistoryMembership: frontend - 299,
+		MatchingMembership: frontend - 298, WorkerMembership: frontend - 294,
 	}
 }
 
-// FreeTemporalPorts are ports on which nobody listens at this moment.
+// FreeTemporalPorts returns ports of FreePort.
 func FreeTemporalPorts() (ports TemporalPorts, err error) {
 	for _, port := range []*int{
 		&ports.Frontend, &ports.History, &ports.Matching, &ports.Worker,
@@ -59,7 +61,7 @@ func FreeTemporalPorts() (ports TemporalPorts, err error) {
 	return ports, nil
 }
 
-// environment names the ports as deploy.TemporalServer reads them.
+// environment returns the variables by which deploy.TemporalServer reads the ports.
 func (p TemporalPorts) environment() []string {
 	var env []string
 	for name, port := range map[string]int{
@@ -73,50 +75,47 @@ func (p TemporalPorts) environment() []string {
 	return env
 }
 
-// Check reports every port that is taken.
+// Check returns an error that names every port in use.
 func (p TemporalPorts) Check() error {
 	var wrong []error
 	for _, port := range []int{
 		p.Frontend, p.History, p.Matching, p.Worker,
 		p.FrontendMembership, p.HistoryMembership, p.MatchingMembership, p.WorkerMembership,
 	} {
-		wrong = append(wrong, CheckPort(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), "Temporal", "dev.temporal_listen"))
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		wrong = append(wrong, CheckPort(address, "Temporal", "dev.temporal_listen"))
 	}
 	return errors.Join(wrong...)
 }
 
-// TemporalServerOptions says which of Temporal's own servers to start.
+// TemporalServerOptions says which of Temporal's production servers to start.
 type TemporalServerOptions struct {
-	// Binary and SchemaTool are what BuildTemporalServer has built.
+	// Binary and SchemaTool are the paths that BuildTemporalServer returned.
 	Binary, SchemaTool string
-	// Dir gets its configuration files. Made if missing.
+	// Dir holds its configuration files. It is created if missing.
 	Dir string
-	// Postgres holds its databases, temporal and temporal_visibility, which are
-	// made where they are missing and brought up to its schema.
+	// Postgres holds its databases, temporal and temporal_visibility. They are created if missing and migrated.
 	Postgres *Postgres
-	// Prefix begins the names of those databases, so that several servers can
-	// share a Postgres.
+	// Prefix begins the names of those databases, so that several servers can share a Postgres.
 	Prefix string
-	// Ports, the same whenever it is started on the same databases: it knows its
-	// services by them.
+	// Ports must stay the same for the same databases, in which the server records them.
 	Ports TemporalPorts
-	// Namespace to have; empty is "default". One that is made keeps closed runs
-	// for three days.
+	// Namespace is created if missing and then keeps closed workflows for three days; empty is "default".
 	Namespace string
-	// Log is the file that gets what the server prints.
+	// Log is the file to which the server's output is appended.
 	Log string
 }
 
-// StartTemporalServer starts all four services of Temporal's own server in one
-// process on PostgreSQL, as production has it, and returns when runs can be
-// started and found in the namespace. Its search attributes are for cmd/migrate
-// to make. Ports that are taken are an error before anything starts.
+// StartTemporalServer starts all four services of Temporal's production server in one process on PostgreSQL and returns
+// when workflows can be started and found in the namespace. It registers no search attributes: cmd/migrate does. It
+// returns an error, and starts nothing, if a port is in use.
 func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*Temporal, error) {
 	if err := options.Ports.Check(); err != nil {
 		return nil, fmt.Errorf("start Temporal: %w", err)
 	}
-	for database, schema := range map[string]string{temporalDatabase: "temporal", temporalVisibilityDatabase: "visibility"} {
-		if err := options.bringUp(ctx, options.Prefix+database, "postgresql/v12/"+schema); err != nil {
+	schemas := map[string]string{temporalDatabase: "temporal", temporalVisibilityDatabase: "visibility"}
+	for database, schema := range schemas {
+		if err := options.migrate(ctx, options.Prefix+database, "postgresql/v12/"+schema); err != nil {
 			return nil, fmt.Errorf("start Temporal: %w", err)
 		}
 	}
@@ -133,13 +132,14 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 	}
 	t := &Temporal{Process: process, address: net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Ports.Frontend))}
 	namespace := cmp.Or(options.Namespace, "default")
-	if err := t.Await(ctx, temporalStart, func(ctx context.Context) error { return t.servesAll(ctx, namespace) }); err != nil {
+	probe := func(ctx context.Context) error { return t.servesAll(ctx, namespace) }
+	if err := t.Await(ctx, temporalStartTimeout, probe); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// configure writes the server's files and returns the environment that fills them in.
+// configure writes the server's configuration files and returns the variables that they refer to.
 func (o TemporalServerOptions) configure() (env []string, err error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("write its configuration: %w", err)
@@ -153,20 +153,20 @@ func (o TemporalServerOptions) configure() (env []string, err error) {
 	return slices.Concat(o.Ports.environment(), []string{
 		"DB_PORT=" + strconv.Itoa(o.Postgres.Port()), "POSTGRES_USER=" + postgresAccount,
 		"DBNAME=" + o.Prefix + temporalDatabase, "VISIBILITY_DBNAME=" + o.Prefix + temporalVisibilityDatabase,
-		// All services share one Postgres with ours.
+		// All services share a Postgres with the programs of this module.
 		"SQL_MAX_CONNS=10",
 		"DYNAMIC_CONFIG_FILE_PATH=" + dynamic, "LOG_LEVEL=warn",
 	}), nil
 }
 
-// bringUp makes a database where there is none and brings it to the newest version of a schema that the tool knows.
-func (o TemporalServerOptions) bringUp(ctx context.Context, database, schema string) error {
-	ctx, cancel := context.WithTimeout(ctx, schemaTakes)
+// migrate creates a database if missing and migrates it to the newest version of a schema that the schema tool knows.
+func (o TemporalServerOptions) migrate(ctx context.Context, database, schema string) error {
+	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
 	defer cancel()
 	if err := o.Postgres.CreateDatabase(ctx, database); err != nil {
 		return err
 	}
-	// A schema that is there already is left at its version.
+	// This does nothing if the database has a schema.
 	if err := o.schemaTool(ctx, database, "setup-schema", "--version", "0.0"); err != nil {
 		return err
 	}
@@ -183,12 +183,13 @@ func (o TemporalServerOptions) schemaTool(ctx context.Context, database string, 
 		return err
 	}
 	if err := tool.Wait(ctx); err != nil {
-		return fmt.Errorf("bring up the schema of %s: %w", database, err)
+		return fmt.Errorf("migrate the schema of %s: %w", database, err)
 	}
 	return nil
 }
 
-// servesAll reports whether the namespace is there, which it sees to, and whether history and matching serve it, too.
+// servesAll returns nil if the namespace exists and the services history and matching serve it, too. It creates a
+// missing namespace, and then returns an error because the namespace can be used only a little later.
 func (t *Temporal) servesAll(ctx context.Context, namespace string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -199,29 +200,29 @@ func (t *Temporal) servesAll(ctx context.Context, namespace string) error {
 	defer c.Close()
 	var missing *serviceerror.NamespaceNotFound
 	if err := serves(ctx, c, namespace, nil); errors.As(err, &missing) {
-		return makeNamespace(ctx, c, namespace)
+		return createNamespace(ctx, c, namespace)
 	} else if err != nil {
 		return err
 	}
 	var notFound *serviceerror.NotFound
-	if _, err := c.DescribeWorkflowExecution(ctx, "nothing/that/was/started", ""); !errors.As(err, &notFound) {
-		return fmt.Errorf("ask history for a run: %w", err)
+	if _, err := c.DescribeWorkflowExecution(ctx, "workflow/that/does/not/exist", ""); !errors.As(err, &notFound) {
+		return fmt.Errorf("query history for a workflow: %w", err)
 	}
 	_, err = c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
-		Namespace: namespace, TaskQueue: &taskqueue.TaskQueue{Name: "nobody polls"}, TaskQueueType: enums.TASK_QUEUE_TYPE_WORKFLOW,
+		Namespace: namespace, TaskQueue: &taskqueue.TaskQueue{Name: "any"}, TaskQueueType: enums.TASK_QUEUE_TYPE_WORKFLOW,
 	})
 	if err != nil {
-		return fmt.Errorf("ask matching for a task queue: %w", err)
+		return fmt.Errorf("query matching for a task queue: %w", err)
 	}
 	return nil
 }
 
-func makeNamespace(ctx context.Context, c client.Client, namespace string) error {
+func createNamespace(ctx context.Context, c client.Client, namespace string) error {
 	_, err := c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
 		Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(retention),
 	})
-	var there *serviceerror.NamespaceAlreadyExists
-	if err != nil && !errors.As(err, &there) {
+	var exists *serviceerror.NamespaceAlreadyExists
+	if err != nil && !errors.As(err, &exists) {
 		return fmt.Errorf("register the namespace: %w", err)
 	}
 	return errors.New("its namespace was only just registered")

@@ -22,7 +22,9 @@ func TestTemporalServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{Fast: true, Log: filepath.Join(t.TempDir(), "postgres.log")})
+	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{
+		Fast: true, Log: filepath.Join(t.TempDir(), "postgres.log"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,13 +53,15 @@ func TestTemporalServer(t *testing.T) {
 	}
 
 	server, c := launch(t)
-	if _, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "thing/1", TaskQueue: "things"}, "Thing"); err != nil {
+	thing := client.StartWorkflowOptions{ID: "thing/1", TaskQueue: "things"}
+	if _, err := c.ExecuteWorkflow(t.Context(), thing, "Thing"); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("takes the dynamic configuration", func(t *testing.T) {
-		parts, err := c.WorkflowService().ListTaskQueuePartitions(t.Context(), &workflowservice.ListTaskQueuePartitionsRequest{
+	t.Run("applies the dynamic configuration", func(t *testing.T) {
+		request := &workflowservice.ListTaskQueuePartitionsRequest{
 			Namespace: "things", TaskQueue: &taskqueue.TaskQueue{Name: "things", Kind: enums.TASK_QUEUE_KIND_NORMAL},
-		})
+		}
+		parts, err := c.WorkflowService().ListTaskQueuePartitions(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +69,9 @@ func TestTemporalServer(t *testing.T) {
 			t.Errorf("a task queue has %d partitions, want 1", n)
 		}
 	})
-	t.Run("does not start on ports that are taken", func(t *testing.T) {
-		if _, err := stack.StartTemporalServer(t.Context(), options); err == nil || !strings.Contains(err.Error(), server.Address()) {
+	t.Run("does not start on ports in use", func(t *testing.T) {
+		_, err := stack.StartTemporalServer(t.Context(), options)
+		if err == nil || !strings.Contains(err.Error(), server.Address()) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -74,7 +79,7 @@ func TestTemporalServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, c = launch(t)
-	t.Run("knows its runs when it is started again, and none that never was", func(t *testing.T) {
+	t.Run("finds its workflows after a restart, and none that was not started", func(t *testing.T) {
 		if _, err := c.DescribeWorkflowExecution(t.Context(), "thing/1", ""); err != nil {
 			t.Error(err)
 		}
@@ -85,13 +90,14 @@ func TestTemporalServer(t *testing.T) {
 	})
 }
 
-// TestTemporalServerKnowsItsDynamicConfiguration asks the server itself, which ignores keys that it does not know.
-func TestTemporalServerKnowsItsDynamicConfiguration(t *testing.T) {
+// TestDynamicConfigurationHasOnlyKnownKeys lets the server validate the file: at run time it ignores unknown keys.
+func TestDynamicConfigurationHasOnlyKnownKeys(t *testing.T) {
 	binary, _, err := stack.BuildTemporalServer(t.Context(), "..", io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "validate-dynamic-config", filepath.Join("..", "deploy", "temporal", "dynamicconfig.yaml")).CombinedOutput()
+	file := filepath.Join("..", "deploy", "temporal", "dynamicconfig.yaml")
+	out, err := exec.CommandContext(t.Context(), binary, "validate-dynamic-config", file).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "error:") || strings.Contains(string(out), "warning:") {
 		t.Errorf("%v\n%s", err, out)
 	}

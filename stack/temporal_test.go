@@ -62,21 +62,23 @@ func TestTemporal(t *testing.T) {
 	c := dial(t, server)
 	attributes := func(c client.Client) map[string]enums.IndexedValueType {
 		t.Helper()
-		known, err := c.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: "things"})
+		known, err := c.OperatorService().ListSearchAttributes(t.Context(),
+			&operatorservice.ListSearchAttributesRequest{Namespace: "things"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return known.GetCustomAttributes()
 	}
-	if got := attributes(c); got["ThingId"] != enums.INDEXED_VALUE_TYPE_KEYWORD || got["ThingLost"] != enums.INDEXED_VALUE_TYPE_BOOL {
+	got := attributes(c)
+	if got["ThingId"] != enums.INDEXED_VALUE_TYPE_KEYWORD || got["ThingLost"] != enums.INDEXED_VALUE_TYPE_BOOL {
 		t.Errorf("search attributes: %v", got)
 	}
 	run := func(c client.Client, id, attribute string) {
 		t.Helper()
 		known := temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(attribute).ValueSet("x"))
-		_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "things", TypedSearchAttributes: known}, "Thing")
-		if err != nil {
-			t.Errorf("start a run with %s: %v", attribute, err)
+		options := client.StartWorkflowOptions{ID: id, TaskQueue: "things", TypedSearchAttributes: known}
+		if _, err := c.ExecuteWorkflow(t.Context(), options, "Thing"); err != nil {
+			t.Errorf("start a workflow with %s: %v", attribute, err)
 		}
 	}
 	run(c, "thing/1", "ThingId")
@@ -89,7 +91,7 @@ func TestTemporal(t *testing.T) {
 		t.Errorf("the UI answers %s", reply.Status)
 	}
 	if _, err := stack.StartTemporal(t.Context(), options); err == nil || !strings.Contains(err.Error(), options.Address) {
-		t.Errorf("a second one on the same port: %v", err)
+		t.Errorf("a second server on the same port: %v", err)
 	}
 
 	if err := server.Stop(t.Context()); err != nil {

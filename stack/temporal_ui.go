@@ -13,27 +13,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const temporalUIStart = 30 * time.Second
+const temporalUIStartTimeout = 30 * time.Second
 
 // TemporalUIOptions says which web UI to start.
 type TemporalUIOptions struct {
-	// Binary is what BuildTemporalUI has built.
+	// Binary is the path that BuildTemporalUI returned.
 	Binary string
-	// Dir gets its configuration file. Made if missing.
+	// Dir holds its configuration file. It is created if missing.
 	Dir string
 	// Address to listen on, host:port.
 	Address string
-	// Temporal is the address of the frontend that it shows, host:port.
+	// Temporal is the address of the server's frontend, host:port.
 	Temporal string
-	// Namespace that it shows first; empty is "default".
+	// Namespace to show first; empty is "default".
 	Namespace string
-	// Log is the file that gets what it prints.
+	// Log is the file to which its output is appended.
 	Log string
 }
 
-// StartTemporalUI starts Temporal's web UI beside Temporal's own server, which
-// has none, and returns when it shows what is there. It offers no Terminate: that ends a run
-// without undoing anything, and Cancel does all that is wanted of it.
+// StartTemporalUI starts Temporal's web UI for a production server, which has none, and returns when it serves the
+// namespaces of that server. It does not offer Terminate, which ends a workflow without an undo: Cancel does that.
 func StartTemporalUI(ctx context.Context, options TemporalUIOptions) (*Process, error) {
 	host, text, err := net.SplitHostPort(options.Address)
 	if err != nil {
@@ -62,5 +61,6 @@ func StartTemporalUI(ctx context.Context, options TemporalUIOptions) (*Process, 
 	if err != nil {
 		return nil, err
 	}
-	return ui, ui.Answers(ctx, temporalUIStart, "http://"+options.Address+"/api/v1/namespaces") // which it asks Temporal for
+	// The UI gets the namespaces from the server.
+	return ui, ui.AwaitHTTP(ctx, temporalUIStartTimeout, "http://"+options.Address+"/api/v1/namespaces")
 }

@@ -11,9 +11,8 @@ import (
 	"syscall"
 )
 
-// unprivileged returns the first of the named accounts that exists, for
-// children that must not or need not be root. It is nil where we are not root:
-// then a child runs as we do.
+// unprivileged returns the first of the named accounts that exists, for children that must not or need not run as root.
+// It returns nil if we are not root: then a child runs as our account.
 func unprivileged(names ...string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -32,8 +31,8 @@ func unprivileged(names ...string) (*syscall.Credential, error) {
 	return nil, fmt.Errorf("none of the accounts %v exists", names)
 }
 
-// canEnter reports whether the account may enter dir, all parents included. It
-// tries: mode bits alone do not tell.
+// canEnter reports whether the account may enter dir and all its parents. It tries to, because mode bits alone do not
+// decide that.
 func canEnter(ctx context.Context, credential *syscall.Credential, dir string) bool {
 	if credential == nil {
 		return true
@@ -44,8 +43,8 @@ func canEnter(ctx context.Context, credential *syscall.Credential, dir string) b
 	return cmd.Run() == nil
 }
 
-// give makes the account the owner of dir and of what is directly in it.
-func give(credential *syscall.Credential, dir string) error {
+// chown makes the account the owner of dir and of the files directly in it. It does nothing if credential is nil.
+func chown(credential *syscall.Credential, dir string) error {
 	if credential == nil {
 		return nil
 	}

@@ -117,7 +117,7 @@ func (p plan) temporalPorts() (stack.TemporalPorts, error) {
 	if err != nil {
 		return stack.TemporalPorts{}, fmt.Errorf("dev.temporal_listen: %w", err)
 	}
-	return stack.UsualTemporalPorts(port), nil
+	return stack.DefaultTemporalPorts(port), nil
 }
 
 // announces reports whether stand-ins of ours have something to announce.

@@ -223,7 +223,7 @@ func (s *system) startProgram(ctx context.Context, name, program string, args, e
 	if err != nil {
 		return err
 	}
-	if err := process.Answers(ctx, serveWithin, urls...); err != nil {
+	if err := process.AwaitHTTP(ctx, serveWithin, urls...); err != nil {
 		return err
 	}
 	s.keep(process)

@@ -202,7 +202,7 @@ func (w *world) prepareSandbox() error {
 		if err != nil {
 			return nil, err
 		}
-		return p, p.Answers(ctx, time.Minute, w.event+"/healthz")
+		return p, p.AwaitHTTP(ctx, time.Minute, w.event+"/healthz")
 	})
 	return err
 }
@@ -248,7 +248,7 @@ func (w *world) program(kind string, i int, file, health string) *parts.Part {
 		if err != nil || health == "" {
 			return p, err
 		}
-		return p, p.Answers(ctx, time.Minute, health)
+		return p, p.AwaitHTTP(ctx, time.Minute, health)
 	})
 }
 

@@ -222,7 +222,7 @@ func (c *cluster) run(ctx context.Context, name, binary string, args, env []stri
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Answers(ctx, time.Minute, ready...)
+	return p, p.AwaitHTTP(ctx, time.Minute, ready...)
 }
 
 func (c *cluster) log(name string) string { return filepath.Join(c.dir, name+".log") }
