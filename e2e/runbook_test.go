@@ -97,7 +97,7 @@ func (s *symptom) undone(c *class, reason string) {
 // sections are those of the runbook, by their heading.
 var sections = map[string]section{
 	"Before you start": {
-		appear: func(s *symptom) { s.stuck(sut.conference).needsAPerson("CreateConferenceRoom") },
+		appear: func(s *symptom) { s.stuck(sut.conference).needsAttention("CreateConferenceRoom") },
 		well: func(s *symptom) {
 			s.heal()
 			s.shell(`temporal activity reset --workflow-id "$WORKFLOW_ID" --activity-type CreateConferenceRoom`)
@@ -107,7 +107,7 @@ var sections = map[string]section{
 	},
 	"event is down": {
 		appear: func(s *symptom) {
-			s.stuck(sut.event).needsAPerson("CreateEventRoom")
+			s.stuck(sut.event).needsAttention("CreateEventRoom")
 			heal := s.heal
 			s.stuck(sut.event)
 			s.heal = heal

@@ -33,14 +33,14 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	stuck := called("math-7b")
 	stuck.faulty(sut.conference, createFails)
 	stuck.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	stuck.needsAPerson("CreateConferenceRoom")
-	undoing := called("art-5a")
+		undoing := called("art-5a")
 	undoing.faulty(sut.event, patchFails)
 	undoing.faulty(sut.conference, createFails)
 	undoing.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	undoing.has("event", "held")
 	undoing.cancel()
-	undoing.needsAPerson("CloseRoomIfPresent")
+	stuck.needsAttention("CreateConferenceRoom")
+	undoing.needsAttention("CloseRoomIfPresent")
 
 	folder := *screenshots
 	if folder != "" {
@@ -88,7 +88,8 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 		t.Errorf("the browser has saved %+v", seen.Saved)
 	}
 	for _, want := range []string{
-		"Create math-7b for example.org", "Needs a person: it waits for conference.", "Create the conference room: needs a person, retried every few minutes (tries 16 to ",
+		"Create math-7b for example.org", "Needs attention: it waits for conference.",
+		"Create the conference room: needs attention, retried, at most 80 times",
 		"conference answered 503", "Cancel undoes it", stuck.path(),
 	} {
 		if !strings.Contains(seen.Told, want) {

@@ -10,14 +10,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	activitypb "go.temporal.io/api/activity/v1"
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"minigroups/minigroup"
 	"minigroups/sandbox"
@@ -50,23 +47,13 @@ func (c *class) details() string {
 	return metadata.GetCurrentDetails()
 }
 
-// needsAPerson waits until a step of the class is in the patient lane. It does not wait the two minutes of the visible lane: it
-// takes the tries that are left from the pending activity, as people can.
-func (c *class) needsAPerson(activity string) {
+// needsAttention waits until the class needs attention because of this activity, which takes two minutes.
+func (c *class) needsAttention(activity string) {
 	c.t.Helper()
 	c.waits(activity)
-	_, err := sut.runs.WorkflowService().UpdateActivityOptions(c.t.Context(), &workflowservice.UpdateActivityOptionsRequest{
-		Namespace: sut.cfg.Temporal.Namespace, Execution: execution(c.workflowID(), ""), Identity: "e2e",
-		Activity:        &workflowservice.UpdateActivityOptionsRequest_Type{Type: activity},
-		ActivityOptions: &activitypb.ActivityOptions{RetryPolicy: &commonpb.RetryPolicy{MaximumAttempts: 1}},
-		UpdateMask:      &fieldmaskpb.FieldMask{Paths: []string{"retry_policy.maximum_attempts"}},
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	eventually(c.t, func() error {
+	within(c.t, 3*time.Minute, func() error {
 		if p, err := c.progress(); err != nil || !p.Attention {
-			return fmt.Errorf("it needs nobody: %+v, %w", p, err)
+			return fmt.Errorf("it needs no attention: %+v, %w", p, err)
 		}
 		return nil
 	})
@@ -77,7 +64,7 @@ func seen(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
 	t.Helper()
 	text := info.GetType().GetName() + " " + info.GetStatus().String() + ", " + attribute[string](t, info, workflows.AttributeStage.GetName())
 	if attribute[bool](t, info, workflows.AttributeAttention.GetName()) {
-		text += ", needs a person"
+		text += ", needs attention"
 	}
 	if services := attribute[[]string](t, info, workflows.AttributeWaitingFor.GetName()); len(services) > 0 {
 		text += ", waits for " + strings.Join(services, ", ")
@@ -157,19 +144,20 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	for _, c := range []*class{stuck, terminated, cancelled} {
 		heal[c] = c.faulty(sut.conference, createFails)
 		c.post(async...).want(t, http.StatusAccepted)
-		c.needsAPerson("CreateConferenceRoom")
 	}
-	run := terminated.run()
-	terminated.terminate()
-	cancelled.cancel()
-
 	undoing := named("undoing")
 	undoing.faulty(sut.event, patchFails)
 	undoing.faulty(sut.conference, createFails)
 	undoing.post(async...).want(t, http.StatusAccepted)
 	undoing.has("event", "held")
 	undoing.cancel()
-	undoing.needsAPerson("CloseRoomIfPresent")
+	for _, c := range []*class{stuck, terminated, cancelled} {
+		c.needsAttention("CreateConferenceRoom")
+	}
+	undoing.needsAttention("CloseRoomIfPresent")
+	run := terminated.run()
+	terminated.terminate()
+	cancelled.cancel()
 
 	closing := named("closing")
 	closing.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
@@ -184,9 +172,9 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 		wellRefused     = "well: UpdateMinigroup Failed, failed"
 		refusedCreate   = "refused: CreateMinigroup Failed, failed"
 		retryingCreate  = "retrying: CreateMinigroup Running, creating"
-		stuckCreate     = "stuck: CreateMinigroup Running, creating, needs a person, waits for conference"
+		stuckCreate     = "stuck: CreateMinigroup Running, creating, needs attention, waits for conference"
 		cancelledCreate = "cancelled: CreateMinigroup Canceled, failed"
-		undoingCreate   = "undoing: CreateMinigroup Running, undoing, needs a person, waits for event"
+		undoingCreate   = "undoing: CreateMinigroup Running, undoing, needs attention, waits for event"
 		closingCreate   = "closing: CreateMinigroup Canceled, failed"
 		closingRoom     = "closing: CloseRoom Running, closing room"
 	)
@@ -209,12 +197,12 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := "CreateMinigroup Terminated, creating, needs a person, waits for conference"
+		want := "CreateMinigroup Terminated, creating, needs attention, waits for conference"
 		if got := seen(t, d.GetWorkflowExecutionInfo()); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
-	t.Run("what is answered after all needs nobody", func(t *testing.T) {
+	t.Run("a step that is answered after all needs no attention", func(t *testing.T) {
 		heal[stuck]()
 		stuck.tryNow("CreateConferenceRoom")
 		shows(t, names, workflows.OfClass.Of(stuck.id.String()), "stuck: CreateMinigroup Completed, done")
@@ -248,10 +236,10 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 			}
 		}
 	}
-	says("Creating.", "**Create the conference room**: retried every few seconds (tries 2 to 15), since 20",
-		"Last error: `create conference room: conference answered 503: ", "*Cancel*")
-	c.needsAPerson("CreateConferenceRoom")
-	says("**Needs a person**: it waits for conference.", "retried every few minutes (tries 16 to ", "conference answered 503: ")
+	says("Creating.", "**Create the conference room**: retried, at most 80 times, since 20",
+		"First error: `create conference room: conference answered 503: ", "*Cancel*")
+	c.needsAttention("CreateConferenceRoom")
+	says("**Needs attention**: it waits for conference.", "**needs attention**, retried, at most 80 times", "conference answered 503: ")
 	described, err := sut.runs.DescribeWorkflow(t.Context(), c.workflowID(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -176,7 +176,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		change, want := newValues(d)
 		s.tell(conferencePatch, late.way)
 		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
-		s.tell(conferenceRead, times(1+14+patience, unavailable)...)
+		s.tell(conferenceRead, times(1+maxAttempts, unavailable)...)
 		if p := s.compare("run-3", d); p.kind() != minigroup.UpstreamUnavailable {
 			t.Fatalf("the run ended with %v", p.err)
 		}

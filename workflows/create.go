@@ -12,37 +12,38 @@ import (
 // CreateInput is the input of CreateMinigroup. Fields are only ever added.
 type CreateInput struct {
 	Draft activities.Draft `json:"draft"`
-	// Patience is how many times a step is tried in the patient lane.
-	Patience int32 `json:"patience"`
+	// MaxAttempts bounds the attempts of each step's retry phase; 0: unlimited.
+	MaxAttempts int32 `json:"max_attempts"`
 }
 
-// CreateMinigroup makes an event room, a conference room and a reservation of slots, and establishes the minigroup when it
-// has all of them. A refusal, the end of patience and a cancel undo everything. The run ends Completed when the minigroup
-// is ready, Failed when it could not be had and Canceled when it was cancelled.
+// CreateMinigroup creates an event room, a conference room and a reservation of slots, and establishes the minigroup
+// once it has all of them. A refusal, the end of the retry budget and a cancel undo everything. The run ends Completed
+// when the minigroup is ready, Failed when it could not be created and Canceled when it was cancelled.
 func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 	p := newProgress(ctx, operationCreate, stageCreating)
 	err := create(ctx, p, in)
 	if err == nil {
-		return p.done(ctx)
+		return p.complete(ctx)
 	}
 	reason, _, superseded := reasonOf(ctx, err)
 	if superseded {
-		return p.stopped(ctx, err)
+		return p.abort(ctx, err)
 	}
-	ready, undone, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)
+	ready, recorded, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)
 	switch {
 	case err != nil:
-		return p.stopped(ctx, err)
-	case ready: // what came after establish does not matter any more
-		return p.done(ctx)
+		return p.abort(ctx, err)
+	case ready: // establish succeeded before the error, for example before a cancel
+		return p.complete(ctx)
 	default:
-		return p.failed(ctx, undone)
+		return p.fail(ctx, recorded)
 	}
 }
 
 func create(ctx workflow.Context, p *progress, in CreateInput) error {
 	var a *activities.Activities
-	begun, err := call(ctx, p, "Begin", forward(in.Patience), a.BeginCreate, activities.BeginCreateInput{Draft: in.Draft})
+	policy := bounded(in.MaxAttempts)
+	begun, err := executeStep(ctx, p, "Begin", policy, a.BeginCreate, activities.BeginCreateInput{Draft: in.Draft})
 	if err != nil {
 		return err
 	}
@@ -50,26 +51,28 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 	case minigroup.Ready:
 		return nil
 	case minigroup.Creating:
-	default: // this run has come to that before, and its undo goes on from there
-		return temporal.NewNonRetryableApplicationError(begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
+	default: // an earlier execution of this run failed the create; its undo continues
+		return temporal.NewNonRetryableApplicationError(
+			begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
 	}
 	err = parallel(ctx,
 		func(ctx workflow.Context) error {
-			return eventRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
+			return createEventRoom(ctx, p, policy, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
 		},
 		func(ctx workflow.Context) error {
-			_, err := conferenceRoom(ctx, p, in.Patience, activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt})
+			room := activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt}
+			_, err := createConferenceRoom(ctx, p, policy, room)
 			return err
 		},
-		func(ctx workflow.Context) error { return slots(ctx, p, in, begun.Reservation) },
+		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Draft, begun.Reservation) },
 	)
 	if err != nil {
 		return err
 	}
-	return do(ctx, p, "Establish", forward(in.Patience), a.Establish, activities.ClassRef{ID: in.Draft.Minigroup().ClassID()})
+	return runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Draft.Minigroup().ClassID()})
 }
 
-// together runs the branches at the same time. The first that fails cancels the others; its error is returned.
+// parallel runs the branches concurrently. The first failure cancels the other branches; its error is returned.
 func parallel(ctx workflow.Context, branches ...func(workflow.Context) error) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -89,37 +92,42 @@ func parallel(ctx workflow.Context, branches ...func(workflow.Context) error) er
 	return first
 }
 
-// eventRoom makes an event room in which that is locked that was asked for.
-func eventRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) error {
+// createEventRoom creates an event room and locks in it what the draft asks for.
+func createEventRoom(ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput) error {
 	var a *activities.Activities
-	room, err := call(ctx, p, "Create the event room", forward(patience), a.CreateEventRoom, in)
+	room, err := executeStep(ctx, p, "Create the event room", policy, a.CreateEventRoom, in)
 	locks := in.Draft.Minigroup().Locks()
 	if err != nil || !locks.Any() {
 		return err
 	}
-	return do(ctx, p, "Lock "+locks.String(), forward(patience), a.LockRoom,
+	return runStep(ctx, p, "Lock "+locks.String(), policy, a.LockRoom,
 		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
 }
 
-func conferenceRoom(ctx workflow.Context, p *progress, patience int32, in activities.RoomInput) (uuid.UUID, error) {
+func createConferenceRoom(
+	ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput,
+) (uuid.UUID, error) {
 	var a *activities.Activities
-	return call(ctx, p, "Create the conference room", forward(patience), a.CreateConferenceRoom, in)
+	return executeStep(ctx, p, "Create the conference room", policy, a.CreateConferenceRoom, in)
 }
 
-// slots has the reservation shown by its gateway. A gateway that does not answer for long is given up for another one,
-// and waited for only where the slots fit on no other.
-func slots(ctx workflow.Context, p *progress, in CreateInput, reservation uuid.UUID) error {
+// reserveSlots makes a gateway show the reservation. When the gateway does not answer for two minutes, the reservation
+// moves to another one; when the slots fit on no other gateway, the step is retried on this one.
+func reserveSlots(
+	ctx workflow.Context, p *progress, policy stepPolicy, draft activities.Draft, reservation uuid.UUID,
+) error {
 	var a *activities.Activities
 	for reservation != uuid.Nil {
-		err := do(ctx, p, "Reserve slots on the gateway", brief, a.ReserveSlots, activities.ReservationRef{ID: reservation})
-		if err == nil || done(ctx, err) {
+		ref := activities.ReservationRef{ID: reservation}
+		err := runStep(ctx, p, "Reserve slots on the gateway", brief, a.ReserveSlots, ref)
+		if err == nil || isFinal(ctx, err) {
 			return err
 		}
 		next := uuid.NewSHA1(reservation, []byte("moved to another gateway"))
-		err = do(ctx, p, "Reserve slots on another gateway", forward(in.Patience), a.MoveReservation,
-			activities.MoveReservationInput{Draft: in.Draft, From: reservation, To: next})
+		err = runStep(ctx, p, "Reserve slots on another gateway", policy, a.MoveReservation,
+			activities.MoveReservationInput{Draft: draft, From: reservation, To: next})
 		if failure, _, _ := activities.FailureOf(err); err != nil && failure.Kind == minigroup.CapacityExceeded {
-			return do(ctx, p, "Wait for the gateway", forward(in.Patience), a.ReserveSlots, activities.ReservationRef{ID: reservation})
+			return runStep(ctx, p, "Wait for the gateway", policy, a.ReserveSlots, ref)
 		}
 		if err != nil {
 			return err
@@ -129,7 +137,8 @@ func slots(ctx workflow.Context, p *progress, in CreateInput, reservation uuid.U
 	return nil
 }
 
-// reasonOf tells in words of ours why a saga ends.
+// reasonOf says why a step has ended its saga. final means that retrying is pointless, superseded that another run owns
+// the minigroup.
 func reasonOf(ctx workflow.Context, err error) (reason activities.Failure, final, superseded bool) {
 	if ctx.Err() != nil {
 		return cancelled, true, false

@@ -8,11 +8,13 @@ import (
 	"minigroups/minigroup"
 )
 
-// ends of the lanes: a step is tried once, then so often with short pauses, then as often as its patience goes.
+// The number of attempts of a step: the local one, and those of the retry phase.
 const (
-	visibleTries = 14
-	patientTries = patience
-	triesInAll   = 1 + visibleTries + patientTries
+	// attemptsBeforeAttention start within two minutes: after 0, 1, 3, 7, 15, 31 and 63 s.
+	attemptsBeforeAttention = 7
+	allAttempts             = 1 + maxAttempts
+	// briefAttempts is the number of attempts of the retry phase of a step with an alternative.
+	briefAttempts = 8
 )
 
 func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) {
@@ -64,26 +66,26 @@ func TestCreateThatWaits(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
-		t.Run("attention is raised for "+name+" once the visible lane is over, and lowered when it answers", func(t *testing.T) {
+		t.Run("attention is raised for "+name+" after two minutes, and lowered when it answers", func(t *testing.T) {
 			t.Parallel()
 			s := db.stage(t)
 			d := newDraft()
-			s.tell(st.asks, times(1+visibleTries+1, unavailable)...)
+			s.tell(st.asks, times(1+attemptsBeforeAttention, unavailable)...)
 			p := s.create("run-1", d)
 			s.endsAs(p, d, st, end{})
 			if !slices.Equal(p.attention, []bool{true, false}) {
 				t.Errorf("attention went through %v", p.attention)
 			}
 		})
-		t.Run("everything is undone when "+name+" stays away for longer than patience lasts", func(t *testing.T) {
+		t.Run("everything is undone when "+name+" is unavailable for longer than the retry budget", func(t *testing.T) {
 			t.Parallel()
 			s := db.stage(t)
 			d := newDraft()
 			s.tell(st.asks, times(1000, unavailable)...)
 			p := s.create("run-1", d)
 			s.endsAs(p, d, st, end{failed: minigroup.UpstreamUnavailable})
-			if n := s.called(st.asks); n != triesInAll {
-				t.Errorf("%s was asked %d times, want %d", name, n, triesInAll)
+			if n := s.called(st.asks); n != allAttempts {
+				t.Errorf("%s was asked %d times, want %d", name, n, allAttempts)
 			}
 			if !slices.Equal(p.attention, []bool{true, false}) {
 				t.Errorf("attention went through %v", p.attention)
@@ -93,7 +95,7 @@ func TestCreateThatWaits(t *testing.T) {
 			t.Parallel()
 			s := db.stage(t)
 			d := newDraft()
-			s.tell(st.asks, times(1+visibleTries, unavailable)...)
+			s.tell(st.asks, times(1+attemptsBeforeAttention, unavailable)...)
 			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
 				cancel()
 				return unavailable(c)
@@ -122,6 +124,12 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		if is := s.look(); len(is.gateways[s.backend(2)]) != 1 || s.called(moveReservation) != 1 {
 			t.Errorf("the slots are not on the other gateway after %d moves: %s", s.called(moveReservation), is)
 		}
+		if n := s.called(janusReserve); n != 1+briefAttempts+1 {
+			t.Errorf("the gateways were called %d times, want %d", n, 1+briefAttempts+1)
+		}
+		if len(p.attention) > 0 {
+			t.Errorf("attention went through %v although another gateway follows", p.attention)
+		}
 		s.away(s.backend(1), false)
 		s.sweepUntilDone(d)
 		s.endsAs(p, d, step{}, end{})
@@ -142,7 +150,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		s.gatewaysWith(10, 7)
-		s.tell(janusReserve, times(1+visibleTries+2, unavailable)...)
+		s.tell(janusReserve, times(1+attemptsBeforeAttention+1, unavailable)...)
 		d := newDraft()
 		p := s.create("run-1", d)
 		s.endsAs(p, d, step{}, end{})
@@ -150,7 +158,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			t.Errorf("a move was tried %d times", n)
 		}
 	})
-	t.Run("everything is undone when the only gateway stays away for longer than patience lasts", func(t *testing.T) {
+	t.Run("everything is undone when the only gateway is unavailable for longer than the retry budget", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		s.away(s.backend(1), true)

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// What people read of a run in the Temporal UI, in Markdown.
+// The current details of a run, in Markdown for support. The Temporal UI shows them only while a worker is up.
 
-// whereElse tells what a run does not know of its own steps.
-const whereElse = "*Pending Activities* shows the try under way and the newest error; *Reset* there has it tried now. "
+// pendingHint says where to find what a run does not know of its own steps.
+const pendingHint = "*Pending Activities* shows the number of attempts and the newest error; " +
+	"*Reset* there retries at once. "
 
-// details are where the run stands, in words. They are shown only while a worker is up.
 func (p *Progress) details() string {
 	if p.Outcome != "" {
-		return p.ended()
+		return p.outcomeText()
 	}
 	var text strings.Builder
 	text.WriteString(p.heading() + "\n\n")
-	waits := false
+	retrying := false
 	for _, s := range p.Steps {
 		text.WriteString("- **" + s.Title + "**: " + s.details() + "\n")
-		waits = waits || s.Lane != laneFast
+		retrying = retrying || s.Retrying
 	}
-	if waits {
-		text.WriteString("\n" + whereElse + p.levers() + "\n" + more)
+	if retrying {
+		text.WriteString("\n" + pendingHint + p.cancelHint() + "\n" + runbookHint)
 	}
 	return text.String()
 }
@@ -35,63 +35,64 @@ func (p *Progress) heading() string {
 		text += ", because: " + quoted(p.Reason)
 	}
 	if p.Attention {
-		return "**Needs a person**: it waits for " + strings.Join(p.WaitingFor, " and ") + ". " + text + "."
+		return "**Needs attention**: it waits for " + strings.Join(p.WaitingFor, " and ") + ". " + text + "."
 	}
 	return text + "."
 }
 
 func (s *Step) details() string {
-	if s.Lane == laneFast {
-		return "first try, since " + moment(s.Since) + "."
+	since := "since " + timestamp(s.Since)
+	if !s.Retrying {
+		return "first attempt, " + since + "."
 	}
-	tries := fmt.Sprintf("tries %d to %d", s.FirstTry, s.LastTry)
-	if s.LastTry == 0 {
-		tries = fmt.Sprintf("try %d and on, without end", s.FirstTry)
+	limit := "without limit"
+	if s.MaxAttempts != nil && *s.MaxAttempts > 0 {
+		limit = fmt.Sprintf("at most %d times", *s.MaxAttempts)
 	}
-	lane := "retried every few seconds (" + tries + ")"
-	if s.Lane == lanePatient {
-		lane = "**needs a person**, retried every few minutes (" + tries + ")"
+	text := "retried, " + limit + ", " + since + ". It waits for " + s.WaitingFor + ". First error: " + quoted(s.LastError)
+	if s.Attention {
+		return "**needs attention**, " + text
 	}
-	return lane + ", since " + moment(s.Since) + ". It waits for " + s.WaitingFor + ". Last error: " + quoted(s.LastError)
+	return text
 }
 
-// levers are what a person can do about a run that is open.
-func (p *Progress) levers() string {
+// cancelHint says what Cancel does to an open run.
+func (p *Progress) cancelHint() string {
 	switch {
 	case p.Stage == stageUndoing:
-		return "*Cancel* does not stop an undo: it goes on until nothing is left."
+		return "*Cancel* does not stop an undo: it goes on until everything is closed."
 	case p.Operation == operationClose:
-		return "It goes on until the room is closed; when it is cancelled, the sweeper starts it again."
+		return "It goes on until the room is closed; after *Cancel* the sweeper starts it again."
 	case p.Operation == operationUpdate:
-		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on until " +
-			"that is known."
+		return "*Cancel* ends it with nothing changed, unless conference may have made the change already: then it goes on " +
+			"until that is known."
 	case p.Operation == operationRecreate:
-		return "*Cancel* gives it up: the minigroup keeps the rooms that it has."
+		return "*Cancel* ends it: the minigroup keeps the rooms that it has."
 	default:
-		return "*Cancel* gives it up and undoes everything."
+		return "*Cancel* ends it and undoes everything."
 	}
 }
 
-func (p *Progress) ended() string {
+func (p *Progress) outcomeText() string {
 	if p.Outcome == outcomeDone {
 		return "**Done.**\n"
 	}
 	text := "**" + strings.ToUpper(p.Outcome[:1]) + p.Outcome[1:] + "**: " + quoted(p.Reason) + "\n\n"
 	switch {
 	case p.Outcome == outcomeSuperseded:
-		return text + "Another run decides about this minigroup now.\n"
+		return text + "Another run owns this minigroup now.\n"
 	case p.Operation == operationCreate:
-		return text + "Everything was undone. The same request starts it over; docs/runbook.md tells how.\n"
+		return text + "Everything was undone. The same request starts it again; see docs/runbook.md.\n"
 	case p.Operation == operationUpdate:
 		return text + "Nothing was changed. The same request tries again.\n"
 	case p.Operation == operationRecreate:
 		return text + "The minigroup has the rooms that it had. The same request tries again.\n"
 	default:
-		return text + "The sweeper sees to what is left within some minutes.\n"
+		return text + "The sweeper starts it again within some minutes.\n"
 	}
 }
 
-// quoted keeps Markdown from reading meaning into words of others.
+// quoted keeps the UI from rendering foreign text as Markdown.
 func quoted(text string) string { return "`" + strings.ReplaceAll(text, "`", "'") + "`" }
 
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -13,54 +13,67 @@ import (
 
 func TestDetails(t *testing.T) {
 	since := time.Date(2026, 11, 23, 10, 2, 3, 0, time.UTC)
-	const under = "\n" + whereElse
+	const under = "\n" + pendingHint
 	for _, c := range []struct {
 		name string
 		p    Progress
 		want string
 	}{
 		{
-			"of a create whose first tries are under way",
-			Progress{Operation: operationCreate, Stage: stageCreating, Steps: []*Step{
-				{Title: "Create the event room", Lane: laneFast, Since: since, FirstTry: 1, LastTry: 1},
+			name: "a create in its local attempts",
+			p: Progress{Operation: operationCreate, Stage: stageCreating, Steps: []*Step{
+				{Title: "Create the event room", Since: since},
 			}},
-			"Creating.\n\n- **Create the event room**: first try, since 2026-11-23 10:02:03 UTC.\n",
+			want: "Creating.\n\n- **Create the event room**: first attempt, since 2026-11-23 10:02:03 UTC.\n",
 		},
 		{
-			"of a create that needs a person",
-			Progress{Operation: operationCreate, Stage: stageCreating, Attention: true, WaitingFor: []string{"conference", "event"}, Steps: []*Step{
-				{
-					Title: "Create the event room", Lane: laneVisible, Since: since, FirstTry: 2, LastTry: 15,
-					LastError: "create event room: event answered 503", WaitingFor: "event",
+			name: "a create that needs attention",
+			p: Progress{
+				Operation: operationCreate, Stage: stageCreating, Attention: true, WaitingFor: []string{"conference", "event"},
+				Steps: []*Step{
+					{
+						Title: "Create the event room", Since: since, Retrying: true, MaxAttempts: new(int32(80)),
+						LastError: "create event room: event answered 503", WaitingFor: "event",
+					},
+					{
+						Title: "Create the conference room", Since: since, Retrying: true, Attention: true,
+						MaxAttempts: new(int32(80)), LastError: "conference said `no`", WaitingFor: "conference",
+					},
 				},
+			},
+			want: "**Needs attention**: it waits for conference and event. Creating.\n\n" +
+				"- **Create the event room**: retried, at most 80 times, since 2026-11-23 10:02:03 UTC. " +
+				"It waits for event. First error: `create event room: event answered 503`\n" +
+				"- **Create the conference room**: **needs attention**, retried, at most 80 times, " +
+				"since 2026-11-23 10:02:03 UTC. It waits for conference. First error: `conference said 'no'`\n" +
+				under + "*Cancel* ends it and undoes everything.\n" + runbookHint,
+		},
+		{
+			name: "an undo",
+			p: Progress{Operation: operationCreate, Stage: stageUndoing, Reason: "conference refused", Steps: []*Step{
 				{
-					Title: "Create the conference room", Lane: lanePatient, Since: since, FirstTry: 16, LastTry: 90,
-					LastError: "conference said `no`", WaitingFor: "conference",
+					Title: "Close event room 1", Since: since, Retrying: true, Attention: true, MaxAttempts: new(int32(0)),
+					LastError: "EOF", WaitingFor: "event",
 				},
 			}},
-			"**Needs a person**: it waits for conference and event. Creating.\n\n" +
-				"- **Create the event room**: retried every few seconds (tries 2 to 15), since 2026-11-23 10:02:03 UTC. " +
-				"It waits for event. Last error: `create event room: event answered 503`\n" +
-				"- **Create the conference room**: **needs a person**, retried every few minutes (tries 16 to 90), " +
-				"since 2026-11-23 10:02:03 UTC. It waits for conference. Last error: `conference said 'no'`\n" +
-				under + "*Cancel* gives it up and undoes everything.\n" + more,
+			want: "Undoing, because: `conference refused`.\n\n" +
+				"- **Close event room 1**: **needs attention**, retried, without limit, " +
+				"since 2026-11-23 10:02:03 UTC. It waits for event. First error: `EOF`\n" +
+				under + "*Cancel* does not stop an undo: it goes on until everything is closed.\n" + runbookHint,
 		},
 		{
-			"of an undo",
-			Progress{Operation: operationCreate, Stage: stageUndoing, Reason: "conference refused", Steps: []*Step{
-				{Title: "Close event room 1", Lane: lanePatient, Since: since, FirstTry: 16, LastError: "EOF", WaitingFor: "event"},
-			}},
-			"Undoing, because: `conference refused`.\n\n" +
-				"- **Close event room 1**: **needs a person**, retried every few minutes (try 16 and on, without end), " +
-				"since 2026-11-23 10:02:03 UTC. It waits for event. Last error: `EOF`\n" +
-				under + "*Cancel* does not stop an undo: it goes on until nothing is left.\n" + more,
+			name: "a failed create",
+			p: Progress{
+				Operation: operationCreate, Stage: stageFailed, Outcome: outcomeFailed, Reason: "conference refused",
+			},
+			want: "**Failed**: `conference refused`\n\n" +
+				"Everything was undone. The same request starts it again; see docs/runbook.md.\n",
 		},
 		{
-			"of a create that has failed",
-			Progress{Operation: operationCreate, Stage: stageFailed, Outcome: outcomeFailed, Reason: "conference refused"},
-			"**Failed**: `conference refused`\n\nEverything was undone. The same request starts it over; docs/runbook.md tells how.\n",
+			name: "a run that is done",
+			p:    Progress{Stage: stageDone, Outcome: outcomeDone},
+			want: "**Done.**\n",
 		},
-		{"of a run that is done", Progress{Stage: stageDone, Outcome: outcomeDone}, "**Done.**\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.p.details(); got != c.want {
@@ -95,15 +108,15 @@ func TestPurpose(t *testing.T) {
 			about + "- locked: the questions\n",
 		},
 		{"an undo", undoPurpose(d), "Undoes the create", about},
-		{"a recreate that is given up", abandonPurpose(d), "Gives up the recreate", about},
-		{"the close of a room", roomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n" + class},
+		{"a recreate whose run is gone", failRecreatePurpose(d), "Ends the recreate", about},
+		{"the close of a room", closeRoomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n" + class},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, never+c.ends+more) {
+			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, neverTerminate+c.ends+runbookHint) {
 				t.Errorf("got\n%s", c.got)
 			}
 			if strings.Contains(c.got, "smith") {
-				t.Error("it tells something personal")
+				t.Error("it contains personal data")
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package workflows says what happens, in which order: the sagas that create and update minigroups, undo what cannot be
-// had, and close condemned rooms. The code is deterministic: it reads no clock, no environment and no map order. What
-// may count is decided by the ledger, through activities; a workflow only drives.
+// Package workflows contains the sagas: which steps run, in which order, and how they are retried and undone. It also
+// starts them and waits for their result. Workflow code is deterministic: it reads no clock, no environment and no map
+// order. The ledger decides, through activities, which effects count; a workflow only drives.
 package workflows

@@ -7,7 +7,7 @@ import (
 	"minigroups/activities"
 )
 
-// How a run ends, as its progress and the metrics tell it.
+// The outcomes of a run, as its progress and the metrics name them.
 const (
 	outcomeDone       = "done"
 	outcomeFailed     = "failed"
@@ -15,38 +15,40 @@ const (
 	outcomeSuperseded = "superseded"
 )
 
-// done ends a run that has come to what it was for.
-func (p *progress) done(ctx workflow.Context) error {
-	p.ends(ctx, stageDone, outcomeDone, "")
+// complete ends a run that achieved its purpose. It returns nil, for the workflow function to return.
+func (p *progress) complete(ctx workflow.Context) error {
+	p.end(ctx, stageDone, outcomeDone, "")
 	return nil
 }
 
-// failed ends a run that was decided against: as Canceled where it was cancelled, as Failed otherwise.
-func (p *progress) failed(ctx workflow.Context, why activities.Failure) error {
+// fail ends a run whose operation was decided to fail. The workflow function returns the error: the run ends Canceled
+// when it was cancelled, Failed otherwise.
+func (p *progress) fail(ctx workflow.Context, reason activities.Failure) error {
 	if ctx.Err() != nil {
-		p.ends(ctx, stageFailed, outcomeCancelled, why.Detail)
+		p.end(ctx, stageFailed, outcomeCancelled, reason.Detail)
 		return ctx.Err()
 	}
-	p.ends(ctx, stageFailed, outcomeFailed, why.Detail)
-	return temporal.NewNonRetryableApplicationError(why.Detail, string(why.Kind), nil, why)
+	p.end(ctx, stageFailed, outcomeFailed, reason.Detail)
+	return temporal.NewNonRetryableApplicationError(reason.Detail, string(reason.Kind), nil, reason)
 }
 
-// stopped ends a run that has decided nothing, because another has its minigroup now, or because it was cancelled.
-func (p *progress) stopped(ctx workflow.Context, err error) error {
-	why, _, superseded := activities.FailureOf(err)
+// abort ends a run that decided nothing, because another run owns its minigroup now, or because it was cancelled. It
+// returns err, for the workflow function to return.
+func (p *progress) abort(ctx workflow.Context, err error) error {
+	reason, _, superseded := activities.FailureOf(err)
 	switch {
 	case superseded:
-		p.ends(ctx, stageFailed, outcomeSuperseded, why.Detail)
+		p.end(ctx, stageFailed, outcomeSuperseded, reason.Detail)
 	case ctx.Err() != nil:
-		p.ends(ctx, stageFailed, outcomeCancelled, cancelled.Detail)
+		p.end(ctx, stageFailed, outcomeCancelled, cancelled.Detail)
 	default:
-		p.ends(ctx, stageFailed, outcomeFailed, why.Detail)
+		p.end(ctx, stageFailed, outcomeFailed, reason.Detail)
 	}
 	return err
 }
 
-func (p *progress) ends(ctx workflow.Context, stage, outcome, reason string) {
+func (p *progress) end(ctx workflow.Context, stage, outcome, reason string) {
 	p.Outcome, p.Reason = outcome, reason
-	p.stage(ctx, stage)
+	p.startStage(ctx, stage)
 	measureRun(ctx, p.Operation, outcome)
 }

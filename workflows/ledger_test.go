@@ -48,7 +48,7 @@ const (
 
 // do carries out one call of the ledger. A ledger refuses with words of its own.
 func (l ledger) do(ctx context.Context, o operation, take func(context.Context) error) error {
-	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how cancelledOr) error {
+	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
 		if how == refusal {
 			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: told by the test", o)
 		}

@@ -12,15 +12,21 @@ import (
 	"minigroups/activities"
 )
 
-// What is measured of sagas, by the metrics handler of the Temporal client. A replay measures nothing again. A workflow task
-// that Temporal takes for lost is measured by each worker that carries it out.
+// The metrics of sagas go through the metrics handler of the Temporal client. A replay measures nothing. When Temporal
+// times a workflow task out and gives it to another worker, both workers measure it.
 const (
-	// metricEnded counts the runs that have ended and metricDuration is how long they took, by operation and outcome.
-	metricEnded    = "saga_ended"
+	// metricEnded counts ended runs, by operation and outcome.
+	metricEnded = "saga_ended"
+	// metricDuration is the time from the start to the end of a run, by operation and outcome.
 	metricDuration = "saga_duration"
-	// metricStep is how long a step was in a lane, by step, lane, and whether it went well (ok), was refused, unanswered or
-	// cancelled.
+	// metricStep is the duration of one phase of a step, by step, phase and outcome: ok, refused, unanswered or cancelled.
 	metricStep = "saga_step_duration"
+)
+
+// The retry phases of a step.
+const (
+	phaseLocal = "local"
+	phaseRetry = "retry"
 )
 
 func measureRun(ctx workflow.Context, operation, outcome string) {
@@ -29,7 +35,7 @@ func measureRun(ctx workflow.Context, operation, outcome string) {
 	m.Timer(metricDuration).Record(workflow.Now(ctx).Sub(workflow.GetInfo(ctx).WorkflowStartTime))
 }
 
-func measureStep(ctx workflow.Context, s *Step, began time.Time, err error) {
+func measureStep(ctx workflow.Context, step, phase string, began time.Time, err error) {
 	outcome := "unanswered"
 	if err == nil {
 		outcome = "ok"
@@ -38,7 +44,7 @@ func measureStep(ctx workflow.Context, s *Step, began time.Time, err error) {
 	} else if _, final, _ := activities.FailureOf(err); final {
 		outcome = "refused"
 	}
-	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.Name, "lane": s.Lane, "outcome": outcome}).
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": step, "phase": phase, "outcome": outcome}).
 		Timer(metricStep).Record(workflow.Now(ctx).Sub(began))
 }
 

@@ -4,12 +4,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/workflow"
 
 	"minigroups/minigroup"
 )
@@ -76,33 +73,6 @@ func TestClassOf(t *testing.T) {
 	} {
 		if class, ok := ClassOf(id); ok {
 			t.Errorf("%s is said to be that of %s", id, class)
-		}
-	}
-}
-
-func TestLane(t *testing.T) {
-	retried := func(o workflow.ActivityOptions) activity.Info { return activity.Info{RetryPolicy: o.RetryPolicy} }
-	for want, step := range map[string]activity.Info{
-		"fast": {IsLocalActivity: true}, "visible": retried(visibleOptions("x", visibleTries)), "patient": retried(patientOptions("x", unlimited)),
-	} {
-		if got := Lane(step); got != want {
-			t.Errorf("%s is told as %s", want, got)
-		}
-	}
-}
-
-func TestPatienceTries(t *testing.T) {
-	for _, c := range []struct {
-		patience time.Duration
-		want     int32
-	}{
-		{0, 1}, {time.Second, 1}, {30 * time.Second, 1}, {31 * time.Second, 2}, {90 * time.Second, 2}, {91 * time.Second, 3},
-		{30*time.Second + time.Minute + 2*time.Minute + 4*time.Minute, 4}, {7*time.Minute + 31*time.Second, 5},
-		{12*time.Minute + 31*time.Second, 6}, // pauses no longer than five minutes
-		{6 * time.Hour, 75},
-	} {
-		if got := attemptsWithin(c.patience); got != c.want {
-			t.Errorf("%s: %d tries, want %d", c.patience, got, c.want)
 		}
 	}
 }

@@ -3,109 +3,91 @@ package workflows
 import (
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
-// Every timeout and every retry of the sagas is on this page.
+// This file holds every timeout and every retry of the sagas.
 
-// stepLimit bounds one try of a step. A step itself waits less for an answer, so this is reached only when its worker has gone.
-const stepLimit = 30 * time.Second
+// attemptTimeout bounds one attempt of a step. The activities themselves wait less for an answer, so it is reached only
+// when the worker died.
+const attemptTimeout = 30 * time.Second
 
-// lanes say how long a step is tried. Its first try is always a local activity.
-type lanes struct {
-	// visible is the number of tries as a regular activity with short pauses, about two minutes of them. 0: none.
-	visible int32
-	// patient is the number of tries minutes apart that follow, with attention raised. 0: none; unlimited: for ever.
-	patient int32
-}
+// attentionAfter is how long a step is retried before it needs attention.
+const attentionAfter = 2 * time.Minute
 
+// The pauses between the attempts of the retry phase: 1 s, 2 s, 4 s and so on, up to 5 minutes.
 const (
-	visibleTries = 14
-	unlimited    = -1
+	firstPause = time.Second
+	maxPause   = 5 * time.Minute
 )
 
-// forward is a step on the way to what was asked for, with as much patience as its run was given.
-func forward(patience int32) lanes { return lanes{visibleTries, patience} }
+// stepPolicy says how long a step is retried after its local attempt has failed.
+type stepPolicy struct {
+	// retries is false for a step that has the local attempt alone.
+	retries bool
+	// maxAttempts bounds the attempts of the retry phase; 0: unlimited.
+	maxAttempts int32
+	// attention says that the step needs attention when it is retried for longer than attentionAfter.
+	attention bool
+}
+
+// bounded is the policy before the point of no return: the saga fails when the attempts are used up.
+func bounded(maxAttempts int32) stepPolicy {
+	return stepPolicy{retries: true, maxAttempts: maxAttempts, attention: true}
+}
 
 var (
-	// persistent is a step that must come to an end: everything after the point of no return, and every undo.
-	persistent = lanes{visibleTries, unlimited}
-	// brief is a step with an alternative: reserving on this gateway or another.
-	brief = lanes{visibleTries, 0}
-	// once is a step whose work is brought about by others if it fails.
-	once = lanes{}
+	// unbounded is the policy of every step after the point of no return and of every undo.
+	unbounded = stepPolicy{retries: true, attention: true}
+	// brief is the policy of a step that has an alternative. It needs no attention, because the alternative follows.
+	brief = stepPolicy{retries: true, maxAttempts: attemptsWithin(127 * time.Second)}
+	// once is the policy of a step whose work the sweeper repeats.
+	once = stepPolicy{}
 )
 
-// The pauses of the patient lane.
-const (
-	patientFirst = 30 * time.Second
-	patientMost  = 5 * time.Minute
-)
-
-// attemptsWithin is the number of patient tries that take about so long.
-func attemptsWithin(d time.Duration) int32 {
-	tries, pause := int32(1), patientFirst
-	for d > pause {
-		d -= pause
-		tries++
-		pause = min(2*pause, patientMost)
+// attemptsWithin is the number of attempts whose pauses fit into the retry budget. It counts no time for the attempts
+// themselves.
+func attemptsWithin(budget time.Duration) int32 {
+	attempts, pause := int32(1), firstPause
+	for budget >= pause {
+		budget -= pause
+		attempts++
+		pause = min(2*pause, maxPause)
 	}
-	return tries
+	return attempts
 }
 
-func fastOptions(title string) workflow.LocalActivityOptions {
+func localOptions(title string) workflow.LocalActivityOptions {
 	return workflow.LocalActivityOptions{
 		Summary:             title,
-		StartToCloseTimeout: stepLimit,
+		StartToCloseTimeout: attemptTimeout,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
 	}
 }
 
-func visibleOptions(title string, tries int32) workflow.ActivityOptions {
+// retryOptions bound the retry phase by attempts and not by time: an activity that an operator pauses makes no
+// attempts, but its timeouts would go on.
+func retryOptions(title string, maxAttempts int32) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:             title,
-		StartToCloseTimeout: stepLimit,
+		StartToCloseTimeout: attemptTimeout,
 		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second, MaximumAttempts: tries,
+			InitialInterval: firstPause, BackoffCoefficient: 2, MaximumInterval: maxPause, MaximumAttempts: maxAttempts,
 		},
 	}
 }
 
-// patientOptions bound the lane by tries and not by time, so that pausing the activity holds it.
-func patientOptions(title string, tries int32) workflow.ActivityOptions {
-	return workflow.ActivityOptions{
-		Summary:             title,
-		StartToCloseTimeout: stepLimit,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: patientFirst, BackoffCoefficient: 2, MaximumInterval: patientMost, MaximumAttempts: max(tries, 0),
-		},
-	}
-}
-
-// Lane names the lane in which a step is tried: fast, visible or patient.
-func Lane(step activity.Info) string {
-	switch {
-	case step.IsLocalActivity:
-		return laneFast
-	case step.RetryPolicy != nil && step.RetryPolicy.InitialInterval == patientFirst:
-		return lanePatient
-	default:
-		return laneVisible
-	}
-}
-
-// A sweep that fails is not tried again: the next one comes soon. Its schedule skips a start while one is open.
+// A failed sweep is not retried, because the next one starts within a minute.
 const (
-	sweepEvery = time.Minute
-	sweepLimit = time.Minute
+	sweepInterval = time.Minute
+	sweepTimeout  = time.Minute
 )
 
 func sweepOptions(title string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:             title,
-		StartToCloseTimeout: sweepLimit,
+		StartToCloseTimeout: sweepTimeout,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
 	}
 }

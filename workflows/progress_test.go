@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/activities"
 	"minigroups/minigroup"
 	"minigroups/workflows"
 )
@@ -18,23 +20,21 @@ func TestProgress(t *testing.T) {
 	looking := func(at time.Duration, p *workflows.Progress) plot {
 		return plot{at: at, look: func(now workflows.Progress) { *p = now }}
 	}
-	t.Run("a step that is not answered tells its lane, its tries and its last error", func(t *testing.T) {
+	t.Run("a retried step shows its limit and its first error, and needs attention after two minutes", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(1+visibleTries+2, unavailable)...)
-		var soon, later workflows.Progress
-		p := s.create("run-1", d, looking(10*time.Second, &soon), looking(150*time.Second, &later))
+		s.tell(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
+		var before, after workflows.Progress
+		p := s.create("run-1", d, looking(119*time.Second, &before), looking(121*time.Second, &after))
 		s.endsAs(p, d, step{}, end{})
 		for _, want := range []struct {
-			progress          workflows.Progress
-			lane              string
-			firstTry, lastTry int32
-			attention         bool
-			waitingFor        []string
+			progress   workflows.Progress
+			attention  bool
+			waitingFor []string
 		}{
-			{soon, "visible", 2, 1 + visibleTries, false, nil},
-			{later, "patient", 2 + visibleTries, triesInAll, true, []string{"conference"}},
+			{before, false, nil},
+			{after, true, []string{"conference"}},
 		} {
 			got := want.progress
 			if got.Operation != "create" || got.Stage != "creating" || len(got.Steps) != 1 ||
@@ -42,50 +42,140 @@ func TestProgress(t *testing.T) {
 				t.Fatalf("got %+v", got)
 			}
 			s := got.Steps[0]
-			if s.Name != "create_conference_room" || s.Lane != want.lane || s.FirstTry != want.firstTry || s.LastTry != want.lastTry ||
-				s.WaitingFor != "conference" || s.Since.IsZero() || !strings.Contains(s.LastError, "conference is not available: told_by_the_test") {
+			if s.Name != "create_conference_room" || !s.Retrying || s.Attention != want.attention ||
+				s.MaxAttempts == nil || *s.MaxAttempts != maxAttempts || s.WaitingFor != "conference" || s.Since.IsZero() ||
+				!strings.Contains(s.LastError, "conference is not available: told_by_the_test") {
 				t.Errorf("got %+v", s)
 			}
 		}
-		if !soon.Steps[0].Since.Equal(later.Steps[0].Since) {
-			t.Error("the step has begun twice")
+		if !before.Steps[0].Since.Equal(after.Steps[0].Since) {
+			t.Error("the step has started twice")
 		}
 		if p.progress.Outcome != "done" || p.progress.Stage != "done" || p.progress.Attention || len(p.progress.Steps) != 0 {
 			t.Errorf("at the end %+v", p.progress)
 		}
+		if !slices.Equal(p.attention, []bool{true, false}) {
+			t.Errorf("attention went through %v", p.attention)
+		}
 	})
-	t.Run("all services that are missing are told, and each until it answers", func(t *testing.T) {
+	t.Run("a step in its local attempt shows neither a limit nor an error", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		d := newDraft()
-		s.tell(eventCreate, times(1+visibleTries+1, unavailable)...)
-		s.tell(conferenceCreate, times(1+visibleTries+2, unavailable)...)
+		var first workflows.Progress
+		looked := make(chan struct{})
+		s.tell(conferenceCreate, func(c call) error {
+			waitFor(looked)
+			return well(c)
+		})
+		p := s.create("run-1", d, plot{at: time.Millisecond, look: func(now workflows.Progress) {
+			if first = now; len(now.Steps) > 0 {
+				close(looked)
+			}
+		}})
+		s.endsAs(p, d, step{}, end{})
+		for _, s := range first.Steps {
+			if s.Retrying || s.Attention || s.MaxAttempts != nil || s.LastError != "" || s.WaitingFor != "" {
+				t.Errorf("got %+v", s)
+			}
+		}
+		if len(first.Steps) == 0 {
+			t.Error("no step was seen")
+		}
+	})
+	t.Run("a step that succeeds within two minutes needs no attention", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, times(attemptsBeforeAttention, unavailable)...)
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		if len(p.attention) > 0 || p.cancelledTimers != 1 {
+			t.Errorf("attention went through %v, %d timers were cancelled", p.attention, p.cancelledTimers)
+		}
+	})
+	t.Run("a step needs attention while it waits as long as its service asked for", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, func(c call) error {
+			err := c.answer(unavailability)
+			var upstream *minigroup.UpstreamError
+			if errors.As(err, &upstream) {
+				upstream.RetryAfter = 5 * time.Minute
+			}
+			return err
+		})
+		var waiting workflows.Progress
+		p := s.create("run-1", d, looking(150*time.Second, &waiting))
+		s.endsAs(p, d, step{}, end{})
+		if !waiting.Attention || !slices.Equal(p.attention, []bool{true, false}) {
+			t.Errorf("after 150 s %+v; attention went through %v", waiting, p.attention)
+		}
+	})
+	t.Run("the attempts of the retry phase are those of one activity", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, times(maxAttempts, unavailable)...)
+		p := s.create("run-1", d)
+		s.endsAs(p, d, step{}, end{})
+		var want []attemptSeen
+		for i := range int32(maxAttempts) {
+			want = append(want, attemptSeen{"CreateConferenceRoom", p.attempts[0].id, i + 1})
+		}
+		if !slices.Equal(p.attempts, want) {
+			t.Errorf("got %v, want %v", p.attempts, want)
+		}
+	})
+	t.Run("the retry budget bounds the retry phase", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.tell(conferenceCreate, times(1000, unavailable)...)
+		const budget = 2 * time.Hour
+		p := s.run("run-1", workflows.CreateMinigroup, workflows.CreateInput{
+			Draft: activities.ToDraft(d), MaxAttempts: workflows.AttemptsWithin(budget),
+		})
+		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
+		took := p.metrics.took("saga_step_duration outcome=unanswered phase=retry step=create_conference_room")
+		if took < budget-5*time.Minute || took > budget+time.Minute {
+			t.Errorf("the retry phase took %s of a budget of %s", took, budget)
+		}
+	})
+	t.Run("every service that steps wait for is listed, until it answers", func(t *testing.T) {
+		t.Parallel()
+		s := db.stage(t)
+		d := newDraft()
+		s.tell(eventCreate, times(1+attemptsBeforeAttention, unavailable)...)
+		s.tell(conferenceCreate, times(1+attemptsBeforeAttention+1, unavailable)...)
 		p := s.create("run-1", d)
 		s.endsAs(p, d, step{}, end{})
 		last := len(p.waiting) - 1
 		if last < 2 || !slices.Contains(p.waiting, "conference,event") || p.waiting[last-1] != "conference" || p.waiting[last] != "" {
-			t.Errorf("%q were told", p.waiting)
+			t.Errorf("the services were %q", p.waiting)
 		}
 		for i, services := range p.waiting {
 			if p.attention[i] != (services != "") {
-				t.Errorf("attention is %t while %q are missing", p.attention[i], services)
+				t.Errorf("attention is %t while the services are %q", p.attention[i], services)
 			}
 		}
 	})
-	t.Run("a run that undoes tells why", func(t *testing.T) {
+	t.Run("an undo shows its reason, and its steps are retried without limit", func(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		d := newDraft()
 		s.tell(conferenceCreate, append(times(4, unavailable), refused)...) // by then there is an event room
-		s.tell(eventClose, times(1+visibleTries+1, refused)...)
+		s.tell(eventClose, times(1+attemptsBeforeAttention+1, refused)...)
 		var undoing workflows.Progress
-		p := s.create("run-1", d, looking(120*time.Second, &undoing))
+		p := s.create("run-1", d, looking(180*time.Second, &undoing))
 		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamRefused})
 		if undoing.Stage != "undoing" || !strings.Contains(undoing.Reason, "conference refused") || len(undoing.Steps) != 1 {
 			t.Fatalf("got %+v", undoing)
 		}
 		closing := undoing.Steps[0]
-		if closing.Name != "close_room_if_present" || closing.Lane != "patient" || closing.LastTry != 0 || !strings.Contains(closing.LastError, "event refused") {
+		if closing.Name != "close_room_if_present" || !closing.Attention || closing.MaxAttempts == nil || *closing.MaxAttempts != 0 ||
+			!strings.Contains(closing.LastError, "event refused") {
 			t.Errorf("got %+v", closing)
 		}
 		if p.progress.Outcome != "failed" || p.progress.Reason != undoing.Reason {
@@ -98,7 +188,7 @@ func TestProgress(t *testing.T) {
 		d := newDraft()
 		s.create("run-1", d)
 		s.gone.Store(true)
-		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: d.ClassID(), Patience: patience})
+		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: d.ClassID(), MaxAttempts: maxAttempts})
 		if p.progress.Outcome != "superseded" || p.progress.Stage != "failed" || !slices.Equal(p.stages, []string{"failed"}) {
 			t.Errorf("got %+v after the stages %q", p.progress, p.stages)
 		}
@@ -112,23 +202,22 @@ func TestMetrics(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(1+visibleTries, unavailable)...)
+		s.tell(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
 		p := s.create("run-1", d)
 		s.endsAs(p, d, step{}, end{})
 		p.metrics.counted(t, "saga_ended operation=create outcome=done", 1)
 		for _, series := range []string{
 			"saga_duration operation=create outcome=done",
-			"saga_step_duration lane=fast outcome=ok step=create_event_room",
-			"saga_step_duration lane=fast outcome=unanswered step=create_conference_room",
-			"saga_step_duration lane=visible outcome=unanswered step=create_conference_room",
-			"saga_step_duration lane=patient outcome=ok step=create_conference_room",
-			"saga_step_duration lane=fast outcome=ok step=establish",
+			"saga_step_duration outcome=ok phase=local step=create_event_room",
+			"saga_step_duration outcome=unanswered phase=local step=create_conference_room",
+			"saga_step_duration outcome=ok phase=retry step=create_conference_room",
+			"saga_step_duration outcome=ok phase=local step=establish",
 		} {
 			p.metrics.counted(t, series, 1)
 		}
-		took := p.metrics.took("saga_step_duration lane=visible outcome=unanswered step=create_conference_room")
-		if took < time.Minute || took > 3*time.Minute { // of the environment that skips time
-			t.Errorf("the visible lane took %s", took)
+		took := p.metrics.took("saga_step_duration outcome=ok phase=retry step=create_conference_room")
+		if took < 2*time.Minute || took > 3*time.Minute { // by the clock of the test environment
+			t.Errorf("the retry phase took %s", took)
 		}
 	})
 	t.Run("of one that was refused, and of one that was cancelled", func(t *testing.T) {

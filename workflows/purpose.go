@@ -9,67 +9,71 @@ import (
 	"minigroups/minigroup"
 )
 
-// What a run is for, in Markdown: its static details. They never hold what is personal or secret: no host, tags or properties.
+// The static details of a run, in Markdown: its purpose. They hold nothing personal or secret: no host, tags or
+// properties.
 
 const (
-	never = " Never *Terminate* it.\n\n"
-	// more ends all details: the UI (2.42) shows the last line by half.
-	more = "\ndocs/runbook.md says what to do when.\n"
+	neverTerminate = " Never *Terminate* it.\n\n"
+	// runbookHint ends every text, because the UI (2.42) cuts the last line in half.
+	runbookHint = "\ndocs/runbook.md says what to do when.\n"
 )
 
 func createPurpose(d minigroup.Draft) string {
-	return "Creates a minigroup: an event room, a conference room and, where asked for, slots on a gateway. " +
-		"What cannot be had as a whole is undone. *Cancel* undoes it, too." + never +
-		subject(d) + asked(&d.Time, d.Reserve) + locks(d.Locks()) + more
+	return "Creates a minigroup: an event room, a conference room and, if requested, slots on a gateway. If one of them " +
+		"cannot be created, everything is undone. *Cancel* undoes it, too." + neverTerminate +
+		describeClass(d) + describeRequest(&d.Time, d.Reserve) + describeLocks(d.Locks()) + runbookHint
 }
 
 func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
-	text := "Changes a minigroup, here and in conference. *Cancel* ends it with nothing changed, unless conference may have made " +
-		"the change already."
+	text := "Changes a minigroup, here and in conference. *Cancel* ends it with nothing changed, unless conference may " +
+		"have made the change already."
 	switch {
 	case c.Recreate != nil:
-		text = "Gives a minigroup new rooms in place of those it has. Nothing is changed until both are there, and a refusal, or " +
-			"*Cancel*, closes them again."
+		text = "Gives a minigroup new rooms in place of those it has. Nothing is changed until both exist, and a " +
+			"refusal, or *Cancel*, closes them again."
 	case c.Empty():
 		text = "Compares a minigroup with its conference room, because a request to change that went unanswered."
 	}
-	text += never + subject(d) + asked(c.Time, c.Reserve)
+	text += neverTerminate + describeClass(d) + describeRequest(c.Time, c.Reserve)
 	if c.Host != nil {
 		text += "- host: another one\n"
 	}
 	if c.Recreate != nil {
-		text += locks(minigroup.Locks{Chat: isTrue(c.Recreate.LockedChat), Questions: isTrue(c.Recreate.LockedQuestions)})
+		text += describeLocks(minigroup.Locks{
+			Chat: isTrue(c.Recreate.LockedChat), Questions: isTrue(c.Recreate.LockedQuestions),
+		})
 	}
-	return text + more
+	return text + runbookHint
 }
 
 func undoPurpose(d minigroup.Draft) string {
-	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until nothing is left; " +
-		"*Cancel* does not stop it." + never + subject(d) + more
+	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until everything " +
+		"is closed; *Cancel* does not stop it." + neverTerminate + describeClass(d) + runbookHint
 }
 
-func abandonPurpose(d minigroup.Draft) string {
-	return "Gives up the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the rooms " +
-		"that it has; *Cancel* changes nothing." + never + subject(d) + more
+func failRecreatePurpose(d minigroup.Draft) string {
+	return "Ends the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the " +
+		"rooms that it has; *Cancel* changes nothing." + neverTerminate + describeClass(d) + runbookHint
 }
 
-func roomPurpose(room minigroup.RoomPendingClose) string {
-	return "Closes a room that nobody wants any more. It goes on until the room is closed; when it is cancelled, the sweeper " +
-		"starts it again." + never + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) + class(room.ClassID) + more
+func closeRoomPurpose(room minigroup.RoomPendingClose) string {
+	return "Closes a room that no minigroup uses. It goes on until the room is closed; after *Cancel* the sweeper starts " +
+		"it again." + neverTerminate + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) +
+		describeClassID(room.ClassID) + runbookHint
 }
 
-func subject(d minigroup.Draft) string {
-	return fmt.Sprintf("- scope: %s\n- audience: %s\n", quoted(d.Scope), quoted(d.Audience)) + class(d.ClassID())
+func describeClass(d minigroup.Draft) string {
+	return fmt.Sprintf("- scope: %s\n- audience: %s\n", quoted(d.Scope), quoted(d.Audience)) + describeClassID(d.ClassID())
 }
 
-func class(id uuid.UUID) string {
+func describeClassID(id uuid.UUID) string {
 	return fmt.Sprintf("- class id: %s\n- in the API: `/api/v1/minigroups/%s`\n", id, id)
 }
 
-// asked is what was asked for, as far as it was.
-func asked(window *minigroup.Window, reserve *int32) (text string) {
+// describeRequest lists the requested values; nil is not requested.
+func describeRequest(window *minigroup.Window, reserve *int32) (text string) {
 	if window != nil {
-		text += "- time: " + bound(window.Start, "no start") + " to " + bound(window.End, "no end") + "\n"
+		text += "- time: " + describeBound(window.Start, "no start") + " to " + describeBound(window.End, "no end") + "\n"
 	}
 	if reserve != nil {
 		text += fmt.Sprintf("- reserve: %d slots\n", *reserve)
@@ -77,18 +81,18 @@ func asked(window *minigroup.Window, reserve *int32) (text string) {
 	return text
 }
 
-func locks(l minigroup.Locks) string {
+func describeLocks(l minigroup.Locks) string {
 	if !l.Any() {
 		return ""
 	}
 	return "- locked: " + l.String() + "\n"
 }
 
-func bound(seconds *int64, open string) string {
+func describeBound(seconds *int64, open string) string {
 	if seconds == nil {
 		return open
 	}
-	return moment(time.Unix(*seconds, 0))
+	return timestamp(time.Unix(*seconds, 0))
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -11,97 +11,103 @@ import (
 // RecreateInput is the input of RecreateMinigroup. Fields are only ever added.
 type RecreateInput struct {
 	UpdateInput
-	// Abandoned says that the run which was carrying this recreate out is gone: it comes to nothing.
+	// Abandoned says that the run of this recreate is gone. This run marks the recreate as failed.
 	Abandoned bool `json:"abandoned,omitempty"`
 }
 
-// RecreateMinigroup gives a minigroup a new event room and a new conference room in place of those it has. Until it has both,
-// nothing is changed, and a refusal, the end of patience and a cancel close what was made; then one transaction puts the new
-// rooms in the place of the old. The run ends as CreateMinigroup does.
+// RecreateMinigroup gives a minigroup a new event room and a new conference room. Until both exist nothing is changed:
+// a refusal, the end of the retry budget and a cancel close what was created. Then one transaction swaps the rooms. The
+// run ends as that of CreateMinigroup.
 func RecreateMinigroup(ctx workflow.Context, in RecreateInput) error {
 	ref := activities.UpdateInput{ID: in.UpdateID, ClassID: in.ClassID, Change: in.Change}
 	if in.Abandoned {
 		var a *activities.Activities
 		p := newProgress(ctx, operationUndo, stageUndoing)
-		_, err := call(ctx, p, "Take over", persistent, a.TakeRecreate, ref)
+		_, err := executeStep(ctx, p, "Take the minigroup over", unbounded, a.TakeRecreate, ref)
 		if err == nil {
-			err = abandon(ctx, p, ref)
+			err = failAbandoned(ctx, p, ref)
 		}
-		return ended(ctx, p, nil, err)
+		return endUpdate(ctx, p, nil, err)
 	}
 	p := newProgress(ctx, operationRecreate, stageUpdating)
-	decided, err := recreate(ctx, p, in, ref)
-	return ended(ctx, p, decided, err)
+	failure, err := recreate(ctx, p, in, ref)
+	return endUpdate(ctx, p, failure, err)
 }
 
-// recreate returns the reason for which the recreate has failed; nil where it is done.
-func recreate(ctx workflow.Context, p *progress, in RecreateInput, ref activities.UpdateInput) (*activities.Failure, error) {
+// recreate returns why the recreate failed; nil when it succeeded.
+func recreate(
+	ctx workflow.Context, p *progress, in RecreateInput, ref activities.UpdateInput,
+) (*activities.Failure, error) {
 	var a *activities.Activities
 	for {
-		begun, err := call(ctx, p, "Begin", forward(in.Patience), a.BeginRecreate, ref)
+		begun, err := executeStep(ctx, p, "Begin", bounded(in.MaxAttempts), a.BeginRecreate, ref)
 		if err == nil {
 			switch {
 			case begun.State == minigroup.UpdateDone:
-				return nil, nil //nolint:nilnil // no reason and no error: it is done
+				return nil, nil //nolint:nilnil // no failure and no error: it succeeded
 			case begun.State == minigroup.UpdateFailed:
 				return begun.Failure, nil
 			case begun.Unfinished != uuid.Nil:
-				if err := settleOther(ctx, p, begun.BegunUpdate, in.UpdateInput); err != nil {
+				if err := decideUnfinished(ctx, p, begun.BegunUpdate, in.UpdateInput); err != nil {
 					return nil, err
 				}
 				continue
 			}
-			err = renew(ctx, p, in, ref, begun)
+			err = replaceRooms(ctx, p, in, ref, begun)
 		}
 		if err != nil {
-			reason, _, err := giveUp(ctx, p, ref, err, true)
-			return reason, err
+			failure, _, err := failUpdate(ctx, p, ref, err, true)
+			return failure, err
 		}
 		ctx, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
 		syncGateway(ctx, p, in.ClassID)
-		return nil, nil //nolint:nilnil // no reason and no error: it is done
+		return nil, nil //nolint:nilnil // no failure and no error: it succeeded
 	}
 }
 
-// renew makes the new rooms and puts them in the place of the old.
-func renew(ctx workflow.Context, p *progress, in RecreateInput, ref activities.UpdateInput, begun activities.BegunRecreate) error {
+// replaceRooms creates the new rooms and swaps them with the old ones.
+func replaceRooms(
+	ctx workflow.Context, p *progress, in RecreateInput, ref activities.UpdateInput, begun activities.BegunRecreate,
+) error {
 	var a *activities.Activities
+	policy := bounded(in.MaxAttempts)
 	room := func(attempt uuid.UUID) activities.RoomInput {
 		return activities.RoomInput{Draft: begun.Draft, Attempt: attempt, Recreate: in.UpdateID}
 	}
 	err := parallel(ctx,
-		func(ctx workflow.Context) error { return eventRoom(ctx, p, in.Patience, room(begun.EventAttempt)) },
+		func(ctx workflow.Context) error { return createEventRoom(ctx, p, policy, room(begun.EventAttempt)) },
 		func(ctx workflow.Context) error {
-			made, err := conferenceRoom(ctx, p, in.Patience, room(begun.ConferenceAttempt))
+			created, err := createConferenceRoom(ctx, p, policy, room(begun.ConferenceAttempt))
 			if err != nil {
 				return err
 			}
-			return do(ctx, p, "Tell the new conference room its host", forward(in.Patience), a.CopyHost,
-				activities.CopyHostInput{ClassID: in.ClassID, Room: made})
+			return runStep(ctx, p, "Set the host of the new conference room", policy, a.CopyHost,
+				activities.CopyHostInput{ClassID: in.ClassID, Room: created})
 		},
 	)
 	if err != nil {
 		return err
 	}
-	return do(ctx, p, "Put the new rooms in place of the old", forward(in.Patience), a.SwapRooms, ref)
+	return runStep(ctx, p, "Swap the rooms", policy, a.SwapRooms, ref)
 }
 
-// abandon ends a recreate that nobody carries out any more and that this run has taken. It changes nothing of one that is decided.
-func abandon(ctx workflow.Context, p *progress, ref activities.UpdateInput) error {
-	_, _, err := concede(ctx, p, ref, activities.Failure{
-		Kind: minigroup.OperationCancelled, Detail: "the run that was recreating this minigroup was ended from outside; it has the rooms it had",
+// failAbandoned fails a recreate whose run is gone. It changes nothing when the recreate is decided.
+func failAbandoned(ctx workflow.Context, p *progress, ref activities.UpdateInput) error {
+	_, _, err := failUpdateFor(ctx, p, ref, activities.Failure{
+		Kind:   minigroup.OperationCancelled,
+		Detail: "the run that was recreating this minigroup was ended from outside; it has the rooms it had",
 	}, true)
 	return err
 }
 
-// settleOther brings another operation of the minigroup to its decision that was left undecided by a run that is gone. What
-// conference was asked for may have happened; new rooms are not in use before their recreate is decided, and are given up.
-func settleOther(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
-	other := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
+// decideUnfinished decides an earlier operation of the minigroup whose run is gone. It takes an update forward, because
+// conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use yet.
+func decideUnfinished(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
+	unfinished := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
 	if begun.UnfinishedRecreate {
-		return abandon(ctx, p, other)
+		return failAbandoned(ctx, p, unfinished)
 	}
-	_, err := settle(ctx, p, other, in.Patience)
+	_, err := decideUpdate(ctx, p, unfinished, in.MaxAttempts)
 	return err
 }

@@ -17,7 +17,7 @@ func recreation(id uuid.UUID, d minigroup.Draft, c minigroup.Change) workflows.R
 		c.Recreate = &minigroup.Recreation{}
 	}
 	return workflows.RecreateInput{UpdateInput: workflows.UpdateInput{
-		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), Patience: patience,
+		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
 	}}
 }
 

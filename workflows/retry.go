@@ -22,7 +22,7 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	defer stop()
 	o := s.createOptions(draft)
 	o.StaticSummary = summary("Create %s for %s once more", draft.Scope, draft.Audience)
-	run, joined, err := s.startOrJoin(short, o, CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), Patience: s.patience})
+	run, joined, err := s.startOrJoin(short, o, CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), MaxAttempts: s.maxAttempts})
 	switch {
 	case err != nil:
 		return failed, 0, err

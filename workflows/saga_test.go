@@ -35,9 +35,9 @@ import (
 
 const (
 	// stepWait is less than the pause before a gateway is looked at again, and enough for a ledger on a busy machine.
-	stepWait = 1500 * time.Millisecond
-	flight   = 500 * time.Millisecond
-	patience = 3
+	stepWait    = 1500 * time.Millisecond
+	flight      = 500 * time.Millisecond
+	maxAttempts = 10
 	// deadline is how long a test waits for what must come.
 	deadline = 20 * time.Second
 )
@@ -162,11 +162,11 @@ func newDraft() minigroup.Draft {
 }
 
 func (s *stage) create(run string, d minigroup.Draft, plots ...plot) *played {
-	return s.run(run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), Patience: patience}, plots...)
+	return s.run(run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), MaxAttempts: maxAttempts}, plots...)
 }
 
 func (s *stage) createOn(acts *activities.Activities, run string, d minigroup.Draft) *played {
-	return s.runOn(acts, run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), Patience: patience})
+	return s.runOn(acts, run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), MaxAttempts: maxAttempts})
 }
 
 // beside does something beside the test. What it returns waits for the end of it, and so does the end of the test.
@@ -192,8 +192,12 @@ func beside[T any](s *stage, do func() T) (ended func() T) {
 // played is a run that has ended.
 type played struct {
 	err error
-	// retried are the activities that left the fast lane, in order.
+	// retried are the activities that were retried, in order, once for each attempt of the retry phase.
 	retried []string
+	// attempts are the attempts of the retry phase that the activities themselves saw, in order.
+	attempts []attemptSeen
+	// cancelledTimers counts the timers that the run has cancelled.
+	cancelledTimers int
 	// attention and stages are the values that the search attributes had, in order.
 	attention []bool
 	stages    []string
@@ -202,6 +206,12 @@ type played struct {
 	// progress is what the query tells once the run has ended, and metrics what was measured.
 	progress workflows.Progress
 	metrics  *meter
+}
+
+// attemptSeen is one attempt of a regular activity.
+type attemptSeen struct {
+	activity, id string
+	number       int32
 }
 
 // cancelled reports whether the run ended as one that was cancelled.
@@ -276,6 +286,11 @@ func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots 
 		w.retried = append(w.retried, info.ActivityType.Name)
 	})
 	env.SetOnLocalActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) { w.completed(info.ActivityID) })
+	env.SetOnTimerCanceledListener(func(string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.cancelledTimers++
+	})
 	ask := func() (p workflows.Progress) {
 		if answer, err := env.QueryWorkflow(workflows.QueryProgress); err != nil || answer.Get(&p) != nil {
 			s.Errorf("the query is not answered: %v", err)
@@ -350,6 +365,9 @@ func (a *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.E
 	info := activity.GetInfo(ctx)
 	a.w.mu.Lock()
 	a.w.ids[info.ActivityID] = info.ActivityType.Name
+	if !info.IsLocalActivity {
+		a.w.attempts = append(a.w.attempts, attemptSeen{info.ActivityType.Name, info.ActivityID, info.Attempt})
+	}
 	a.w.mu.Unlock()
 	for _, p := range a.w.plots {
 		if p.activity == info.ActivityType.Name && p.before != nil && !p.before(ctx, a.w.cancel) {

@@ -15,7 +15,7 @@ const (
 	ScheduleGateways = "minigroups/sweep-gateways"
 )
 
-// EnsureSchedules makes the schedules of the sweeper, or brings those that are there up to date.
+// EnsureSchedules creates the schedules of the sweeper, or updates those that exist.
 func EnsureSchedules(ctx context.Context, c client.Client, taskQueue string) error {
 	for id, workflow := range map[string]any{ScheduleClasses: SweepClasses, ScheduleGateways: SweepGateways} {
 		options := scheduleOptions(id, workflow, taskQueue)
@@ -30,7 +30,7 @@ func EnsureSchedules(ctx context.Context, c client.Client, taskQueue string) err
 			})
 		}
 		if err != nil {
-			return fmt.Errorf("make schedule %s: %w", id, err)
+			return fmt.Errorf("ensure schedule %s: %w", id, err)
 		}
 	}
 	return nil
@@ -39,9 +39,9 @@ func EnsureSchedules(ctx context.Context, c client.Client, taskQueue string) err
 func scheduleOptions(id string, workflow any, taskQueue string) client.ScheduleOptions {
 	return client.ScheduleOptions{
 		ID:   id,
-		Spec: client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: sweepEvery}}},
+		Spec: client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: sweepInterval}}},
 		Action: &client.ScheduleWorkflowAction{
-			ID: id, Workflow: workflow, TaskQueue: taskQueue, WorkflowExecutionTimeout: 2 * sweepLimit,
+			ID: id, Workflow: workflow, TaskQueue: taskQueue, WorkflowExecutionTimeout: 2 * sweepTimeout,
 		},
 	}
 }

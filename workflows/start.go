@@ -29,10 +29,10 @@ type Store interface {
 
 // Starter starts the runs of minigroups, and answers requests from what they have come to.
 type Starter struct {
-	client   client.Client
-	store    Store
-	queue    string
-	patience int32
+	client      client.Client
+	store       Store
+	queue       string
+	maxAttempts int32
 	// eager has the worker of this process begin the runs that are started here, and pollAfter is how long a run is given to
 	// tell of itself before Temporal is asked for its end.
 	eager     bool
@@ -44,10 +44,10 @@ type Starter struct {
 }
 
 // NewStarter makes a Starter. patience is how long a saga waits for another service before it gives up.
-func NewStarter(c client.Client, rows Store, taskQueue string, patience time.Duration) *Starter {
+func NewStarter(c client.Client, rows Store, taskQueue string, retryBudget time.Duration) *Starter {
 	draining := make(chan struct{})
 	return &Starter{
-		client: c, store: rows, queue: taskQueue, patience: attemptsWithin(patience),
+		client: c, store: rows, queue: taskQueue, maxAttempts: attemptsWithin(retryBudget),
 		drain: sync.OnceFunc(func() { close(draining) }), draining: draining,
 	}
 }
@@ -118,7 +118,7 @@ func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.D
 	}
 	heard, stop := s.decisions.listen(draft.ClassID())
 	defer stop()
-	run, joined, err := s.startOrJoin(short, s.createOptions(draft), CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), Patience: s.patience})
+	run, joined, err := s.startOrJoin(short, s.createOptions(draft), CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), MaxAttempts: s.maxAttempts})
 	if err != nil {
 		return m, 0, err
 	}
@@ -213,7 +213,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	id, class := uuid.New(), current.ClassID()
-	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), Patience: s.patience}
+	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), MaxAttempts: s.maxAttempts}
 	o, operation := s.updateOptions(current, change, id), operationOf(change)
 	heard, stop := s.decisions.listen(class)
 	defer stop()
@@ -330,7 +330,7 @@ func (s *Starter) IsCurrent(ctx context.Context, workflowID, runID string) (bool
 // CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
 func (s *Starter) CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error {
 	o := s.options(roomWorkflowID(room.Kind, room.ID), operationClose, "")
-	o.StaticSummary, o.StaticDetails = summary("Close %s room %s", room.Kind, room.ID), roomPurpose(room)
+	o.StaticSummary, o.StaticDetails = summary("Close %s room %s", room.Kind, room.ID), closeRoomPurpose(room)
 	o.TypedSearchAttributes = temporal.NewSearchAttributes(
 		AttributeID.ValueSet(room.ClassID.String()), AttributeStage.ValueSet(stageClosing), AttributeAttention.ValueSet(false))
 	_, err := s.client.ExecuteWorkflow(ctx, o, CloseRoom, activities.Room{Kind: room.Kind, ID: room.ID})
@@ -365,9 +365,9 @@ func (s *Starter) Recover(ctx context.Context, saga minigroup.OpenSaga) (bool, e
 		_, err = s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: saga.ClassID})
 	} else {
 		o := s.updateOptions(minigroup.Minigroup{Draft: draft}, saga.Change, saga.UpdateID)
-		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: s.patience}
+		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), MaxAttempts: s.maxAttempts}
 		if saga.Change.Recreate != nil {
-			o.StaticSummary, o.StaticDetails = summary("Give up recreating %s for %s", saga.Scope, saga.Audience), abandonPurpose(draft)
+			o.StaticSummary, o.StaticDetails = summary("Give up recreating %s for %s", saga.Scope, saga.Audience), failRecreatePurpose(draft)
 			o.TypedSearchAttributes = temporal.NewSearchAttributes(o.TypedSearchAttributes.Copy(), AttributeStage.ValueSet(stageUndoing))
 			_, err = s.client.ExecuteWorkflow(ctx, o, RecreateMinigroup, RecreateInput{UpdateInput: in, Abandoned: true})
 		} else {

@@ -11,58 +11,69 @@ import (
 	"minigroups/activities"
 )
 
-// call carries out a step that returns something. See step.
-func call[I, O any](ctx workflow.Context, p *progress, title string, l lanes, fn func(context.Context, I) (O, error), in I) (O, error) {
+// executeStep runs an activity as one step of a saga and returns its result.
+//
+// The first attempt is a local activity, so that a saga without faults is a single workflow task. When it fails and the
+// error is retryable, the same function runs as a regular activity, whose attempts and last failure the Temporal UI
+// shows. The step fails with a refusal, with the last error once its attempts are used up, or with CanceledError.
+func executeStep[I, O any](
+	ctx workflow.Context, p *progress, title string, policy stepPolicy, fn func(context.Context, I) (O, error), in I,
+) (O, error) {
 	var out O
-	err := step(ctx, p, title, l, fn, in, &out)
+	err := executePhases(ctx, p, title, policy, fn, in, &out)
 	return out, err
 }
 
-// do carries out a step that returns nothing. See step.
-func do[I any](ctx workflow.Context, p *progress, title string, l lanes, fn func(context.Context, I) error, in I) error {
-	return step(ctx, p, title, l, fn, in, nil)
+// runStep is executeStep for an activity that returns no result.
+func runStep[I any](
+	ctx workflow.Context, p *progress, title string, policy stepPolicy, fn func(context.Context, I) error, in I,
+) error {
+	return executePhases(ctx, p, title, policy, fn, in, nil)
 }
 
-// step runs one activity in three lanes. The fast lane is a local activity, so that a healthy saga is one workflow task.
-// Where that try fails and another is of use, the same function runs as a regular activity with short pauses, visible in
-// the UI with its attempts and its last failure. After that the patient lane raises attention and goes on minutes apart.
-// A refusal, a cancel and the end of patience end the step with an error.
-func step(ctx workflow.Context, p *progress, title string, l lanes, fn, in, out any) error {
-	s := p.begin(ctx, stepName(fn), title)
-	err := lanesOf(ctx, p, s, l, fn, in, out)
-	p.end(ctx, s) // not deferred: that would be done, too, when a worker lets go of a run that goes on elsewhere
-	return cancelledOr(ctx, err)
-}
-
-func lanesOf(ctx workflow.Context, p *progress, s *Step, l lanes, fn, in, out any) error {
-	err := tried(ctx, s, workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, fastOptions(s.Title)), fn, in), out)
-	if done(ctx, err) || l.visible == 0 {
-		return err
+// executePhases runs the local attempt and, when that fails, the retry phase.
+func executePhases(ctx workflow.Context, p *progress, title string, policy stepPolicy, fn, in, out any) error {
+	s := p.startStep(ctx, stepName(fn), title)
+	err := executeLocal(ctx, s, fn, in, out)
+	if !isFinal(ctx, err) && policy.retries {
+		err = retry(ctx, p, s, policy, err, fn, in, out)
 	}
-	p.next(ctx, s, laneVisible, l.visible, err)
-	if pause := retryDelay(err); pause > 0 {
-		if err := workflow.Sleep(ctx, pause); err != nil {
-			return err
-		}
+	// Not deferred: a worker that evicts this run from its cache executes deferred calls, while the run goes on elsewhere.
+	p.endStep(ctx, s)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // a cancelled activity may return another error
 	}
-	err = tried(ctx, s, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, visibleOptions(s.Title, l.visible)), fn, in), out)
-	if done(ctx, err) || l.patient == 0 {
-		return err
-	}
-	p.next(ctx, s, lanePatient, l.patient, err)
-	return tried(ctx, s, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, patientOptions(s.Title, l.patient)), fn, in), out)
-}
-
-// tried waits for the tries of a lane.
-func tried(ctx workflow.Context, s *Step, tries workflow.Future, out any) error {
-	began := workflow.Now(ctx)
-	err := tries.Get(ctx, out)
-	measureStep(ctx, s, began, err)
 	return err
 }
 
-// done reports whether no further lane is of use.
-func done(ctx workflow.Context, err error) bool {
+func executeLocal(ctx workflow.Context, s *Step, fn, in, out any) error {
+	began := workflow.Now(ctx)
+	attempt := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, localOptions(s.Title)), fn, in)
+	err := attempt.Get(ctx, out)
+	measureStep(ctx, s.Name, phaseLocal, began, err)
+	return err
+}
+
+// retry runs the retry phase of a step whose local attempt failed with cause.
+func retry(ctx workflow.Context, p *progress, s *Step, policy stepPolicy, cause error, fn, in, out any) error {
+	began := workflow.Now(ctx)
+	p.retryStep(ctx, s, policy.maxAttempts, cause)
+	stopTimer := func() {}
+	if policy.attention {
+		stopTimer = p.startAttentionTimer(ctx, s)
+	}
+	err := workflow.Sleep(ctx, retryDelay(cause))
+	if err == nil {
+		options := retryOptions(s.Title, policy.maxAttempts)
+		err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), fn, in).Get(ctx, out)
+	}
+	stopTimer()
+	measureStep(ctx, s.Name, phaseRetry, began, err)
+	return err
+}
+
+// isFinal reports whether another attempt is pointless: the step succeeded, was refused, or was cancelled.
+func isFinal(ctx workflow.Context, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return true
 	}
@@ -70,14 +81,8 @@ func done(ctx workflow.Context, err error) bool {
 	return final
 }
 
-// outcome makes sure that a step which was cancelled says so, whatever its activity had to say.
-func cancelledOr(ctx workflow.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
-}
-
+// retryDelay is the pause that the upstream asked for; 0 when it asked for none. Temporal itself applies it between the
+// attempts of a regular activity, but not after a local one.
 func retryDelay(err error) time.Duration {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {

@@ -97,7 +97,7 @@ func (r *runs) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error)
 		if saga.UpdateID == uuid.Nil {
 			return r.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: saga.ClassID})
 		}
-		in := workflows.UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), Patience: patience}
+		in := workflows.UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), MaxAttempts: maxAttempts}
 		if saga.Change.Recreate != nil {
 			return r.run(run, workflows.RecreateMinigroup, workflows.RecreateInput{UpdateInput: in, Abandoned: true})
 		}

@@ -13,40 +13,45 @@ type UndoInput struct {
 	ClassID uuid.UUID `json:"class_id"`
 }
 
-// UndoMinigroup undoes a create whose run is gone. It changes nothing of a minigroup that is ready or failed.
+// UndoMinigroup undoes a create whose run is gone. It changes nothing when the minigroup is ready or failed.
 func UndoMinigroup(ctx workflow.Context, in UndoInput) error {
 	p := newProgress(ctx, operationUndo, stageUndoing)
 	_, _, err := undo(ctx, p, in.ClassID, nil, activities.Failure{
-		Kind: minigroup.OperationCancelled, Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
+		Kind:   minigroup.OperationCancelled,
+		Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
 	})
 	if err != nil {
-		return p.stopped(ctx, err)
+		return p.abort(ctx, err)
 	}
-	return p.done(ctx)
+	return p.complete(ctx)
 }
 
-// undo closes what a create has made, as the ledger knows it: workflow memory may have forgotten steps that happened. It
-// runs to its end whatever is cancelled and never gives up on a room. It reports whether the minigroup is ready, in which
-// case there was nothing to undo, and otherwise the reason that callers are told.
-func undo(ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.Draft, reason activities.Failure) (ready bool, told activities.Failure, err error) {
+// undo closes every room and releases every reservation of a create. It takes them from the ledger, because workflow
+// memory may have lost steps that happened. It ignores cancels and retries each room without limit.
+//
+// It returns ready when the minigroup is ready, in which case there is nothing to undo; otherwise the reason that the
+// ledger has recorded, which may be that of an earlier undo.
+func undo(
+	ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.Draft, reason activities.Failure,
+) (ready bool, recorded activities.Failure, err error) {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	condemned, err := call(ctx, p, "Condemn what was made", persistent, a.BeginUndo,
+	begun, err := executeStep(ctx, p, "Begin the undo", unbounded, a.BeginUndo,
 		activities.BeginUndoInput{ClassID: class, Draft: draft, Reason: reason})
 	if err != nil {
 		return false, reason, err
 	}
-	switch condemned.State {
+	switch begun.State {
 	case minigroup.Undoing:
 	case minigroup.Failed:
-		return false, *condemned.Failure, nil
+		return false, *begun.Failure, nil
 	default:
-		return condemned.State == minigroup.Ready, reason, nil
+		return begun.State == minigroup.Ready, reason, nil
 	}
-	p.undoing(ctx, reason)
-	branches := []func(workflow.Context) error{closing(p, condemned.Rooms)}
-	if len(condemned.Reservations) > 0 {
+	p.startUndo(ctx, reason)
+	branches := closings(p, begun.Rooms)
+	if len(begun.Reservations) > 0 {
 		branches = append(branches, func(ctx workflow.Context) error {
 			syncGateway(ctx, p, class)
 			return nil
@@ -56,36 +61,36 @@ func undo(ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.
 		return false, reason, err
 	}
 	for {
-		undone, err := call(ctx, p, "Mark as failed", persistent, a.EndUndo, activities.ClassRef{ID: class})
-		if err != nil || len(undone.Open) == 0 {
-			return false, undone.Reason, err
+		ended, err := executeStep(ctx, p, "End the undo", unbounded, a.EndUndo, activities.ClassRef{ID: class})
+		if err != nil || len(ended.Open) == 0 {
+			return false, ended.Reason, err
 		}
-		if err := closing(p, undone.Open)(ctx); err != nil { // replies that came after all
+		if err := parallel(ctx, closings(p, ended.Open)...); err != nil { // rooms whose reply arrived meanwhile
 			return false, reason, err
 		}
 	}
 }
 
-// closing closes rooms at the same time, so that one service that is down does not keep rooms of the other open.
-func closing(p *progress, rooms []activities.Room) func(workflow.Context) error {
-	return func(ctx workflow.Context) error {
-		branches := make([]func(workflow.Context) error, len(rooms))
-		for i, room := range rooms {
-			branches[i] = func(ctx workflow.Context) error { return closeRoom(ctx, p, room) }
-		}
-		return parallel(ctx, branches...)
+// closings are branches that close one room each, so that a service that is down delays only its own rooms.
+func closings(p *progress, rooms []activities.Room) []func(workflow.Context) error {
+	branches := make([]func(workflow.Context) error, len(rooms))
+	for i, room := range rooms {
+		branches[i] = func(ctx workflow.Context) error { return closeRoom(ctx, p, room) }
 	}
+	return branches
 }
 
 func closeRoom(ctx workflow.Context, p *progress, room activities.Room) error {
 	var a *activities.Activities
-	return do(ctx, p, summary("Close %s room %s", room.Kind, room.ID), persistent, a.CloseRoomIfPresent, room)
+	return runStep(ctx, p, summary("Close %s room %s", room.Kind, room.ID), unbounded, a.CloseRoomIfPresent, room)
 }
 
-// project gives the gateways one try to show what the ledger says. What fails stays on the ledger.
+// syncGateway makes one attempt to bring the gateways of a class to what the ledger says. After a failure the sweeper
+// repeats it.
 func syncGateway(ctx workflow.Context, p *progress, class uuid.UUID) {
 	var a *activities.Activities
-	if err := do(ctx, p, "Bring the gateway up to date", once, a.SyncGateways, activities.ClassRef{ID: class}); err != nil {
-		workflow.GetLogger(ctx).Warn("the gateway is behind the ledger", "class_id", class, "error", err)
+	ref := activities.ClassRef{ID: class}
+	if err := runStep(ctx, p, "Bring the gateway up to date", once, a.SyncGateways, ref); err != nil {
+		workflow.GetLogger(ctx).Warn("gateway differs from the ledger until the next sweep", "class_id", class, "error", err)
 	}
 }

@@ -13,117 +13,130 @@ type UpdateInput struct {
 	UpdateID uuid.UUID         `json:"update_id"`
 	ClassID  uuid.UUID         `json:"class_id"`
 	Change   activities.Change `json:"change"`
-	// Patience is how many times a step before the pivot is tried in the patient lane.
-	Patience int32 `json:"patience"`
+	// MaxAttempts bounds the attempts of the retry phase of each step before the pivot; 0: unlimited.
+	MaxAttempts int32 `json:"max_attempts"`
 }
 
 // UpdateMinigroup changes a minigroup. The PATCH of the conference room is the pivot: until it may have been sent, a
-// refusal, the end of patience and a cancel end the update with nothing changed; from then on it goes forward until
-// conference has clearly agreed or refused. The run ends as CreateMinigroup does.
+// refusal, the end of the retry budget and a cancel end the update with nothing changed. From then on it goes forward
+// until conference has clearly agreed or refused. The run ends as that of CreateMinigroup.
 func UpdateMinigroup(ctx workflow.Context, in UpdateInput) error {
 	p := newProgress(ctx, operationUpdate, stageUpdating)
-	decided, err := update(ctx, p, in)
-	return ended(ctx, p, decided, err)
+	failure, err := update(ctx, p, in)
+	return endUpdate(ctx, p, failure, err)
 }
 
-// ended closes the run of an update as it was decided.
-func ended(ctx workflow.Context, p *progress, decided *activities.Failure, err error) error {
+// endUpdate ends the run of an update that was decided: failure is nil when the update succeeded.
+func endUpdate(ctx workflow.Context, p *progress, failure *activities.Failure, err error) error {
 	switch {
 	case err != nil:
-		return p.stopped(ctx, err)
-	case decided == nil:
-		return p.done(ctx)
+		return p.abort(ctx, err)
+	case failure == nil:
+		return p.complete(ctx)
 	default:
-		return p.failed(ctx, *decided)
+		return p.fail(ctx, *failure)
 	}
 }
 
-// update returns the reason for which the update has failed; nil where it is done.
+// update returns why the update failed; nil when it succeeded.
 func update(ctx workflow.Context, p *progress, in UpdateInput) (*activities.Failure, error) {
 	var a *activities.Activities
 	ref := activities.UpdateInput{ID: in.UpdateID, ClassID: in.ClassID, Change: in.Change}
 	for {
-		begun, err := call(ctx, p, "Begin", forward(in.Patience), a.BeginUpdate, ref)
+		begun, err := executeStep(ctx, p, "Begin", bounded(in.MaxAttempts), a.BeginUpdate, ref)
 		if err != nil {
-			reason, goOn, err := giveUp(ctx, p, ref, err, false)
-			if err != nil || !goOn {
-				return reason, err
+			failure, patchSent, err := failUpdate(ctx, p, ref, err, false)
+			if err != nil || !patchSent {
+				return failure, err
 			}
-			return forwardOnly(ctx, p, ref)
+			return goForward(ctx, p, ref)
 		}
 		switch {
 		case begun.State == minigroup.UpdateDone:
-			return nil, nil //nolint:nilnil // no reason and no error: it is done
+			return nil, nil //nolint:nilnil // no failure and no error: it succeeded
 		case begun.State == minigroup.UpdateFailed:
 			return begun.Failure, nil
 		case begun.Unfinished == uuid.Nil:
-			return settle(ctx, p, ref, in.Patience)
+			return decideUpdate(ctx, p, ref, in.MaxAttempts)
 		}
-		if err := settleOther(ctx, p, begun, in); err != nil {
+		if err := decideUnfinished(ctx, p, begun, in); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// settle brings an update that has begun to its decision.
-func settle(ctx workflow.Context, p *progress, ref activities.UpdateInput, patience int32) (*activities.Failure, error) {
-	err := pivot(ctx, p, ref, forward(patience))
+// decideUpdate takes an update that has begun to its decision.
+func decideUpdate(
+	ctx workflow.Context, p *progress, ref activities.UpdateInput, maxAttempts int32,
+) (*activities.Failure, error) {
+	err := patch(ctx, p, ref, bounded(maxAttempts))
 	if err == nil {
 		return nil, commit(ctx, p, ref)
 	}
 	_, final, _ := reasonOf(ctx, err)
-	reason, goOn, err := giveUp(ctx, p, ref, err, final && ctx.Err() == nil)
-	if err != nil || !goOn {
-		return reason, err
+	refused := final && ctx.Err() == nil
+	failure, patchSent, err := failUpdate(ctx, p, ref, err, refused)
+	if err != nil || !patchSent {
+		return failure, err
 	}
-	return forwardOnly(ctx, p, ref)
+	return goForward(ctx, p, ref)
 }
 
-// forwardOnly brings an update to its decision that conference may have taken already: nothing but conference's word ends it.
-func forwardOnly(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*activities.Failure, error) {
+// goForward decides an update whose PATCH may have been sent. It ignores cancels and retries until conference has
+// agreed or refused.
+func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*activities.Failure, error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	err := pivot(ctx, p, ref, persistent)
+	err := patch(ctx, p, ref, unbounded)
 	if err == nil {
 		return nil, commit(ctx, p, ref)
 	}
-	reason, _, err := giveUp(ctx, p, ref, err, true)
-	return reason, err
+	failure, _, err := failUpdate(ctx, p, ref, err, true)
+	return failure, err
 }
 
-func pivot(ctx workflow.Context, p *progress, ref activities.UpdateInput, l lanes) error {
+// patch is the pivot.
+func patch(ctx workflow.Context, p *progress, ref activities.UpdateInput, policy stepPolicy) error {
 	var a *activities.Activities
-	return do(ctx, p, "Update the conference room", l, a.PatchConferenceRoom, activities.UpdateRef{ID: ref.ID})
+	in := activities.UpdateRef{ID: ref.ID}
+	return runStep(ctx, p, "Update the conference room", policy, a.PatchConferenceRoom, in)
 }
 
 func commit(ctx workflow.Context, p *progress, ref activities.UpdateInput) error {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := do(ctx, p, "Commit", persistent, a.CommitUpdate, activities.UpdateRef{ID: ref.ID}); err != nil {
+	if err := runStep(ctx, p, "Commit", unbounded, a.CommitUpdate, activities.UpdateRef{ID: ref.ID}); err != nil {
 		return err
 	}
 	syncGateway(ctx, p, ref.ClassID)
 	return nil
 }
 
-// giveUp ends the update with nothing changed and returns the reason, or goOn where conference may have taken it. An update
-// that was decided before keeps its decision.
-func giveUp(ctx workflow.Context, p *progress, ref activities.UpdateInput, cause error, refused bool) (reason *activities.Failure, goOn bool, err error) {
-	why, _, superseded := reasonOf(ctx, cause)
+// failUpdate marks the update as failed because of a step's error. refused says that conference clearly did not execute
+// the PATCH. An update that was decided before keeps its decision.
+//
+// It returns why the update failed, nil when it has succeeded, or patchSent when it is undecided because conference may
+// have executed the PATCH. The error is that of a run which does not own the minigroup any more.
+func failUpdate(
+	ctx workflow.Context, p *progress, ref activities.UpdateInput, cause error, refused bool,
+) (failure *activities.Failure, patchSent bool, err error) {
+	reason, _, superseded := reasonOf(ctx, cause)
 	if superseded {
 		return nil, false, cause
 	}
-	return concede(ctx, p, ref, why, refused)
+	return failUpdateFor(ctx, p, ref, reason, refused)
 }
 
-// concede is giveUp for a reason that is known.
-func concede(ctx workflow.Context, p *progress, ref activities.UpdateInput, why activities.Failure, refused bool) (reason *activities.Failure, goOn bool, err error) {
+// failUpdateFor is failUpdate with the reason to record.
+func failUpdateFor(
+	ctx workflow.Context, p *progress, ref activities.UpdateInput, reason activities.Failure, refused bool,
+) (failure *activities.Failure, patchSent bool, err error) {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	state, err := call(ctx, p, "Give up", persistent, a.FailUpdate,
-		activities.FailUpdateInput{UpdateInput: ref, Reason: why, Refused: refused})
+	state, err := executeStep(ctx, p, "Mark the update as failed", unbounded, a.FailUpdate,
+		activities.FailUpdateInput{UpdateInput: ref, Reason: reason, Refused: refused})
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -132,6 +145,6 @@ func concede(ctx workflow.Context, p *progress, ref activities.UpdateInput, why 
 	case state == minigroup.UpdateDone:
 		return nil, false, nil
 	default:
-		return &why, false, nil
+		return &reason, false, nil
 	}
 }

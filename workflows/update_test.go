@@ -15,7 +15,7 @@ import (
 
 func (s *stage) update(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, plots ...plot) *played {
 	return s.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
-		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), Patience: patience,
+		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
 	}, plots...)
 }
 
@@ -226,7 +226,7 @@ func TestUpdateInTrouble(t *testing.T) {
 			"unavailable, then well":          {unavailable, unavailable, unavailable},
 			"happened but the reply was lost": {lost},
 			"no answer, then well":            {hang},
-			"attention and then well":         times(1+visibleTries+1, unavailable),
+			"attention and then well":         times(1+attemptsBeforeAttention, unavailable),
 		} {
 			t.Run(string(asks)+": "+name, func(t *testing.T) {
 				t.Parallel()
@@ -401,12 +401,12 @@ func TestUpdateThatIsRefused(t *testing.T) {
 			kind:   minigroup.UpstreamRefused, touched: true,
 		},
 		"conference cannot be read for longer than patience lasts": {
-			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferenceRead, times(triesInAll, unavailable)...) },
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferenceRead, times(allAttempts, unavailable)...) },
 			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
 			kind:   minigroup.UpstreamUnavailable,
 		},
 		"conference cannot be reached for a PATCH for longer than patience lasts": {
-			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, times(triesInAll, unavailable)...) },
+			happen: func(s *stage, _ minigroup.Draft) { s.tell(conferencePatch, times(allAttempts, unavailable)...) },
 			change: func(d minigroup.Draft) minigroup.Change { c, _ := newValues(d); return c },
 			kind:   minigroup.UpstreamUnavailable, touched: true,
 		},

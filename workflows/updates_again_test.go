@@ -68,7 +68,7 @@ func (s *stage) frozenUpdate(run string, id uuid.UUID, d minigroup.Draft, c mini
 	s.tell(f.at, f.way(g))
 	ended := beside(s, func() *played {
 		return s.runOn(acts, run, workflows.UpdateMinigroup, workflows.UpdateInput{
-			UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), Patience: patience,
+			UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
 		})
 	})
 	g.someone(s.T)

@@ -5,62 +5,70 @@ import (
 	"strings"
 )
 
-// View is a search for runs that support and ops save in the Temporal UI.
+// View is a query for the list of runs that support and ops save in the Temporal UI.
 type View struct {
 	Name string
-	// Query is in the language of the list of runs; the UI reads no spaces around =. In those that ask for something, Of puts it in
-	// the place of $VALUE.
+	// Query is a list filter of Temporal, without spaces around =, which the UI does not parse. Of replaces $VALUE in the
+	// views that have one.
 	Query   string
 	Meaning string
 }
 
-// The views. Those of what is open pin the status: a run that was terminated keeps the attributes that it had.
+// The views. Those of open runs filter by status, because a terminated run keeps its search attributes.
 var (
 	NeedsAttention = View{
-		"needs a person", `ExecutionStatus="Running" AND MinigroupAttention=true`,
-		"a step has not been answered for about two minutes; MinigroupWaitingFor says by whom",
+		Name:    "needs attention",
+		Query:   `ExecutionStatus="Running" AND MinigroupAttention=true`,
+		Meaning: "a step has been retried for two minutes; MinigroupWaitingFor names the service it waits for",
 	}
 	NotFinished = View{
-		"not finished", `ExecutionStatus="Running" AND MinigroupId IS NOT NULL`,
-		"every open run; one that is well takes milliseconds, so what stands here for longer is stuck, also before it needs a person",
+		Name:  "not finished",
+		Query: `ExecutionStatus="Running" AND MinigroupId IS NOT NULL`,
+		Meaning: "every open run; a run without faults takes milliseconds, so a run that stays in this list is retrying, " +
+			"even before it needs attention",
 	}
 	Undoing = View{
-		"undoing", `ExecutionStatus="Running" AND MinigroupStage="undoing"`,
-		"what was made is being closed again; it goes on until nothing is left",
+		Name:    "undoing",
+		Query:   `ExecutionStatus="Running" AND MinigroupStage="undoing"`,
+		Meaning: "rooms and slots of a failed create are being closed; it goes on until everything is closed",
 	}
 	WaitingFor = View{
-		"waits for a service", `ExecutionStatus="Running" AND MinigroupWaitingFor=$VALUE`,
-		"what needs a person because this service is missing: event, conference, janus, database or worker",
+		Name:    "waits for a service",
+		Query:   `ExecutionStatus="Running" AND MinigroupWaitingFor=$VALUE`,
+		Meaning: "needs attention because of this service: event, conference, janus, database or worker",
 	}
 	FailedSince = View{
-		"failed since", `ExecutionStatus="Failed" AND MinigroupId IS NOT NULL AND CloseTime >= $VALUE`,
-		"what came to nothing since this moment (2026-11-23T00:00:00Z), and was undone",
+		Name:    "failed since",
+		Query:   `ExecutionStatus="Failed" AND MinigroupId IS NOT NULL AND CloseTime >= $VALUE`,
+		Meaning: "failed since this time (2026-11-23T00:00:00Z), and was undone",
 	}
 	OfScope = View{
-		"of a scope", `MinigroupScope=$VALUE`,
-		"all that happened to the minigroup of this scope, whatever its audience; a scope with a double quote or a backslash is not " +
-			"found, its class id is",
+		Name:  "of a scope",
+		Query: `MinigroupScope=$VALUE`,
+		Meaning: "all runs of the minigroups with this scope, in any audience; it does not find a scope with a double " +
+			"quote or a backslash, for which there is the class id",
 	}
 	OfClass = View{
-		"of a class", `MinigroupId=$VALUE`,
-		"all that happened to the minigroup of this class id, and the runs that close rooms of it",
+		Name:    "of a class",
+		Query:   `MinigroupId=$VALUE`,
+		Meaning: "all runs of the minigroup with this class id, and the runs that close its rooms",
 	}
 )
 
-// Views are all of them.
+// Views are all views.
 var Views = []View{NeedsAttention, NotFinished, Undoing, WaitingFor, FailedSince, OfScope, OfClass}
 
-// Link is the address at which the Temporal UI at ui (http://host:port) shows a query of this view, and saves it as a view in
-// the browser that opens it.
+// Link is the URL under which the Temporal UI at ui (http://host:port) shows a query of this view and saves the view in
+// the browser.
 func (v View) Link(ui, namespace, query string) string {
-	asked := url.Values{"query": {query}, "savedQuery": {v.Name}}
-	return ui + "/namespaces/" + url.PathEscape(namespace) + "/workflows?" + asked.Encode()
+	parameters := url.Values{"query": {query}, "savedQuery": {v.Name}}
+	return ui + "/namespaces/" + url.PathEscape(namespace) + "/workflows?" + parameters.Encode()
 }
 
 var escaping = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// Of is the query for one value. Whatever characters are in it, it stays one value; but Temporal, where it keeps visibility in
-// SQL, finds none that has a double quote or a backslash.
+// Of is the query with this value, which is escaped. With visibility in SQL, Temporal finds no value that contains a
+// double quote or a backslash.
 func (v View) Of(value string) string {
 	return strings.ReplaceAll(v.Query, "$VALUE", `"`+escaping.Replace(value)+`"`)
 }

@@ -63,11 +63,11 @@ const (
 	janusRelease     operation = "janus release"
 )
 
-// outcome is how an operation is answered when it is not answered well.
-type cancelledOr int
+// outcome is the answer of an operation that does not succeed.
+type outcome int
 
 const (
-	refusal cancelledOr = iota
+	refusal outcome = iota
 	unavailability
 	silence // it may have been done
 )
@@ -76,7 +76,7 @@ const (
 type call struct {
 	ctx    context.Context
 	take   func(context.Context) error
-	answer func(cancelledOr) error
+	answer func(outcome) error
 }
 
 // way is how one call goes.
@@ -189,7 +189,7 @@ func (w *world) upstream(ctx context.Context, name string, o operation, take fun
 			defer w.mu.Unlock()
 			return take()
 		},
-		answer: func(how cancelledOr) error {
+		answer: func(how outcome) error {
 			return &minigroup.UpstreamError{
 				Upstream: name, Doing: string(o), Type: "told_by_the_test", Refused: how == refusal, MaybeDone: how == silence,
 			}

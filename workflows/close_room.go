@@ -6,11 +6,12 @@ import (
 	"minigroups/activities"
 )
 
-// CloseRoom closes one condemned room, however long it takes. A room that the ledger does not condemn is left alone.
+// CloseRoom closes one room pending close and retries without limit. It changes nothing when the ledger does not list
+// the room as pending close.
 func CloseRoom(ctx workflow.Context, in activities.Room) error {
 	p := newProgress(ctx, operationClose, stageClosing)
 	if err := closeRoom(ctx, p, in); err != nil {
-		return p.stopped(ctx, err)
+		return p.abort(ctx, err)
 	}
-	return p.done(ctx)
+	return p.complete(ctx)
 }

@@ -1,0 +1,4 @@
+package workflows
+
+// AttemptsWithin is attemptsWithin for the tests outside the package.
+var AttemptsWithin = attemptsWithin
