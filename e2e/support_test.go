@@ -33,7 +33,7 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	stuck := called("math-7b")
 	stuck.faulty(sut.conference, createFails)
 	stuck.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-		undoing := called("art-5a")
+	undoing := called("art-5a")
 	undoing.faulty(sut.event, patchFails)
 	undoing.faulty(sut.conference, createFails)
 	undoing.post("Prefer", "respond-async").want(t, http.StatusAccepted)

@@ -97,7 +97,9 @@ func shows(t *testing.T, names map[uuid.UUID]string, query string, want ...strin
 			}
 			for _, info := range list.GetExecutions() {
 				id, _ := uuid.Parse(attribute[string](t, info, workflows.AttributeID.GetName()))
-				if name, ok := names[id]; ok {
+				name, ok := names[id]
+				// The sweeper may have started a run that closes the room of an undo which takes minutes.
+				if swept := name == "undoing" && info.GetType().GetName() == "CloseRoom"; ok && !swept {
 					got = append(got, name+": "+seen(t, info))
 				}
 			}
@@ -135,10 +137,6 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	refused.faulty(sut.conference, createRefused)
 	refused.post().want(t, http.StatusUnprocessableEntity)
 
-	retrying := named("retrying")
-	retrying.faulty(sut.conference, createFails)
-	retrying.post(async...).want(t, http.StatusAccepted)
-
 	stuck, terminated, cancelled := named("stuck"), named("terminated"), named("cancelled")
 	heal := map[*class]func(){}
 	for _, c := range []*class{stuck, terminated, cancelled} {
@@ -158,6 +156,10 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	run := terminated.run()
 	terminated.terminate()
 	cancelled.cancel()
+
+	retrying := named("retrying")
+	retrying.faulty(sut.conference, createFails)
+	retrying.post(async...).want(t, http.StatusAccepted)
 
 	closing := named("closing")
 	closing.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
