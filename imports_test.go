@@ -86,6 +86,9 @@ var (
 	}
 )
 
+// testRequirements are the modules that go.mod may require for tests alone.
+var testRequirements = []string{"pgregory.net/rapid"}
+
 // environment are the functions that read the environment. mayPass are the packages that may pass all of it on, unread.
 var (
 	environment = []string{"Getenv", "LookupEnv", "ExpandEnv", "Environ"}
@@ -281,6 +284,38 @@ func list(t *testing.T, folder string) (packages []pkg) {
 			t.Fatal(err)
 		}
 		packages = append(packages, p)
+	}
+}
+
+// TestRequirements keeps what only tests and tools use out of the service's go.mod.
+func TestRequirements(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Require) == 0 {
+		t.Fatal("go.mod requires nothing")
+	}
+	var linked []string
+	for _, p := range list(t, ".") {
+		if slices.Contains(product, p.path()) {
+			linked = append(linked, p.Deps...)
+		}
+	}
+	for _, module := range file.Require {
+		isLinked := slices.ContainsFunc(linked, func(dep string) bool { return below(dep, module.Path) })
+		if !module.Indirect && !isLinked && !slices.Contains(testRequirements, module.Path) {
+			t.Errorf("go.mod requires %s, which no program links: move what uses it to another module", module.Path)
+		}
 	}
 }
 
