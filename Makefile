@@ -25,6 +25,7 @@ TEMPORAL_SCHEMA := .tools/temporal-sql-tool
 TEMPORAL_UI := .tools/temporal-ui
 GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
+LITERALS := .tools/literals
 RULES := .tools/rules
 GOVULNCHECK := .tools/govulncheck
 DEPLOYCHECK := .tools/deploycheck
@@ -108,6 +109,13 @@ check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, lint
 	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go test -count=1 .
 
+.PHONY: style
+style: $(GOLANGCI) $(LITERALS) ## lines over 120 characters, and struct literals that name too few of their fields
+	@failed=0; for module in $(MODULES); do \
+	  (cd $$module && $(CURDIR)/$(GOLANGCI) run --enable-only lll ./...) || failed=1; \
+	  go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... || failed=1; \
+	done; exit $$failed
+
 # Go fuzzes one target at a time. What it finds stays in testdata/fuzz, where every go test runs it again.
 FUZZTIME ?= 1m
 
@@ -171,6 +179,9 @@ $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
 
 $(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
 	@go build -C tools/lint -o ../../$@ go.temporal.io/sdk/contrib/tools/workflowcheck && touch $@
+
+$(LITERALS): tools/lint/go.mod tools/lint/go.sum $(wildcard tools/lint/literals/*.go)
+	@go build -C tools/lint -o ../../$@ ./literals && touch $@
 
 $(DEPLOYCHECK): tools/deploy/go.mod tools/deploy/go.sum $(wildcard tools/deploy/*.go)
 	@echo "building the check of deploy: a minute the first time"
