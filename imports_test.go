@@ -46,11 +46,12 @@ var everything = []string{""}
 // rules hold the import rules. The rule with the longest matching path applies.
 var rules = []rule{
 	{path: "minigroup", only: []string{uuid}},
+	{path: "stored", own: []string{"minigroup"}, only: []string{uuid}},
 	{path: "limiter", only: []string{}},
 	{path: "batch", only: []string{}},
-	{path: "workflows", own: []string{"activities", "minigroup"}, never: []string{pgx, gin, "net/http"}},
+	{path: "workflows", own: []string{"activities", "minigroup", "stored"}, never: []string{pgx, gin, "net/http"}},
 	{
-		path: "activities", own: []string{"limiter", "minigroup"},
+		path: "activities", own: []string{"limiter", "minigroup", "stored"},
 		never: []string{pgx, gin, "net/http", sdkClient},
 	},
 	{path: "clients", own: []string{"clients/rest", "minigroup"}, never: []string{temporalSDK, pgx, gin}},
@@ -59,7 +60,7 @@ var rules = []rule{
 		own:   []string{"clients/rest", "minigroup", "sandbox", "sandbox/sandboxclient"},
 		never: []string{temporalSDK, pgx, gin},
 	},
-	{path: "storage", own: []string{"batch", "minigroup"}, never: []string{temporalSDK, gin, "net/http"}},
+	{path: "storage", own: []string{"batch", "minigroup", "stored"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", own: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", own: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
 	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid"}},

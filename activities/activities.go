@@ -10,45 +10,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// Ledger decides what a run may do, and remembers what was asked of other services. Errors other than *minigroup.Error,
-// *minigroup.OwnedError and *minigroup.SupersededError are worth another try.
+// Ledger is all that the steps read and write of the ledger, in Postgres. Its parts are declared beside the steps that
+// use them. Errors other than *minigroup.Error, *minigroup.OwnedError and *minigroup.SupersededError are retryable.
 type Ledger interface {
-	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
-
-	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error)
-	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error)
-	BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.BegunUndo, error)
-	EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error)
-
-	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
-	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
-	RefuseAttempt(ctx context.Context, id uuid.UUID) error
-	ExpireAttempt(ctx context.Context, id uuid.UUID) error
-	RoomLocked(ctx context.Context, roomID uuid.UUID) error
-	RoomsPendingClose(ctx context.Context, classID uuid.UUID) ([]minigroup.RoomPendingClose, error)
-	RoomPendingClose(ctx context.Context, roomID uuid.UUID) (minigroup.RoomPendingClose, bool, error)
-	RoomReleased(ctx context.Context, roomID uuid.UUID) error
-
-	Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error)
-	OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error)
-	MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error
-	ReservationHeld(ctx context.Context, id uuid.UUID) error
-	ReservationDoubtful(ctx context.Context, id uuid.UUID) error
-	ReservationReleased(ctx context.Context, id uuid.UUID) error
-
-	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
-	TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (minigroup.BegunUpdate, error)
-	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
-	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error
-	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
-	SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error)
-	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
-	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error
-	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error
-	UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error)
-	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
-	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
-	FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error)
+	CreateLedger
+	RoomLedger
+	AnswerLedger
+	ReservationLedger
+	UpdateLedger
+	PatchLedger
 }
 
 // Event is the service of event rooms. Its errors are *minigroup.UpstreamError, as are those of the other services.
@@ -72,26 +42,31 @@ type Janus interface {
 	Release(ctx context.Context, b minigroup.Backend, room uuid.UUID) error
 }
 
-// Runs knows what Temporal knows of runs.
+// Runs is what the steps need of Temporal, and of the requests that wait in this process.
 type Runs interface {
+	RoomCloser
 	// IsCurrent reports whether the run is the latest of its workflow id and open.
 	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
-	// CloseRoom starts the run that closes a condemned room; it does no harm where one is open.
-	CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error
-	// Decided tells whoever waits for the minigroup in this process that the row shows something new.
+	// Decided notifies the requests that wait for the minigroup in this process that its row has changed.
 	Decided(classID uuid.UUID)
-	// Established hands them a minigroup that is ready, as the row shows it now.
+	// Established hands them a minigroup that has become ready, as its row is now.
 	Established(m minigroup.Minigroup)
 }
 
-// Settings are what the operator decides.
+// RoomCloser starts the runs that close rooms.
+type RoomCloser interface {
+	// CloseRoom starts the run that closes a room pending close. It does nothing if one is open.
+	CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error
+}
+
+// Settings are what the operator configures.
 type Settings struct {
 	// StepWait is how long a step waits for an answer.
 	StepWait time.Duration
-	// Flight is how long the request of a create, or a PATCH, may be in flight.
+	// RequestTimeout is how long a request that creates or changes a room may be in flight.
 	RequestTimeout time.Duration
-	// Gateways says that slots are reserved with our own gateways, those of Group (empty: any); otherwise the number
-	// goes with the conference room.
+	// Gateways says that slots are reserved on our own gateways, those of Group (empty: any). Otherwise the number of
+	// slots is sent to conference with the room.
 	Gateways bool
 	Group    string
 }
@@ -107,7 +82,8 @@ type Activities struct {
 	InFlight   *InFlight
 }
 
-// claiming runs do with the claim of this run, taking the row over from a run that is gone.
+// claiming calls do with this run's claim to the row of its minigroup. If another run owns the row, and Temporal says
+// that this run is the current one, it calls do again with a claim that replaces that owner.
 func (a *Activities) claiming(ctx context.Context, do func(minigroup.Claim) error) error {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	return minigroup.TakeOver(run.RunID, func() (bool, error) {

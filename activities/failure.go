@@ -7,13 +7,15 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
-// Superseded is the error type of a step whose run has no say any more: the run ends and undoes nothing.
+// Superseded is the error type of a step whose run no longer decides about its minigroup: the run ends and undoes
+// nothing.
 const Superseded = "superseded"
 
-// failed is the only place where an error becomes Temporal behaviour. A refusal is not retried; everything else is, after
-// the time that the other service asked for. What happened travels as a Failure in the details.
+// toApplicationError is the only place where an error becomes Temporal behaviour: a refusal is not retried, everything
+// else is, after the time that the other service has asked for. The details of the error hold a stored.Failure.
 func toApplicationError(err error) error {
 	if err == nil {
 		return nil
@@ -24,21 +26,28 @@ func toApplicationError(err error) error {
 	}
 	var known *minigroup.Error
 	if errors.As(err, &known) {
-		return applicationError(err, true, known.RetryAfter, Failure{known.Kind, known.Detail, known.Upstream, known.UpstreamType})
+		return applicationError(err, true, known.RetryAfter, stored.Failure{
+			Kind: known.Kind, Detail: known.Detail, Upstream: known.Upstream, UpstreamType: known.UpstreamType,
+		})
 	}
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) {
-		failure := Failure{minigroup.UpstreamUnavailable, upstream.Public(), upstream.Upstream, upstream.Type}
+		failure := stored.Failure{
+			Kind: minigroup.UpstreamUnavailable, Detail: upstream.Public(),
+			Upstream: upstream.Upstream, UpstreamType: upstream.Type,
+		}
 		if upstream.Refused {
 			failure.Kind = minigroup.UpstreamRefused
 		}
 		return applicationError(err, upstream.Refused, upstream.RetryAfter, failure)
 	}
-	return applicationError(err, false, 0, Failure{Kind: minigroup.ServiceUnavailable, Detail: "a step could not be carried out: the database or this service is not well"})
+	return applicationError(err, false, 0, stored.Failure{
+		Kind: minigroup.ServiceUnavailable, Detail: "a step failed: the database or this service is not available",
+	})
 }
 
-// insisted is failed for steps that must come to an end, such as those of an undo: who is refused today asks again. Only a
-// run that has no say any more stops.
+// asRetryable is toApplicationError for steps that must succeed eventually, such as those of an undo: it makes a
+// refusal retryable. Only a superseded run stops.
 func asRetryable(err error) error {
 	err = toApplicationError(err)
 	failure, final, superseded := FailureOf(err)
@@ -48,33 +57,34 @@ func asRetryable(err error) error {
 	return applicationError(err, false, 0, failure)
 }
 
-func applicationError(err error, final bool, retryAfter time.Duration, failure Failure) error {
+func applicationError(err error, final bool, retryAfter time.Duration, failure stored.Failure) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), string(failure.Kind), temporal.ApplicationErrorOptions{
 		NonRetryable: final, NextRetryDelay: retryAfter, Details: []any{failure},
 	})
 }
 
-// later is a retryable failure that shall be tried again after the given time.
-func later(after time.Duration, err *minigroup.UpstreamError) error {
-	err.RetryAfter = after
+// retryAfter sets when the failed step is to be attempted again.
+func retryAfter(wait time.Duration, err *minigroup.UpstreamError) error {
+	err.RetryAfter = wait
 	return err
 }
 
-// FailureOf tells why a step failed. final reports that trying again is of no use; superseded that the run has no say any more.
-func FailureOf(err error) (failure Failure, final, superseded bool) {
+// FailureOf returns why a step failed. final means that another attempt cannot succeed, superseded that the run no
+// longer decides about its minigroup.
+func FailureOf(err error) (failure stored.Failure, final, superseded bool) {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
-		detail := "a step could not be carried out"
+		detail := "a step failed"
 		if temporal.IsTimeoutError(err) {
-			detail = "a step did not end in time"
+			detail = "a step timed out"
 		}
-		return Failure{Kind: minigroup.UpstreamUnavailable, Detail: detail}, false, false
+		return stored.Failure{Kind: minigroup.UpstreamUnavailable, Detail: detail}, false, false
 	}
 	if app.Type() == Superseded {
-		return Failure{Kind: minigroup.ServiceUnavailable, Detail: app.Message()}, true, true
+		return stored.Failure{Kind: minigroup.ServiceUnavailable, Detail: app.Message()}, true, true
 	}
 	if app.HasDetails() && app.Details(&failure) == nil {
 		return failure, app.NonRetryable(), false
 	}
-	return Failure{Kind: minigroup.ServiceUnavailable, Detail: app.Message()}, app.NonRetryable(), false
+	return stored.Failure{Kind: minigroup.ServiceUnavailable, Detail: app.Message()}, app.NonRetryable(), false
 }

@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -14,292 +12,199 @@ import (
 	"minigroups/minigroup"
 )
 
-// Flights keeps the requests that create rooms alive beyond the steps that sent them. Event and conference drop a request
-// half-way when its client hangs up, and then a room may exist that nobody can find. So a request lives on until its
-// attempt's moment, and ends only when the ledger has taken its answer. There are at most so many to each service, half of them for
-// one audience: rooms that do not come keep no other from theirs.
+// InFlight holds the requests of this process that create rooms. Event and conference drop a request when its client
+// hangs up, possibly after they have made a room that cannot be found. So a request outlives the step that started it:
+// it ends at its deadline, and leaves InFlight only when the ledger has recorded its answer.
+//
+// A request is registered when its attempt is written to the ledger, sent at most once, and joined by every later
+// attempt of the step in this process. A limiter for each kind bounds how many are sent at the same time.
 type InFlight struct {
-	ledger Ledger
-	runs   Runs
-	log    *zap.Logger
+	ledger   AnswerLedger
+	closer   RoomCloser
+	log      *zap.Logger
+	limiters map[minigroup.RoomKind]*limiter.Limiter
 
-	base    context.Context // ends when the process gives up waiting for its flights
-	giveUp  context.CancelFunc
+	ctx     context.Context // ends when Stop gives up waiting
+	cancel  context.CancelFunc
 	stopped chan struct{}
 	wg      sync.WaitGroup
-	places  map[minigroup.RoomKind]*limiter.Limiter
 
-	mu      sync.Mutex
-	fresh   map[uuid.UUID]boarding // written by this process, not sent yet
-	flights map[uuid.UUID]*flight
+	mu       sync.Mutex
+	requests map[uuid.UUID]*request // by attempt
 }
 
-type boarding struct {
+// request is a request to create a room.
+type request struct {
+	attempt  uuid.UUID
 	audience string
 	classID  uuid.UUID
 	kind     minigroup.RoomKind
 	deadline time.Time
-	missed   *time.Timer // nobody has sent it by its deadline
+
+	unsent *time.Timer   // discards the request at its deadline; nil once it is sent
+	done   chan struct{} // closed when room and err are set
+	room   uuid.UUID
+	err    error
 }
 
-type flight struct {
-	boarding
-	done chan struct{} // closed when room and err are there
-	room uuid.UUID
-	err  error
-}
-
-// NewInFlight makes the flights of a process, at most so many of each kind at a time; 0 is no limit. Stop must be called once,
-// after the worker has stopped.
-func NewInFlight(ledger Ledger, runs Runs, most int, log *zap.Logger) *InFlight {
-	base, giveUp := context.WithCancel(context.Background())
+// NewInFlight makes the in-flight requests of a process, at most max of each kind at a time (0: no limit). Stop must be
+// called once, after the worker has stopped.
+func NewInFlight(ledger AnswerLedger, closer RoomCloser, max int, log *zap.Logger) *InFlight {
+	ctx, cancel := context.WithCancel(context.Background())
 	return &InFlight{
-		ledger: ledger, runs: runs, log: log, base: base, giveUp: giveUp, stopped: make(chan struct{}),
-		places: map[minigroup.RoomKind]*limiter.Limiter{minigroup.EventRoom: limiter.New(most), minigroup.ConferenceRoom: limiter.New(most)},
-		fresh:  map[uuid.UUID]boarding{}, flights: map[uuid.UUID]*flight{},
+		ledger: ledger, closer: closer, log: log,
+		limiters: map[minigroup.RoomKind]*limiter.Limiter{
+			minigroup.EventRoom: limiter.New(max), minigroup.ConferenceRoom: limiter.New(max),
+		},
+		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), requests: map[uuid.UUID]*request{},
 	}
 }
 
-// Stop waits until all requests are answered and their answers in the ledger, or until ctx ends; then it hangs up.
+// Stop discards what is not sent and waits until all other requests are answered and recorded, or until ctx ends; then
+// it hangs up.
 func (f *InFlight) Stop(ctx context.Context) {
 	close(f.stopped)
 	f.mu.Lock()
-	for id, b := range f.fresh {
-		b.missed.Stop()
-		f.wg.Go(func() { f.cancel(id) })
+	for _, r := range f.requests {
+		f.discard(r)
 	}
-	f.fresh = nil
 	f.mu.Unlock()
-	landed := make(chan struct{})
+	recorded := make(chan struct{})
 	go func() {
 		f.wg.Wait()
-		close(landed)
+		close(recorded)
 	}()
 	select {
-	case <-landed:
+	case <-recorded:
 	case <-ctx.Done():
 	}
-	f.giveUp()
-	<-landed
+	f.cancel()
+	<-recorded
 }
 
-// expect notes an attempt that this process has written and nobody has sent. Where nobody comes to send it, it is noted
-// as refused: no room can have come of it.
-func (f *InFlight) expect(id uuid.UUID, b boarding) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fresh == nil {
-		return // stopped: a later run finds the attempt expired
-	}
-	b.missed = time.AfterFunc(time.Until(b.deadline), func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if _, ok := f.fresh[id]; ok {
-			delete(f.fresh, id)
-			f.wg.Go(func() { f.cancel(id) })
-		}
-	})
-	f.fresh[id] = b
-}
-
-// expectRooms expects the attempts at the two rooms of a class; the zero uuid is none.
-func (f *InFlight) expectRooms(audience string, classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
-	if event != uuid.Nil {
-		f.expect(event, boarding{audience: audience, classID: classID, kind: minigroup.EventRoom, deadline: deadline})
-	}
-	if conference != uuid.Nil {
-		f.expect(conference, boarding{audience: audience, classID: classID, kind: minigroup.ConferenceRoom, deadline: deadline})
-	}
-}
-
-// cancel notes an attempt of which no room has come and none will.
-func (f *InFlight) cancel(id uuid.UUID) {
-	f.untilTaken(id, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, id) })
-}
-
-// of lists the attempts of a class and kind that this process can still bring to an answer.
-func (f *InFlight) of(classID uuid.UUID, kind minigroup.RoomKind) []uuid.UUID {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	ids := []uuid.UUID{}
-	for id, b := range f.fresh {
-		if b.classID == classID && b.kind == kind {
-			ids = append(ids, id)
-		}
-	}
-	for id, fl := range f.flights {
-		if fl.classID == classID && fl.kind == kind {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// Count counts the requests that are sent and waited for.
+// Count returns the number of requests that are sent and not answered.
 func (f *InFlight) Count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.flights)
-}
-
-// carrying is the context of a flight that tells what the context of the step which boarded it told: whose request it is, and of
-// which trace. It ends with the flight alone.
-type carrying struct {
-	context.Context
-	step context.Context
-}
-
-// Value looks in the flight first.
-func (c carrying) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
+	n := 0
+	for _, r := range f.requests {
+		if r.unsent == nil {
+			n++
+		}
 	}
-	return c.step.Value(key)
+	return n
 }
 
-// full reports whether no request for a room of the audience would be sent now.
-func (f *InFlight) full(kind minigroup.RoomKind, audience string) bool {
-	return f.places[kind].Full(audience)
+// isFull reports whether a request for a room of the audience would not be sent now.
+func (f *InFlight) isFull(kind minigroup.RoomKind, audience string) bool {
+	return f.limiters[kind].Full(audience)
 }
 
-// limitReached is the error of a request that was not sent, for there are as many as there may be.
-func limitReached(kind minigroup.RoomKind) error {
-	return noAnswer(kind, false, "too many requests, of this audience or of all, wait for an answer, so this one was not sent")
-}
-
-// noAnswer is the error of a room that has not come for a reason of ours.
-func noAnswer(kind minigroup.RoomKind, maybeDone bool, detail string) error {
-	return &minigroup.UpstreamError{Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: maybeDone, Detail: detail}
-}
-
-// board joins the flight of an attempt, or starts it where this process has written the attempt and not sent it. It
-// returns nil where neither is so: then nobody here can tell whether the attempt was sent, and a new one is needed. Where it may
-// not start now, the attempt is over.
-func (f *InFlight) board(id uuid.UUID, send func(context.Context) (uuid.UUID, error)) *flight {
+// register adds a request whose attempt this process has written to the ledger. If it is not sent by its deadline it is
+// discarded: no room can have been made.
+func (f *InFlight) register(r request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl, ok := f.flights[id]; ok {
-		return fl
+	select {
+	case <-f.stopped:
+		return // the attempt expires
+	default:
 	}
-	b, ok := f.fresh[id]
-	if !ok {
+	added := &r
+	added.done = make(chan struct{})
+	added.unsent = time.AfterFunc(time.Until(r.deadline), func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.discard(added)
+	})
+	f.requests[r.attempt] = added
+}
+
+// registerRooms registers the requests for both rooms of a class; the zero uuid is no attempt.
+func (f *InFlight) registerRooms(audience string, classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
+	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{
+		minigroup.EventRoom: event, minigroup.ConferenceRoom: conference,
+	} {
+		if attempt != uuid.Nil {
+			f.register(request{attempt: attempt, audience: audience, classID: classID, kind: kind, deadline: deadline})
+		}
+	}
+}
+
+// forgo records attempts that may have been written to the ledger and will not be sent: the write has returned an error.
+func (f *InFlight) forgo(attempts ...uuid.UUID) {
+	for _, attempt := range attempts {
+		f.wg.Go(func() { f.recordRefusal(attempt) })
+	}
+}
+
+// discard removes a request that is not sent and records that it made no room. It does nothing to one that is sent. The
+// caller holds the lock.
+func (f *InFlight) discard(r *request) {
+	if r.unsent == nil || f.requests[r.attempt] != r {
+		return
+	}
+	r.unsent.Stop()
+	delete(f.requests, r.attempt)
+	f.wg.Go(func() { f.recordRefusal(r.attempt) })
+}
+
+// startOrJoin returns the request of an attempt, and sends it if it is not sent yet. It returns nil if this process does
+// not have it: it was written by another process, or its answer is recorded. A request that the limiter does not let
+// through is discarded and returned with its error.
+func (f *InFlight) startOrJoin(attempt uuid.UUID, send func(context.Context) (uuid.UUID, error)) *request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, ok := f.requests[attempt]
+	if !ok || r.unsent == nil {
+		return r
+	}
+	if !time.Now().Before(r.deadline) {
+		f.discard(r)
 		return nil
 	}
-	b.missed.Stop()
-	delete(f.fresh, id)
-	fl := &flight{boarding: b, done: make(chan struct{})}
-	leave, ok := f.places[b.kind].Acquire(b.audience)
+	release, ok := f.limiters[r.kind].Acquire(r.audience)
 	if !ok {
-		fl.err = limitReached(b.kind)
-		close(fl.done)
-		f.wg.Go(func() { f.cancel(id) })
-		return fl
+		f.discard(r)
+		r.err = limitReached(r.kind)
+		close(r.done)
+		return r
 	}
-	f.flights[id] = fl
+	r.unsent.Stop()
+	r.unsent = nil
 	f.wg.Go(func() {
-		f.fly(id, fl, func(ctx context.Context) (uuid.UUID, error) {
-			defer leave()
+		f.run(r, func(ctx context.Context) (uuid.UUID, error) {
+			defer release()
 			return send(ctx)
 		})
 	})
-	return fl
+	return r
 }
 
-func (f *InFlight) fly(id uuid.UUID, fl *flight, send func(context.Context) (uuid.UUID, error)) {
-	ctx, hangUp := f.until(fl.deadline)
-	fl.room, fl.err = send(ctx)
+// run sends the request, records its answer and hands it to the steps that wait.
+func (f *InFlight) run(r *request, send func(context.Context) (uuid.UUID, error)) {
+	ctx, hangUp := f.until(r.deadline)
+	r.room, r.err = send(ctx)
 	hangUp()
-	lost := f.land(id, fl)
+	f.record(r)
 	f.mu.Lock()
-	delete(f.flights, id)
+	delete(f.requests, r.attempt)
 	f.mu.Unlock()
-	close(fl.done)
-	if lost {
-		f.mourn(id, fl.deadline)
-	}
+	close(r.done)
 }
 
-// afterMoment is how long a request goes on after its moment. A process that was frozen finds the moment over and, it may
-// be, the reply waiting: it shall read that first.
-const afterMoment = time.Second
+// grace is how long a request continues after its deadline. A process that was frozen finds the deadline passed and
+// possibly the reply waiting: it must read that first.
+const grace = time.Second
 
-// until returns a context for a request whose moment is over at the deadline.
+// until returns a context that ends at the deadline plus grace.
 func (f *InFlight) until(deadline time.Time) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(f.base)
-	moment := time.AfterFunc(time.Until(deadline), func() {
-		time.AfterFunc(afterMoment, func() { cancel(context.DeadlineExceeded) })
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	timer := time.AfterFunc(time.Until(deadline), func() {
+		time.AfterFunc(grace, func() { cancel(context.DeadlineExceeded) })
 	})
 	return ctx, func() {
-		moment.Stop()
+		timer.Stop()
 		cancel(nil)
-	}
-}
-
-// land takes the answer into the ledger, however long that takes. It reports whether there was none.
-func (f *InFlight) land(id uuid.UUID, fl *flight) (lost bool) {
-	var upstream *minigroup.UpstreamError
-	switch {
-	case fl.err == nil:
-		var state minigroup.AttemptState
-		f.untilTaken(id, func(ctx context.Context) (err error) {
-			state, err = f.ledger.AnswerAttempt(ctx, id, fl.room)
-			return err
-		})
-		if state == minigroup.AttemptReleasing {
-			f.dismiss(fl)
-		}
-		return false
-	case errors.As(fl.err, &upstream) && !upstream.MaybeDone:
-		f.cancel(id)
-		return false
-	default:
-		return true
-	}
-}
-
-// dismiss has a room closed that nobody wants any more. Should that fail, the ledger still tells that it is to be closed.
-func (f *InFlight) dismiss(fl *flight) {
-	fl.err = errors.New("the room is not wanted any more, or another was there first")
-	ctx, cancel := context.WithTimeout(f.base, ledgerTry)
-	defer cancel()
-	if err := f.runs.CloseRoom(ctx, minigroup.RoomPendingClose{Kind: fl.kind, ID: fl.room, ClassID: fl.classID}); err != nil {
-		f.log.Warn("a condemned room is left for the sweeper", zap.Stringer("class_id", fl.classID), zap.String("kind", string(fl.kind)), zap.Stringer("room_id", fl.room), zap.Error(err))
-	}
-}
-
-// mourn notes an attempt without an answer as lost once its moment is over.
-func (f *InFlight) mourn(id uuid.UUID, deadline time.Time) {
-	moment := time.NewTimer(time.Until(deadline) + afterMoment) // Postgres wrote the moment a little later than we took it
-	defer moment.Stop()
-	select {
-	case <-moment.C:
-		f.untilTaken(id, func(ctx context.Context) error { return f.ledger.ExpireAttempt(ctx, id) })
-	case <-f.stopped:
-	}
-}
-
-const (
-	ledgerTry      = 5 * time.Second
-	firstLedgerGap = 100 * time.Millisecond
-	lastLedgerGap  = 5 * time.Second
-)
-
-// untilTaken repeats a write to the ledger until it succeeds or the process gives up.
-func (f *InFlight) untilTaken(id uuid.UUID, write func(context.Context) error) {
-	for gap := firstLedgerGap; ; gap = min(2*gap, lastLedgerGap) {
-		ctx, cancel := context.WithTimeout(f.base, ledgerTry)
-		err := write(ctx)
-		cancel()
-		if err == nil {
-			return
-		}
-		f.log.Warn("the ledger does not take an answer yet", zap.Stringer("attempt_id", id), zap.Error(err))
-		pause := time.NewTimer(gap)
-		select {
-		case <-pause.C:
-		case <-f.base.Done():
-			pause.Stop()
-			return
-		}
 	}
 }

@@ -2,31 +2,50 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
-// RoomInput asks for a room of a draft.
-type RoomInput struct {
-	Draft Draft `json:"draft"`
-	// Attempt is the attempt that begin has written; the zero uuid where there is none.
-	Attempt uuid.UUID `json:"attempt"`
-	// Recreate is the id of the update that recreates the class; zero where the class is created.
-	Recreate uuid.UUID `json:"recreate,omitzero"`
+// RoomLedger knows the attempts to create rooms, and the rooms pending close.
+type RoomLedger interface {
+	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
+	RoomLocked(ctx context.Context, roomID uuid.UUID) error
+	RoomsPendingClose(ctx context.Context, classID uuid.UUID) ([]minigroup.RoomPendingClose, error)
+	RoomPendingClose(ctx context.Context, roomID uuid.UUID) (minigroup.RoomPendingClose, bool, error)
+	RoomReleased(ctx context.Context, roomID uuid.UUID) error
 }
 
-// createRoom brings the class to a held room: it joins a request in flight, or sends one, and waits for the answer a
-// limited time. The request itself lives on until its moment, whatever becomes of this step.
-func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error)) (uuid.UUID, error) {
+// RoomInput asks for a room of a class.
+type RoomInput struct {
+	ClassID uuid.UUID    `json:"class_id"`
+	Draft   stored.Draft `json:"draft"`
+	// Operation is what the room is for. Fingerprint is that of the create request, or the id of the update that
+	// recreates the class.
+	Operation   minigroup.AttemptOperation `json:"operation"`
+	Fingerprint string                     `json:"fingerprint"`
+	// Attempt is the attempt that the begin of the operation has written; the zero uuid if it has written none.
+	Attempt uuid.UUID `json:"attempt"`
+}
+
+// createRoom brings the class to a held room and returns the room's id. It joins the request in flight, or sends one,
+// and waits for the answer for Settings.StepWait. The request outlives the step: it ends at its deadline.
+func (a *Activities) createRoom(
+	ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error),
+) (uuid.UUID, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	fly := func(flight context.Context) (uuid.UUID, error) { return send(carrying{flight, ctx}) } //nolint:contextcheck // it ends with the flight
-	fl := a.InFlight.board(in.Attempt, fly)
-	if fl == nil {
+	sendDetached := func(request context.Context) (uuid.UUID, error) {
+		return send(withValuesOf{request, ctx}) //nolint:contextcheck // the request ends at its own deadline
+	}
+	request := a.InFlight.startOrJoin(in.Attempt, sendDetached)
+	if request == nil {
 		attempt, err := a.openAttempt(ctx, kind, in)
 		if err != nil {
 			return uuid.Nil, toApplicationError(err)
@@ -37,38 +56,43 @@ func (a *Activities) createRoom(ctx context.Context, kind minigroup.RoomKind, in
 		case "":
 			return uuid.Nil, toApplicationError(limitReached(kind))
 		}
-		if fl = a.InFlight.board(attempt.ID, fly); fl == nil {
-			return uuid.Nil, toApplicationError(fmt.Errorf("create %s room: its request has just been answered; looking again", kind))
+		if request = a.InFlight.startOrJoin(attempt.ID, sendDetached); request == nil {
+			// Another process has sent it, or this one has just recorded its answer: the next attempt of the step sees.
+			return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf(
+				"a request of another worker is in flight for up to %s", attempt.ExpiresIn.Round(time.Second))))
 		}
 	}
 	select {
-	case <-fl.done:
-		return fl.room, toApplicationError(fl.err)
+	case <-request.done:
+		return request.room, toApplicationError(request.err)
 	case <-ctx.Done():
-		return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf("no answer within %s; the request is still in flight", a.Settings.StepWait)))
+		return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf(
+			"no answer within %s; the request is still in flight", a.Settings.StepWait)))
 	}
 }
 
-func (a *Activities) openAttempt(ctx context.Context, kind minigroup.RoomKind, in RoomInput) (minigroup.Attempt, error) {
-	draft := in.Draft.Minigroup()
-	classID := draft.ClassID()
+// openAttempt returns the attempt that holds the room or is in flight, or writes and registers a new one. The attempt
+// has no state if this process may send no more requests at present.
+func (a *Activities) openAttempt(
+	ctx context.Context, kind minigroup.RoomKind, in RoomInput,
+) (minigroup.Attempt, error) {
 	id := uuid.New()
 	deadline := time.Now().Add(a.Settings.RequestTimeout)
-	entry := minigroup.AttemptEntry{
-		ID: id, Run: runID(ctx), ClassID: classID, Kind: kind, Operation: minigroup.ForCreate, Fingerprint: draft.Fingerprint(),
-		Flying: a.InFlight.of(classID, kind), Full: a.InFlight.full(kind, draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
-	}
-	if in.Recreate != uuid.Nil {
-		entry.Operation, entry.Fingerprint = minigroup.ForRecreate, in.Recreate.String()
-	}
-	attempt, err := a.Ledger.OpenAttempt(ctx, entry)
-	if err == nil && attempt.ID == id {
-		a.InFlight.expect(id, boarding{audience: draft.Audience, classID: classID, kind: kind, deadline: deadline})
+	attempt, err := a.Ledger.OpenAttempt(ctx, minigroup.AttemptEntry{
+		ID: id, Run: runID(ctx), ClassID: in.ClassID, Kind: kind, Operation: in.Operation, Fingerprint: in.Fingerprint,
+		NoNew: a.InFlight.isFull(kind, in.Draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
+	})
+	if err != nil {
+		a.InFlight.forgo(id)
+	} else if attempt.ID == id {
+		a.InFlight.register(request{
+			attempt: id, audience: in.Draft.Audience, classID: in.ClassID, kind: kind, deadline: deadline,
+		})
 	}
 	return attempt, err
 }
 
-// startOr is the start of a room for a class: rooms know no class without a start.
+// startOr returns the start of a room for a class with this window: rooms always have a start.
 func startOr(w minigroup.Window, now time.Time) int64 {
 	if w.Start != nil {
 		return *w.Start
@@ -76,16 +100,30 @@ func startOr(w minigroup.Window, now time.Time) int64 {
 	return now.Unix()
 }
 
-// yieldsToReplicaLag is how long a room that was just created may be unknown to a service that reads from a replica.
-const yieldsToReplicaLag = 2 * time.Minute
+// replicaLag is how long after its creation a room may still be unknown to a service that reads from a replica.
+const replicaLag = 2 * time.Minute
 
-// CloseRoomIfPresent closes a condemned room and notes it. A room that the ledger does not condemn is left alone, one
-// that is closed already or does not exist counts as closed.
+// Room names a room in another service.
+type Room struct {
+	Kind minigroup.RoomKind `json:"kind"`
+	ID   uuid.UUID          `json:"id"`
+}
+
+func toRooms(rooms []minigroup.RoomPendingClose) []Room {
+	out := make([]Room, len(rooms))
+	for i, r := range rooms {
+		out[i] = Room{Kind: r.Kind, ID: r.ID}
+	}
+	return out
+}
+
+// CloseRoomIfPresent closes a room pending close and records it. A room that the ledger does not list as pending close
+// is left alone; one that is closed already or does not exist counts as closed. Even a refusal is retried.
 func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	room, condemned, err := a.Ledger.RoomPendingClose(ctx, in.ID)
-	if err != nil || !condemned {
+	room, pending, err := a.Ledger.RoomPendingClose(ctx, in.ID)
+	if err != nil || !pending {
 		return asRetryable(err)
 	}
 	if room.Kind == minigroup.EventRoom {
@@ -93,11 +131,64 @@ func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	} else {
 		err = a.Conference.CloseRoom(ctx, room.ID)
 	}
-	if isUnknownRoom(err) && time.Since(room.AnsweredAt) > yieldsToReplicaLag {
+	if isUnknownRoom(err) && time.Since(room.AnsweredAt) > replicaLag {
 		err = nil
 	}
 	if err != nil {
 		return asRetryable(err)
 	}
 	return asRetryable(a.Ledger.RoomReleased(ctx, room.ID))
+}
+
+// closePending starts the runs that close the rooms of a class that are pending close, also if the step's caller has
+// gone. The sweeper starts those that this cannot.
+func (a *Activities) closePending(ctx context.Context, class uuid.UUID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
+	defer cancel()
+	rooms, err := a.Ledger.RoomsPendingClose(ctx, class)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("rooms pending close are left to the sweeper", "class_id", class, "error", err)
+	}
+	a.closeRooms(ctx, rooms)
+}
+
+func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.RoomPendingClose) {
+	for _, room := range rooms {
+		if err := a.Runs.CloseRoom(ctx, room); err != nil {
+			activity.GetLogger(ctx).Warn("a room pending close is left to the sweeper",
+				"kind", room.Kind, "room_id", room.ID, "error", err)
+		}
+	}
+}
+
+// limitReached is the error of a request that was not sent because this process has as many in flight as it may have.
+func limitReached(kind minigroup.RoomKind) error {
+	return noAnswer(kind, false, "not sent: too many requests are in flight, for this audience or in total")
+}
+
+// noAnswer is the error of a room that was not created for a reason on our side.
+func noAnswer(kind minigroup.RoomKind, maybeDone bool, detail string) error {
+	return &minigroup.UpstreamError{
+		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: maybeDone, Detail: detail,
+	}
+}
+
+func isUnknownRoom(err error) bool {
+	var upstream *minigroup.UpstreamError
+	return errors.As(err, &upstream) && upstream.Type == "room_not_found"
+}
+
+// withValuesOf is the context of a request that carries the values of the step which started it: the request id and the
+// trace. It ends with the request alone.
+type withValuesOf struct {
+	context.Context
+	step context.Context
+}
+
+// Value looks in the request's context first.
+func (c withValuesOf) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.step.Value(key)
 }

@@ -9,49 +9,67 @@ import (
 	"minigroups/minigroup"
 )
 
-// SweptClasses is what a sweep of the classes has done.
+// ClassesLedger finds the classes, sagas and rooms that a sweep has to act on.
+type ClassesLedger interface {
+	OpenSagas(ctx context.Context, minAge time.Duration, limit int) ([]minigroup.OpenSaga, error)
+	StaleClosings(ctx context.Context, minAge time.Duration, limit int) ([]minigroup.RoomPendingClose, error)
+	ExpireAttempts(ctx context.Context) (int64, error)
+	MarkAnnouncedForClosing(ctx context.Context) (int64, error)
+	ResolveUnseen(ctx context.Context, after time.Duration) (int64, error)
+	EndClosed(ctx context.Context, limit int) (int, error)
+	EndOverdue(ctx context.Context, grace time.Duration, limit int) (int, error)
+	DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Minigroup, error)
+	RecordRoomEvents(ctx context.Context, events minigroup.RoomEvents) (ended int, err error)
+	DueComparisons(ctx context.Context, limit int) ([]minigroup.OpenSaga, error)
+	Purge(ctx context.Context, age time.Duration, limit int) (purged map[string]int64, err error)
+}
+
+// SweptClasses counts what a sweep of the classes has done.
 type SweptClasses struct {
-	// Healed are sagas whose run was gone: creates that are being undone now, and updates that are being finished.
+	// Recovered are sagas whose run was gone: their creates are now being undone, their updates finished.
 	Recovered int `json:"recovered"`
-	// Closing are condemned rooms that nobody was closing.
+	// Closing are rooms pending close that no run was closing.
 	Closing int `json:"closing"`
-	// Lost are attempts that were never answered.
+	// Lost are attempts whose deadline has passed without an answer.
 	Lost int64 `json:"lost"`
-	// Condemned are rooms that were announced and that nobody holds; they are among those closing.
+	// MarkedForClosing are announced rooms that no class holds; Closing includes them.
 	MarkedForClosing int64 `json:"marked_for_closing"`
-	// NeverSeen are lost attempts whose rooms were not announced for long.
+	// NeverSeen are lost attempts whose rooms were not announced within Sweeper.NeverSeen.
 	NeverSeen int64 `json:"never_seen"`
 	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
 	Compared int `json:"compared"`
-	// Ended are classes that are over: by time, or because conference has closed their room.
+	// Ended are classes that were closed: their end has passed, or conference has closed their room.
 	Ended int `json:"ended"`
-	// Forgotten are rows of the ledger that went because what they tell of has been over for long.
+	// Purged are rows of the ledger that were deleted because their retention has passed.
 	Purged int64 `json:"purged"`
-	// Failed are those that could not be looked after; the next sweep tries again.
+	// Failed are records that could not be acted on. The next sweep tries again.
 	Failed int `json:"failed"`
 }
 
-// SweepClasses looks for what the ledger wants done and nobody does, because a run was terminated or a process died, and
-// starts the runs that do it. It waits for none of them. It ends the classes that are over, and asks conference, for
-// seconds at most, about some of those that have no end. Last, it forgets some of what has been over for long.
+// SweepClasses looks for work in the ledger that no run does, because a run was terminated or a process died, and starts
+// the runs that do it. It does not wait for them. It ends the classes that are over, asks conference about some of those
+// without an end, for a few seconds at most, and finally purges finished records.
 func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	var swept SweptClasses
-	for _, part := range []func(context.Context, *SweptClasses) error{s.expire, s.recoverSagas, s.closeRooms, s.endClasses, s.lookUp, s.purge} {
+	for _, part := range []func(context.Context, *SweptClasses) error{
+		s.expire, s.recoverSagas, s.closeRooms, s.endClasses, s.lookUp, s.purge,
+	} {
 		if err := part(ctx, &swept); err != nil {
 			return swept, toApplicationError(err)
 		}
 	}
 	for what, n := range map[string]int{
-		"recovered": swept.Recovered, "compared": swept.Compared, "closing": swept.Closing, "lost": int(swept.Lost), "marked_for_closing": int(swept.MarkedForClosing),
-		"never_seen": int(swept.NeverSeen), "ended": swept.Ended, "failed": swept.Failed,
+		"recovered": swept.Recovered, "compared": swept.Compared, "closing": swept.Closing, "lost": int(swept.Lost),
+		"marked_for_closing": int(swept.MarkedForClosing), "never_seen": int(swept.NeverSeen), "ended": swept.Ended,
+		"failed": swept.Failed,
 	} {
 		s.Count(what, n)
 	}
 	return swept, nil
 }
 
-// lose notes which attempts are lost, and which rooms have come of such. The order matters: a room is not condemned before
-// the attempt that may have made it is noted as lost.
+// expire records which attempts are lost, and marks the rooms that may have come of them for closing. The order matters:
+// a room is not marked before the attempt that may have made it is recorded as lost.
 func (s *Sweeper) expire(ctx context.Context, swept *SweptClasses) (err error) {
 	if swept.Lost, err = s.Ledger.ExpireAttempts(ctx); err != nil {
 		return err
@@ -77,8 +95,8 @@ func (s *Sweeper) recoverSagas(ctx context.Context, swept *SweptClasses) error {
 	return nil
 }
 
-// heal starts the runs that sagas lack, and returns how many.
-func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (healed int) {
+// recoverEach starts the runs of those sagas whose run is gone, and returns how many it has started.
+func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (recovered int) {
 	for _, saga := range sagas {
 		open, err := s.Recovery.IsOpen(ctx, saga)
 		started := false
@@ -88,10 +106,10 @@ func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, s
 		if err != nil {
 			swept.Failed++
 		} else if started {
-			healed++
+			recovered++
 		}
 	}
-	return healed
+	return recovered
 }
 
 func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
@@ -120,39 +138,43 @@ func (s *Sweeper) endClasses(ctx context.Context, swept *SweptClasses) error {
 	return err
 }
 
-// A class without an end is looked up in conference once a day, so many of them at every sweep and for so long in all.
+// A class without an end is looked up in conference once a day. Each sweep looks up at most lookUpBatch, within
+// lookUpTimeout in total.
 const (
-	lookUpEvery = 24 * time.Hour
-	lookUpBatch = 50
-	lookUpLimit = 5 * time.Second
+	lookUpEvery   = 24 * time.Hour
+	lookUpBatch   = 50
+	lookUpTimeout = 5 * time.Second
+	lookUpAtOnce  = 10
 )
 
-// lookUp ends classes without an end whose room conference has closed unheard.
+// lookUp ends classes without an end whose room conference has closed, if the event of that was not received.
 func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	due, err := s.Ledger.DueLookups(ctx, lookUpEvery, lookUpBatch)
 	if err != nil {
 		return err
 	}
-	short, cancel := context.WithTimeout(ctx, lookUpLimit)
+	short, cancel := context.WithTimeout(ctx, lookUpTimeout)
 	defer cancel()
 	rooms := make([]minigroup.ConferenceRoomState, len(due))
 	errs := make([]error, len(due))
 	var group errgroup.Group
-	group.SetLimit(10)
+	group.SetLimit(lookUpAtOnce)
 	for i, m := range due {
 		group.Go(func() error {
 			rooms[i], errs[i] = s.Steps.Conference.Room(short, m.ConferenceRoomID)
 			return nil
 		})
 	}
-	_ = group.Wait() // each has an error of its own
+	_ = group.Wait() // errs has the errors
 	var closed []minigroup.ClosedRoom
 	for i, m := range due {
 		switch {
 		case errs[i] != nil:
 			swept.Failed++
 		case rooms[i].Time.Ended(time.Now().Unix()):
-			closed = append(closed, minigroup.ClosedRoom{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience, TimedOut: rooms[i].TimedOut})
+			closed = append(closed, minigroup.ClosedRoom{
+				ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: rooms[i].TimedOut,
+			})
 		}
 	}
 	ended, err := s.Ledger.RecordRoomEvents(ctx, minigroup.RoomEvents{Closed: closed})
@@ -160,13 +182,13 @@ func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	return err
 }
 
-// forget deletes so much of the ledger's history at every sweep that it keeps up, and so little that nobody notices.
+// purge deletes at most batchSize rows of each table per sweep, so that it keeps up and does not disturb other queries.
 func (s *Sweeper) purge(ctx context.Context, swept *SweptClasses) error {
 	if s.Retention == 0 {
 		return nil
 	}
-	forgotten, err := s.Ledger.Purge(ctx, s.Retention, batchSize)
-	for table, n := range forgotten {
+	purged, err := s.Ledger.Purge(ctx, s.Retention, batchSize)
+	for table, n := range purged {
 		swept.Purged += n
 		s.Count("purged_"+table, int(n))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -11,18 +12,26 @@ import (
 	"minigroups/minigroup"
 )
 
-// SweptGateways is what a sweep of the gateways has done.
+// GatewaysLedger knows the gateways and what they should show.
+type GatewaysLedger interface {
+	GatewayAnswers(ctx context.Context, backend string, answers bool) error
+	Backends(ctx context.Context) ([]minigroup.Backend, error)
+	GatewayRooms(ctx context.Context, backend string, minAge time.Duration) ([]minigroup.Reservation, error)
+	Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Duration) ([]uuid.UUID, error)
+}
+
+// SweptGateways counts what a sweep of the gateways has done.
 type SweptGateways struct {
 	// Made are rooms that a gateway lacked or showed with other slots: after a restart it has none.
 	Made int `json:"made"`
-	// Removed are rooms of reservations that were given up.
+	// Removed are rooms of reservations that were released.
 	Removed int `json:"removed"`
-	// Away names the gateways that could not be looked at, and Failed counts the rooms that could not be brought up to date.
+	// Away names the gateways that did not answer. Failed counts the rooms that could not be made or removed.
 	Away   []string `json:"away,omitempty"`
 	Failed int      `json:"failed"`
 }
 
-// SweepGateways brings every gateway back to what the ledger says, all of them at the same time.
+// SweepGateways brings every gateway to what the ledger says, all of them concurrently.
 func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	backends, err := s.Ledger.Backends(ctx)
 	if err != nil {
@@ -38,7 +47,7 @@ func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 			return nil
 		})
 	}
-	_ = group.Wait() // what went wrong is in the results
+	_ = group.Wait() // the results have the errors
 	var all SweptGateways
 	for _, r := range results {
 		all.Made += r.Made
@@ -66,7 +75,9 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		if slots, there := rooms[r.ID]; r.State == minigroup.ReservationHeld && there && slots == r.Slots {
 			continue
 		}
-		s.bring(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error { return s.Steps.syncReservation(ctx, r) })
+		s.sync(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
+			return s.Steps.syncReservation(ctx, r)
+		})
 	}
 	ids := make([]uuid.UUID, 0, len(rooms))
 	for id := range rooms {
@@ -77,7 +88,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return err
 	}
 	for _, id := range strays {
-		s.bring(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
+		s.sync(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
 	}
 	return nil
 }
@@ -96,14 +107,16 @@ func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (
 	return rooms, nil
 }
 
-// bring brings one room up to date and counts what came of it.
-func (s *Sweeper) bring(ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error) {
+// sync makes or removes one room and counts the result.
+func (s *Sweeper) sync(
+	ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error,
+) {
 	ctx, cancel := s.Steps.gatewayStep(ctx)
 	defer cancel()
 	err := do(ctx)
 	var superseded *minigroup.SupersededError
 	switch {
-	case errors.As(err, &superseded): // given up just now: its run looks after it
+	case errors.As(err, &superseded): // released just now: its run removes the room
 	case err != nil:
 		swept.Failed++
 	case removes:

@@ -7,37 +7,60 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
-// UpdateInput asks to begin, or to give up, an update.
-type UpdateInput struct {
-	ID      uuid.UUID `json:"id"`
-	ClassID uuid.UUID `json:"class_id"`
-	Change  Change    `json:"change"`
+// UpdateLedger decides about updates and recreates.
+type UpdateLedger interface {
+	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
+	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
+	TakeForUpdate(
+		ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
+	) (minigroup.BegunUpdate, error)
+	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
+	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error
+	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
+	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
+	FailUpdate(
+		ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
+		unlessSent bool,
+	) (minigroup.UpdateState, error)
+	UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error)
+	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
 }
 
-// BegunUpdate is what an update finds when it begins: minigroup.BegunUpdate on its way through a history.
+// UpdateInput names an update and what it asks for.
+type UpdateInput struct {
+	ID      uuid.UUID     `json:"id"`
+	ClassID uuid.UUID     `json:"class_id"`
+	Change  stored.Change `json:"change"`
+}
+
+// BegunUpdate is the form of a minigroup.BegunUpdate in histories.
 type BegunUpdate struct {
 	State      minigroup.UpdateState `json:"state"`
-	Failure    *Failure              `json:"failure,omitempty"`
+	Failure    *stored.Failure       `json:"failure,omitempty"`
 	Unfinished uuid.UUID             `json:"unfinished"`
-	// UnfinishedRecreate says that the other is a recreate.
+	// UnfinishedRecreate says that the unfinished update is a recreate.
 	UnfinishedRecreate bool `json:"unfinished_recreate,omitempty"`
 }
 
 func toBegunUpdate(b minigroup.BegunUpdate) BegunUpdate {
-	return BegunUpdate{b.State, ToFailure(b.Failure), b.Unfinished, b.UnfinishedRecreate}
+	return BegunUpdate{
+		State: b.State, Failure: stored.NewFailure(b.Failure), Unfinished: b.Unfinished,
+		UnfinishedRecreate: b.UnfinishedRecreate,
+	}
 }
 
-// BeginUpdate works out what the update comes to, refuses what conference would refuse or bend, and writes the old and new
-// values. Nothing outside the ledger is changed. An update that asks for nothing compares the minigroup with its room, and
-// is done where there is nothing to repair.
+// BeginUpdate works out what the update comes to, refuses what conference would refuse or silently change, and writes
+// the old and the new values to the ledger. It changes nothing else. An update that asks for nothing compares the
+// minigroup with its room, and is done if there is nothing to repair.
 func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	begun, err := a.take(ctx, in)
 	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
-		if in.Change.Minigroup().Empty() {
+		if in.Change.Change().Empty() {
 			begun.State, err = a.compare(ctx, in, begun.Minigroup)
 		} else {
 			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
@@ -55,13 +78,13 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 	return begun, err
 }
 
-// planUpdate works out what the update comes to, from the row that this run owns and the room as it is, and writes it.
+// planUpdate works out the update from the row, which this run owns, and from the room as it is, and writes it.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
 	room, err := a.roomOf(ctx, m)
 	if err != nil {
 		return err
 	}
-	plan, err := minigroup.PlanUpdate(m, in.Change.Minigroup(), room, time.Now().Unix(), !a.Settings.Gateways)
+	plan, err := minigroup.PlanUpdate(m, in.Change.Change(), room, time.Now().Unix(), !a.Settings.Gateways)
 	if err != nil {
 		return err
 	}
@@ -90,30 +113,18 @@ func (a *Activities) compare(ctx context.Context, in UpdateInput, m minigroup.Mi
 	return minigroup.UpdateRunning, a.writePlan(ctx, in, plan) // and the next comparison finds both alike
 }
 
-// roomOf reads the conference room of a minigroup.
-func (a *Activities) roomOf(ctx context.Context, m minigroup.Minigroup) (minigroup.ConferenceRoomState, error) {
-	room, err := a.Conference.Room(ctx, m.ConferenceRoomID)
-	if isUnknownRoom(err) && time.Since(m.CreatedAt) > yieldsToReplicaLag {
-		err = &minigroup.Error{
-			Kind: minigroup.UpstreamRefused, Detail: "conference does not know the room of this minigroup",
-			Upstream: string(minigroup.ConferenceRoom), UpstreamType: "room_not_found",
-		}
-	}
-	return room, err
-}
-
 func (a *Activities) writePlan(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) error {
 	return a.Ledger.BeginUpdate(ctx, a.updateEntry(ctx, in, plan))
 }
 
 func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) minigroup.UpdateEntry {
 	return minigroup.UpdateEntry{
-		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: in.Change.Minigroup(), Plan: plan,
+		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: in.Change.Change(), Plan: plan,
 		Reservation: uuid.New(), Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	}
 }
 
-// CommitUpdate writes the new values once conference has agreed.
+// CommitUpdate writes the new values once conference has agreed. Even a refusal is retried.
 func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -123,19 +134,21 @@ func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 // FailUpdateInput asks to end an update with nothing changed.
 type FailUpdateInput struct {
 	UpdateInput
-	Reason Failure `json:"reason"`
-	// Refused says that conference has clearly refused; otherwise the update goes on where a PATCH may have reached it.
+	Reason stored.Failure `json:"reason"`
+	// Refused says that conference has clearly refused. Otherwise an update whose PATCH may have reached conference is
+	// left running.
 	Refused bool `json:"refused,omitempty"`
 }
 
-// FailUpdate ends an update with nothing changed, if that is still possible, and returns the state it is in then. Rooms that
-// it has made are handed to runs of their own.
+// FailUpdate ends an update with nothing changed, if that is still possible, and returns the state of the update. It
+// starts the runs that close the rooms which the update has made. Even a refusal is retried.
 func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigroup.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	var state minigroup.UpdateState
 	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
-		state, err = a.Ledger.FailUpdate(ctx, claim, in.ClassID, in.ID, in.Change.Minigroup(), in.Reason.minigroup(), !in.Refused)
+		state, err = a.Ledger.FailUpdate(
+			ctx, claim, in.ClassID, in.ID, in.Change.Change(), *in.Reason.Failure(nil), !in.Refused)
 		return err
 	})
 	if err == nil && state != minigroup.UpdateRunning {

@@ -95,7 +95,7 @@ func TestDataset(t *testing.T) {
 		closed := 0
 		for n := range rows {
 			m, err := store.ByID(t.Context(), minigroup.ClassID(datasetAudience, datasetScope(n)))
-			if err != nil || m.State != minigroup.Ready || m.Fingerprint != m.Draft.Fingerprint() {
+			if err != nil || m.State != minigroup.Ready || m.Fingerprint != minigroup.NewCreateRequest(m.Draft).Fingerprint {
 				t.Fatalf("%+v, %v", m, err)
 			}
 			if m.Status(time.Now().Unix()) == minigroup.StatusClosed {

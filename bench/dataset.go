@@ -91,21 +91,21 @@ func (d dataset) closed(n int) *time.Time {
 
 // room is the id of a room of a class: the same in both tables.
 func (d dataset) room(n int, kind minigroup.RoomKind) uuid.UUID {
-	return uuid.NewSHA1(d.draft(n).ClassID(), []byte(kind))
+	return uuid.NewSHA1(minigroup.ClassID(d.draft(n).Audience, d.draft(n).Scope), []byte(kind))
 }
 
 func (d dataset) minigroup(n int) []any {
 	draft := d.draft(n)
 	return []any{
-		draft.ClassID(), draft.Audience, draft.Scope, "ready", datasetRun, d.during(n), draft.Host, *draft.Reserve, false,
-		d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom), draft.Fingerprint(), d.begun, d.closed(n),
+		minigroup.ClassID(draft.Audience, draft.Scope), draft.Audience, draft.Scope, "ready", datasetRun, d.during(n), draft.Host, *draft.Reserve, false,
+		d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom), minigroup.NewCreateRequest(draft).Fingerprint, d.begun, d.closed(n),
 	}
 }
 
 func (d dataset) attempt(n int) []any {
 	draft, kind := d.draft(n/2), []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom}[n%2]
 	return []any{
-		uuid.New(), draft.ClassID(), string(kind), "create", "held", d.room(n/2, kind), d.begun, d.begun, d.begun, datasetRun, draft.Fingerprint(),
+		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), string(kind), "create", "held", d.room(n/2, kind), d.begun, d.begun, d.begun, datasetRun, minigroup.NewCreateRequest(draft).Fingerprint,
 	}
 }
 
@@ -114,5 +114,5 @@ func (d dataset) reservation(n int) []any {
 	if d.closed(n) != nil {
 		state = "released"
 	}
-	return []any{uuid.New(), draft.ClassID(), "gateway", state, *draft.Reserve, d.during(n), draft.Fingerprint()}
+	return []any{uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), "gateway", state, *draft.Reserve, d.during(n), minigroup.NewCreateRequest(draft).Fingerprint}
 }

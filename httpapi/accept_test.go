@@ -10,7 +10,7 @@ import (
 func TestAccept(t *testing.T) {
 	w := newWorld(t)
 	w.put(filled())
-	path := minigroups + "/" + filled().ClassID().String()
+	path := minigroups + "/" + filled().ID.String()
 	for _, c := range []struct {
 		accept []string
 		ok     bool

@@ -40,7 +40,7 @@ type world struct {
 	ready    error
 	temporal string
 	readErr  error
-	create   func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	create   func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	update   func(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	retry    func(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 
@@ -68,8 +68,8 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		events: func(context.Context, uuid.UUID, string) error { return errors.New("nobody said what event does") },
 		keys:   map[string]rememberedKey{}, draining: make(chan struct{}),
 	}
-	w.create = func(_ context.Context, draft minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-		m := minigroup.Minigroup{Draft: draft, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}
+	w.create = func(_ context.Context, request minigroup.CreateRequest, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		m := minigroup.Minigroup{Draft: request.Draft, ID: request.ID, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}
 		w.put(m)
 		return m, minigroup.OutcomeDone, nil
 	}
@@ -87,7 +87,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		return m, minigroup.OutcomeDone, nil
 	}
 	w.retry = func(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-		return w.create(ctx, m.Draft, wait)
+		return w.create(ctx, m.RetryRequest(), wait)
 	}
 
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -151,7 +151,8 @@ func (w *world) tokenOf(t testing.TB, subject string, expires time.Time) string 
 func (w *world) put(m minigroup.Minigroup) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.minigroups[m.ClassID()] = m
+	m.ID = classID(m.Draft)
+	w.minigroups[m.ID] = m
 }
 
 // ByID makes the world a Minigroups, with ByIDForAccount.
@@ -200,9 +201,9 @@ func (w *world) RecordAnswer(_ context.Context, k minigroup.RequestKey, a minigr
 }
 
 // Create, Update and Retry make the world Sagas.
-func (w *world) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+func (w *world) Create(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	w.began()
-	return w.create(ctx, draft, wait)
+	return w.create(ctx, request, wait)
 }
 
 func (w *world) Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
@@ -377,3 +378,7 @@ func (a answer) wantsHeader(name, want string) answer {
 	}
 	return a
 }
+
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+
+func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }

@@ -26,7 +26,7 @@ func (away) Lookup(context.Context, string, string) ([]any, error) { return nil,
 
 func TestTokens(t *testing.T) {
 	w := newWorld(t)
-	path := minigroups + "/" + filled().ClassID().String()
+	path := minigroups + "/" + filled().ID.String()
 	expired := w.tokenOf(t, "teacher", time.Now().Add(-auth.Leeway-time.Second))
 	refused := `Bearer realm="minigroups", error="invalid_token"`
 	for name, c := range map[string]struct {
@@ -61,7 +61,7 @@ func TestTokens(t *testing.T) {
 		}
 	})
 	t.Run("a panic does not show the query either", func(t *testing.T) {
-		w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 			panic("at the disco")
 		}
 		w.call(t, http.MethodPost, minigroups+"?access_token="+w.token, lesson, "Authorization", "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)

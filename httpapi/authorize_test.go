@@ -29,7 +29,7 @@ func TestWhatEachRouteAsksForIsDenied(t *testing.T) {
 	mustNot(t, err)
 	w := newWorld(t, func(d *Deps) { d.Authorizer = authorizer })
 	w.put(filled())
-	id := filled().ClassID().String()
+	id := filled().ID.String()
 	class, byScope := minigroups+"/"+id, "/api/v1/audiences/example.org/minigroups/math-7b"
 	asked := map[string]bool{}
 	for _, c := range []struct{ method, route, path, body, want string }{

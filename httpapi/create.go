@@ -25,31 +25,32 @@ func (s *server) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	about(c, draft.ClassID())
-	if err := s.authorize(c, draft.Audience, "create"); err != nil {
+	request := minigroup.NewCreateRequest(draft)
+	about(c, request.ID)
+	if err := s.authorize(c, request.Audience, "create"); err != nil {
 		return cmp.Or(late, err) // what is wrong with the body comes first
 	}
 	work := func(c *gin.Context) error {
 		if late != nil {
-			return s.findLate(c, draft, late)
+			return s.findLate(c, request, late)
 		}
-		return s.createFrom(c, draft)
+		return s.createFrom(c, request)
 	}
 	if key == "" {
 		return work(c)
 	}
 	account := accountOf(c)
-	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), draft.Fingerprint()), work)
+	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), request.Fingerprint), work)
 }
 
 // createFrom has the minigroup of a draft created, and answers with what has become of it.
-func (s *server) createFrom(c *gin.Context, draft minigroup.Draft) error {
-	leave, err := s.door.enter(draft.Audience)
+func (s *server) createFrom(c *gin.Context, request minigroup.CreateRequest) error {
+	leave, err := s.door.enter(request.Audience)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	m, outcome, err := s.Sagas.Create(c.Request.Context(), draft, s.waitFor(c))
+	m, outcome, err := s.Sagas.Create(c.Request.Context(), request, s.waitFor(c))
 	if err != nil {
 		return err
 	}
@@ -80,11 +81,11 @@ func decodeDraftOrLate(body []byte, now int64) (draft minigroup.Draft, late, err
 
 // findLate answers with the minigroup that was created from an equal draft before its end had passed; where there is none,
 // with what is wrong with the draft now.
-func (s *server) findLate(c *gin.Context, draft minigroup.Draft, late error) error {
-	m, err := lookUp(c, draft.ClassID(), s.Minigroups.ByID)
+func (s *server) findLate(c *gin.Context, request minigroup.CreateRequest, late error) error {
+	m, err := lookUp(c, request.ID, s.Minigroups.ByID)
 	var refusal *minigroup.Error
 	switch {
-	case errors.As(err, &refusal) && refusal.Kind == minigroup.ClassNotFound, err == nil && m.Fingerprint != draft.Fingerprint():
+	case errors.As(err, &refusal) && refusal.Kind == minigroup.ClassNotFound, err == nil && m.Fingerprint != request.Fingerprint:
 		return late
 	case err != nil:
 		return err
@@ -99,7 +100,7 @@ func (s *server) findLate(c *gin.Context, draft minigroup.Draft, late error) err
 }
 
 func locate(c *gin.Context, m minigroup.Minigroup) {
-	c.Header("Location", "/api/v1/minigroups/"+m.ClassID().String())
+	c.Header("Location", "/api/v1/minigroups/"+m.ID.String())
 }
 
 // accept answers with a minigroup that is not finished yet, and says when to look again.

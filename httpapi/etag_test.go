@@ -15,7 +15,7 @@ func TestETags(t *testing.T) {
 	m := filled()
 	m.Update = nil
 	w.put(m)
-	path, byScope := minigroups+"/"+m.ClassID().String(), "/api/v1/audiences/example.org/minigroups/math-7b"
+	path, byScope := minigroups+"/"+m.ID.String(), "/api/v1/audiences/example.org/minigroups/math-7b"
 	first := w.call(t, http.MethodGet, path, "").wants(http.StatusOK)
 	tag := first.header.Get("ETag")
 
@@ -112,7 +112,7 @@ func TestETags(t *testing.T) {
 func TestConditionalUpdates(t *testing.T) {
 	m := filled()
 	m.Revision = 7
-	path := minigroups + "/" + m.ClassID().String()
+	path := minigroups + "/" + m.ID.String()
 	for name, c := range map[string]struct {
 		headers  []string // TAG is the one that the minigroup has
 		status   int

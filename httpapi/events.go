@@ -43,7 +43,7 @@ func (s *server) createEvent(c *gin.Context) error {
 // createWhiteboard answers POST of a whiteboard. It needs no body.
 func (s *server) createWhiteboard(c *gin.Context) error {
 	return s.createInEventRoom(c, func(ctx context.Context, m minigroup.Minigroup) error {
-		return s.Events.CreateWhiteboard(ctx, m.EventRoomID, m.ClassID())
+		return s.Events.CreateWhiteboard(ctx, m.EventRoomID, m.ID)
 	})
 }
 

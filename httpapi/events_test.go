@@ -36,8 +36,8 @@ func TestEvents(t *testing.T) {
 			{"event", message, `{"data":{"t":1},"type":"message"}`},
 			{"event", `{"room_id":"other","data":null,"label":"l"}`, `{"data":null,"label":"l"}`},
 			{"event", `{}`, `{}`},
-			{"whiteboard", `{}`, "whiteboard of " + filled().ClassID().String()},
-			{"whiteboard", `not looked at`, "whiteboard of " + filled().ClassID().String()},
+			{"whiteboard", `{}`, "whiteboard of " + filled().ID.String()},
+			{"whiteboard", `not looked at`, "whiteboard of " + filled().ID.String()},
 		} {
 			got = nil
 			a := w.call(t, http.MethodPost, paths[c.path], c.body).wants(http.StatusCreated)

@@ -34,11 +34,11 @@ func TestTheFirstFinalAnswerIsGivenAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			create := w.create
-			w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 				if c.err != nil {
 					return minigroup.Minigroup{}, 0, c.err
 				}
-				m, _, err := create(ctx, draft, wait)
+				m, _, err := create(ctx, request, wait)
 				return m, c.outcome, err
 			}
 			first := w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, `"k"`)
@@ -69,9 +69,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		create := w.create
 		var meanwhile answer
 		ask := func() { meanwhile = w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k") }
-		w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 			ask()
-			return create(ctx, draft, wait)
+			return create(ctx, request, wait)
 		}
 		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)
 		meanwhile.wantsProblem(http.StatusUnprocessableEntity, minigroup.IdempotencyKeyReused)
@@ -103,9 +103,9 @@ func TestIdempotencyKeys(t *testing.T) {
 	t.Run("an answer that cannot be recorded is given", func(t *testing.T) {
 		w := newWorld(t)
 		create := w.create
-		w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 			w.keysErr = errors.New("postgres://user:s3cr3t@db")
-			return create(ctx, draft, wait)
+			return create(ctx, request, wait)
 		}
 		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)
 		if w.logs.FilterMessageSnippet("was not recorded").Len() != 1 {

@@ -14,7 +14,7 @@ import (
 func TestAnAccountMayWriteSoMuch(t *testing.T) {
 	w := newWorld(t, func(d *Deps) { d.WritesPerMinute = 2 })
 	w.put(filled())
-	path := minigroups + "/" + filled().ClassID().String()
+	path := minigroups + "/" + filled().ID.String()
 	w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusCreated)
 	w.call(t, http.MethodPut, path, `{}`).wants(http.StatusOK)
 	for _, refused := range []answer{

@@ -19,12 +19,12 @@ func TestOnlySoManyWritesAreLetIn(t *testing.T) {
 	m := filled()
 	m.State = minigroup.Ready
 	w.put(m)
-	path := minigroups + "/" + m.ClassID().String()
+	path := minigroups + "/" + m.ID.String()
 	entered, open := make(chan struct{}, 10), make(chan struct{})
-	w.create = func(_ context.Context, draft minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(_ context.Context, request minigroup.CreateRequest, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		entered <- struct{}{}
 		<-open
-		return minigroup.Minigroup{Draft: draft, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}, minigroup.OutcomeDone, nil
+		return minigroup.Minigroup{Draft: request.Draft, ID: request.ID, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New()}, minigroup.OutcomeDone, nil
 	}
 	body := func(n int, audience string) string {
 		return `{"scope": "` + strconv.Itoa(n) + `", "audience": "` + audience + `", "host": "h"}`

@@ -174,7 +174,7 @@ func TestTheAccessLog(t *testing.T) {
 
 func TestAPanicIsAProblemAndIsLoggedOnce(t *testing.T) {
 	w := newWorld(t)
-	w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		panic("s3cr3t")
 	}
 	a := w.call(t, http.MethodPost, minigroups, lesson).wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
@@ -211,7 +211,7 @@ func TestAPanicAfterTheAnswerAddsNothingToIt(t *testing.T) {
 func TestACallerWhoHangsUpIsNoErrorOfOurs(t *testing.T) {
 	w := newWorld(t)
 	started := make(chan struct{})
-	w.create = func(ctx context.Context, _ minigroup.Draft, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(ctx context.Context, _ minigroup.CreateRequest, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		close(started)
 		<-ctx.Done()
 		return minigroup.Minigroup{}, minigroup.OutcomeDone, ctx.Err()

@@ -45,9 +45,9 @@ func (s *server) writeProperty(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
 	defer cancel()
-	properties, err := s.Properties.SetProperty(ctx, m.ClassID(), key, value)
+	properties, err := s.Properties.SetProperty(ctx, m.ID, key, value)
 	if err != nil {
-		return fmt.Errorf("set a property of minigroup %s: %w", m.ClassID(), err)
+		return fmt.Errorf("set a property of minigroup %s: %w", m.ID, err)
 	}
 	return reply(c, http.StatusOK, properties)
 }

@@ -16,7 +16,7 @@ import (
 
 const ownProperties = "/api/v1/account/properties/"
 
-func classPath() string { return minigroups + "/" + filled().ClassID().String() }
+func classPath() string { return minigroups + "/" + filled().ID.String() }
 
 func TestReadWithProperties(t *testing.T) {
 	w := newWorld(t)
@@ -50,9 +50,10 @@ func TestReadWithProperties(t *testing.T) {
 	t.Run("an account has no properties but its own", func(t *testing.T) {
 		m := filled()
 		m.Audience = "open.example"
+		m.ID = classID(m.Draft)
 		w.put(m)
 		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
-		a := w.call(t, http.MethodGet, minigroups+"/"+m.ClassID().String()+"?account_keys[]=lang", "", "Authorization", pupil).wants(http.StatusOK)
+		a := w.call(t, http.MethodGet, minigroups+"/"+m.ID.String()+"?account_keys[]=lang", "", "Authorization", pupil).wants(http.StatusOK)
 		if !strings.Contains(a.text, `"account_properties":{}`) {
 			t.Error(a.text)
 		}
@@ -156,7 +157,7 @@ func TestProperty(t *testing.T) {
 				if fields := fieldsIn(a); !reflect.DeepEqual(fields, []string{c2.field}) {
 					t.Errorf("got %v", fields)
 				}
-				if len(w.minigroups[filled().ClassID()].Properties)+len(w.accounts) != 0 {
+				if len(w.minigroups[filled().ID].Properties)+len(w.accounts) != 0 {
 					t.Error("something was kept")
 				}
 			})
@@ -183,7 +184,7 @@ func TestWhoMaySetProperties(t *testing.T) {
 	t.Run("those of a class: who may read or update it", func(t *testing.T) {
 		w.call(t, http.MethodGet, classPath()+"/properties/p", "", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
 		w.call(t, http.MethodPut, classPath()+"/properties/p", "5", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
-		if got := w.minigroups[filled().ClassID()].Properties; !reflect.DeepEqual(got, filled().Properties) {
+		if got := w.minigroups[filled().ID].Properties; !reflect.DeepEqual(got, filled().Properties) {
 			t.Errorf("they are %s", got)
 		}
 	})
@@ -260,7 +261,7 @@ func TestTurnHost(t *testing.T) {
 		}
 		seen[host]++
 	}
-	if host := turnHost(nil, filled().ClassID()); host != "" {
+	if host := turnHost(nil, filled().ID); host != "" {
 		t.Errorf("where there are none it is %q", host)
 	}
 	for _, host := range hosts {

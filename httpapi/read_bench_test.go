@@ -27,7 +27,7 @@ func BenchmarkARead(b *testing.B) {
 		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	}
 	w.put(m)
-	req := httptest.NewRequest(http.MethodGet, "/api/v1/minigroups/"+m.ClassID().String(), nil)
+	req := httptest.NewRequest(http.MethodGet, "/api/v1/minigroups/"+m.ID.String(), nil)
 	req.Header.Set("Authorization", "Bearer "+w.token)
 	handler := w.server.Config.Handler
 	b.ReportAllocs()

@@ -23,6 +23,7 @@ func filled() minigroup.Minigroup {
 			Tags: []byte(`{"course":"<math>","n":9223372036854775807}`), Reserve: new(int32(8)), LockedChat: true, LockedQuestions: true,
 			Properties: []byte(`{"p":{"q":"<b>"},"n":1,"z":null}`),
 		},
+		ID:               minigroup.ClassID("example.org", "math-7b"),
 		State:            minigroup.Ready,
 		CreatedAt:        time.Unix(1_700_000_000, 999),
 		EventRoomID:      uuid.MustParse("11111111-1111-4111-8111-111111111111"),
@@ -41,15 +42,15 @@ func filled() minigroup.Minigroup {
 func TestRead(t *testing.T) {
 	w := newWorld(t)
 	w.put(filled())
-	byID := "/api/v1/minigroups/" + filled().ClassID().String()
+	byID := "/api/v1/minigroups/" + filled().ID.String()
 
 	t.Run("every field comes out", func(t *testing.T) {
 		a := w.call(t, http.MethodGet, byID, "").wants(http.StatusOK)
 		want := map[string]any{
-			"id": "math-7b", "class_id": filled().ClassID().String(), "audience": "example.org", "scope": "math-7b", "host": "teacher.example.org",
+			"id": "math-7b", "class_id": filled().ID.String(), "audience": "example.org", "scope": "math-7b", "host": "teacher.example.org",
 			"time": []any{4102444800.0, 4102448400.0}, "tags": map[string]any{"course": "<math>", "n": float64(1 << 63)},
 			"reserve": 8.0, "locked_chat": true, "locked_questions": true, "status": "real-time", "timed_out": false, "created_at": 1700000000.0,
-			"content_id": filled().ClassID().String(), "turn_host": "turn2.example.org",
+			"content_id": filled().ID.String(), "turn_host": "turn2.example.org",
 			"properties": map[string]any{}, "account_properties": map[string]any{},
 			"real_time": map[string]any{
 				"event_room_id": "11111111-1111-4111-8111-111111111111", "conference_room_id": "22222222-2222-4222-8222-222222222222", "host": "teacher.example.org",
@@ -86,8 +87,8 @@ func TestRead(t *testing.T) {
 			"/api/v1/minigroups/" + uuid.NewString(),
 			"/api/v1/minigroups/no-uuid",
 			"/api/v1/minigroups/%00",
-			"/api/v1/minigroups/urn:uuid:" + filled().ClassID().String(),
-			"/api/v1/minigroups/%7B" + filled().ClassID().String() + "%7D",
+			"/api/v1/minigroups/urn:uuid:" + filled().ID.String(),
+			"/api/v1/minigroups/%7B" + filled().ID.String() + "%7D",
 			"/api/v1/audiences/example.org/minigroups/other",
 			"/api/v1/audiences/other/minigroups/math-7b",
 			"/api/v1/audiences/example.org/minigroups/%ff",
@@ -162,7 +163,7 @@ func TestStates(t *testing.T) {
 			m := filled()
 			c.change(&m)
 			w.put(m)
-			a := w.call(t, http.MethodGet, "/api/v1/minigroups/"+m.ClassID().String(), "").wants(http.StatusOK)
+			a := w.call(t, http.MethodGet, "/api/v1/minigroups/"+m.ID.String(), "").wants(http.StatusOK)
 			if a.body["status"] != c.status {
 				t.Errorf("status is %v, want %s", a.body["status"], c.status)
 			}

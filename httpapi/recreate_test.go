@@ -11,7 +11,7 @@ import (
 )
 
 func TestRecreate(t *testing.T) {
-	path := minigroups + "/" + filled().ClassID().String() + "/recreate"
+	path := minigroups + "/" + filled().ID.String() + "/recreate"
 	for body, want := range map[string]minigroup.Change{
 		`{}`: {Recreate: &minigroup.Recreation{}},
 		`{"time":null,"locked_chat":null,"locked_questions":null,"reserve":3}`: {Recreate: &minigroup.Recreation{}},

@@ -23,7 +23,7 @@ func (s *server) retry(c *gin.Context) error {
 		return work(c)
 	}
 	account := accountOf(c)
-	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), m.ClassID().String()), work)
+	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), m.ID.String()), work)
 }
 
 // startOver has a failed minigroup created once more, and answers with what has become of it.

@@ -20,7 +20,7 @@ func failedMinigroup() minigroup.Minigroup {
 }
 
 func TestRetry(t *testing.T) {
-	path := minigroups + "/" + filled().ClassID().String() + "/retry"
+	path := minigroups + "/" + filled().ID.String() + "/retry"
 	t.Run("a failed minigroup is there afterwards, whatever the body", func(t *testing.T) {
 		for _, body := range []string{"", "{}", "no JSON"} {
 			w := newWorld(t)
@@ -41,7 +41,7 @@ func TestRetry(t *testing.T) {
 			return m, minigroup.OutcomeAccepted, nil
 		}
 		a := w.call(t, http.MethodPost, path, "", "Prefer", "wait=3").wants(http.StatusAccepted).
-			wantsHeader("Retry-After", "2").wantsHeader("Location", minigroups+"/"+filled().ClassID().String())
+			wantsHeader("Retry-After", "2").wantsHeader("Location", minigroups+"/"+filled().ID.String())
 		if a.body["status"] != "creating" || waited != 3*time.Second {
 			t.Errorf("waited %s, %s", waited, a.text)
 		}

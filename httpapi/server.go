@@ -28,7 +28,7 @@ type Minigroups interface {
 // Sagas starts the sagas and waits for them, at most wait. An equal request joins the run that is under way. Errors are
 // *minigroup.Error; any other is told to the caller as service_unavailable.
 type Sagas interface {
-	Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	Create(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 	Retry(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
 }

@@ -57,13 +57,13 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 func TestASagaMayTakeLongerThanABody(t *testing.T) {
 	w := newWorld(t, func(d *Deps) { d.BodyWait = 50 * time.Millisecond })
 	create := w.create
-	w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		select {
 		case <-ctx.Done():
 			return minigroup.Minigroup{}, 0, ctx.Err()
 		case <-time.After(4 * 50 * time.Millisecond): // that the request is not cut until then is what is tested
 		}
-		return create(ctx, draft, wait)
+		return create(ctx, request, wait)
 	}
 	w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusCreated)
 }

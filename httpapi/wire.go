@@ -108,7 +108,7 @@ type healthObject struct {
 
 // describe is the minigroup as it stands at the moment now, without any of its properties.
 func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject {
-	status, classID := m.Status(now.Unix()), m.ClassID()
+	status, classID := m.Status(now.Unix()), m.ID
 	o := minigroupObject{
 		ID:                m.Scope,
 		ClassID:           classID.String(),

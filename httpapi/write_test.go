@@ -22,8 +22,8 @@ const (
 
 func (w *world) createAs(outcome minigroup.Outcome, state minigroup.State) {
 	create := w.create
-	w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-		m, _, err := create(ctx, draft, wait)
+	w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		m, _, err := create(ctx, request, wait)
 		m.State = state
 		return m, outcome, err
 	}
@@ -65,7 +65,7 @@ func TestCreate(t *testing.T) {
 		draft, err := decodeDraft([]byte(late), 0)
 		mustNot(t, err)
 		m := filled()
-		m.Draft, m.Fingerprint, m.Update = draft, draft.Fingerprint(), nil
+		m.Draft, m.Fingerprint, m.Update = draft, fingerprint(draft), nil
 		for name, c := range map[string]struct {
 			state  minigroup.State
 			body   string
@@ -95,12 +95,12 @@ func TestCreate(t *testing.T) {
 		draft, err := decodeDraft([]byte(late), 0)
 		mustNot(t, err)
 		w := newWorld(t)
-		k := minigroup.NewRequestKey("teacher", "example.org", "k", "POST "+minigroups, draft.Fingerprint())
+		k := minigroup.NewRequestKey("teacher", "example.org", "k", "POST "+minigroups, fingerprint(draft))
 		m := filled()
 		m.Update = nil
 		body, err := json.Marshal((&server{}).describe(m, time.Now()))
 		mustNot(t, err)
-		w.keys[k.ID] = rememberedKey{k.Fingerprint, &minigroup.Answer{Status: http.StatusCreated, Location: minigroups + "/" + m.ClassID().String(), ETag: `"` + strings.Repeat("e", 32) + `"`, Body: body}}
+		w.keys[k.ID] = rememberedKey{k.Fingerprint, &minigroup.Answer{Status: http.StatusCreated, Location: minigroups + "/" + m.ID.String(), ETag: `"` + strings.Repeat("e", 32) + `"`, Body: body}}
 		if a := w.call(t, http.MethodPost, minigroups, late, "Idempotency-Key", "k").wants(http.StatusCreated); a.text != string(body) {
 			t.Error(a.text)
 		}
@@ -115,7 +115,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	path := minigroups + "/" + filled().ClassID().String()
+	path := minigroups + "/" + filled().ID.String()
 	byScope := "/api/v1/audiences/example.org/minigroups/math-7b"
 	prepare := func(t *testing.T) *world {
 		w := newWorld(t)
@@ -280,9 +280,9 @@ func TestHowLongARequestWaits(t *testing.T) {
 			w := newWorld(t)
 			var waited time.Duration
 			create := w.create
-			w.create = func(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 				waited = wait
-				return create(ctx, draft, wait)
+				return create(ctx, request, wait)
 			}
 			var headers []string
 			for _, prefer := range c.prefer {
@@ -297,7 +297,7 @@ func TestHowLongARequestWaits(t *testing.T) {
 }
 
 func TestWhatSagasRefuse(t *testing.T) {
-	path := minigroups + "/" + filled().ClassID().String()
+	path := minigroups + "/" + filled().ID.String()
 	for name, c := range map[string]struct {
 		err        error
 		status     int
@@ -318,7 +318,7 @@ func TestWhatSagasRefuse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.put(filled())
-			w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 				return minigroup.Minigroup{}, minigroup.OutcomeDone, c.err
 			}
 			w.update = func(context.Context, minigroup.Minigroup, minigroup.Change, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
@@ -337,7 +337,7 @@ func TestWhatSagasRefuse(t *testing.T) {
 	}
 	t.Run("what is out of reach is told, and why is logged", func(t *testing.T) {
 		w := newWorld(t)
-		w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 			return minigroup.Minigroup{}, minigroup.OutcomeDone, fmt.Errorf("%w: %w", minigroup.Errorf(minigroup.ServiceUnavailable, "Temporal is out of reach"), errors.New("s3cr3t"))
 		}
 		a := w.call(t, http.MethodPost, minigroups, lesson).wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
@@ -350,7 +350,7 @@ func TestWhatSagasRefuse(t *testing.T) {
 	})
 	t.Run("another service is named with its own word", func(t *testing.T) {
 		w := newWorld(t)
-		w.create = func(context.Context, minigroup.Draft, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 			return minigroup.Minigroup{}, minigroup.OutcomeDone, &minigroup.Error{Kind: minigroup.UpstreamRefused, Detail: "x", Upstream: "conference", UpstreamType: "invalid_payload"}
 		}
 		a := w.call(t, http.MethodPost, minigroups, lesson).wantsProblem(http.StatusUnprocessableEntity, minigroup.UpstreamRefused)

@@ -9,7 +9,7 @@ import (
 // CreateEntry is what a run brings along when it begins to create a minigroup.
 type CreateEntry struct {
 	Claim
-	Draft Draft
+	CreateRequest
 	// EventAttempt, ConferenceAttempt and Reservation are fresh ids for what has to be written.
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
@@ -22,7 +22,7 @@ type CreateEntry struct {
 }
 
 // Reserves reports whether the create needs slots on a gateway of ours.
-func (c CreateEntry) Reserves() bool { return c.Gateways && c.Draft.Slots() > 0 }
+func (c CreateEntry) Reserves() bool { return c.Gateways && c.Slots() > 0 }
 
 // AttemptEntry is what a run brings along to try once more to create a room.
 type AttemptEntry struct {
@@ -33,10 +33,8 @@ type AttemptEntry struct {
 	// Operation is what the room is for, and Fingerprint that of its draft, or the id of the update, in text.
 	Operation   AttemptOperation
 	Fingerprint string
-	// Flying are attempts whose requests this process has in flight: one of them is joined rather than repeated.
-	Flying []uuid.UUID
-	// Full says that this process sends no more now: there is to be no new attempt.
-	Full           bool
+	// NoNew says that no new attempt may be written: this process sends no more requests at present.
+	NoNew          bool
 	RequestTimeout time.Duration
 }
 

@@ -92,6 +92,8 @@ type Attempt struct {
 	State AttemptState
 	// RoomID is set once a reply has brought it.
 	RoomID uuid.UUID
+	// ExpiresIn is how long the request of a sent attempt may still be in flight.
+	ExpiresIn time.Duration
 }
 
 // RoomPendingClose is a room that must be closed.

@@ -10,6 +10,7 @@ import (
 type Minigroup struct {
 	// Draft holds what was asked for, updates included.
 	Draft
+	ID uuid.UUID
 	// Fingerprint is that of the draft the minigroup was created from; updates leave it alone.
 	Fingerprint string
 	State       State
@@ -66,13 +67,6 @@ func (m Minigroup) Status(now int64) Status {
 	default:
 		return StatusRealTime
 	}
-}
-
-// Again is the draft to create the minigroup from once more: an equal request finds it as if it were the first.
-func (m Minigroup) Again() Draft {
-	d := m.Draft
-	d.Origin = m.Fingerprint
-	return d
 }
 
 // Update is an update that is under way or has failed.

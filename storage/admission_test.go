@@ -89,7 +89,7 @@ func TestAdmission(t *testing.T) {
 			e.Group = "minigroup"
 			_, err := s.BeginCreate(t.Context(), e)
 			var got string
-			if scanErr := db.QueryRow(t.Context(), `SELECT coalesce((SELECT backend_id FROM janus_reservation WHERE class_id = $1), '')`, d.ClassID()).Scan(&got); scanErr != nil {
+			if scanErr := db.QueryRow(t.Context(), `SELECT coalesce((SELECT backend_id FROM janus_reservation WHERE class_id = $1), '')`, classID(d)).Scan(&got); scanErr != nil {
 				t.Fatal(scanErr)
 			}
 			if got != want || (want == "") != (err != nil) {
@@ -106,7 +106,7 @@ func TestAdmission(t *testing.T) {
 			if kind != "" {
 				t.Fatalf("%d slots are refused: %s", slots, kind)
 			}
-			if err := db.QueryRow(t.Context(), `SELECT backend_id FROM janus_reservation WHERE class_id = $1`, d.ClassID()).Scan(&backend); err != nil {
+			if err := db.QueryRow(t.Context(), `SELECT backend_id FROM janus_reservation WHERE class_id = $1`, classID(d)).Scan(&backend); err != nil {
 				t.Fatal(err)
 			}
 			return backend
@@ -215,7 +215,7 @@ func TestAdmission(t *testing.T) {
 				t.Fatalf("seed %d: %d slots from %d to %d: refused with %q, taken %v", seed, slots, from, to, kind, admitted)
 			}
 			if want {
-				admitted, classes = append(admitted, asked), append(classes, d.ClassID())
+				admitted, classes = append(admitted, asked), append(classes, classID(d))
 			}
 		}
 		if len(admitted) < 10 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -11,9 +12,10 @@ import (
 	"minigroups/minigroup"
 )
 
-// OpenAttempt gives the run an attempt at a room: the one whose room is held, one of those in flight in this process, or
-// a new one; none, without a state, where there may be no new one. It demands that the run owns the row and that the row is
-// creating, or that the run is recreating it, and returns *minigroup.SupersededError otherwise.
+// OpenAttempt returns the run's attempt at a room: the one whose room is held; else the one that is in flight, which is
+// any that is sent, unanswered and not expired, whichever process sent it; else a new one, unless n.NoNew is set: then
+// the attempt has no state. It requires that the run owns the row and that the row is creating, or that the run is
+// recreating it, and returns *minigroup.SupersededError otherwise.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
 	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
 	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
@@ -21,13 +23,15 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 			return err
 		}
 		var roomID *uuid.UUID
+		var seconds float64
 		err := tx.QueryRow(ctx, `
-			SELECT id, state, room_id FROM room_attempt
-			WHERE class_id = $1 AND kind = $2 AND operation = $5 AND fingerprint = $3
-				AND (state = 'held' OR (state = 'sent' AND expires_at > now() AND id = ANY($4)))
-			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Flying, n.Operation).
-			Scan(&out.ID, &out.State, &roomID)
+			SELECT id, state, room_id, extract(epoch FROM expires_at - now())::float8 FROM room_attempt
+			WHERE class_id = $1 AND kind = $2 AND operation = $4 AND fingerprint = $3
+				AND (state = 'held' OR (state = 'sent' AND expires_at > now()))
+			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Fingerprint, n.Operation).
+			Scan(&out.ID, &out.State, &roomID, &seconds)
 		if err == nil {
+			out.ExpiresIn = time.Duration(seconds * float64(time.Second))
 			if roomID != nil {
 				out.RoomID = *roomID
 			}
@@ -36,7 +40,7 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		if n.Full {
+		if n.NoNew {
 			out = minigroup.Attempt{}
 			return nil
 		}
@@ -106,12 +110,12 @@ func (s *Store) RefuseAttempt(ctx context.Context, id uuid.UUID) error {
 		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing')`, id)
 }
 
-// ExpireAttempt notes that the moment of an attempt has passed without an answer. It changes nothing before that moment
-// (by the clock of Postgres) or where the answer is known.
-func (s *Store) ExpireAttempt(ctx context.Context, id uuid.UUID) error {
-	return s.exec(ctx, "lose attempt", `
+// AttemptLost records that no answer to an attempt will come, although a room may have been made. It changes nothing if
+// the answer is known.
+func (s *Store) AttemptLost(ctx context.Context, id uuid.UUID) error {
+	return s.exec(ctx, "record lost attempt", `
 		UPDATE room_attempt SET state = 'lost', changed_at = now()
-		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`, id)
+		WHERE id = $1 AND room_id IS NULL AND state IN ('sent', 'releasing')`, id)
 }
 
 // RoomLocked notes that in a held event room all is locked that its draft asks for. It returns *minigroup.SupersededError

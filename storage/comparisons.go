@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // DueComparisons lists at most so many minigroups that are to be compared with their conference room, because a PATCH of a
@@ -25,9 +26,9 @@ func (s *Store) DueComparisons(ctx context.Context, limit int) ([]minigroup.Open
 // UnansweredPatches lists the PATCHes of decided updates that are due to be looked for in conference.
 func (s *Store) UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error) {
 	return list(ctx, s.pool, "list unanswered patches", func(row pgx.CollectableRow) (u minigroup.UnansweredPatch, err error) {
-		var patch changeJSON
+		var patch stored.Change
 		err = row.Scan(&u.UpdateID, &patch)
-		u.Patch = patch.patch()
+		u.Patch = patch.Patch()
 		return u, err
 	}, `SELECT id, patch FROM minigroup_update
 		WHERE class_id = $1 AND compare_at <= now() AND state IN ('done', 'failed') AND patch IS NOT NULL ORDER BY number`, classID)

@@ -44,7 +44,7 @@ const freshCreate = `
 // Postgres takes a batch for a transaction. Nobody who waits for the gateways waits for more than that.
 func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun minigroup.BegunCreate, fresh bool, err error) {
 	begun = minigroup.BegunCreate{State: minigroup.Creating, EventAttempt: c.EventAttempt, ConferenceAttempt: c.ConferenceAttempt}
-	args := append(rowOf(c.Run, minigroup.Creating, c.Draft, nil), c.EventAttempt, c.ConferenceAttempt, c.RequestTimeout)
+	args := append(rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil), c.EventAttempt, c.ConferenceAttempt, c.RequestTimeout)
 	var batch pgx.Batch // the class first, then the gateways: so everybody locks
 	batch.Queue(freshCreate, args...).QueryRow(func(row pgx.Row) error {
 		var id uuid.UUID
@@ -57,7 +57,7 @@ func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun 
 	})
 	if c.Reserves() {
 		begun.Reservation = c.Reservation
-		forDraft(c.Draft, c.Group).queueFresh(&batch, c)
+		forRequest(c.CreateRequest, c.Group).queueFresh(&batch, c)
 	}
 	err = s.pool.SendBatch(ctx, &batch).Close()
 	if isRolledBack(err) || err == nil && !fresh {
@@ -77,10 +77,10 @@ func isRolledBack(err error) bool {
 // beginAgain begins a create of a class that has a row, or that has none and could not be begun at once.
 func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
 	begun := minigroup.BegunCreate{State: minigroup.Creating}
-	if _, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.Draft, nil); err != nil {
+	if _, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.CreateRequest, nil); err != nil {
 		return begun, err
 	}
-	row, err := lockRow(ctx, tx, c.Draft.ClassID())
+	row, err := lockRow(ctx, tx, c.ID)
 	if err != nil {
 		return begun, err
 	}
@@ -90,17 +90,17 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 	if err := row.allows(c.Claim); err != nil {
 		return begun, err
 	}
-	if err := takeForCreate(ctx, tx, c.Run, c.Draft); err != nil {
+	if err := takeForCreate(ctx, tx, c.Run, c.CreateRequest); err != nil {
 		return begun, err
 	}
-	if err := releaseOtherDrafts(ctx, tx, c.Draft); err != nil {
+	if err := releaseOtherDrafts(ctx, tx, c.CreateRequest); err != nil {
 		return begun, err
 	}
-	if begun.PendingClose, err = roomsPendingCloseOf(ctx, tx, c.Draft.ClassID()); err != nil {
+	if begun.PendingClose, err = roomsPendingCloseOf(ctx, tx, c.ID); err != nil {
 		return begun, err
 	}
 	first := minigroup.AttemptEntry{
-		Run: c.Run, ClassID: c.Draft.ClassID(), Operation: minigroup.ForCreate, Fingerprint: c.Draft.Fingerprint(), RequestTimeout: c.RequestTimeout,
+		Run: c.Run, ClassID: c.ID, Operation: minigroup.ForCreate, Fingerprint: c.Fingerprint, RequestTimeout: c.RequestTimeout,
 	}
 	if begun.EventAttempt, err = firstAttempt(ctx, tx, first, minigroup.EventRoom, c.EventAttempt); err != nil {
 		return begun, err
@@ -117,13 +117,13 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 // AcceptCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
 // finds it, also when the run has not begun. It changes nothing where the run has begun or decided already, and returns
 // *minigroup.OwnedError as BeginCreate does.
-func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error {
+func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, r minigroup.CreateRequest) error {
 	return s.inTx(ctx, "announce create", func(tx pgx.Tx) error {
-		fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Creating, d, nil)
+		fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Creating, r, nil)
 		if err != nil || fresh {
 			return err
 		}
-		row, err := lockRow(ctx, tx, d.ClassID())
+		row, err := lockRow(ctx, tx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -133,10 +133,10 @@ func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, d minig
 		if err := row.allows(claim); err != nil {
 			return err
 		}
-		if err := takeForCreate(ctx, tx, claim.Run, d); err != nil {
+		if err := takeForCreate(ctx, tx, claim.Run, r); err != nil {
 			return err
 		}
-		return releaseOtherDrafts(ctx, tx, d)
+		return releaseOtherDrafts(ctx, tx, r)
 	})
 }
 

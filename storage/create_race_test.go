@@ -22,7 +22,7 @@ func TestACreateIsAnnouncedWhileItBegins(t *testing.T) {
 			all.Go(func() {
 				<-start
 				if n%2 == 0 {
-					errs[n] = s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, d)
+					errs[n] = s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d))
 				} else {
 					_, errs[n] = s.BeginCreate(t.Context(), entry("run-1", d))
 				}

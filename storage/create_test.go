@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
 	"minigroups/storage"
@@ -30,7 +31,7 @@ func draft(reserve int32) minigroup.Draft {
 
 func entry(run string, d minigroup.Draft) minigroup.CreateEntry {
 	return minigroup.CreateEntry{
-		Claim: minigroup.Claim{Run: run}, Draft: d, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+		Claim: minigroup.Claim{Run: run}, CreateRequest: minigroup.NewCreateRequest(d), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
 		RequestTimeout: time.Minute, Gateways: true,
 	}
 }
@@ -82,11 +83,11 @@ func ready(t *testing.T, s *storage.Store, run string, d minigroup.Draft) minigr
 			t.Fatal(err)
 		}
 	}
-	m, err := s.Establish(t.Context(), run, d.ClassID(), true)
+	m, err := s.Establish(t.Context(), run, classID(d), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := read(t, s, d.ClassID()); !reflect.DeepEqual(m, found) {
+	if found := read(t, s, classID(d)); !reflect.DeepEqual(m, found) {
 		t.Fatalf("established as %+v, and found as %+v", m, found)
 	}
 	return m
@@ -112,13 +113,13 @@ func TestCreate(t *testing.T) {
 		if m.State != minigroup.Ready || m.EventRoomID == uuid.Nil || m.ConferenceRoomID == uuid.Nil {
 			t.Fatalf("got %+v", m)
 		}
-		if m.Draft.Fingerprint() != d.Fingerprint() || m.Fingerprint != d.Fingerprint() {
+		if fingerprint(m.Draft) != fingerprint(d) || m.Fingerprint != fingerprint(d) {
 			t.Fatalf("the draft changed on its way: %+v, was %+v", m.Draft, d)
 		}
-		if m.Again().Fingerprint() != d.Fingerprint() {
-			t.Errorf("created once more it would be another: %+v", m.Again())
+		if retry := m.RetryRequest(); retry.Fingerprint != fingerprint(d) || retry.ID != classID(d) || !retry.Retry {
+			t.Errorf("a retry of it would be another request: %+v", retry)
 		}
-		if empty := emptyFields(m.Again(), "Draft"); len(empty) > 0 {
+		if empty := emptyFields(m.Draft, "Draft"); len(empty) > 0 {
 			t.Errorf("this draft does not try %v", empty)
 		}
 	})
@@ -135,17 +136,17 @@ func TestCreate(t *testing.T) {
 			func() error { return s.ReservationHeld(t.Context(), b.Reservation) },
 		} {
 			var superseded *minigroup.SupersededError
-			if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+			if _, err := s.Establish(t.Context(), "run-1", classID(d), true); !errors.As(err, &superseded) {
 				t.Fatalf("established too early: %v", err)
 			}
 			if err := step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := s.Establish(t.Context(), "run-2", d.ClassID(), true); err == nil {
+		if _, err := s.Establish(t.Context(), "run-2", classID(d), true); err == nil {
 			t.Fatal("a run that does not own the row established it")
 		}
-		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
+		if _, err := s.Establish(t.Context(), "run-1", classID(d), true); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -158,13 +159,13 @@ func TestCreate(t *testing.T) {
 		answer(t, s, b.EventAttempt, event)
 		answer(t, s, b.ConferenceAttempt, uuid.New())
 		var superseded *minigroup.SupersededError
-		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); !errors.As(err, &superseded) {
+		if _, err := s.Establish(t.Context(), "run-1", classID(d), true); !errors.As(err, &superseded) {
 			t.Fatalf("established too early: %v", err)
 		}
 		if err := s.RoomLocked(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Establish(t.Context(), "run-1", d.ClassID(), true); err != nil {
+		if _, err := s.Establish(t.Context(), "run-1", classID(d), true); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -211,13 +212,45 @@ func TestCreate(t *testing.T) {
 			t.Fatalf("the late reply of another draft is %s", state)
 		}
 	})
-	t.Run("of two replies one is held", func(t *testing.T) {
-		s, _ := storagetest.New(t)
+	t.Run("an attempt is in flight until it is answered or expires, whichever process sent it", func(t *testing.T) {
+		s, db := storagetest.New(t)
 		d := draft(0)
 		b := begun(t, s, entry("run-1", d))
-		second, err := s.OpenAttempt(t.Context(), minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
-		})
+		open := func() minigroup.Attempt {
+			t.Helper()
+			a, err := s.OpenAttempt(t.Context(), eventAttempt("run-1", d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		if a := open(); a.ID != b.EventAttempt || a.State != minigroup.AttemptSent || a.ExpiresIn <= 0 || a.ExpiresIn > time.Minute {
+			t.Fatalf("got %+v", a)
+		}
+		expire(t, db, b.EventAttempt)
+		second := open()
+		if second.ID == b.EventAttempt || second.State != minigroup.AttemptSent {
+			t.Fatalf("after it has expired: %+v", second)
+		}
+		if err := s.AttemptLost(t.Context(), second.ID); err != nil {
+			t.Fatal(err)
+		}
+		third := open()
+		if third.ID == second.ID || third.ID == b.EventAttempt {
+			t.Fatalf("after the second was lost: %+v", third)
+		}
+		room := uuid.New()
+		answer(t, s, third.ID, room)
+		if a := open(); a.State != minigroup.AttemptHeld || a.RoomID != room {
+			t.Fatalf("after the third was answered: %+v", a)
+		}
+	})
+	t.Run("of two replies one is held", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		d := draft(0)
+		b := begun(t, s, entry("run-1", d))
+		expire(t, db, b.EventAttempt)
+		second, err := s.OpenAttempt(t.Context(), eventAttempt("run-1", d))
 		if err != nil || second.State != minigroup.AttemptSent || second.ID == b.EventAttempt {
 			t.Fatalf("got %+v, %v", second, err)
 		}
@@ -236,14 +269,14 @@ func TestUndo(t *testing.T) {
 		b := begun(t, s, entry("run-1", d))
 		event := uuid.New()
 		answer(t, s, b.EventAttempt, event)
-		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), reason)
 		if err != nil || c.State != minigroup.Undoing || len(c.Rooms) != 1 || c.Rooms[0].ID != event || len(c.Reservations) != 1 {
 			t.Fatalf("got %+v, %v", c, err)
 		}
-		if _, open, err := s.EndUndo(t.Context(), "run-1", d.ClassID()); err != nil || len(open) != 1 {
+		if _, open, err := s.EndUndo(t.Context(), "run-1", classID(d)); err != nil || len(open) != 1 {
 			t.Fatalf("open %v, %v", open, err)
 		}
-		if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Undoing {
+		if m, err := s.ByID(t.Context(), classID(d)); err != nil || m.State != minigroup.Undoing {
 			t.Fatalf("with a room left open the row is %s, %v", m.State, err)
 		}
 		late := uuid.New()
@@ -255,11 +288,11 @@ func TestUndo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		told, open, err := s.EndUndo(t.Context(), "run-1", d.ClassID())
+		told, open, err := s.EndUndo(t.Context(), "run-1", classID(d))
 		if err != nil || len(open) != 0 || told.Kind != reason.Kind {
 			t.Fatalf("got %+v, %v, %v", told, open, err)
 		}
-		m, err := s.ByID(t.Context(), d.ClassID())
+		m, err := s.ByID(t.Context(), classID(d))
 		if err != nil || m.State != minigroup.Failed || m.Failure.Upstream != "conference" || m.Failure.FailedAt.IsZero() {
 			t.Fatalf("got %+v, %v", m, err)
 		}
@@ -268,7 +301,7 @@ func TestUndo(t *testing.T) {
 		s, _ := storagetest.New(t)
 		d := draft(0)
 		ready(t, s, "run-1", d)
-		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, reason)
+		c, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), reason)
 		if err != nil || c.State != minigroup.Ready {
 			t.Fatalf("got %+v, %v", c, err)
 		}
@@ -278,12 +311,33 @@ func TestUndo(t *testing.T) {
 		d := draft(0)
 		for _, run := range []string{"run-1", "run-2"} {
 			claim := minigroup.Claim{Run: run, Replaces: "run-1"}
-			if c, err := s.BeginUndo(t.Context(), claim, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: run}); err != nil || c.State != minigroup.Undoing {
+			if c, err := s.BeginUndo(t.Context(), claim, classID(d), new(minigroup.NewCreateRequest(d)), minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: run}); err != nil || c.State != minigroup.Undoing {
 				t.Fatalf("got %+v, %v", c, err)
 			}
-			if told, _, err := s.EndUndo(t.Context(), run, d.ClassID()); err != nil || told.Detail != run {
+			if told, _, err := s.EndUndo(t.Context(), run, classID(d)); err != nil || told.Detail != run {
 				t.Fatalf("got %+v, %v", told, err)
 			}
 		}
 	})
+}
+
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+
+func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }
+
+// eventAttempt asks for an attempt at the event room of a create.
+func eventAttempt(run string, d minigroup.Draft) minigroup.AttemptEntry {
+	return minigroup.AttemptEntry{
+		ID: uuid.New(), Run: run, ClassID: classID(d), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate,
+		Fingerprint: fingerprint(d), RequestTimeout: time.Minute,
+	}
+}
+
+// expire ends the time for which the request of an attempt may be in flight.
+func expire(t *testing.T, db *pgx.Conn, attempt uuid.UUID) {
+	t.Helper()
+	_, err := db.Exec(t.Context(), `UPDATE room_attempt SET sent_at = sent_at - interval '1 hour', expires_at = now() WHERE id = $1`, attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
 }

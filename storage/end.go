@@ -111,11 +111,11 @@ func (s *Store) EndOverdue(ctx context.Context, grace time.Duration, limit int) 
 // those first that were not for longest. They are not listed again for as long.
 func (s *Store) DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Minigroup, error) {
 	return list(ctx, s.pool, "list due lookups", func(row pgx.CollectableRow) (m minigroup.Minigroup, err error) {
-		return m, row.Scan(&m.Audience, &m.Scope, &m.ConferenceRoomID)
+		return m, row.Scan(&m.ID, &m.Audience, &m.Scope, &m.ConferenceRoomID)
 	}, fmt.Sprintf(`
 		UPDATE minigroup SET looked_up_at = now() WHERE id IN (
 			SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
 				AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
 			ORDER BY looked_up_at LIMIT %d FOR UPDATE SKIP LOCKED)
-		RETURNING audience, scope, conference_room_id`, limit), every) // a limit that Postgres does not know makes it scan the table
+		RETURNING id, audience, scope, conference_room_id`, limit), every) // a limit that Postgres does not know makes it scan the table
 }

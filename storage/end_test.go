@@ -19,7 +19,7 @@ import (
 
 // closing announces that conference has closed the room of a minigroup.
 func closing(m minigroup.Minigroup, timedOut bool) minigroup.RoomEvents {
-	return minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience, TimedOut: timedOut}}}
+	return minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: timedOut}}}
 }
 
 // readyWith brings a draft with this window, and eight slots, to a ready minigroup.
@@ -70,17 +70,17 @@ func TestEnd(t *testing.T) {
 				t.Fatal("it has ended twice")
 			}
 		}
-		after := read(t, s, m.ClassID())
+		after := read(t, s, m.ID)
 		if now := time.Now().Unix(); after.Status(now) != minigroup.StatusClosed || !after.TimedOut || after.ClosedAt.IsZero() || *after.Time.End > now || *after.Time.Start != *m.Time.Start {
 			t.Fatalf("got %+v", after)
 		}
-		if open, err := s.OpenReservations(t.Context(), m.ClassID()); err != nil || len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
+		if open, err := s.OpenReservations(t.Context(), m.ID); err != nil || len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
 			t.Fatalf("slots: %+v, %v", open, err)
 		}
 		told := stops(t, s)
 		var payload map[string]any
 		if len(told) != 1 || told[0].Label != "minigroup.stop" || told[0].Audience != m.Audience || json.Unmarshal(told[0].Payload, &payload) != nil ||
-			payload["id"] != m.ClassID().String() || payload["scope"] != m.Scope || payload["tags"] == nil || len(payload) != 3 {
+			payload["id"] != m.ID.String() || payload["scope"] != m.Scope || payload["tags"] == nil || len(payload) != 3 {
 			t.Fatalf("told: %+v", told)
 		}
 	})
@@ -89,7 +89,7 @@ func TestEnd(t *testing.T) {
 			s, _ := storagetest.New(t)
 			m := readyWith(t, s, w)
 			take(t, s, closing(m, false))
-			if after := read(t, s, m.ClassID()); after.ClosedAt.IsZero() || after.TimedOut || !after.Time.Equal(w) {
+			if after := read(t, s, m.ID); after.ClosedAt.IsZero() || after.TimedOut || !after.Time.Equal(w) {
 				t.Errorf("%s: got %+v", name, after)
 			}
 		}
@@ -99,10 +99,10 @@ func TestEnd(t *testing.T) {
 		d := minigroup.Draft{Audience: "example.org", Scope: "endless", Host: "h"}
 		m := ready(t, s, "run-1", d)
 		take(t, s, closing(m, false))
-		if after := read(t, s, m.ClassID()); after.Time.End == nil || after.Time.Start != nil {
+		if after := read(t, s, m.ID); after.Time.End == nil || after.Time.Start != nil {
 			t.Fatalf("got %+v", after)
 		}
-		if told := stops(t, s); len(told) != 1 || string(told[0].Payload) != `{"id": "`+m.ClassID().String()+`", "scope": "endless"}` {
+		if told := stops(t, s); len(told) != 1 || string(told[0].Payload) != `{"id": "`+m.ID.String()+`", "scope": "endless"}` {
 			t.Fatalf("told: %+v", told)
 		}
 	})
@@ -127,14 +127,14 @@ func TestEnd(t *testing.T) {
 		d := minigroup.Draft{Audience: "example.org", Scope: "quick", Host: "h"}
 		b := begun(t, s, entry("run-1", d))
 		room := uuid.New()
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: classID(d), Audience: d.Audience}}})
 		answer(t, s, b.EventAttempt, uuid.New())
 		answer(t, s, b.ConferenceAttempt, room)
-		established, err := s.Establish(t.Context(), "run-1", d.ClassID(), true)
+		established, err := s.Establish(t.Context(), "run-1", classID(d), true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := read(t, s, d.ClassID()); m.ClosedAt.IsZero() || !reflect.DeepEqual(established, m) {
+		if m := read(t, s, classID(d)); m.ClosedAt.IsZero() || !reflect.DeepEqual(established, m) {
 			t.Fatalf("established as %+v, and found as %+v", established, m)
 		}
 	})
@@ -144,10 +144,10 @@ func TestEnd(t *testing.T) {
 		b := begun(t, s, entry("run-1", d))
 		room := uuid.New()
 		answer(t, s, b.ConferenceAttempt, room)
-		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 			t.Fatal(err)
 		}
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: d.ClassID(), Audience: d.Audience}}})
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: classID(d), Audience: d.Audience}}})
 		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
 		}
@@ -159,7 +159,7 @@ func TestEnd(t *testing.T) {
 		room := made(d)
 		announce(t, s, room)
 		roomsPendingClose(t, s)
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: d.ClassID(), Audience: d.Audience}}})
+		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: classID(d), Audience: d.Audience}}})
 		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
 		}
@@ -170,7 +170,7 @@ func TestEnd(t *testing.T) {
 				return s.CommitUpdate(t.Context(), "run-2", id)
 			},
 			"failed": func(s *storage.Store, m minigroup.Minigroup, id uuid.UUID) error {
-				_, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.Closed}, false)
+				_, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.Closed}, false)
 				return err
 			},
 		} {
@@ -189,7 +189,7 @@ func TestEnd(t *testing.T) {
 			if err := decide(s, m, id); err != nil {
 				t.Fatal(err)
 			}
-			if after := read(t, s, m.ClassID()); after.ClosedAt.IsZero() || !after.TimedOut || len(stops(t, s)) != 1 {
+			if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.TimedOut || len(stops(t, s)) != 1 {
 				t.Errorf("%s: got %+v", name, after)
 			}
 		}
@@ -206,7 +206,7 @@ func TestEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		take(t, s, closing(m, false))
-		if after := read(t, s, m.ClassID()); after.ClosedAt.IsZero() || !after.Time.Equal(ended) || len(stops(t, s)) != 1 {
+		if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(ended) || len(stops(t, s)) != 1 {
 			t.Fatalf("got %+v", after)
 		}
 		if _, err := s.EndClosed(t.Context(), 10); err != nil || count(t, db, `SELECT count(*) FROM closed_room WHERE NOT settled`) != 0 {
@@ -224,7 +224,7 @@ func TestEnd(t *testing.T) {
 		if n, err := s.EndOverdue(t.Context(), 30*time.Minute, 10); err != nil || n != 1 {
 			t.Fatalf("%d have ended, %v", n, err)
 		}
-		if after := read(t, s, m.ClassID()); after.ClosedAt.IsZero() || !after.Time.Equal(m.Time) || len(stops(t, s)) != 1 {
+		if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(m.Time) || len(stops(t, s)) != 1 {
 			t.Fatalf("got %+v", after)
 		}
 	})

@@ -54,8 +54,8 @@ func (e exerciser) late() {
 func (e exerciser) creates() {
 	ctx, d := e.Context(), e.class()
 	m := ready(e.T, e.Store, "run-1", d)
-	e.Establish(ctx, "run-1", d.ClassID(), true)
-	e.ByIDForAccount(ctx, m.ClassID(), minigroup.Account{Audience: "example.org", Label: "me"})
+	e.Establish(ctx, "run-1", classID(d), true)
+	e.ByIDForAccount(ctx, m.ID, minigroup.Account{Audience: "example.org", Label: "me"})
 
 	d = e.class()
 	first := entry("run-1", d)
@@ -63,34 +63,35 @@ func (e exerciser) creates() {
 	first.EventAttempt, first.ConferenceAttempt = uuid.New(), uuid.New()
 	e.BeginCreate(ctx, first)
 	other := minigroup.AttemptEntry{
-		ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate,
-		Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
+		ID: uuid.New(), Run: "run-1", ClassID: classID(d), Kind: minigroup.EventRoom, Operation: minigroup.ForCreate,
+		Fingerprint: fingerprint(d), RequestTimeout: time.Minute,
 	}
+	e.late()
 	e.OpenAttempt(ctx, other)
 	e.AnswerAttempt(ctx, other.ID, uuid.New())
 	e.AnswerAttempt(ctx, other.ID, uuid.New())
 	e.RefuseAttempt(ctx, uuid.New())
-	e.ExpireAttempt(ctx, uuid.New())
-	e.MoveReservation(ctx, "run-1", d, first.Reservation, uuid.New(), "")
+	e.AttemptLost(ctx, uuid.New())
+	e.MoveReservation(ctx, "run-1", minigroup.NewCreateRequest(d), first.Reservation, uuid.New(), "")
 	e.ReservationDoubtful(ctx, first.Reservation)
 	e.ReservationReleased(ctx, first.Reservation)
 	e.Reservation(ctx, first.Reservation)
-	e.OpenReservations(ctx, d.ClassID())
-	e.Establish(ctx, "run-1", d.ClassID(), true)
+	e.OpenReservations(ctx, classID(d))
+	e.Establish(ctx, "run-1", classID(d), true)
 }
 
 func (e exerciser) undoes() {
 	ctx, d := e.Context(), e.class()
-	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-1"}, d)
+	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d))
 	b := begun(e.T, e.Store, entry("run-1", d))
 	room := uuid.New()
 	answer(e.T, e.Store, b.EventAttempt, room)
-	e.BeginUndo(ctx, minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.OperationCancelled})
-	e.RoomsPendingClose(ctx, d.ClassID())
+	e.BeginUndo(ctx, minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), minigroup.Failure{Kind: minigroup.OperationCancelled})
+	e.RoomsPendingClose(ctx, classID(d))
 	e.RoomPendingClose(ctx, room)
 	e.RoomReleased(ctx, room)
-	e.EndUndo(ctx, "run-1", d.ClassID())
-	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-2", Replaces: "run-1"}, d)
+	e.EndUndo(ctx, "run-1", classID(d))
+	e.AcceptCreate(ctx, minigroup.Claim{Run: "run-2", Replaces: "run-1"}, minigroup.NewCreateRequest(d))
 }
 
 func (e exerciser) updates() {
@@ -115,13 +116,13 @@ func (e exerciser) updates() {
 	e.CommitUpdate(ctx, "run-2", id)
 	e.late()
 	e.DueComparisons(ctx, 10)
-	e.UnansweredPatches(ctx, m.ClassID())
-	e.Compared(ctx, "run-2", m.ClassID(), []uuid.UUID{id})
+	e.UnansweredPatches(ctx, m.ID)
+	e.Compared(ctx, "run-2", m.ID, []uuid.UUID{id})
 
 	m = ready(e.T, e.Store, "run-1", e.class())
 	id = begins(m, "run-2", plan)
-	e.FailUpdate(ctx, minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, false)
-	e.AcceptUpdate(ctx, minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("a.b.c")})
+	e.FailUpdate(ctx, minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, false)
+	e.AcceptUpdate(ctx, minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, uuid.New(), minigroup.Change{Host: new("a.b.c")})
 	e.UpdateRecord(ctx, id)
 }
 

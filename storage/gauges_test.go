@@ -58,7 +58,7 @@ func TestGauges(t *testing.T) {
 	failed := entry("run-5", scope("failed"))
 	b, room := begun(t, s, failed), uuid.New()
 	answer(t, s, b.EventAttempt, room)
-	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-5"}, failed.Draft.ClassID(), nil, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-5"}, classID(failed.Draft), nil, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 		t.Fatal(err)
 	}
 	waiting, err := s.Gauges(t.Context())
@@ -70,8 +70,8 @@ func TestGauges(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(`UPDATE room_attempt SET state = 'refused' WHERE id = $1`, b.ConferenceAttempt)
-	exec(`UPDATE janus_reservation SET state = 'released' WHERE class_id = $1`, failed.Draft.ClassID())
-	if _, open, err := s.EndUndo(t.Context(), "run-5", failed.Draft.ClassID()); err != nil || len(open) > 0 {
+	exec(`UPDATE janus_reservation SET state = 'released' WHERE class_id = $1`, classID(failed.Draft))
+	if _, open, err := s.EndUndo(t.Context(), "run-5", classID(failed.Draft)); err != nil || len(open) > 0 {
 		t.Fatalf("%v are open, %v", open, err)
 	}
 	exec(`INSERT INTO outbox (audience, label, payload, written_at) VALUES ('example.org', 'x', '{}', now() - interval '1 h')`)

@@ -7,10 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // minigroupColumns are what scanMinigroup reads from `minigroup m`.
-const minigroupColumns = `m.audience, m.scope, m.host,
+const minigroupColumns = `m.id, m.audience, m.scope, m.host,
 	extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
 	m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.owner, m.created_at, m.closed_at, m.timed_out,
 	m.event_room_id, m.conference_room_id, m.failure, m.failed_at, m.revision`
@@ -19,9 +20,9 @@ const minigroupColumns = `m.audience, m.scope, m.host,
 func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	var closedAt, failedAt *time.Time
 	var event, conference *uuid.UUID
-	var failure *failureJSON
+	var failure *stored.Failure
 	err := row.Scan(append([]any{
-		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties),
+		&m.ID, &m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties),
 		&m.Reserve, &m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.Run, &m.CreatedAt, &closedAt, &m.TimedOut, &event, &conference, &failure, &failedAt, &m.Revision,
 	}, more...)...)
 	if err != nil {
@@ -33,6 +34,6 @@ func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	if event != nil && conference != nil {
 		m.EventRoomID, m.ConferenceRoomID = *event, *conference
 	}
-	m.Failure = failure.failure(failedAt)
+	m.Failure = failure.Failure(failedAt)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // What operators ask for. Every list is bounded and goes by a partial index, however large the tables are.
@@ -43,12 +44,12 @@ func failedArgs(f minigroup.FailedFilter, after *minigroup.FailedMinigroup) []an
 // in this order.
 func (s *Store) FailedMinigroups(ctx context.Context, f minigroup.FailedFilter, after *minigroup.FailedMinigroup, limit int) ([]minigroup.FailedMinigroup, error) {
 	return list(ctx, s.pool, "list failed minigroups", func(row pgx.CollectableRow) (m minigroup.FailedMinigroup, err error) {
-		var failure *failureJSON
+		var failure *stored.Failure
 		var at time.Time
 		if err := row.Scan(&m.ClassID, &m.Audience, &m.Scope, &failure, &at); err != nil {
 			return m, err
 		}
-		m.Failure = *failure.failure(&at)
+		m.Failure = *failure.Failure(&at)
 		return m, nil
 	}, listFailed, append(failedArgs(f, after), limit)...)
 }
@@ -72,9 +73,9 @@ const listWaiting = `
 // those that have waited longest first.
 func (s *Store) WaitingSagas(ctx context.Context, audience string, olderThan time.Duration, limit int) ([]minigroup.WaitingSaga, error) {
 	return list(ctx, s.pool, "list waiting sagas", func(row pgx.CollectableRow) (w minigroup.WaitingSaga, err error) {
-		var change *changeJSON
+		var change *stored.Change
 		err = row.Scan(&w.ClassID, &w.Audience, &w.Scope, &w.Run, &w.UpdateID, &change, &w.State, &w.Since)
-		w.Change = change.change()
+		w.Change = change.Change()
 		return w, err
 	}, listWaiting, olderThan, audience, limit)
 }
@@ -109,13 +110,13 @@ func (s *Store) ReservationsOf(ctx context.Context, classID uuid.UUID) ([]minigr
 // UpdatesOf lists the last updates of a class, comparisons included, the latest first.
 func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.RecordedUpdate, error) {
 	return list(ctx, s.pool, "list updates", func(row pgx.CollectableRow) (u minigroup.RecordedUpdate, err error) {
-		var requested *changeJSON
-		var failure *failureJSON
+		var requested *stored.Change
+		var failure *stored.Failure
 		var decided *time.Time
 		if err := row.Scan(&u.ID, &u.State, &u.Run, &requested, &failure, &u.RequestedAt, &decided); err != nil {
 			return u, err
 		}
-		u.Requested, u.Failure, u.DecidedAt = requested.change(), failure.failure(decided), orZero(decided)
+		u.Requested, u.Failure, u.DecidedAt = requested.Change(), failure.Failure(decided), orZero(decided)
 		return u, nil
 	}, `
 		SELECT id, state, run, requested, failure, requested_at, decided_at

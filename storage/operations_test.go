@@ -19,13 +19,13 @@ func failedFor(t *testing.T, s *storage.Store, audience, scope string, reason mi
 	t.Helper()
 	run := uuid.NewString()
 	d := minigroup.Draft{Audience: audience, Scope: scope, Host: "h"}
-	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: run}, d.ClassID(), &d, reason); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: run}, classID(d), new(minigroup.NewCreateRequest(d)), reason); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.EndUndo(t.Context(), run, d.ClassID()); err != nil {
+	if _, _, err := s.EndUndo(t.Context(), run, classID(d)); err != nil {
 		t.Fatal(err)
 	}
-	return read(t, s, d.ClassID())
+	return read(t, s, classID(d))
 }
 
 func TestFailedMinigroups(t *testing.T) {
@@ -69,7 +69,7 @@ func TestFailedMinigroups(t *testing.T) {
 				t.Fatalf("%d of them and %d counted, want %d: %+v, %v", len(got), n, len(tc.want), got, err)
 			}
 			for i, m := range tc.want {
-				want := minigroup.FailedMinigroup{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Failure: *m.Failure}
+				want := minigroup.FailedMinigroup{ClassID: m.ID, Audience: m.Audience, Scope: m.Scope, Failure: *m.Failure}
 				if got[i] != want {
 					t.Errorf("number %d is %+v, want %+v", i, got[i], want)
 				}
@@ -81,13 +81,13 @@ func TestFailedMinigroups(t *testing.T) {
 func TestWaitingSagas(t *testing.T) {
 	s, _ := storagetest.New(t)
 	undone := minigroup.Draft{Audience: "b.example", Scope: "undone", Host: "h"}
-	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-undo"}, undone.ClassID(), &undone, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+	if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-undo"}, classID(undone), new(minigroup.NewCreateRequest(undone)), minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 		t.Fatal(err)
 	}
 	created := minigroup.Draft{Audience: "a.example", Scope: "created", Host: "h"}
 	begun(t, s, entry("run-create", created))
 	m := ready(t, s, "run-ready", minigroup.Draft{Audience: "a.example", Scope: "updated", Host: "h"})
-	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-update", Replaces: "run-ready"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-update", Replaces: "run-ready"}, m.ID, uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
 		t.Fatal(err)
 	}
 	failedFor(t, s, "a.example", "failed", minigroup.Failure{Kind: minigroup.UpstreamRefused})
@@ -122,10 +122,10 @@ func TestWhatIsKnownOfOneMinigroup(t *testing.T) {
 	s, _ := storagetest.New(t)
 	gateways(t, s, 10)
 	m := ready(t, s, "run-1", draft(8))
-	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, uuid.New(), minigroup.Change{Host: new("x.y.z")}); err != nil {
 		t.Fatal(err)
 	}
-	attempts, err := s.AttemptsOf(t.Context(), m.ClassID())
+	attempts, err := s.AttemptsOf(t.Context(), m.ID)
 	if err != nil || len(attempts) != 2 {
 		t.Fatalf("attempts %+v, %v", attempts, err)
 	}
@@ -134,11 +134,11 @@ func TestWhatIsKnownOfOneMinigroup(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 	}
-	reservations, err := s.ReservationsOf(t.Context(), m.ClassID())
+	reservations, err := s.ReservationsOf(t.Context(), m.ID)
 	if err != nil || len(reservations) != 1 || reservations[0].Slots != 8 || reservations[0].Backend.ID != "janus-1" || !reservations[0].During.Equal(m.Time) {
 		t.Errorf("reservations %+v, %v", reservations, err)
 	}
-	updates, err := s.UpdatesOf(t.Context(), m.ClassID())
+	updates, err := s.UpdatesOf(t.Context(), m.ID)
 	if err != nil || len(updates) != 1 || updates[0].State != minigroup.UpdateRequested || *updates[0].Requested.Host != "x.y.z" || updates[0].Run != "run-2" {
 		t.Errorf("updates %+v, %v", updates, err)
 	}
@@ -160,7 +160,7 @@ func TestLost(t *testing.T) {
 			t.Fatalf("got %+v, %v, want %d", lost, err, want)
 		}
 		for _, l := range lost {
-			if l.ClassID != d.ClassID() || l.Scope != "lost" || (l.Kind == minigroup.EventRoom) != (l.Resolution == "closed") || l.MadeBefore.Before(l.MadeAfter) {
+			if l.ClassID != classID(d) || l.Scope != "lost" || (l.Kind == minigroup.EventRoom) != (l.Resolution == "closed") || l.MadeBefore.Before(l.MadeAfter) {
 				t.Errorf("got %+v", l)
 			}
 		}

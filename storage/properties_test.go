@@ -43,11 +43,11 @@ func TestProperties(t *testing.T) {
 			{"p", `1.5`, `{"p":1.5,"new Ж":null}`},
 			{"p", `{"x":{}}`, `{"p":{"x":{}},"new Ж":null}`},
 		} {
-			got, err := s.SetProperty(t.Context(), d.ClassID(), c.key, json.RawMessage(c.value))
+			got, err := s.SetProperty(t.Context(), classID(d), c.key, json.RawMessage(c.value))
 			if err != nil || !sameJSON(t, got, c.want) {
 				t.Fatalf("got %s, %v, want %s", got, err, c.want)
 			}
-			if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || !sameJSON(t, m.Properties, c.want) {
+			if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, c.want) {
 				t.Errorf("read %s, %v", m.Properties, err)
 			}
 		}
@@ -55,22 +55,22 @@ func TestProperties(t *testing.T) {
 	t.Run("they stay when the run that has the row begins again, and are as asked when another starts over", func(t *testing.T) {
 		s, _ := storagetest.New(t)
 		d := draft(0)
-		if err := s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, d); err != nil {
+		if err := s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.SetProperty(t.Context(), d.ClassID(), "p", json.RawMessage(`2`)); err != nil {
+		if _, err := s.SetProperty(t.Context(), classID(d), "p", json.RawMessage(`2`)); err != nil {
 			t.Fatal(err)
 		}
 		e := entry("run-1", d)
 		for range 2 {
 			begun(t, s, e)
-			if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || !sameJSON(t, m.Properties, `{"p":2}`) {
+			if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, `{"p":2}`) {
 				t.Errorf("they are %s, %v", m.Properties, err)
 			}
 		}
 		e.Claim = minigroup.Claim{Run: "run-2", Replaces: "run-1"}
 		begun(t, s, e)
-		if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || !sameJSON(t, m.Properties, string(d.Properties)) {
+		if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, string(d.Properties)) {
 			t.Errorf("they are %s, %v", m.Properties, err)
 		}
 	})
@@ -83,7 +83,7 @@ func TestProperties(t *testing.T) {
 		for i := range 20 {
 			wg.Go(func() {
 				key := fmt.Sprint("k", i)
-				_, err := s.SetProperty(t.Context(), d.ClassID(), key, json.RawMessage(`1`))
+				_, err := s.SetProperty(t.Context(), classID(d), key, json.RawMessage(`1`))
 				_, other := s.SetAccountProperty(t.Context(), account, key, json.RawMessage(`1`))
 				if err != nil || other != nil {
 					t.Error(err, other)
@@ -91,7 +91,7 @@ func TestProperties(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		m, own, err := s.ByIDForAccount(t.Context(), d.ClassID(), account)
+		m, own, err := s.ByIDForAccount(t.Context(), classID(d), account)
 		if err != nil || strings.Count(string(m.Properties), `"k`) != 20 || strings.Count(string(own), `"k`) != 20 {
 			t.Errorf("%s and %s, %v", m.Properties, own, err)
 		}
@@ -103,7 +103,7 @@ func TestProperties(t *testing.T) {
 		account := minigroup.Account{Label: "l", Audience: "a"}
 		set := map[string]func(string, json.RawMessage) (json.RawMessage, error){
 			"class": func(key string, v json.RawMessage) (json.RawMessage, error) {
-				return s.SetProperty(t.Context(), d.ClassID(), key, v)
+				return s.SetProperty(t.Context(), classID(d), key, v)
 			},
 			"account": func(key string, v json.RawMessage) (json.RawMessage, error) {
 				return s.SetAccountProperty(t.Context(), account, key, v)
@@ -120,7 +120,7 @@ func TestProperties(t *testing.T) {
 			if _, err := set("b", large(100)); !isKind(err, minigroup.PayloadTooLarge) {
 				t.Errorf("%s: %v", name, err)
 			}
-			m, own, err := s.ByIDForAccount(t.Context(), d.ClassID(), account)
+			m, own, err := s.ByIDForAccount(t.Context(), classID(d), account)
 			if err != nil || !sameJSON(t, map[string]json.RawMessage{"class": m.Properties, "account": own}[name], string(before)) {
 				t.Errorf("%s: it changed something, %v", name, err)
 			}
@@ -151,14 +151,14 @@ func TestAccountProperties(t *testing.T) {
 	}
 	t.Run("they are read alone and with a minigroup", func(t *testing.T) {
 		got, err := s.AccountProperties(t.Context(), one)
-		_, beside, also := s.ByIDForAccount(t.Context(), d.ClassID(), one)
+		_, beside, also := s.ByIDForAccount(t.Context(), classID(d), one)
 		if err != nil || also != nil || !sameJSON(t, got, `{"lang":"ru","n":[1]}`) || !sameJSON(t, beside, string(got)) {
 			t.Errorf("got %s and %s, %v, %v", got, beside, err, also)
 		}
 	})
 	t.Run("no other account has them", func(t *testing.T) {
 		got, err := s.AccountProperties(t.Context(), other)
-		_, beside, also := s.ByIDForAccount(t.Context(), d.ClassID(), other)
+		_, beside, also := s.ByIDForAccount(t.Context(), classID(d), other)
 		if err != nil || also != nil || got != nil || beside != nil {
 			t.Errorf("got %s and %s, %v, %v", got, beside, err, also)
 		}

@@ -78,14 +78,14 @@ func (h history) undone(d minigroup.Draft) {
 	answer(h.T, h.Store, b.EventAttempt, room)
 	for _, err := range []error{
 		h.RefuseAttempt(h.Context(), b.ConferenceAttempt),
-		second(h.BeginUndo(h.Context(), minigroup.Claim{Run: "run-1"}, d.ClassID(), &d, minigroup.Failure{Kind: minigroup.UpstreamRefused})),
+		second(h.BeginUndo(h.Context(), minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), minigroup.Failure{Kind: minigroup.UpstreamRefused})),
 		h.RoomReleased(h.Context(), room), h.ReservationReleased(h.Context(), b.Reservation),
 	} {
 		if err != nil {
 			h.Fatal(err)
 		}
 	}
-	if _, _, err := h.EndUndo(h.Context(), "run-1", d.ClassID()); err != nil {
+	if _, _, err := h.EndUndo(h.Context(), "run-1", classID(d)); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -104,11 +104,11 @@ func (h history) updated(m minigroup.Minigroup, ends ...string) (ids []uuid.UUID
 			kind = minigroup.PreconditionFailed
 		}
 		id := uuid.New()
-		claim := minigroup.Claim{Run: uuid.NewString(), Replaces: read(h.T, h.Store, m.ClassID()).Run}
-		_, err := h.TakeForUpdate(h.Context(), claim, m.ClassID(), id)
+		claim := minigroup.Claim{Run: uuid.NewString(), Replaces: read(h.T, h.Store, m.ID).Run}
+		_, err := h.TakeForUpdate(h.Context(), claim, m.ID, id)
 		if err == nil {
 			err = h.BeginUpdate(h.Context(), minigroup.UpdateEntry{
-				ID: id, Run: claim.Run, ClassID: m.ClassID(), Change: change, Plan: minigroup.UpdatePlan{Time: m.Time, Host: m.Host},
+				ID: id, Run: claim.Run, ClassID: m.ID, Change: change, Plan: minigroup.UpdatePlan{Time: m.Time, Host: m.Host},
 			})
 		}
 		switch {
@@ -116,7 +116,7 @@ func (h history) updated(m minigroup.Minigroup, ends ...string) (ids []uuid.UUID
 		case end == "done" || end == "compared":
 			err = h.CommitUpdate(h.Context(), claim.Run, id)
 		case end != "running":
-			_, err = h.FailUpdate(h.Context(), minigroup.Claim{Run: claim.Run}, m.ClassID(), id, change, minigroup.Failure{Kind: kind}, false)
+			_, err = h.FailUpdate(h.Context(), minigroup.Claim{Run: claim.Run}, m.ID, id, change, minigroup.Failure{Kind: kind}, false)
 		}
 		if err != nil {
 			h.Fatal(err)
@@ -134,7 +134,7 @@ func TestForget(t *testing.T) {
 		h.forgets(10, map[string]int64{})
 		h.age("2 days")
 		h.forgets(10, map[string]int64{"room_attempt": 2, "janus_reservation": 1})
-		if m := read(t, h.Store, d.ClassID()); m.State != minigroup.Failed || m.Failure.Kind != minigroup.UpstreamRefused {
+		if m := read(t, h.Store, classID(d)); m.State != minigroup.Failed || m.Failure.Kind != minigroup.UpstreamRefused {
 			t.Errorf("it is %+v", m)
 		}
 		h.forgets(10, map[string]int64{})
@@ -152,7 +152,7 @@ func TestForget(t *testing.T) {
 		h.ReservationHeld(t.Context(), b.Reservation)
 		h.age("1 year")
 		h.forgets(10, map[string]int64{}) // not decided
-		if _, err := h.Establish(t.Context(), "run-2", d.ClassID(), true); err != nil {
+		if _, err := h.Establish(t.Context(), "run-2", classID(d), true); err != nil {
 			t.Fatal(err)
 		}
 		h.forgets(10, map[string]int64{"room_attempt": 2, "janus_reservation": 1})
@@ -167,7 +167,7 @@ func TestForget(t *testing.T) {
 			d := h.class()
 			h.undone(d)
 			h.age("100 days")
-			classes = append(classes, d.ClassID().String())
+			classes = append(classes, classID(d).String())
 		}
 		for n, want := range []map[string]int64{
 			{"room_attempt": 2, "janus_reservation": 2}, {"room_attempt": 2, "janus_reservation": 1}, {"room_attempt": 2},
@@ -217,12 +217,12 @@ func TestForget(t *testing.T) {
 		h.age("1 year")
 		h.EndClosed(t.Context(), 10)
 		h.forgets(10, map[string]int64{})
-		if err := h.CommitUpdate(t.Context(), read(t, h.Store, m.ClassID()).Run, running[0]); err != nil {
+		if err := h.CommitUpdate(t.Context(), read(t, h.Store, m.ID).Run, running[0]); err != nil {
 			t.Fatal(err)
 		}
 		h.EndClosed(t.Context(), 10)
 		h.forgets(10, map[string]int64{"closed_room": 1})
-		if m := read(t, h.Store, m.ClassID()); !m.TimedOut || m.ClosedAt.IsZero() {
+		if m := read(t, h.Store, m.ID); !m.TimedOut || m.ClosedAt.IsZero() {
 			t.Errorf("it is %+v", m)
 		}
 		m.ConferenceRoomID = uuid.New() // one that the class never had
@@ -249,7 +249,7 @@ func TestForget(t *testing.T) {
 			h := newHistory(t)
 			m := ready(t, h.Store, "run-1", draft(0))
 			ids := h.updated(m, c.ends...)
-			before := read(t, h.Store, m.ClassID())
+			before := read(t, h.Store, m.ID)
 			want := map[string]int64{}
 			h.forgets(10, want)
 			h.age("1 year")
@@ -265,7 +265,7 @@ func TestForget(t *testing.T) {
 			if got := h.left(`SELECT id::text FROM minigroup_update`); !slices.Equal(got, left) {
 				t.Errorf("left are %v, want %v of %v", got, left, ids)
 			}
-			after := read(t, h.Store, m.ClassID())
+			after := read(t, h.Store, m.ID)
 			if (before.Update == nil) != (after.Update == nil) || before.Update != nil && before.Update.ID != after.Update.ID {
 				t.Errorf("it shows %+v, and showed %+v", after.Update, before.Update)
 			}
@@ -280,7 +280,7 @@ func TestForget(t *testing.T) {
 		}
 		h.age("1 year")
 		h.forgets(10, map[string]int64{})
-		if err := h.Compared(t.Context(), read(t, h.Store, m.ClassID()).Run, m.ClassID(), ids); err != nil {
+		if err := h.Compared(t.Context(), read(t, h.Store, m.ID).Run, m.ID, ids); err != nil {
 			t.Fatal(err)
 		}
 		h.forgets(10, map[string]int64{"minigroup_update": 1})

@@ -12,6 +12,7 @@ import (
 
 	"minigroups/batch"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // readOptions bound the queries that read minigroups. Usually one is under way and the next fills meanwhile. A larger
@@ -115,8 +116,8 @@ func scanRead(row pgx.Row, values []readValue) error {
 	v := readValue{found: true}
 	var updateID *uuid.UUID
 	var updateState *minigroup.UpdateState
-	var requested *changeJSON
-	var failure *failureJSON
+	var requested *stored.Change
+	var failure *stored.Failure
 	var decidedAt *time.Time
 	var number int64
 	err := scanMinigroup(row, &v.minigroup, &updateID, &updateState, &requested, &failure, &decidedAt, &number, &v.properties)
@@ -125,7 +126,7 @@ func scanRead(row pgx.Row, values []readValue) error {
 	}
 	if updateID != nil {
 		v.minigroup.Update = &minigroup.Update{
-			ID: *updateID, State: *updateState, Requested: requested.change(), Failure: failure.failure(decidedAt),
+			ID: *updateID, State: *updateState, Requested: requested.Change(), Failure: failure.Failure(decidedAt),
 		}
 	}
 	values[number-1] = v

@@ -90,11 +90,11 @@ func TestReadsThatComeTogetherAreOneQuery(t *testing.T) {
 			d := drafts[i%len(drafts)]
 			switch i % 3 {
 			case 0:
-				if m, err := s.ByID(t.Context(), d.ClassID()); err != nil || m.Scope != d.Scope || m.State != minigroup.Ready {
+				if m, err := s.ByID(t.Context(), classID(d)); err != nil || m.Scope != d.Scope || m.State != minigroup.Ready {
 					t.Errorf("%s: got %+v, %v", d.Scope, m, err)
 				}
 			case 1:
-				m, own, err := s.ByIDForAccount(t.Context(), d.ClassID(), account)
+				m, own, err := s.ByIDForAccount(t.Context(), classID(d), account)
 				if err != nil || m.Scope != d.Scope || string(own) != `{"k": 1}` {
 					t.Errorf("%s: got %+v, %s, %v", d.Scope, m, own, err)
 				}
@@ -122,17 +122,17 @@ func TestAReadSeesWhatWasWrittenBeforeIt(t *testing.T) {
 		wg.Go(func() {
 			ready(t, s, "run-"+d.Scope, d)
 			for n := range 40 {
-				if _, err := s.SetProperty(t.Context(), d.ClassID(), "n", json.RawMessage(strconv.Itoa(n))); err != nil {
+				if _, err := s.SetProperty(t.Context(), classID(d), "n", json.RawMessage(strconv.Itoa(n))); err != nil {
 					t.Error(err)
 				}
 				if i%4 == 0 { // a reader that leaves at some moment, perhaps before its first query
 					ctx, cancel := context.WithCancel(t.Context())
 					wg.Go(cancel)
-					if _, err := s.ByID(ctx, d.ClassID()); err != nil && !errors.Is(err, context.Canceled) {
+					if _, err := s.ByID(ctx, classID(d)); err != nil && !errors.Is(err, context.Canceled) {
 						t.Error(err)
 					}
 				}
-				m, err := s.ByID(t.Context(), d.ClassID())
+				m, err := s.ByID(t.Context(), classID(d))
 				if want := fmt.Sprintf(`{"n": %d}`, n); err != nil || m.Scope != d.Scope || string(m.Properties) != want {
 					t.Errorf("%s: got %s, %v, want %s", d.Scope, m.Properties, err, want)
 				}
@@ -163,7 +163,7 @@ func TestReadsOutliveTheirConnections(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 { // each on a connection of its own
 			wg.Go(func() {
-				if _, err := s.ByID(t.Context(), m.ClassID()); err != nil {
+				if _, err := s.ByID(t.Context(), m.ID); err != nil {
 					t.Error(err)
 				}
 			})
@@ -190,7 +190,7 @@ func TestReadsKeepTheirConnections(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 40 { // more than there are connections
 		wg.Go(func() {
-			if _, err := s.SetProperty(t.Context(), m.ClassID(), "k", json.RawMessage(`1`)); err != nil {
+			if _, err := s.SetProperty(t.Context(), m.ID, "k", json.RawMessage(`1`)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -200,7 +200,7 @@ func TestReadsKeepTheirConnections(t *testing.T) {
 		err := tx.QueryRow(t.Context(), `SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted`).Scan(&n)
 		return err == nil && n == 12
 	})
-	if _, err := s.ByID(t.Context(), m.ClassID()); err != nil {
+	if _, err := s.ByID(t.Context(), m.ID); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.AccountProperties(t.Context(), minigroup.Account{Label: "l", Audience: "a"}); err != nil {

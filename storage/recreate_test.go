@@ -27,13 +27,13 @@ func begunRecreate(t *testing.T, s *storage.Store, before minigroup.Minigroup, c
 	}
 	r := minigroup.RecreateEntry{
 		UpdateEntry: minigroup.UpdateEntry{
-			ID: uuid.New(), Run: "run-2", ClassID: d.ClassID(), Change: change, Plan: minigroup.PlanRecreation(before, change, time.Now().Unix()),
+			ID: uuid.New(), Run: "run-2", ClassID: classID(d), Change: change, Plan: minigroup.PlanRecreation(before, change, time.Now().Unix()),
 			Reservation: uuid.New(), Gateways: true,
 		},
 		EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), RequestTimeout: time.Minute,
 	}
 	claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
-	if begun, err := s.TakeForUpdate(t.Context(), claim, d.ClassID(), r.ID); err != nil || begun.State != minigroup.UpdateRequested {
+	if begun, err := s.TakeForUpdate(t.Context(), claim, classID(d), r.ID); err != nil || begun.State != minigroup.UpdateRequested {
 		t.Fatalf("got %+v, %v", begun, err)
 	}
 	if err := s.BeginRecreate(t.Context(), r); err != nil {
@@ -46,7 +46,7 @@ func begunRecreate(t *testing.T, s *storage.Store, before minigroup.Minigroup, c
 func (r renewal) another() minigroup.AttemptEntry {
 	return minigroup.AttemptEntry{
 		ID: uuid.New(), Run: r.Run, ClassID: r.ClassID, Kind: minigroup.EventRoom,
-		Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), Flying: []uuid.UUID{}, RequestTimeout: time.Minute,
+		Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), RequestTimeout: time.Minute,
 	}
 }
 
@@ -98,7 +98,7 @@ func TestSwapRooms(t *testing.T) {
 			}
 		}
 		m, err := s.ByID(t.Context(), r.ClassID)
-		if err != nil || m.EventRoomID != event || m.ConferenceRoomID != conference || m.Update != nil || m.Draft.Fingerprint() != r.before.Draft.Fingerprint() {
+		if err != nil || m.EventRoomID != event || m.ConferenceRoomID != conference || m.Update != nil || fingerprint(m.Draft) != fingerprint(r.before.Draft) {
 			t.Fatalf("got %+v, %v", m, err)
 		}
 		condemned, err := s.RoomsPendingClose(t.Context(), r.ClassID)
@@ -111,10 +111,11 @@ func TestSwapRooms(t *testing.T) {
 			}
 		}
 	})
-	t.Run("condemns what is still in flight", func(t *testing.T) {
-		s, _ := storagetest.New(t)
+	t.Run("marks for closing what is still in flight", func(t *testing.T) {
+		s, db := storagetest.New(t)
 		gateways(t, s, 10)
 		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
+		expire(t, db, r.EventAttempt)
 		late, err := s.OpenAttempt(t.Context(), r.another())
 		if err != nil || late.State != minigroup.AttemptSent {
 			t.Fatalf("got %+v, %v", late, err)
@@ -177,7 +178,7 @@ func TestSwapRooms(t *testing.T) {
 			before := ready(t, s, "run-1", draft(8))
 			closes := func(room uuid.UUID) {
 				t.Helper()
-				closed := minigroup.ClosedRoom{ID: room, ClassID: before.ClassID(), Audience: before.Audience, TimedOut: room != before.ConferenceRoomID}
+				closed := minigroup.ClosedRoom{ID: room, ClassID: before.ID, Audience: before.Audience, TimedOut: room != before.ConferenceRoomID}
 				if _, err := s.RecordRoomEvents(t.Context(), minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{closed}}); err != nil {
 					t.Fatal(err)
 				}

@@ -162,19 +162,19 @@ func slotsWindow(w minigroup.Window, now time.Time) minigroup.Window {
 	return w
 }
 
-// forDraft asks for the slots of a create.
-func forDraft(d minigroup.Draft, group string) admission {
-	return admission{group: group, slots: d.Slots(), during: slotsWindow(d.Time, time.Now()), class: d.ClassID()}
+// forRequest asks for the slots of a create.
+func forRequest(r minigroup.CreateRequest, group string) admission {
+	return admission{group: group, slots: r.Slots(), during: slotsWindow(r.Time, time.Now()), class: r.ID}
 }
 
 // reserveForCreate keeps the reservation that an earlier run of the same draft has made, or makes one.
 func reserveForCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (uuid.UUID, error) {
 	var id uuid.UUID
-	err := tx.QueryRow(ctx, `SELECT id FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`, c.Draft.ClassID()).Scan(&id)
+	err := tx.QueryRow(ctx, `SELECT id FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`, c.ID).Scan(&id)
 	if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 		return id, err
 	}
-	return c.Reservation, reserve(ctx, tx, c.Reservation, nil, forDraft(c.Draft, c.Group))
+	return c.Reservation, reserve(ctx, tx, c.Reservation, nil, forRequest(c.CreateRequest, c.Group))
 }
 
 // putBeside ends a statement that inserts a reservation: where the class has a live one, what is wanted is put beside what it has.
@@ -252,9 +252,9 @@ var reserveBegun = `
 // MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
 // another gateway under the fresh id. It returns CapacityExceeded, and changes nothing, where it fits on no other, and
 // *minigroup.SupersededError where the run does not own a creating row any more. Done twice it does the same once.
-func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error {
+func (s *Store) MoveReservation(ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string) error {
 	return s.inTx(ctx, "move reservation", func(tx pgx.Tx) error {
-		row, err := lockRow(ctx, tx, draft.ClassID())
+		row, err := lockRow(ctx, tx, request.ID)
 		if err != nil {
 			return err
 		}
@@ -268,7 +268,7 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 		var given []string // gateways that this class has given up already
 		err = tx.QueryRow(ctx, `
 			SELECT array_agg(DISTINCT backend_id) FROM janus_reservation
-			WHERE class_id = $1 AND (id = $2 OR state = 'releasing')`, draft.ClassID(), from).Scan(&given)
+			WHERE class_id = $1 AND (id = $2 OR state = 'releasing')`, request.ID, from).Scan(&given)
 		if err != nil {
 			return err
 		}
@@ -277,7 +277,7 @@ func (s *Store) MoveReservation(ctx context.Context, run string, draft minigroup
 		if err != nil {
 			return err
 		}
-		a := forDraft(draft, group)
+		a := forRequest(request, group)
 		a.except = given
 		return reserve(ctx, tx, to, nil, a)
 	})

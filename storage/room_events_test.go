@@ -26,7 +26,7 @@ func take(t *testing.T, s *storage.Store, a minigroup.RoomEvents) bool {
 // made is a conference room of the class that is announced now.
 func made(d minigroup.Draft) minigroup.AnnouncedRoom {
 	return minigroup.AnnouncedRoom{
-		Kind: minigroup.ConferenceRoom, ID: uuid.New(), ClassID: d.ClassID(), Audience: d.Audience, MadeAt: time.Now().Truncate(time.Second),
+		Kind: minigroup.ConferenceRoom, ID: uuid.New(), ClassID: classID(d), Audience: d.Audience, MadeAt: time.Now().Truncate(time.Second),
 	}
 }
 
@@ -130,7 +130,7 @@ func TestFoundRooms(t *testing.T) {
 		orphan := made(d)
 		announce(t, s, orphan)
 		another := minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{}, RequestTimeout: time.Hour,
+			ID: uuid.New(), Run: "run-1", ClassID: classID(d), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: fingerprint(d), RequestTimeout: time.Hour,
 		}
 		if a, err := s.OpenAttempt(t.Context(), another); err != nil || a.ID != another.ID {
 			t.Fatalf("got %+v, %v", a, err)
@@ -213,7 +213,7 @@ func TestFoundRooms(t *testing.T) {
 		d := draft(0)
 		first := unanswered(t, s, d).ConferenceAttempt
 		second := minigroup.AttemptEntry{
-			ID: uuid.New(), Run: "run-1", ClassID: d.ClassID(), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: d.Fingerprint(), Flying: []uuid.UUID{},
+			ID: uuid.New(), Run: "run-1", ClassID: classID(d), Kind: minigroup.ConferenceRoom, Operation: minigroup.ForCreate, Fingerprint: fingerprint(d),
 		}
 		if _, err := s.OpenAttempt(t.Context(), second); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // lockedRow is what decides whether a run may act on a minigroup. It is locked until the transaction ends.
@@ -24,14 +25,14 @@ type lockedRow struct {
 // lockRow returns pgx.ErrNoRows where there is no such minigroup.
 func lockRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (lockedRow, error) {
 	var row lockedRow
-	var failure *failureJSON
+	var failure *stored.Failure
 	var failedAt *time.Time
 	err := tx.QueryRow(ctx, `SELECT state, owner, failure, failed_at, closed_at, revision FROM minigroup WHERE id = $1 FOR UPDATE`, id).
 		Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision)
 	if err != nil {
 		return row, fmt.Errorf("lock minigroup: %w", err)
 	}
-	row.failure = failure.failure(failedAt)
+	row.failure = failure.Failure(failedAt)
 	return row, nil
 }
 
@@ -83,16 +84,16 @@ const insertMinigroup = `
 		$12, coalesce($13, '{}'::jsonb), $14, $15)
 	ON CONFLICT DO NOTHING`
 
-func rowOf(run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) []any {
+func rowOf(run string, state minigroup.State, r minigroup.CreateRequest, failure *stored.Failure) []any {
 	return []any{
-		d.ClassID(), d.Audience, d.Scope, state, run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
-		jsonText(d.Tags), jsonText(d.Properties), d.Fingerprint(), failure,
+		r.ID, r.Audience, r.Scope, state, run, r.Time.Start, r.Time.End, r.Host, r.Reserve, r.LockedChat, r.LockedQuestions,
+		jsonText(r.Tags), jsonText(r.Properties), r.Fingerprint, failure,
 	}
 }
 
 // insertRow makes the row of a draft; it reports false where there is one.
-func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, d minigroup.Draft, failure *failureJSON) (bool, error) {
-	tag, err := tx.Exec(ctx, insertMinigroup, rowOf(run, state, d, failure)...)
+func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State, r minigroup.CreateRequest, failure *stored.Failure) (bool, error) {
+	tag, err := tx.Exec(ctx, insertMinigroup, rowOf(run, state, r, failure)...)
 	if err != nil {
 		return false, fmt.Errorf("insert minigroup: %w", err)
 	}
@@ -102,15 +103,15 @@ func insertRow(ctx context.Context, tx pgx.Tx, run string, state minigroup.State
 // takeForCreate gives the locked row to the run, to be created from the draft. A run that has the row already keeps its
 // properties: single ones may have been written since. So does one that creates it once more, from what the row holds; it
 // returns *minigroup.SupersededError where something else was asked for meanwhile.
-func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft) error {
+func takeForCreate(ctx context.Context, tx pgx.Tx, run string, r minigroup.CreateRequest) error {
 	tag, err := tx.Exec(ctx, `
 		UPDATE minigroup SET state = 'creating', owner = $2, failure = NULL, failed_at = NULL, changed_at = now(),
 			during = tstzrange(to_timestamp($3::bigint), to_timestamp($4::bigint)), host = $5, reserve = $6, locked_chat = $7,
 			locked_questions = $8, tags = $9, fingerprint = $10,
-			properties = CASE WHEN owner = $2 OR $12 <> '' THEN properties ELSE coalesce($11, '{}'::jsonb) END
-		WHERE id = $1 AND $12 IN ('', fingerprint)`,
-		d.ClassID(), run, d.Time.Start, d.Time.End, d.Host, d.Reserve, d.LockedChat, d.LockedQuestions,
-		jsonText(d.Tags), d.Fingerprint(), jsonText(d.Properties), d.Origin)
+			properties = CASE WHEN owner = $2 OR $12 THEN properties ELSE coalesce($11, '{}'::jsonb) END
+		WHERE id = $1 AND (NOT $12 OR fingerprint = $10)`,
+		r.ID, run, r.Time.Start, r.Time.End, r.Host, r.Reserve, r.LockedChat, r.LockedQuestions,
+		jsonText(r.Tags), r.Fingerprint, jsonText(r.Properties), r.Retry)
 	if err != nil {
 		return fmt.Errorf("take minigroup: %w", err)
 	}
@@ -121,16 +122,16 @@ func takeForCreate(ctx context.Context, tx pgx.Tx, run string, d minigroup.Draft
 }
 
 // releaseOtherDrafts condemns what was asked for on behalf of another draft of the same class.
-func releaseOtherDrafts(ctx context.Context, tx pgx.Tx, d minigroup.Draft) error {
+func releaseOtherDrafts(ctx context.Context, tx pgx.Tx, r minigroup.CreateRequest) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE room_attempt SET state = 'releasing', changed_at = now()
-		WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, d.ClassID(), d.Fingerprint())
+		WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, r.ID, r.Fingerprint)
 	if err != nil {
 		return fmt.Errorf("condemn rooms of another draft: %w", err)
 	}
 	_, err = tx.Exec(ctx, `
 		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, changed_at = now()
-		WHERE class_id = $1 AND state IN ('pending', 'held') AND fingerprint <> $2`, d.ClassID(), d.Fingerprint())
+		WHERE class_id = $1 AND state IN ('pending', 'held') AND fingerprint <> $2`, r.ID, r.Fingerprint)
 	if err != nil {
 		return fmt.Errorf("condemn reservation of another draft: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // OpenSagas lists at most so many sagas that were under way before the last `quiet`: creates that are neither ready nor
@@ -25,9 +26,9 @@ func (s *Store) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (
 }
 
 func scanOpenSaga(row pgx.CollectableRow) (o minigroup.OpenSaga, err error) {
-	var change *changeJSON
+	var change *stored.Change
 	err = row.Scan(&o.ClassID, &o.Audience, &o.Scope, &o.Run, &o.UpdateID, &change)
-	o.Change = change.change()
+	o.Change = change.Change()
 	return o, err
 }
 

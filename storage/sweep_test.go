@@ -68,11 +68,11 @@ func TestSweep(t *testing.T) {
 		m := ready(t, s, "run-1", draft(8))
 		other := minigroup.Draft{Audience: "example.org", Scope: "undone", Host: "h", Reserve: new(int32(3))}
 		gone := begun(t, s, entry("run-1", other)).Reservation
-		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, other.ClassID(), &other, minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
+		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, classID(other), new(minigroup.NewCreateRequest(other)), minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
 			t.Fatal(err)
 		}
 		rooms, err := s.GatewayRooms(t.Context(), "janus-1", 0)
-		if err != nil || len(rooms) != 2 || rooms[0].ClassID != m.ClassID() || rooms[0].State != minigroup.ReservationHeld || rooms[1].ID != gone || rooms[1].State != minigroup.ReservationReleasing {
+		if err != nil || len(rooms) != 2 || rooms[0].ClassID != m.ID || rooms[0].State != minigroup.ReservationHeld || rooms[1].ID != gone || rooms[1].State != minigroup.ReservationReleasing {
 			t.Fatalf("got %+v, %v", rooms, err)
 		}
 		shown := []uuid.UUID{rooms[0].ID, gone, uuid.New()}

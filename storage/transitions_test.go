@@ -21,7 +21,7 @@ func TestTransitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = db.Exec(t.Context(), `
-		INSERT INTO announced_room (room_id, class_id, kind, made_at) VALUES ($1, $1, 'event', now())`, m.ClassID())
+		INSERT INTO announced_room (room_id, class_id, kind, made_at) VALUES ($1, $1, 'event', now())`, m.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,17 +31,17 @@ func TestTransitions(t *testing.T) {
 	}{
 		"a ready minigroup is not undone": {`
 			UPDATE minigroup SET state = 'undoing', failure = '{}', event_room_id = NULL, conference_room_id = NULL
-			WHERE id = $1`, m.ClassID()},
+			WHERE id = $1`, m.ID},
 		"a ready minigroup is not created again": {`
 			UPDATE minigroup SET state = 'creating', event_room_id = NULL, conference_room_id = NULL
-			WHERE id = $1`, m.ClassID()},
+			WHERE id = $1`, m.ID},
 		"a held room is released in two steps": {`
-			UPDATE room_attempt SET state = 'released' WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
+			UPDATE room_attempt SET state = 'released' WHERE class_id = $1 AND state = 'held'`, m.ID},
 		"an announced room is released in two steps": {`
-			UPDATE announced_room SET state = 'released' WHERE room_id = $1`, m.ClassID()},
+			UPDATE announced_room SET state = 'released' WHERE room_id = $1`, m.ID},
 		"a held reservation is released in two steps": {`
 			UPDATE janus_reservation SET state = 'released', update_id = NULL
-			WHERE class_id = $1 AND state = 'held'`, m.ClassID()},
+			WHERE class_id = $1 AND state = 'held'`, m.ID},
 		"a running update is not requested again": {`
 			UPDATE minigroup_update SET state = 'requested' WHERE id = $1`, update},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // Condemn begins the undo of a create that was not established: the row moves to undoing, and every attempt and
@@ -17,13 +18,13 @@ import (
 // became of it; without a draft nothing is made. Done twice it does the same once.
 //
 // It returns *minigroup.OwnedError where another run owns the row.
-func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (minigroup.BegunUndo, error) {
+func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure) (minigroup.BegunUndo, error) {
 	var out minigroup.BegunUndo
 	err := s.inTx(ctx, "begin undo", func(tx pgx.Tx) error {
 		out = minigroup.BegunUndo{State: minigroup.Undoing}
-		failure := toFailureJSON(reason)
-		if draft != nil {
-			fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Undoing, *draft, &failure)
+		failure := *stored.NewFailure(&reason)
+		if request != nil {
+			fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Undoing, *request, &failure)
 			if err != nil || fresh {
 				return err
 			}
@@ -36,7 +37,7 @@ func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UU
 		if err != nil {
 			return err
 		}
-		restarted := draft != nil && row.owner != claim.Run // a create that ended before it had begun
+		restarted := request != nil && row.owner != claim.Run // a create that ended before it had begun
 		if row.state == minigroup.Ready || (row.state == minigroup.Failed && !restarted) {
 			out.State, out.Failure = row.state, row.failure
 			return nil
@@ -45,18 +46,18 @@ func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UU
 			return err
 		}
 		if restarted {
-			if err := takeForCreate(ctx, tx, claim.Run, *draft); err != nil {
+			if err := takeForCreate(ctx, tx, claim.Run, *request); err != nil {
 				return err
 			}
 		} else if row.state == minigroup.Undoing {
-			failure = toFailureJSON(*row.failure) // the first reason is the one to tell
+			failure = *stored.NewFailure(row.failure) // the first reason is the one to tell
 		}
 		return releaseAll(ctx, tx, claim.Run, id, failure, &out)
 	})
 	return out, err
 }
 
-func releaseAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure failureJSON, out *minigroup.BegunUndo) error {
+func releaseAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure stored.Failure, out *minigroup.BegunUndo) error {
 	for _, q := range []struct {
 		doing, sql string
 		args       []any

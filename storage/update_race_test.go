@@ -45,7 +45,7 @@ func TestARunCarriesOnWhatWasBegunWhileItWaitedForTheRow(t *testing.T) {
 	meanwhile(t, db, `SELECT FROM minigroup FOR UPDATE`, `
 		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, new_during, new_host, patch)
 		SELECT $1, id, 'running', owner, '{"host": "a.b.c"}', during, during, 'a.b.c', '{}' FROM minigroup`, []any{early}, func() (err error) {
-		begun, err = s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), uuid.New())
+		begun, err = s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, uuid.New())
 		return err
 	})
 	rec, err := s.UpdateRecord(t.Context(), early)
@@ -68,10 +68,10 @@ func TestAClassEndsWhoseRoomWasClosedWhileItsUpdateWaitedToCommit(t *testing.T) 
 		INSERT INTO closed_room (room_id, class_id, timed_out) SELECT conference_room_id, id, false FROM minigroup`, nil, func() error {
 		return s.CommitUpdate(t.Context(), "run-2", id)
 	})
-	if now := read(t, s, m.ClassID()); now.ClosedAt.IsZero() || now.Host != "a.b.c" {
+	if now := read(t, s, m.ID); now.ClosedAt.IsZero() || now.Host != "a.b.c" {
 		t.Fatalf("got %+v", now)
 	}
-	if open, err := s.OpenReservations(t.Context(), m.ClassID()); err != nil || len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
+	if open, err := s.OpenReservations(t.Context(), m.ID); err != nil || len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
 		t.Fatalf("slots: %+v, %v", open, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // AcceptUpdate writes that the update was asked for, so that a caller who was told to come back finds it, also when its
@@ -67,7 +68,7 @@ const takeUpdate = `
 	FROM taken WHERE u.class_id = taken.id AND u.state = 'requested' AND u.id <> $4`
 
 // overtaken is why an update has failed that was asked for and did not begin before another was.
-var overtaken = failureJSON{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
+var overtaken = stored.Failure{Kind: minigroup.OperationCancelled, Detail: "it was ended from outside before it began, and another operation came first"}
 
 // findUpdate reads a minigroup, how far its update $2 is, and which other one is running.
 const findUpdate = `
@@ -78,14 +79,14 @@ const findUpdate = `
 	WHERE m.id = $1`
 
 func scanBegun(row pgx.Row) (b minigroup.BegunUpdate, err error) {
-	var failure *failureJSON
+	var failure *stored.Failure
 	var decidedAt *time.Time
 	var other *uuid.UUID
-	var asked *changeJSON
+	var asked *stored.Change
 	if err := scanMinigroup(row, &b.Minigroup, &b.State, &failure, &decidedAt, &other, &asked); err != nil {
 		return b, err
 	}
-	b.Failure = failure.failure(decidedAt)
+	b.Failure = failure.Failure(decidedAt)
 	if other != nil {
 		b.Unfinished, b.UnfinishedRecreate = *other, asked.Recreate != nil
 	}
@@ -157,7 +158,7 @@ const beginUpdate = `
 func begunWith(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
-		u.ClassID, u.ID, u.Run, toChangeJSON(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, toPatchJSON(p.Patch),
+		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, stored.NewPatch(p.Patch),
 		u.Change.Recreate != nil, u.Change.Revision,
 	}
 }
@@ -198,8 +199,8 @@ func readUpdate(ctx context.Context, q querier, id uuid.UUID) (*minigroup.Update
 // scanUpdate returns nil where there is no row.
 func scanUpdate(row pgx.Row) (*minigroup.UpdateRecord, error) {
 	var r minigroup.UpdateRecord
-	var requested, patch *changeJSON
-	var failure *failureJSON
+	var requested, patch *stored.Change
+	var failure *stored.Failure
 	var host *string
 	var decided *time.Time
 	var left *float64
@@ -212,8 +213,8 @@ func scanUpdate(row pgx.Row) (*minigroup.UpdateRecord, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read update: %w", err)
 	}
-	r.Requested, r.Failure = requested.change(), failure.failure(decided)
-	r.Plan.Patch = patch.patch()
+	r.Requested, r.Failure = requested.Change(), failure.Failure(decided)
+	r.Plan.Patch = patch.Patch()
 	if host != nil {
 		r.Plan.Host = *host
 	}
@@ -385,7 +386,7 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 		}
 		tag, err := tx.Exec(ctx, `
 			UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL
-			WHERE id = $1 AND (NOT $3 OR patch_until IS NULL)`, id, toFailureJSON(reason), unlessSent)
+			WHERE id = $1 AND (NOT $3 OR patch_until IS NULL)`, id, *stored.NewFailure(&reason), unlessSent)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
@@ -435,7 +436,7 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 	}
 	_, err = tx.Exec(ctx, `
 		INSERT INTO minigroup_update (id, class_id, state, run, requested, announced) VALUES ($1, $2, 'requested', $3, $4, $5)
-		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, toChangeJSON(c), announced)
+		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, stored.NewChange(c), announced)
 	if err != nil {
 		return fmt.Errorf("write update: %w", err)
 	}

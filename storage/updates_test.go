@@ -15,12 +15,12 @@ import (
 func beginUpdate(t *testing.T, s *storage.Store, run string, m minigroup.Minigroup, plan minigroup.UpdatePlan) (uuid.UUID, error) {
 	t.Helper()
 	id := uuid.New()
-	b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: run, Replaces: "run-1"}, m.ClassID(), id)
+	b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: run, Replaces: "run-1"}, m.ID, id)
 	if err != nil || b.State != minigroup.UpdateRequested {
 		t.Fatalf("got %+v, %v", b, err)
 	}
 	return id, s.BeginUpdate(t.Context(), minigroup.UpdateEntry{
-		ID: id, Run: run, ClassID: m.ClassID(), Change: minigroup.Change{Time: &plan.Time}, Plan: plan, Reservation: uuid.New(), Gateways: true,
+		ID: id, Run: run, ClassID: m.ID, Change: minigroup.Change{Time: &plan.Time}, Plan: plan, Reservation: uuid.New(), Gateways: true,
 	})
 }
 
@@ -34,7 +34,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now, err := s.ByID(t.Context(), m.ClassID())
+		now, err := s.ByID(t.Context(), m.ID)
 		if err != nil || now.Update == nil || now.Update.State != minigroup.UpdateRunning || !now.Time.Equal(m.Time) {
 			t.Fatalf("got %+v, %v", now, err)
 		}
@@ -45,7 +45,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil || !rec.PatchOpen || rec.PatchLeft < 50*time.Second || rec.Patches != 1 || rec.Plan.Patch.Time == nil || !rec.Plan.Patch.Time.Equal(later) || rec.ConferenceRoomID != m.ConferenceRoomID {
 			t.Fatalf("got %+v, %v", rec, err)
 		}
-		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, true); err != nil || state != minigroup.UpdateRunning {
+		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.OperationCancelled}, true); err != nil || state != minigroup.UpdateRunning {
 			t.Fatalf("an update whose PATCH may have been sent became %s, %v", state, err)
 		}
 		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
@@ -54,11 +54,11 @@ func TestUpdate(t *testing.T) {
 		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
 			t.Fatalf("twice: %v", err)
 		}
-		now, err = s.ByID(t.Context(), m.ClassID())
+		now, err = s.ByID(t.Context(), m.ID)
 		if err != nil || now.Update != nil || !now.Time.Equal(later) || *now.Reserve != 9 || string(now.Tags) != string(m.Tags) || now.Fingerprint != m.Fingerprint {
 			t.Fatalf("got %+v, %v", now, err)
 		}
-		open, err := s.OpenReservations(t.Context(), m.ClassID())
+		open, err := s.OpenReservations(t.Context(), m.ID)
 		if err != nil || len(open) != 1 || open[0].Slots != 9 {
 			t.Fatalf("got %+v, %v", open, err)
 		}
@@ -71,14 +71,14 @@ func TestUpdate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.UpstreamRefused}, false); err != nil || state != minigroup.UpdateFailed {
+		if state, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.UpstreamRefused}, false); err != nil || state != minigroup.UpdateFailed {
 			t.Fatalf("got %s, %v", state, err)
 		}
-		now, err := s.ByID(t.Context(), m.ClassID())
+		now, err := s.ByID(t.Context(), m.ID)
 		if err != nil || now.Host != m.Host || *now.Reserve != 8 || now.Update.State != minigroup.UpdateFailed || now.Update.Failure.Kind != minigroup.UpstreamRefused {
 			t.Fatalf("got %+v, %v", now, err)
 		}
-		if open, err := s.OpenReservations(t.Context(), m.ClassID()); err != nil || open[0].Slots != 8 {
+		if open, err := s.OpenReservations(t.Context(), m.ID); err != nil || open[0].Slots != 8 {
 			t.Fatalf("got %+v, %v", open, err)
 		}
 	})
@@ -86,10 +86,10 @@ func TestUpdate(t *testing.T) {
 		s, _ := storagetest.New(t)
 		m := ready(t, s, "run-1", draft(0))
 		early := uuid.New()
-		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), early, minigroup.Change{Host: new("a.b.c")}); err != nil {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, early, minigroup.Change{Host: new("a.b.c")}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), uuid.New()); err != nil {
+		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, uuid.New()); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := s.UpdateRecord(t.Context(), early)
@@ -101,19 +101,19 @@ func TestUpdate(t *testing.T) {
 		s, _ := storagetest.New(t)
 		m := ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: "overtaken", Host: "h"})
 		gone, later := uuid.New(), uuid.New()
-		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ClassID(), gone); err != nil {
+		if _, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, gone); err != nil {
 			t.Fatal(err)
 		}
 		var owned *minigroup.OwnedError
-		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); !errors.As(err, &owned) || owned.Owner != "run-2" {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ID, later, minigroup.Change{Host: new("d.e.f")}); !errors.As(err, &owned) || owned.Owner != "run-2" {
 			t.Fatalf("it is announced without asking whether run-2 is gone: %v", err)
 		}
-		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+		if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, later, minigroup.Change{Host: new("d.e.f")}); err != nil {
 			t.Fatal(err)
 		}
-		entry := minigroup.UpdateEntry{ID: gone, Run: "run-2", ClassID: m.ClassID(), Change: minigroup.Change{Host: new("a.b.c")}, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"}}
-		_, taken := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), gone)
-		_, failed := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), gone, entry.Change, minigroup.Failure{Kind: minigroup.OperationCancelled}, true)
+		entry := minigroup.UpdateEntry{ID: gone, Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: new("a.b.c")}, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"}}
+		_, taken := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, gone)
+		_, failed := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, gone, entry.Change, minigroup.Failure{Kind: minigroup.OperationCancelled}, true)
 		for what, err := range map[string]error{"begun": s.BeginUpdate(t.Context(), entry), "taken again": taken, "failed": failed} {
 			var superseded *minigroup.SupersededError
 			if !errors.As(err, &superseded) && !errors.As(err, &owned) {
@@ -121,13 +121,13 @@ func TestUpdate(t *testing.T) {
 			}
 		}
 		entry.ID, entry.Run, entry.Plan.Host = later, "run-3", "d.e.f"
-		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ClassID(), later); err != nil || b.State != minigroup.UpdateRequested || b.Unfinished != uuid.Nil {
+		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3"}, m.ID, later); err != nil || b.State != minigroup.UpdateRequested || b.Unfinished != uuid.Nil {
 			t.Fatalf("got %+v, %v", b, err)
 		}
 		if err := errors.Join(s.BeginUpdate(t.Context(), entry), s.CommitUpdate(t.Context(), "run-3", later)); err != nil {
 			t.Fatal(err)
 		}
-		if now, err := s.ByID(t.Context(), m.ClassID()); err != nil || now.Host != "d.e.f" || now.Update != nil {
+		if now, err := s.ByID(t.Context(), m.ID); err != nil || now.Host != "d.e.f" || now.Update != nil {
 			t.Fatalf("got %+v, %v", now, err)
 		}
 	})
@@ -159,16 +159,16 @@ func TestNothingIsTakenForAnUpdateThatIsDecided(t *testing.T) {
 	}
 	// Another was asked for since.
 	later := uuid.New()
-	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ClassID(), later, minigroup.Change{Host: new("d.e.f")}); err != nil {
+	if err := s.AcceptUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, later, minigroup.Change{Host: new("d.e.f")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, replaced := range []string{"", "run-2"} {
-		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: replaced}, m.ClassID(), done); err != nil || b.State != minigroup.UpdateDone {
+		if b, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: replaced}, m.ID, done); err != nil || b.State != minigroup.UpdateDone {
 			t.Errorf("got %+v, %v", b, err)
 		}
 	}
 	rec, err := s.UpdateRecord(t.Context(), later)
-	if now := read(t, s, m.ClassID()); err != nil || now.Run != "run-2" || rec.State != minigroup.UpdateRequested {
+	if now := read(t, s, m.ID); err != nil || now.Run != "run-2" || rec.State != minigroup.UpdateRequested {
 		t.Errorf("got %+v, %+v, %v", now, rec, err)
 	}
 }
@@ -247,11 +247,11 @@ func TestRevisions(t *testing.T) {
 		"a revision by itself": {`UPDATE minigroup SET revision = revision WHERE id = $1`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := revisionOf(t, s, m.ClassID())
-			if _, err := db.Exec(t.Context(), c.sql, m.ClassID()); err != nil {
+			before := revisionOf(t, s, m.ID)
+			if _, err := db.Exec(t.Context(), c.sql, m.ID); err != nil {
 				t.Fatal(err)
 			}
-			if after := revisionOf(t, s, m.ClassID()); (after == before+1) != c.changes || (after == before) == c.changes {
+			if after := revisionOf(t, s, m.ID); (after == before+1) != c.changes || (after == before) == c.changes {
 				t.Errorf("it was %d and is %d", before, after)
 			}
 		})
@@ -263,7 +263,7 @@ func TestUpdateOnARevision(t *testing.T) {
 	conditional := func(t *testing.T, s *storage.Store, m minigroup.Minigroup, revision int64, announced bool) (minigroup.UpdateEntry, error) {
 		t.Helper()
 		e := minigroup.UpdateEntry{
-			ID: uuid.New(), Run: "run-2", ClassID: m.ClassID(), Change: minigroup.Change{Host: new("a.b.c"), Revision: &revision},
+			ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: new("a.b.c"), Revision: &revision},
 			Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
 		}
 		claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
@@ -280,7 +280,7 @@ func TestUpdateOnARevision(t *testing.T) {
 	t.Run("the one it is at lets it begin, and it goes on whatever is asked then", func(t *testing.T) {
 		s, _ := storagetest.New(t)
 		m := ready(t, s, "run-1", draft(0))
-		e, err := conditional(t, s, m, revisionOf(t, s, m.ClassID()), false)
+		e, err := conditional(t, s, m, revisionOf(t, s, m.ID), false)
 		if err != nil {
 			t.Fatal(err)
 		}

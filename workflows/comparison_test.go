@@ -10,6 +10,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // held keeps a call back: it is answered with silence, and carried out when the test says so.
@@ -41,7 +42,7 @@ func (h *held) carryOut(t *testing.T) {
 // compare runs the comparison that is due, as the sweeper does once its time has come.
 func (s *stage) compare(run string, d minigroup.Draft) *played {
 	s.Helper()
-	if _, err := s.db.Exec(s.Context(), `UPDATE minigroup_update SET compare_at = now() WHERE class_id = $1 AND compare_at IS NOT NULL`, d.ClassID()); err != nil {
+	if _, err := s.db.Exec(s.Context(), `UPDATE minigroup_update SET compare_at = now() WHERE class_id = $1 AND compare_at IS NOT NULL`, classID(d)); err != nil {
 		s.Fatal(err)
 	}
 	if !s.comparisonIsDue(d) {
@@ -57,7 +58,7 @@ func (s *stage) comparisonIsDue(d minigroup.Draft) bool {
 		s.Fatal(err)
 	}
 	for _, saga := range due {
-		if saga.ClassID == d.ClassID() && saga.Change.Empty() && saga.UpdateID != uuid.Nil {
+		if saga.ClassID == classID(d) && saga.Change.Empty() && saga.UpdateID != uuid.Nil {
 			return true
 		}
 	}
@@ -107,7 +108,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		second, want := wanting(d, *d.Time.End+1200)
 		left := uuid.New()
 		s.tell(conferencePatch, late.way)
-		in := activities.UpdateInput{ID: left, ClassID: d.ClassID(), Change: activities.ToChange(first)}
+		in := activities.UpdateInput{ID: left, ClassID: classID(d), Change: stored.NewChange(first)}
 		if err := s.act("run-2", s.acts.BeginUpdate, in); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		if p := s.compare("run-3", d); p.err != nil {
 			t.Fatal(p.err)
 		}
-		m, err := s.ledger.ByID(t.Context(), d.ClassID())
+		m, err := s.ledger.ByID(t.Context(), classID(d))
 		if err != nil || m.ClosedAt.IsZero() {
 			t.Errorf("got %+v, %v", m, err)
 		}

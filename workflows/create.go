@@ -7,11 +7,12 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // CreateInput is the input of CreateMinigroup. Fields are only ever added.
 type CreateInput struct {
-	Draft activities.Draft `json:"draft"`
+	Request stored.CreateRequest `json:"request"`
 	// MaxAttempts bounds the attempts of each step's retry phase; 0: unlimited.
 	MaxAttempts int32 `json:"max_attempts"`
 }
@@ -29,7 +30,7 @@ func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 	if superseded {
 		return p.abort(ctx, err)
 	}
-	ready, recorded, err := undo(ctx, p, in.Draft.Minigroup().ClassID(), &in.Draft, reason)
+	ready, recorded, err := undo(ctx, p, in.Request.ClassID, &in.Request, reason)
 	switch {
 	case err != nil:
 		return p.abort(ctx, err)
@@ -43,7 +44,7 @@ func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 func create(ctx workflow.Context, p *progress, in CreateInput) error {
 	var a *activities.Activities
 	policy := bounded(in.MaxAttempts)
-	begun, err := executeStep(ctx, p, "Begin", policy, a.BeginCreate, activities.BeginCreateInput{Draft: in.Draft})
+	begun, err := executeStep(ctx, p, "Begin", policy, a.BeginCreate, in.Request)
 	if err != nil {
 		return err
 	}
@@ -55,21 +56,26 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 		return temporal.NewNonRetryableApplicationError(
 			begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
 	}
+	room := func(attempt uuid.UUID) activities.RoomInput {
+		return activities.RoomInput{
+			ClassID: in.Request.ClassID, Draft: in.Request.Draft, Operation: minigroup.ForCreate,
+			Fingerprint: in.Request.Fingerprint, Attempt: attempt,
+		}
+	}
 	err = parallel(ctx,
 		func(ctx workflow.Context) error {
-			return createEventRoom(ctx, p, policy, activities.RoomInput{Draft: in.Draft, Attempt: begun.EventAttempt})
+			return createEventRoom(ctx, p, policy, room(begun.EventAttempt))
 		},
 		func(ctx workflow.Context) error {
-			room := activities.RoomInput{Draft: in.Draft, Attempt: begun.ConferenceAttempt}
-			_, err := createConferenceRoom(ctx, p, policy, room)
+			_, err := createConferenceRoom(ctx, p, policy, room(begun.ConferenceAttempt))
 			return err
 		},
-		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Draft, begun.Reservation) },
+		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Request, begun.Reservation) },
 	)
 	if err != nil {
 		return err
 	}
-	return runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Draft.Minigroup().ClassID()})
+	return runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Request.ClassID})
 }
 
 // parallel runs the branches concurrently. The first failure cancels the other branches; its error is returned.
@@ -96,7 +102,7 @@ func parallel(ctx workflow.Context, branches ...func(workflow.Context) error) er
 func createEventRoom(ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput) error {
 	var a *activities.Activities
 	room, err := executeStep(ctx, p, "Create the event room", policy, a.CreateEventRoom, in)
-	locks := in.Draft.Minigroup().Locks()
+	locks := in.Draft.Draft().Locks()
 	if err != nil || !locks.Any() {
 		return err
 	}
@@ -114,7 +120,7 @@ func createConferenceRoom(
 // reserveSlots makes a gateway show the reservation. When the gateway does not answer for two minutes, the reservation
 // moves to another one; when the slots fit on no other gateway, the step is retried on this one.
 func reserveSlots(
-	ctx workflow.Context, p *progress, policy stepPolicy, draft activities.Draft, reservation uuid.UUID,
+	ctx workflow.Context, p *progress, policy stepPolicy, request stored.CreateRequest, reservation uuid.UUID,
 ) error {
 	var a *activities.Activities
 	for reservation != uuid.Nil {
@@ -125,7 +131,7 @@ func reserveSlots(
 		}
 		next := uuid.NewSHA1(reservation, []byte("moved to another gateway"))
 		err = runStep(ctx, p, "Reserve slots on another gateway", policy, a.MoveReservation,
-			activities.MoveReservationInput{Draft: draft, From: reservation, To: next})
+			activities.MoveReservationInput{Request: request, From: reservation, To: next})
 		if failure, _, _ := activities.FailureOf(err); err != nil && failure.Kind == minigroup.CapacityExceeded {
 			return runStep(ctx, p, "Wait for the gateway", policy, a.ReserveSlots, ref)
 		}
@@ -139,7 +145,7 @@ func reserveSlots(
 
 // reasonOf says why a step has ended its saga. final means that retrying is pointless, superseded that another run owns
 // the minigroup.
-func reasonOf(ctx workflow.Context, err error) (reason activities.Failure, final, superseded bool) {
+func reasonOf(ctx workflow.Context, err error) (reason stored.Failure, final, superseded bool) {
 	if ctx.Err() != nil {
 		return cancelled, true, false
 	}
@@ -147,4 +153,4 @@ func reasonOf(ctx workflow.Context, err error) (reason activities.Failure, final
 }
 
 // cancelled is the reason of a saga that was cancelled.
-var cancelled = activities.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}
+var cancelled = stored.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
@@ -31,12 +34,12 @@ func TestLateReplies(t *testing.T) {
 				cancel()
 				return way(c)
 			})...)
-			if m, err := s.ledger.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Failed {
+			if m, err := s.ledger.ByID(t.Context(), classID(d)); err != nil || m.State != minigroup.Failed {
 				t.Fatalf("the undo waited for the reply: %+v, %v", m, err)
 			}
 			answer()
 			s.endsAs(p, d, st, end{failed: minigroup.OperationCancelled, cancelled: true})
-			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+			if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 {
 				t.Errorf("%d rooms were released", n)
 			}
 		})
@@ -59,28 +62,54 @@ func TestLateReplies(t *testing.T) {
 				t.Errorf("%d requests were sent", n)
 			}
 		})
-		t.Run(st.name+": another process makes an attempt of its own, and the late room is closed", func(t *testing.T) {
-			t.Parallel()
+		// unanswered returns a stage whose process waits for the answer of a room, and whose run continues in another.
+		unanswered := func(t *testing.T, d minigroup.Draft, way way) *stage {
 			s := db.stage(t)
-			d := newDraft()
-			way, answer := late()
+			s.acts.Settings.RequestTimeout = deadline
 			s.tell(st.asks, way)
-			if err := s.act("run-1", s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+			s.begins("run-1", d)
+			other := steps[1]
+			if st.room == other.room {
+				other = steps[3]
+			}
+			if err := s.act("run-1", s.roomStep(s.acts, other), roomInput(d, s.attemptOf(d, other.room))); err != nil {
 				t.Fatal(err)
 			}
-			fn := s.acts.CreateEventRoom
-			if st.room == minigroup.ConferenceRoom {
-				fn = s.acts.CreateConferenceRoom
+			fn := s.roomStep(s.acts, st)
+			if err := s.act("run-1", fn, roomInput(d, s.attemptOf(d, st.room))); err == nil {
+				t.Fatal("a step without an answer succeeded")
 			}
-			attempt := s.attemptOf(d, st.room)
-			if err := s.act("run-1", fn, activities.RoomInput{Draft: activities.ToDraft(d), Attempt: attempt}); err == nil {
-				t.Fatal("a step without an answer went well")
+			s.acts = s.process(s.acts.Settings)
+			return s
+		}
+		t.Run(st.name+": another process sends nothing while the request is in flight, and takes its room", func(t *testing.T) {
+			t.Parallel()
+			d := newDraft()
+			way, answer := late()
+			s := unanswered(t, d, way)
+			attempts := 0
+			p := s.create("run-1", d, plot{activity: st.activity, before: func(context.Context, func()) bool {
+				if attempts++; attempts == 3 {
+					answer()
+					s.eventually("it is answered", func() bool { return s.decided(d, st.room) == 1 })
+				}
+				return true
+			}})
+			s.endsAs(p, d, st, end{})
+			if n := s.called(st.asks); n != 1 || attempts != 3 {
+				t.Errorf("%d requests were sent in %d attempts of the step", n, attempts)
 			}
-			s.acts = s.process(s.acts.Settings) // and the workflow task is repeated there
+		})
+		t.Run(st.name+": once the request has expired another process sends one, and the late room is closed", func(t *testing.T) {
+			t.Parallel()
+			d := newDraft()
+			way, answer := late()
+			s := unanswered(t, d, way)
+			s.expire(d)
 			p := s.create("run-1", d)
 			answer()
 			s.endsAs(p, d, st, end{})
-			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+			if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 {
 				t.Errorf("%d rooms were released", n)
 			}
 		})
@@ -96,7 +125,7 @@ func TestRepliesDuringTheUndo(t *testing.T) {
 	s.tell(eventClose, func(c call) error {
 		answer()
 		s.eventually("the late reply is on the ledger", func() bool {
-			for _, a := range s.attempts(d.ClassID()) {
+			for _, a := range s.attempts(classID(d)) {
 				if a.Kind == minigroup.ConferenceRoom && a.RoomID != nil {
 					return true
 				}
@@ -106,11 +135,11 @@ func TestRepliesDuringTheUndo(t *testing.T) {
 		return c.take(c.ctx)
 	})
 	p := s.create("run-1", d, s.cancelDuring("CreateConferenceRoom", conferenceCreate, func(c call, cancel func()) error {
-		s.eventually("there is an event room to close", func() bool { return s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptHeld) == 1 })
+		s.eventually("there is an event room to close", func() bool { return s.count(classID(d), minigroup.EventRoom, minigroup.AttemptHeld) == 1 })
 		cancel()
 		return way(c)
 	})...)
-	if n := s.count(d.ClassID(), minigroup.ConferenceRoom, minigroup.AttemptReleased); n != 1 {
+	if n := s.count(classID(d), minigroup.ConferenceRoom, minigroup.AttemptReleased); n != 1 {
 		t.Errorf("the undo ended with %d of the rooms closed that turned up meanwhile", n)
 	}
 	s.endsAs(p, d, steps[3], end{failed: minigroup.OperationCancelled, cancelled: true})
@@ -121,7 +150,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 	db := newDatabase(t)
 	begin := func(s *stage, run string, d minigroup.Draft) {
 		t.Helper()
-		if err := s.act(run, s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+		if err := s.act(run, s.acts.BeginCreate, requestOf(d)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +162,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 	}
 	condemned := func(s *stage, run string, d minigroup.Draft) {
 		t.Helper()
-		in := activities.BeginUndoInput{ClassID: d.ClassID(), Reason: activities.Failure{Kind: minigroup.OperationCancelled}}
+		in := activities.BeginUndoInput{ClassID: classID(d), Reason: stored.Failure{Kind: minigroup.OperationCancelled}}
 		if err := s.act(run, s.acts.BeginUndo, in); err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +173,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		d := newDraft()
 		begin(s, "run-1", d)
 		begin(s, "run-2", d)
-		supersedes(t, s.act("run-1", s.acts.CreateEventRoom, activities.RoomInput{Draft: activities.ToDraft(d)}))
+		supersedes(t, s.act("run-1", s.acts.CreateEventRoom, roomInput(d, uuid.Nil)))
 		if n := s.called(eventCreate); n != 0 {
 			t.Errorf("%d rooms were asked for", n)
 		}
@@ -155,7 +184,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		d := newDraft()
 		begin(s, "run-1", d)
 		condemned(s, "run-1", d)
-		supersedes(t, s.act("run-1", s.acts.CreateConferenceRoom, activities.RoomInput{Draft: activities.ToDraft(d)}))
+		supersedes(t, s.act("run-1", s.acts.CreateConferenceRoom, roomInput(d, uuid.Nil)))
 		if n := s.called(conferenceCreate); n != 0 {
 			t.Errorf("%d rooms were asked for", n)
 		}
@@ -166,13 +195,13 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		d := newDraft()
 		d.LockedChat, d.Reserve = false, nil
 		s.halfMade("run-1", d)
-		in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, minigroup.ConferenceRoom)}
+		in := roomInput(d, s.attemptOf(d, minigroup.ConferenceRoom))
 		if err := s.act("run-1", s.acts.CreateConferenceRoom, in); err != nil {
 			t.Fatal(err)
 		}
 		begin(s, "run-2", d)
-		supersedes(t, s.act("run-1", s.acts.Establish, activities.ClassRef{ID: d.ClassID()}))
-		if m, err := s.ledger.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Creating {
+		supersedes(t, s.act("run-1", s.acts.Establish, activities.ClassRef{ID: classID(d)}))
+		if m, err := s.ledger.ByID(t.Context(), classID(d)); err != nil || m.State != minigroup.Creating {
 			t.Errorf("the minigroup is %s, %v", m.State, err)
 		}
 		s.endsAs(s.create("run-2", d), d, step{}, end{})
@@ -183,7 +212,7 @@ func TestStepsOfARunThatHasNoSay(t *testing.T) {
 		d := newDraft()
 		s.halfMade("run-1", d)
 		condemned(s, "run-1", d)
-		for _, a := range s.attempts(d.ClassID()) {
+		for _, a := range s.attempts(classID(d)) {
 			if a.RoomID != nil {
 				supersedes(t, s.act("run-1", s.acts.LockRoom, activities.LockInput{Room: *a.RoomID, Chat: true}))
 			}
@@ -279,7 +308,7 @@ func TestCreateOnceMore(t *testing.T) {
 		p := s.create("run-2", d)
 		s.sweepUntilDone(d)
 		s.endsAs(p, d, step{}, end{})
-		if n := s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptReleased); n != 1 {
+		if n := s.count(classID(d), minigroup.EventRoom, minigroup.AttemptReleased); n != 1 {
 			t.Errorf("%d event rooms were released", n)
 		}
 	})
@@ -292,7 +321,7 @@ func TestCreateOnceMore(t *testing.T) {
 		if p := s.create("run-0", d); p.kind() != activities.Superseded {
 			t.Errorf("it ended with %v", p.err)
 		}
-		if n := s.count(d.ClassID(), minigroup.EventRoom, minigroup.AttemptHeld); n != 1 {
+		if n := s.count(classID(d), minigroup.EventRoom, minigroup.AttemptHeld); n != 1 {
 			t.Errorf("%d event rooms are held", n)
 		}
 	})
@@ -315,10 +344,10 @@ func TestCreateOnceMore(t *testing.T) {
 // halfMade leaves a create after its event room, as a run leaves it that was terminated there.
 func (s *stage) halfMade(run string, d minigroup.Draft) {
 	s.Helper()
-	if err := s.act(run, s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+	if err := s.act(run, s.acts.BeginCreate, requestOf(d)); err != nil {
 		s.Fatal(err)
 	}
-	err := s.act(run, s.acts.CreateEventRoom, activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, minigroup.EventRoom)})
+	err := s.act(run, s.acts.CreateEventRoom, roomInput(d, s.attemptOf(d, minigroup.EventRoom)))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -332,7 +361,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
-		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
 		if p.err != nil {
 			t.Error(p.err)
 		}
@@ -348,7 +377,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		if p := s.create("run-1", d); p.kind() != activities.Superseded {
 			t.Errorf("it ended with %v", p.err)
 		}
-		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
 		if m := s.holds(d); m.State != minigroup.Failed {
 			t.Errorf("the minigroup is %s", m.State)
 		}
@@ -359,7 +388,7 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		d := newDraft()
 		s.create("run-1", d)
 		before := s.holds(d)
-		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
 			t.Error(p.err)
 		}
 		if after := s.holds(d); after.State != minigroup.Ready || after.EventRoomID != before.EventRoomID {
@@ -370,10 +399,10 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		d := newDraft()
-		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
 			t.Error(p.err)
 		}
-		if _, err := s.ledger.ByID(t.Context(), d.ClassID()); err == nil {
+		if _, err := s.ledger.ByID(t.Context(), classID(d)); err == nil {
 			t.Error("there is a row")
 		}
 	})
@@ -382,14 +411,13 @@ func TestUndoOfARunThatIsGone(t *testing.T) {
 		s := db.stage(t)
 		d := newDraft()
 		s.halfMade("run-1", d)
-		draft := activities.ToDraft(d)
 		err := s.act("run-1", s.acts.BeginUndo, activities.BeginUndoInput{
-			ClassID: d.ClassID(), Draft: &draft, Reason: activities.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first reason"},
+			ClassID: classID(d), Request: new(requestOf(d)), Reason: stored.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first reason"},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()})
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
 		if m := s.holds(d); m.State != minigroup.Failed || m.Failure.Detail != "the first reason" {
 			t.Errorf("got %s: %+v", m.State, m.Failure)
 		}

@@ -201,7 +201,7 @@ func (s *stage) endsAs(p *played, d minigroup.Draft, st step, want end) {
 		}
 	}
 	if st.room != "" {
-		if n := s.count(d.ClassID(), st.room, minigroup.AttemptLost); n < want.lost || (want.failed == "" && n != want.lost) {
+		if n := s.count(classID(d), st.room, minigroup.AttemptLost); n < want.lost || (want.failed == "" && n != want.lost) {
 			s.Errorf("%d attempts are lost, want %d", n, want.lost)
 		}
 	}
@@ -211,7 +211,7 @@ func (s *stage) endsAs(p *played, d minigroup.Draft, st step, want end) {
 func (s *stage) sweepUntilDone(d minigroup.Draft) {
 	s.Helper()
 	for range 3 {
-		if err := s.sweepGateways(d.ClassID()); err == nil {
+		if err := s.sweepGateways(classID(d)); err == nil {
 			return
 		}
 	}

@@ -47,7 +47,7 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 				t.Error(p.err)
 			}
 			var states []minigroup.AttemptState
-			for _, a := range s.attempts(crowded.ClassID()) {
+			for _, a := range s.attempts(classID(crowded)) {
 				if a.Kind == st.room {
 					states = append(states, a.State)
 				}

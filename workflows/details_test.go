@@ -88,27 +88,29 @@ func TestPurpose(t *testing.T) {
 		Audience: "example.org", Scope: "math_7b`*", Host: "ms-smith.example.org", Time: minigroup.Window{Start: new(int64(1795559214))},
 		Tags: json.RawMessage(`{"of":"ms-smith"}`), Properties: json.RawMessage(`{"of":"ms-smith"}`), Reserve: new(int32(8)), LockedChat: true,
 	}
-	id := d.ClassID().String()
+	r := minigroup.NewCreateRequest(d)
+	m := minigroup.Minigroup{Draft: d, ID: r.ID}
+	id := r.ID.String()
 	class := "- class id: " + id + "\n- in the API: `/api/v1/minigroups/" + id + "`\n"
 	about := "- scope: `math_7b'*`\n- audience: `example.org`\n" + class
 	change := minigroup.Change{Time: &minigroup.Window{End: new(int64(1795562814))}, Host: new("ms-smith.example.org"), Reserve: new(int32(9))}
-	room := minigroup.RoomPendingClose{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: d.ClassID()}
+	room := minigroup.RoomPendingClose{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: r.ID}
 	for _, c := range []struct{ name, got, begins, ends string }{
 		{
-			"a create", createPurpose(d), "Creates a minigroup",
+			"a create", createPurpose(r), "Creates a minigroup",
 			about + "- time: 2026-11-24 22:26:54 UTC to no end\n- reserve: 8 slots\n- locked: the chat\n",
 		},
 		{
-			"an update", updatePurpose(d, change), "Changes a minigroup",
+			"an update", updatePurpose(m, change), "Changes a minigroup",
 			about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n",
 		},
-		{"a comparison", updatePurpose(d, minigroup.Change{}), "Compares a minigroup", about},
+		{"a comparison", updatePurpose(m, minigroup.Change{}), "Compares a minigroup", about},
 		{
-			"a recreate", updatePurpose(d, minigroup.Change{Recreate: &minigroup.Recreation{LockedQuestions: new(true)}}), "Gives a minigroup new rooms",
+			"a recreate", updatePurpose(m, minigroup.Change{Recreate: &minigroup.Recreation{LockedQuestions: new(true)}}), "Gives a minigroup new rooms",
 			about + "- locked: the questions\n",
 		},
-		{"an undo", undoPurpose(d), "Undoes the create", about},
-		{"a recreate whose run is gone", failRecreatePurpose(d), "Ends the recreate", about},
+		{"an undo", undoPurpose(m), "Undoes the create", about},
+		{"a recreate whose run is gone", failRecreatePurpose(m), "Ends the recreate", about},
 		{"the close of a room", closeRoomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n" + class},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"minigroups/activities"
+	"minigroups/stored"
 )
 
 // The outcomes of a run, as its progress and the metrics name them.
@@ -23,7 +24,7 @@ func (p *progress) complete(ctx workflow.Context) error {
 
 // fail ends a run whose operation was decided to fail. The workflow function returns the error: the run ends Canceled
 // when it was cancelled, Failed otherwise.
-func (p *progress) fail(ctx workflow.Context, reason activities.Failure) error {
+func (p *progress) fail(ctx workflow.Context, reason stored.Failure) error {
 	if ctx.Err() != nil {
 		p.end(ctx, stageFailed, outcomeCancelled, reason.Detail)
 		return ctx.Err()

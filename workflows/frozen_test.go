@@ -112,9 +112,10 @@ func TestAWorkerThatWasFrozenDuringACreate(t *testing.T) {
 				d := newDraft()
 				made := next(d)
 				old := s.frozen("run-1", d, f)
+				s.expire(d)
 				s.take("run-2")
 				s.creates("run-2", made)
-				before, err := s.ledger.ByID(t.Context(), d.ClassID())
+				before, err := s.ledger.ByID(t.Context(), classID(d))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -132,6 +133,7 @@ func TestAWorkerThatWasFrozenDuringACreate(t *testing.T) {
 				d := newDraft()
 				made := next(d)
 				old := s.frozen("run-1", d, f)
+				s.expire(d)
 				s.take("run-2")
 				s.tell(establish, func(c call) error {
 					old.wake()
@@ -157,6 +159,7 @@ func TestAWorkerOfATerminatedRunBesideANewPOST(t *testing.T) {
 				d := newDraft()
 				made := next(d)
 				old := s.frozen("run-1", d, standstill{beginCreate, true})
+				s.expire(d)
 				s.take("run-2")
 				newer := newGate(t)
 				if f.at == beginCreate {
@@ -190,7 +193,7 @@ func TestAWorkerOfATerminatedRunBesideANewPOST(t *testing.T) {
 				s.creates("run-2", made)
 				s.wokenTooLate(old.ended())
 				s.sweepUntilDone(d)
-				if m := s.holds(d); m.Draft.Fingerprint() == d.Fingerprint() {
+				if m := s.holds(d); fingerprint(m.Draft) == fingerprint(d) {
 					made = d // the old run was first
 				}
 				s.endsWith(&made, d)
@@ -250,10 +253,10 @@ func TestAWorkerThatWasFrozenForLongerThanItsRequestMayBeInFlight(t *testing.T) 
 	lost := func(s *stage, d minigroup.Draft, kind minigroup.RoomKind) {
 		id := s.attemptOf(d, kind)
 		s.eventually("the moment is over", func() bool {
-			if err := s.ledger.ExpireAttempt(t.Context(), id); err != nil {
+			if err := s.ledger.AttemptLost(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
-			return s.count(d.ClassID(), kind, minigroup.AttemptLost) == 1
+			return s.count(classID(d), kind, minigroup.AttemptLost) == 1
 		})
 	}
 	for _, st := range []step{steps[1], steps[3]} {
@@ -267,7 +270,7 @@ func TestAWorkerThatWasFrozenForLongerThanItsRequestMayBeInFlight(t *testing.T) 
 				lost(s, d, st.room)
 				old.wake()
 				s.endsAs(old.ended(), d, step{}, end{})
-				if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+				if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 {
 					t.Errorf("%d rooms were released", n)
 				}
 			})
@@ -340,7 +343,7 @@ func only(s *stage, d minigroup.Draft, st step, f standstill) {
 	}
 	s.tell(answerAttempt, well)
 	s.tell(st.asks, func(c call) error {
-		s.eventually("the other room is there", func() bool { return s.count(d.ClassID(), kind, minigroup.AttemptHeld) == 1 })
+		s.eventually("the other room is there", func() bool { return s.count(classID(d), kind, minigroup.AttemptHeld) == 1 })
 		return done(c)
 	})
 }

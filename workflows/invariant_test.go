@@ -67,7 +67,7 @@ func (s *stage) settle(classID uuid.UUID) {
 				continue
 			}
 			if s.ledger.forgotten.Load() {
-				if err := s.ledger.ExpireAttempt(s.Context(), a.ID); err != nil {
+				if err := s.ledger.AttemptLost(s.Context(), a.ID); err != nil {
 					s.Fatal(err)
 				}
 			}
@@ -80,7 +80,7 @@ func (s *stage) settle(classID uuid.UUID) {
 // holds checks, once all has settled, that what exists is what the row says, and nothing else, and returns the row.
 func (s *stage) holds(d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
-	classID := d.ClassID()
+	classID := classID(d)
 	s.settle(classID)
 	m, err := s.ledger.ByID(s.Context(), classID)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *stage) strangersAreLost(classID uuid.UUID, is existing) {
 // slotsHold checks that the slots the row speaks of, and no others, are on the ledger and on its gateway.
 func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
 	s.Helper()
-	open, err := s.ledger.OpenReservations(s.Context(), m.ClassID())
+	open, err := s.ledger.OpenReservations(s.Context(), m.ID)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
 	}
 	var undecided bool
 	err = s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM janus_reservation WHERE class_id = $1 AND (next_slots IS NOT NULL OR update_id IS NOT NULL))`,
-		m.ClassID()).Scan(&undecided)
+		m.ID).Scan(&undecided)
 	if err != nil || undecided {
 		s.Errorf("slots of an update stand beside although it is decided (%v)", errors.Join(err))
 	}
@@ -178,7 +178,7 @@ func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
 // attemptOf is the newest attempt of a kind.
 func (s *stage) attemptOf(d minigroup.Draft, kind minigroup.RoomKind) (id uuid.UUID) {
 	s.Helper()
-	for _, a := range s.attempts(d.ClassID()) {
+	for _, a := range s.attempts(classID(d)) {
 		if a.Kind == kind {
 			id = a.ID
 		}

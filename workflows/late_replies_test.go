@@ -15,7 +15,7 @@ func (s *stage) inTheAir(run string, d minigroup.Draft, st step, where func(*gat
 	reply := newGate(s.T)
 	s.tell(st.asks, func(c call) error { return where(reply, c) })
 	s.begins(run, d)
-	in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, st.room)}
+	in := roomInput(d, s.attemptOf(d, st.room))
 	beside(s, func() error { return s.act(run, s.roomStep(s.acts, st), in) })
 	reply.someone(s.T)
 	return reply.open
@@ -30,14 +30,14 @@ func (s *stage) roomStep(acts *activities.Activities, st step) any {
 
 func (s *stage) begins(run string, d minigroup.Draft) {
 	s.Helper()
-	if err := s.act(run, s.acts.BeginCreate, activities.BeginCreateInput{Draft: activities.ToDraft(d)}); err != nil {
+	if err := s.act(run, s.acts.BeginCreate, requestOf(d)); err != nil {
 		s.Fatal(err)
 	}
 }
 
 func (s *stage) undo(run string, d minigroup.Draft) {
 	s.Helper()
-	if p := s.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: d.ClassID()}); p.err != nil {
+	if p := s.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
 		s.Error(p.err)
 	}
 }
@@ -47,7 +47,7 @@ func (s *stage) arrived(d minigroup.Draft, kind minigroup.RoomKind, want int) {
 	s.Helper()
 	s.eventually("the reply is on the ledger", func() bool {
 		n := 0
-		for _, a := range s.attempts(d.ClassID()) {
+		for _, a := range s.attempts(classID(d)) {
 			if a.Kind == kind && a.RoomID != nil {
 				n++
 			}
@@ -142,7 +142,7 @@ func TestALateReplyToARunThatIsGone(t *testing.T) {
 					d := newDraft()
 					answer := s.inTheAir("run-1", d, st, (*gate).after)
 					s.endsWith(m.play(s, d, st, func() { away(s, st); answer() }), d)
-					if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 {
+					if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 {
 						t.Errorf("%d rooms were released", n)
 					}
 				})
@@ -159,7 +159,7 @@ func (s *stage) endsWith(made *minigroup.Draft, d minigroup.Draft) {
 	switch {
 	case made == nil && m.State != minigroup.Failed:
 		s.Errorf("the minigroup is %s", m.State)
-	case made != nil && (m.State != minigroup.Ready || m.Draft.Fingerprint() != made.Fingerprint()):
+	case made != nil && (m.State != minigroup.Ready || fingerprint(m.Draft) != fingerprint(*made)):
 		s.Errorf("the minigroup is %s and has %+v, want %+v", m.State, m.Draft, *made)
 	}
 }
@@ -191,7 +191,7 @@ func TestRestartWhileTheRequestsOfAFailedCreateAreInTheAir(t *testing.T) {
 					conference.someone(t)
 					cancel()
 				}})
-				if m, err := s.ledger.ByID(t.Context(), d.ClassID()); err != nil || m.State != minigroup.Failed || !cancelled.cancelled() {
+				if m, err := s.ledger.ByID(t.Context(), classID(d)); err != nil || m.State != minigroup.Failed || !cancelled.cancelled() {
 					t.Fatalf("the undo waited for the requests: %+v, %v", m, err)
 				}
 				if before {

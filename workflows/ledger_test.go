@@ -75,9 +75,9 @@ func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	return out, err
 }
 
-func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, draft *minigroup.Draft, reason minigroup.Failure) (out minigroup.BegunUndo, err error) {
+func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure) (out minigroup.BegunUndo, err error) {
 	err = l.do(ctx, condemn, func(ctx context.Context) (err error) {
-		out, err = l.Store.BeginUndo(ctx, claim, id, draft, reason)
+		out, err = l.Store.BeginUndo(ctx, claim, id, request, reason)
 		return err
 	})
 	return out, err
@@ -106,8 +106,8 @@ func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {
 	return l.do(ctx, roomReleased, func(ctx context.Context) error { return l.Store.RoomReleased(ctx, room) })
 }
 
-func (l ledger) MoveReservation(ctx context.Context, run string, draft minigroup.Draft, from, to uuid.UUID, group string) error {
-	return l.do(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, draft, from, to, group) })
+func (l ledger) MoveReservation(ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string) error {
+	return l.do(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, request, from, to, group) })
 }
 
 func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"minigroups/activities"
+	"minigroups/stored"
 )
 
 // QueryProgress is the query that returns the Progress of a run. It takes no argument.
@@ -111,7 +112,7 @@ func (p *progress) startStage(ctx workflow.Context, stage string) {
 }
 
 // startUndo notes that the run undoes its work from now on, and why.
-func (p *progress) startUndo(ctx workflow.Context, reason activities.Failure) {
+func (p *progress) startUndo(ctx workflow.Context, reason stored.Failure) {
 	p.Reason = reason.Detail
 	p.startStage(ctx, stageUndoing)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"minigroups/activities"
 	"minigroups/minigroup"
 	"minigroups/workflows"
 )
@@ -135,7 +134,7 @@ func TestProgress(t *testing.T) {
 		s.tell(conferenceCreate, times(1000, unavailable)...)
 		const budget = 2 * time.Hour
 		p := s.run("run-1", workflows.CreateMinigroup, workflows.CreateInput{
-			Draft: activities.ToDraft(d), MaxAttempts: workflows.AttemptsWithin(budget),
+			Request: requestOf(d), MaxAttempts: workflows.AttemptsWithin(budget),
 		})
 		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
 		took := p.metrics.took("saga_step_duration outcome=unanswered phase=retry step=create_conference_room")
@@ -188,7 +187,7 @@ func TestProgress(t *testing.T) {
 		d := newDraft()
 		s.create("run-1", d)
 		s.gone.Store(true)
-		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: d.ClassID(), MaxAttempts: maxAttempts})
+		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: classID(d), MaxAttempts: maxAttempts})
 		if p.progress.Outcome != "superseded" || p.progress.Stage != "failed" || !slices.Equal(p.stages, []string{"failed"}) {
 			t.Errorf("got %+v after the stages %q", p.progress, p.stages)
 		}

@@ -18,13 +18,13 @@ const (
 	runbookHint = "\ndocs/runbook.md says what to do when.\n"
 )
 
-func createPurpose(d minigroup.Draft) string {
+func createPurpose(r minigroup.CreateRequest) string {
 	return "Creates a minigroup: an event room, a conference room and, if requested, slots on a gateway. If one of them " +
 		"cannot be created, everything is undone. *Cancel* undoes it, too." + neverTerminate +
-		describeClass(d) + describeRequest(&d.Time, d.Reserve) + describeLocks(d.Locks()) + runbookHint
+		describeClass(r.ID, r.Draft) + describeRequest(&r.Time, r.Reserve) + describeLocks(r.Locks()) + runbookHint
 }
 
-func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
+func updatePurpose(m minigroup.Minigroup, c minigroup.Change) string {
 	text := "Changes a minigroup, here and in conference. *Cancel* ends it with nothing changed, unless conference may " +
 		"have made the change already."
 	switch {
@@ -34,7 +34,7 @@ func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
 	case c.Empty():
 		text = "Compares a minigroup with its conference room, because a request to change that went unanswered."
 	}
-	text += neverTerminate + describeClass(d) + describeRequest(c.Time, c.Reserve)
+	text += neverTerminate + describeClass(m.ID, m.Draft) + describeRequest(c.Time, c.Reserve)
 	if c.Host != nil {
 		text += "- host: another one\n"
 	}
@@ -46,14 +46,14 @@ func updatePurpose(d minigroup.Draft, c minigroup.Change) string {
 	return text + runbookHint
 }
 
-func undoPurpose(d minigroup.Draft) string {
+func undoPurpose(m minigroup.Minigroup) string {
 	return "Undoes the create of a minigroup, because the run that was creating it is gone. It goes on until everything " +
-		"is closed; *Cancel* does not stop it." + neverTerminate + describeClass(d) + runbookHint
+		"is closed; *Cancel* does not stop it." + neverTerminate + describeClass(m.ID, m.Draft) + runbookHint
 }
 
-func failRecreatePurpose(d minigroup.Draft) string {
+func failRecreatePurpose(m minigroup.Minigroup) string {
 	return "Ends the recreate of a minigroup, because the run that was recreating it is gone. The minigroup keeps the " +
-		"rooms that it has; *Cancel* changes nothing." + neverTerminate + describeClass(d) + runbookHint
+		"rooms that it has; *Cancel* changes nothing." + neverTerminate + describeClass(m.ID, m.Draft) + runbookHint
 }
 
 func closeRoomPurpose(room minigroup.RoomPendingClose) string {
@@ -62,8 +62,8 @@ func closeRoomPurpose(room minigroup.RoomPendingClose) string {
 		describeClassID(room.ClassID) + runbookHint
 }
 
-func describeClass(d minigroup.Draft) string {
-	return fmt.Sprintf("- scope: %s\n- audience: %s\n", quoted(d.Scope), quoted(d.Audience)) + describeClassID(d.ClassID())
+func describeClass(id uuid.UUID, d minigroup.Draft) string {
+	return fmt.Sprintf("- scope: %s\n- audience: %s\n", quoted(d.Scope), quoted(d.Audience)) + describeClassID(id)
 }
 
 func describeClassID(id uuid.UUID) string {

@@ -6,6 +6,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // RecreateInput is the input of RecreateMinigroup. Fields are only ever added.
@@ -37,7 +38,7 @@ func RecreateMinigroup(ctx workflow.Context, in RecreateInput) error {
 // recreate returns why the recreate failed; nil when it succeeded.
 func recreate(
 	ctx workflow.Context, p *progress, in RecreateInput, ref activities.UpdateInput,
-) (*activities.Failure, error) {
+) (*stored.Failure, error) {
 	var a *activities.Activities
 	for {
 		begun, err := executeStep(ctx, p, "Begin", bounded(in.MaxAttempts), a.BeginRecreate, ref)
@@ -73,7 +74,10 @@ func replaceRooms(
 	var a *activities.Activities
 	policy := bounded(in.MaxAttempts)
 	room := func(attempt uuid.UUID) activities.RoomInput {
-		return activities.RoomInput{Draft: begun.Draft, Attempt: attempt, Recreate: in.UpdateID}
+		return activities.RoomInput{
+			ClassID: in.ClassID, Draft: begun.Draft, Operation: minigroup.ForRecreate,
+			Fingerprint: in.UpdateID.String(), Attempt: attempt,
+		}
 	}
 	err := parallel(ctx,
 		func(ctx workflow.Context) error { return createEventRoom(ctx, p, policy, room(begun.EventAttempt)) },
@@ -94,7 +98,7 @@ func replaceRooms(
 
 // failAbandoned fails a recreate whose run is gone. It changes nothing when the recreate is decided.
 func failAbandoned(ctx workflow.Context, p *progress, ref activities.UpdateInput) error {
-	_, _, err := failUpdateFor(ctx, p, ref, activities.Failure{
+	_, _, err := failUpdateFor(ctx, p, ref, stored.Failure{
 		Kind:   minigroup.OperationCancelled,
 		Detail: "the run that was recreating this minigroup was ended from outside; it has the rooms it had",
 	}, true)

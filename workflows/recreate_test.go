@@ -9,6 +9,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
@@ -17,7 +18,7 @@ func recreation(id uuid.UUID, d minigroup.Draft, c minigroup.Change) workflows.R
 		c.Recreate = &minigroup.Recreation{}
 	}
 	return workflows.RecreateInput{UpdateInput: workflows.UpdateInput{
-		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
+		UpdateID: id, ClassID: classID(d), Change: stored.NewChange(c), MaxAttempts: maxAttempts,
 	}}
 }
 
@@ -40,7 +41,7 @@ func (s *stage) renewed(before minigroup.Minigroup, want bool) minigroup.Minigro
 // isRenewed reports whether the class has other rooms than before.
 func (s *stage) isRenewed(before minigroup.Minigroup) bool {
 	s.Helper()
-	m, err := s.ledger.ByID(s.Context(), before.ClassID())
+	m, err := s.ledger.ByID(s.Context(), before.ID)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		before := s.established(d)
 		p := s.recreate("run-2", uuid.New(), d, minigroup.Change{})
 		after := s.renewed(before, true)
-		if p.err != nil || after.Update != nil || after.Draft.Fingerprint() != d.Fingerprint() || after.Fingerprint != before.Fingerprint {
+		if p.err != nil || after.Update != nil || fingerprint(after.Draft) != fingerprint(d) || after.Fingerprint != before.Fingerprint {
 			t.Errorf("the run ended with %v; %+v, was %+v", p.err, after, before)
 		}
 		if len(p.retried) > 0 || len(p.attention) > 0 {
@@ -107,7 +108,7 @@ func TestRecreateThatGoesWell(t *testing.T) {
 			Time: later(d), Recreate: &minigroup.Recreation{LockedChat: new(false), LockedQuestions: new(true)},
 		})
 		after := s.renewed(before, true)
-		if p.err != nil || after.Draft.Fingerprint() != want.Fingerprint() || s.look().event[after.EventRoomID].locked != want.Locks() {
+		if p.err != nil || fingerprint(after.Draft) != fingerprint(want) || s.look().event[after.EventRoomID].locked != want.Locks() {
 			t.Errorf("the run ended with %v; got %+v, want %+v", p.err, after.Draft, want)
 		}
 	})
@@ -143,7 +144,7 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		if p.kind() != minigroup.CapacityExceeded || s.called(eventCreate) != 2 {
 			t.Errorf("the run ended with %v; %d event rooms were asked for", p.err, s.called(eventCreate))
 		}
-		m, err := s.ledger.ByID(t.Context(), d.ClassID())
+		m, err := s.ledger.ByID(t.Context(), classID(d))
 		if err != nil || m.EventRoomID != before.EventRoomID || m.Update == nil || m.Update.Failure.Kind != minigroup.CapacityExceeded {
 			t.Errorf("got %+v, %v", m, err)
 		}
@@ -296,7 +297,7 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 			s, before, old := start(t)
 			// A run that has taken the row and written nothing yet is none that the sweeper knows: it does its work to the end.
 			renewed := f == standstill{beginRecreate, false} || s.isRenewed(before)
-			r := &runs{stage: s, class: before.ClassID()}
+			r := &runs{stage: s, class: before.ID}
 			s.take("run-3") // the run is gone
 			r.sweep()
 			r.heals()
@@ -311,7 +312,7 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 			if p := s.recreate("run-3", uuid.New(), before.Draft, minigroup.Change{}); p.err != nil {
 				t.Fatal(p.err)
 			}
-			done, err := s.ledger.ByID(t.Context(), before.ClassID())
+			done, err := s.ledger.ByID(t.Context(), before.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -390,18 +391,19 @@ func TestALateReplyToARecreate(t *testing.T) {
 				s, d, id := db.stage(t), newDraft(), uuid.New()
 				before := s.established(d)
 				in := recreation(id, d, minigroup.Change{})
-				if err := s.act("run-2", s.acts.BeginRecreate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: in.Change}); err != nil {
+				if err := s.act("run-2", s.acts.BeginRecreate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: in.Change}); err != nil {
 					t.Fatal(err)
 				}
 				reply := newGate(t)
 				s.tell(st.asks, reply.after)
-				room := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, st.room), Recreate: id}
+				room := roomInput(d, s.attemptOf(d, st.room))
+				room.Operation, room.Fingerprint = minigroup.ForRecreate, id.String()
 				beside(s, func() error { return s.act("run-2", s.roomStep(s.acts, st), room) })
 				reply.someone(t)
 				s.take("run-3")
 				c.play(s, id, d, reply.open)
 				s.renewed(before, c.swaps)
-				if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); (n == 2) != c.swaps {
+				if n := s.count(classID(d), st.room, minigroup.AttemptReleased); (n == 2) != c.swaps {
 					t.Errorf("%d rooms were released", n)
 				}
 			})

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // Retry creates a minigroup once more that has failed, from what its row holds, and waits for it as Create does. The caller
@@ -17,21 +17,21 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	}
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	draft := failed.Again()
-	heard, stop := s.decisions.listen(draft.ClassID())
+	request := failed.RetryRequest()
+	heard, stop := s.decisions.listen(request.ID)
 	defer stop()
-	o := s.createOptions(draft)
-	o.StaticSummary = summary("Create %s for %s once more", draft.Scope, draft.Audience)
-	run, joined, err := s.startOrJoin(short, o, CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), MaxAttempts: s.maxAttempts})
+	o := s.createOptions(request)
+	o.StaticSummary = summary("Create %s for %s once more", request.Scope, request.Audience)
+	run, joined, err := s.startOrJoin(short, o, CreateMinigroup, CreateInput{Request: stored.NewCreateRequest(request), MaxAttempts: s.maxAttempts})
 	switch {
 	case err != nil:
 		return failed, 0, err
 	case joined != nil && joined.runID == failed.Run: // what it has come to is known: that is no retry
 		return failed, 0, inProgress("operation")
-	case joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()):
+	case joined != nil && (joined.operation != operationCreate || joined.fingerprint != request.Fingerprint):
 		return failed, 0, inProgress(joined.operation)
 	}
-	return s.awaitCreate(ctx, run, heard, draft, wait)
+	return s.awaitCreate(ctx, run, heard, request, wait)
 }
 
 // notRetried says why a minigroup is not retried and what there is to do instead; nothing where it can be.

@@ -11,9 +11,14 @@ import (
 // failedOf plays a create that conference refuses and returns the minigroup that has failed.
 func failedOf(s *stage, run string, d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
+	return failedRequest(s, run, minigroup.NewCreateRequest(d))
+}
+
+func failedRequest(s *stage, run string, r minigroup.CreateRequest) minigroup.Minigroup {
+	s.Helper()
 	s.tell(conferenceCreate, refused)
-	s.endsAs(s.create(run, d), d, step{}, end{failed: minigroup.UpstreamRefused})
-	return s.holds(d)
+	s.endsAs(s.createAs(run, r), r.Draft, step{}, end{failed: minigroup.UpstreamRefused})
+	return s.holds(r.Draft)
 }
 
 func TestARetryFromTheRow(t *testing.T) {
@@ -31,18 +36,18 @@ func TestARetryFromTheRow(t *testing.T) {
 		d := draft()
 		m := failedOf(s, "run-1", d)
 		for _, value := range []string{`"before it was read"`, `"after it was read"`} {
-			if _, err := s.ledger.SetProperty(t.Context(), d.ClassID(), "note", json.RawMessage(value)); err != nil {
+			if _, err := s.ledger.SetProperty(t.Context(), classID(d), "note", json.RawMessage(value)); err != nil {
 				t.Fatal(err)
 			}
 			if value == `"before it was read"` {
 				m = s.holds(d)
 			}
 		}
-		if p := s.create("run-2", m.Again()); p.err != nil {
+		if p := s.createAs("run-2", m.RetryRequest()); p.err != nil {
 			t.Fatal(p.err)
 		}
 		after := s.holds(d)
-		if after.State != minigroup.Ready || after.Fingerprint != d.Fingerprint() {
+		if after.State != minigroup.Ready || after.Fingerprint != fingerprint(d) {
 			t.Errorf("an equal request does not find it: %+v", after)
 		}
 		if want := `{"note": "after it was read", "theme": "dark"}`; string(after.Properties) != want {
@@ -54,11 +59,11 @@ func TestARetryFromTheRow(t *testing.T) {
 		s := db.stage(t)
 		d := draft()
 		m := failedOf(s, "run-1", d)
-		again := failedOf(s, "run-2", m.Again())
-		if again.Fingerprint != d.Fingerprint() || !again.Failure.FailedAt.After(m.Failure.FailedAt) {
+		again := failedRequest(s, "run-2", m.RetryRequest())
+		if again.Fingerprint != fingerprint(d) || !again.Failure.FailedAt.After(m.Failure.FailedAt) {
 			t.Errorf("got %+v", again)
 		}
-		if p := s.create("run-3", again.Again()); p.err != nil || s.holds(d).State != minigroup.Ready {
+		if p := s.createAs("run-3", again.RetryRequest()); p.err != nil || s.holds(d).State != minigroup.Ready {
 			t.Errorf("it ended with %v", p.err)
 		}
 	})
@@ -67,8 +72,8 @@ func TestARetryFromTheRow(t *testing.T) {
 		s := db.stage(t)
 		d := draft()
 		m := failedOf(s, "run-1", d)
-		p := s.create("run-2", m.Again(), atOnce)
-		if after := s.holds(d); !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled || after.Fingerprint != d.Fingerprint() {
+		p := s.createAs("run-2", m.RetryRequest(), atOnce)
+		if after := s.holds(d); !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled || after.Fingerprint != fingerprint(d) {
 			t.Errorf("it ended with %v: %+v", p.err, after)
 		}
 	})
@@ -80,8 +85,8 @@ func TestARetryFromTheRow(t *testing.T) {
 		other := d
 		other.Host = "another.example.org"
 		failedOf(s, "run-2", other)
-		p := s.create("run-3", m.Again())
-		if after := s.holds(other); p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != other.Fingerprint() {
+		p := s.createAs("run-3", m.RetryRequest())
+		if after := s.holds(other); p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != fingerprint(other) {
 			t.Errorf("it ended with %v: %+v", p.err, after)
 		}
 	})

@@ -30,6 +30,7 @@ import (
 	"minigroups/minigroup"
 	"minigroups/storage"
 	"minigroups/storage/storagetest"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
@@ -162,11 +163,17 @@ func newDraft() minigroup.Draft {
 }
 
 func (s *stage) create(run string, d minigroup.Draft, plots ...plot) *played {
-	return s.run(run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), MaxAttempts: maxAttempts}, plots...)
+	return s.createAs(run, minigroup.NewCreateRequest(d), plots...)
+}
+
+func (s *stage) createAs(run string, r minigroup.CreateRequest, plots ...plot) *played {
+	in := workflows.CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: maxAttempts}
+	return s.run(run, workflows.CreateMinigroup, in, plots...)
 }
 
 func (s *stage) createOn(acts *activities.Activities, run string, d minigroup.Draft) *played {
-	return s.runOn(acts, run, workflows.CreateMinigroup, workflows.CreateInput{Draft: activities.ToDraft(d), MaxAttempts: maxAttempts})
+	in := workflows.CreateInput{Request: requestOf(d), MaxAttempts: maxAttempts}
+	return s.runOn(acts, run, workflows.CreateMinigroup, in)
 }
 
 // beside does something beside the test. What it returns waits for the end of it, and so does the end of the test.

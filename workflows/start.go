@@ -17,13 +17,14 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // Rows is what a Starter reads and writes of minigroups besides starting runs.
 type Store interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
-	AcceptCreate(ctx context.Context, claim minigroup.Claim, d minigroup.Draft) error
+	AcceptCreate(ctx context.Context, claim minigroup.Claim, r minigroup.CreateRequest) error
 	AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error
 }
 
@@ -64,7 +65,7 @@ func (s *Starter) StartEagerly() { s.eager, s.pollAfter = true, carriedOutHere }
 func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID, nil) }
 
 // Established hands them a minigroup that is ready, and spares them to read its row.
-func (s *Starter) Established(m minigroup.Minigroup) { s.decisions.tell(m.ClassID(), &m) }
+func (s *Starter) Established(m minigroup.Minigroup) { s.decisions.tell(m.ID, &m) }
 
 // Drain ends all waits for sagas, now and from here on: the process is about to end, and the sagas go on without it.
 func (s *Starter) Drain() { s.drain() }
@@ -102,35 +103,35 @@ const (
 // reachable is how long Temporal and Postgres may take, apart from the wait for a saga.
 const backendTimeout = 4 * time.Second
 
-// Create brings about the minigroup of a draft and waits for it, at most so long. It returns the minigroup and whether it
+// Create brings about the minigroup of a request and waits for it, at most so long. It returns the minigroup and whether it
 // is done, was there before, or is still going. Errors are *minigroup.Error: why it could not be had, AlreadyEstablished
 // where the scope is taken by another draft, OperationInProgress, or ServiceUnavailable where it is not known whether a
 // run was started: then the same request again joins it.
-func (s *Starter) Create(ctx context.Context, draft minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+func (s *Starter) Create(ctx context.Context, r minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	m, err := s.store.ByID(short, draft.ClassID())
+	m, err := s.store.ByID(short, r.ID)
 	switch {
 	case err == nil && m.State == minigroup.Ready:
-		return existing(m, draft)
+		return existing(m, r)
 	case err != nil && !isUnknown(err):
 		return m, 0, unavailable("the database", err)
 	}
-	heard, stop := s.decisions.listen(draft.ClassID())
+	heard, stop := s.decisions.listen(r.ID)
 	defer stop()
-	run, joined, err := s.startOrJoin(short, s.createOptions(draft), CreateMinigroup, CreateInput{Draft: activities.ToDraft(draft), MaxAttempts: s.maxAttempts})
+	run, joined, err := s.startOrJoin(short, s.createOptions(r), CreateMinigroup, CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: s.maxAttempts})
 	if err != nil {
 		return m, 0, err
 	}
-	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != draft.Fingerprint()) {
+	if joined != nil && (joined.operation != operationCreate || joined.fingerprint != r.Fingerprint) {
 		return m, 0, conflict(*joined)
 	}
-	return s.awaitCreate(ctx, run, heard, draft, wait)
+	return s.awaitCreate(ctx, run, heard, r, wait)
 }
 
 // awaitCreate waits for the run that creates a draft, at most so long, and answers from the row. A run that goes on is announced.
 func (s *Starter) awaitCreate(
-	ctx context.Context, run client.WorkflowRun, heard <-chan decision, draft minigroup.Draft, wait time.Duration,
+	ctx context.Context, run client.WorkflowRun, heard <-chan decision, r minigroup.CreateRequest, wait time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	var m minigroup.Minigroup
 	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context, established decision) (done bool) {
@@ -138,9 +139,9 @@ func (s *Starter) awaitCreate(
 		if established != nil {
 			m = *established
 		} else {
-			m, err = s.store.ByID(ctx, draft.ClassID())
+			m, err = s.store.ByID(ctx, r.ID)
 		}
-		return err == nil && m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint()
+		return err == nil && m.State == minigroup.Ready && m.Fingerprint == r.Fingerprint
 	})
 	if done {
 		return m, minigroup.OutcomeDone, nil
@@ -148,14 +149,14 @@ func (s *Starter) awaitCreate(
 	ctx = context.WithoutCancel(ctx) // a caller who has gone may still come to look
 	if !ended {
 		announced, err := s.announce(ctx, run, func(ctx context.Context, claim minigroup.Claim) error {
-			return s.store.AcceptCreate(ctx, claim, draft)
+			return s.store.AcceptCreate(ctx, claim, r)
 		})
 		if err != nil {
 			return minigroup.Minigroup{}, 0, err
 		}
 		ended = !announced
 	}
-	return s.createOutcome(ctx, draft, ended, runErr)
+	return s.createOutcome(ctx, r, ended, runErr)
 }
 
 // announce makes sure that the row tells of the run. It reports false where the run is not the open one any more.
@@ -176,20 +177,20 @@ func (s *Starter) announce(ctx context.Context, run client.WorkflowRun, write fu
 }
 
 // createOutcome answers a create from the row.
-func (s *Starter) createOutcome(ctx context.Context, draft minigroup.Draft, ended bool, runErr error) (minigroup.Minigroup, minigroup.Outcome, error) {
+func (s *Starter) createOutcome(ctx context.Context, r minigroup.CreateRequest, ended bool, runErr error) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	m, err := s.store.ByID(ctx, draft.ClassID())
+	m, err := s.store.ByID(ctx, r.ID)
 	var terminated *temporal.TerminatedError
 	switch {
 	case isUnknown(err):
 		return m, 0, endedFromOutside()
 	case err != nil:
 		return m, 0, unavailable("the database", err)
-	case m.State == minigroup.Ready && m.Fingerprint == draft.Fingerprint():
+	case m.State == minigroup.Ready && m.Fingerprint == r.Fingerprint:
 		return m, minigroup.OutcomeDone, nil
 	case m.State == minigroup.Ready:
-		return existing(m, draft)
+		return existing(m, r)
 	case errors.As(runErr, &terminated):
 		return m, 0, endedFromOutside()
 	case m.State == minigroup.Failed:
@@ -212,8 +213,8 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	}
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	id, class := uuid.New(), current.ClassID()
-	in := UpdateInput{UpdateID: id, ClassID: class, Change: activities.ToChange(change), MaxAttempts: s.maxAttempts}
+	id, class := uuid.New(), current.ID
+	in := UpdateInput{UpdateID: id, ClassID: class, Change: stored.NewChange(change), MaxAttempts: s.maxAttempts}
 	o, operation := s.updateOptions(current, change, id), operationOf(change)
 	heard, stop := s.decisions.listen(class)
 	defer stop()
@@ -357,17 +358,17 @@ func (s *Starter) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, er
 // Heal starts the run that undoes a create or a recreate, or finishes an update, whose run is gone; an update that asks for nothing
 // compares the minigroup with conference. It reports false where another run of the minigroup is open.
 func (s *Starter) Recover(ctx context.Context, saga minigroup.OpenSaga) (bool, error) {
-	draft := minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}
+	m := minigroup.Minigroup{Draft: minigroup.Draft{Audience: saga.Audience, Scope: saga.Scope}, ID: saga.ClassID}
 	var err error
 	if saga.UpdateID == uuid.Nil {
-		o := s.minigroupOptions(draft, operationUndo, "", stageUndoing)
-		o.StaticSummary, o.StaticDetails = summary("Undo %s for %s", saga.Scope, saga.Audience), undoPurpose(draft)
+		o := s.minigroupOptions(m.ID, m.Draft, operationUndo, "", stageUndoing)
+		o.StaticSummary, o.StaticDetails = summary("Undo %s for %s", saga.Scope, saga.Audience), undoPurpose(m)
 		_, err = s.client.ExecuteWorkflow(ctx, o, UndoMinigroup, UndoInput{ClassID: saga.ClassID})
 	} else {
-		o := s.updateOptions(minigroup.Minigroup{Draft: draft}, saga.Change, saga.UpdateID)
-		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: activities.ToChange(saga.Change), MaxAttempts: s.maxAttempts}
+		o := s.updateOptions(m, saga.Change, saga.UpdateID)
+		in := UpdateInput{UpdateID: saga.UpdateID, ClassID: saga.ClassID, Change: stored.NewChange(saga.Change), MaxAttempts: s.maxAttempts}
 		if saga.Change.Recreate != nil {
-			o.StaticSummary, o.StaticDetails = summary("Give up recreating %s for %s", saga.Scope, saga.Audience), failRecreatePurpose(draft)
+			o.StaticSummary, o.StaticDetails = summary("Give up recreating %s for %s", saga.Scope, saga.Audience), failRecreatePurpose(m)
 			o.TypedSearchAttributes = temporal.NewSearchAttributes(o.TypedSearchAttributes.Copy(), AttributeStage.ValueSet(stageUndoing))
 			_, err = s.client.ExecuteWorkflow(ctx, o, RecreateMinigroup, RecreateInput{UpdateInput: in, Abandoned: true})
 		} else {
@@ -440,9 +441,9 @@ func (s *Starter) latest(ctx context.Context, workflowID string) (*openRun, erro
 	return open, nil
 }
 
-func (s *Starter) createOptions(d minigroup.Draft) client.StartWorkflowOptions {
-	o := s.minigroupOptions(d, operationCreate, d.Fingerprint(), stageCreating)
-	o.StaticSummary, o.StaticDetails = summary("Create %s for %s", d.Scope, d.Audience), createPurpose(d)
+func (s *Starter) createOptions(r minigroup.CreateRequest) client.StartWorkflowOptions {
+	o := s.minigroupOptions(r.ID, r.Draft, operationCreate, r.Fingerprint, stageCreating)
+	o.StaticSummary, o.StaticDetails = summary("Create %s for %s", r.Scope, r.Audience), createPurpose(r)
 	return o
 }
 
@@ -454,8 +455,8 @@ func operationOf(c minigroup.Change) string {
 }
 
 func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uuid.UUID) client.StartWorkflowOptions {
-	o := s.minigroupOptions(m.Draft, operationOf(c), c.Fingerprint(), stageUpdating)
-	o.StaticSummary, o.StaticDetails = summary("Update %s for %s", m.Scope, m.Audience), updatePurpose(m.Draft, c)
+	o := s.minigroupOptions(m.ID, m.Draft, operationOf(c), c.Fingerprint(), stageUpdating)
+	o.StaticSummary, o.StaticDetails = summary("Update %s for %s", m.Scope, m.Audience), updatePurpose(m, c)
 	switch {
 	case c.Recreate != nil:
 		o.StaticSummary = summary("Recreate %s for %s", m.Scope, m.Audience)
@@ -466,10 +467,10 @@ func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uu
 	return o
 }
 
-func (s *Starter) minigroupOptions(d minigroup.Draft, operation, fingerprint, stage string) client.StartWorkflowOptions {
+func (s *Starter) minigroupOptions(id uuid.UUID, d minigroup.Draft, operation, fingerprint, stage string) client.StartWorkflowOptions {
 	o := s.options(WorkflowID(d.Audience, d.Scope), operation, fingerprint)
 	o.TypedSearchAttributes = temporal.NewSearchAttributes(
-		AttributeID.ValueSet(d.ClassID().String()), AttributeScope.ValueSet(d.Scope), AttributeAudience.ValueSet(d.Audience),
+		AttributeID.ValueSet(id.String()), AttributeScope.ValueSet(d.Scope), AttributeAudience.ValueSet(d.Audience),
 		AttributeStage.ValueSet(stage), AttributeAttention.ValueSet(false))
 	return o
 }
@@ -523,8 +524,8 @@ func (s *Starter) await(
 	}
 }
 
-func existing(m minigroup.Minigroup, d minigroup.Draft) (minigroup.Minigroup, minigroup.Outcome, error) {
-	if m.Fingerprint == d.Fingerprint() {
+func existing(m minigroup.Minigroup, r minigroup.CreateRequest) (minigroup.Minigroup, minigroup.Outcome, error) {
+	if m.Fingerprint == r.Fingerprint {
 		return m, minigroup.OutcomeExisting, nil
 	}
 	return m, 0, minigroup.Errorf(minigroup.AlreadyEstablished, "there is another minigroup of this audience and scope")

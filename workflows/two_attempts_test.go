@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"minigroups/activities"
 	"minigroups/minigroup"
 )
 
@@ -18,17 +17,18 @@ func (g *gate) unanswered(c call) error {
 	return c.answer(silence)
 }
 
-// twice has one run ask for a room in two processes, of which the second does not know of the request of the first.
+// twice has one run request a room in two processes, the second when the request of the first has expired.
 func (s *stage) twice(d minigroup.Draft, st step, first, second func(*gate) way) (answerFirst, answerSecond func()) {
 	s.Helper()
 	replies := []*gate{newGate(s.T), newGate(s.T)}
 	s.begins("run-1", d)
-	in := activities.RoomInput{Draft: activities.ToDraft(d), Attempt: s.attemptOf(d, st.room)}
+	in := roomInput(d, s.attemptOf(d, st.room))
 	for i, way := range []func(*gate) way{first, second} {
 		s.tell(st.asks, way(replies[i]))
 		acts := s.acts
 		beside(s, func() error { return s.actIn(acts, "run-1", s.roomStep(acts, st), in) })
 		replies[i].someone(s.T)
+		s.expire(d)
 		s.acts = s.process(s.acts.Settings) // the next step, and the rest of the run
 	}
 	return replies[0].open, replies[1].open
@@ -76,7 +76,7 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = rows.Rollback(context.WithoutCancel(t.Context())) })
-			if _, err := rows.Exec(t.Context(), `SELECT 1 FROM room_attempt WHERE class_id = $1 FOR UPDATE`, d.ClassID()); err != nil {
+			if _, err := rows.Exec(t.Context(), `SELECT 1 FROM room_attempt WHERE class_id = $1 FOR UPDATE`, classID(d)); err != nil {
 				t.Fatal(err)
 			}
 			one()
@@ -92,7 +92,7 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 			}
 			s.eventually("both are decided", func() bool { return s.decided(d, st.room) == 2 })
 			s.endsAs(s.create("run-1", d), d, step{}, end{})
-			if n := s.count(d.ClassID(), st.room, minigroup.AttemptReleased); n != 1 || s.called(answerAttempt) > 3 {
+			if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 || s.called(answerAttempt) > 3 {
 				t.Errorf("%d rooms were released, the ledger was told %d times of three replies", n, s.called(answerAttempt))
 			}
 		})
@@ -103,7 +103,7 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 func (s *stage) decided(d minigroup.Draft, kind minigroup.RoomKind) int {
 	s.Helper()
 	n := 0
-	for _, a := range s.attempts(d.ClassID()) {
+	for _, a := range s.attempts(classID(d)) {
 		if a.Kind == kind && (a.RoomID != nil || a.State == minigroup.AttemptLost) {
 			n++
 		}
@@ -119,6 +119,7 @@ func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
 			t.Parallel()
 			s, d := db.stage(t), newDraft()
 			old := s.frozen("run-1", d, f)
+			s.expire(d)
 			p := s.create("run-1", d)
 			old.wake()
 			s.wokenTooLate(old.ended())

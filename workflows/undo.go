@@ -6,6 +6,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // UndoInput is the input of UndoMinigroup. Fields are only ever added.
@@ -16,7 +17,7 @@ type UndoInput struct {
 // UndoMinigroup undoes a create whose run is gone. It changes nothing when the minigroup is ready or failed.
 func UndoMinigroup(ctx workflow.Context, in UndoInput) error {
 	p := newProgress(ctx, operationUndo, stageUndoing)
-	_, _, err := undo(ctx, p, in.ClassID, nil, activities.Failure{
+	_, _, err := undo(ctx, p, in.ClassID, nil, stored.Failure{
 		Kind:   minigroup.OperationCancelled,
 		Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
 	})
@@ -32,13 +33,13 @@ func UndoMinigroup(ctx workflow.Context, in UndoInput) error {
 // It returns ready when the minigroup is ready, in which case there is nothing to undo; otherwise the reason that the
 // ledger has recorded, which may be that of an earlier undo.
 func undo(
-	ctx workflow.Context, p *progress, class uuid.UUID, draft *activities.Draft, reason activities.Failure,
-) (ready bool, recorded activities.Failure, err error) {
+	ctx workflow.Context, p *progress, class uuid.UUID, request *stored.CreateRequest, reason stored.Failure,
+) (ready bool, recorded stored.Failure, err error) {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	begun, err := executeStep(ctx, p, "Begin the undo", unbounded, a.BeginUndo,
-		activities.BeginUndoInput{ClassID: class, Draft: draft, Reason: reason})
+		activities.BeginUndoInput{ClassID: class, Request: request, Reason: reason})
 	if err != nil {
 		return false, reason, err
 	}

@@ -6,13 +6,14 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // UpdateInput is the input of UpdateMinigroup. Fields are only ever added.
 type UpdateInput struct {
-	UpdateID uuid.UUID         `json:"update_id"`
-	ClassID  uuid.UUID         `json:"class_id"`
-	Change   activities.Change `json:"change"`
+	UpdateID uuid.UUID     `json:"update_id"`
+	ClassID  uuid.UUID     `json:"class_id"`
+	Change   stored.Change `json:"change"`
 	// MaxAttempts bounds the attempts of the retry phase of each step before the pivot; 0: unlimited.
 	MaxAttempts int32 `json:"max_attempts"`
 }
@@ -27,7 +28,7 @@ func UpdateMinigroup(ctx workflow.Context, in UpdateInput) error {
 }
 
 // endUpdate ends the run of an update that was decided: failure is nil when the update succeeded.
-func endUpdate(ctx workflow.Context, p *progress, failure *activities.Failure, err error) error {
+func endUpdate(ctx workflow.Context, p *progress, failure *stored.Failure, err error) error {
 	switch {
 	case err != nil:
 		return p.abort(ctx, err)
@@ -39,7 +40,7 @@ func endUpdate(ctx workflow.Context, p *progress, failure *activities.Failure, e
 }
 
 // update returns why the update failed; nil when it succeeded.
-func update(ctx workflow.Context, p *progress, in UpdateInput) (*activities.Failure, error) {
+func update(ctx workflow.Context, p *progress, in UpdateInput) (*stored.Failure, error) {
 	var a *activities.Activities
 	ref := activities.UpdateInput{ID: in.UpdateID, ClassID: in.ClassID, Change: in.Change}
 	for {
@@ -68,7 +69,7 @@ func update(ctx workflow.Context, p *progress, in UpdateInput) (*activities.Fail
 // decideUpdate takes an update that has begun to its decision.
 func decideUpdate(
 	ctx workflow.Context, p *progress, ref activities.UpdateInput, maxAttempts int32,
-) (*activities.Failure, error) {
+) (*stored.Failure, error) {
 	err := patch(ctx, p, ref, bounded(maxAttempts))
 	if err == nil {
 		return nil, commit(ctx, p, ref)
@@ -84,7 +85,7 @@ func decideUpdate(
 
 // goForward decides an update whose PATCH may have been sent. It ignores cancels and retries until conference has
 // agreed or refused.
-func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*activities.Failure, error) {
+func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*stored.Failure, error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	err := patch(ctx, p, ref, unbounded)
@@ -120,7 +121,7 @@ func commit(ctx workflow.Context, p *progress, ref activities.UpdateInput) error
 // have executed the PATCH. The error is that of a run which does not own the minigroup any more.
 func failUpdate(
 	ctx workflow.Context, p *progress, ref activities.UpdateInput, cause error, refused bool,
-) (failure *activities.Failure, patchSent bool, err error) {
+) (failure *stored.Failure, patchSent bool, err error) {
 	reason, _, superseded := reasonOf(ctx, cause)
 	if superseded {
 		return nil, false, cause
@@ -130,8 +131,8 @@ func failUpdate(
 
 // failUpdateFor is failUpdate with the reason to record.
 func failUpdateFor(
-	ctx workflow.Context, p *progress, ref activities.UpdateInput, reason activities.Failure, refused bool,
-) (failure *activities.Failure, patchSent bool, err error) {
+	ctx workflow.Context, p *progress, ref activities.UpdateInput, reason stored.Failure, refused bool,
+) (failure *stored.Failure, patchSent bool, err error) {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()

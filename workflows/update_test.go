@@ -10,12 +10,13 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
 func (s *stage) update(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, plots ...plot) *played {
 	return s.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
-		UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
+		UpdateID: id, ClassID: classID(d), Change: stored.NewChange(c), MaxAttempts: maxAttempts,
 	}, plots...)
 }
 
@@ -45,7 +46,7 @@ func (s *stage) unchanged(p *played, before minigroup.Minigroup, room minigroup.
 	if p.cancelled() != (kind == minigroup.OperationCancelled) || (!p.cancelled() && p.kind() != kind) {
 		s.Errorf("the run ended with %v", p.err)
 	}
-	if after.Draft.Fingerprint() != before.Draft.Fingerprint() || !after.ClosedAt.Equal(before.ClosedAt) {
+	if fingerprint(after.Draft) != fingerprint(before.Draft) || !after.ClosedAt.Equal(before.ClosedAt) {
 		s.Errorf("the row has changed: %+v, was %+v", after, before)
 	}
 	s.sameRoom(s.shown(before), room)
@@ -65,7 +66,7 @@ func (s *stage) became(p *played, want minigroup.Draft, window minigroup.Window,
 	if p.err != nil || after.Update != nil {
 		s.Errorf("the run ended with %v, the update is told as %+v", p.err, after.Update)
 	}
-	if after.Draft.Fingerprint() != want.Fingerprint() {
+	if fingerprint(after.Draft) != fingerprint(want) {
 		s.Errorf("the row has %+v, want %+v", after.Draft, want)
 	}
 	if room := s.shown(after); !room.Time.Equal(window) || room.Host != host {
@@ -208,7 +209,7 @@ func TestUpdateThatGoesWell(t *testing.T) {
 		s.away(s.backend(1), true)
 		p := s.update("run-2", uuid.New(), d, change)
 		s.away(s.backend(1), false)
-		if err := s.sweepGateways(d.ClassID()); err != nil {
+		if err := s.sweepGateways(classID(d)); err != nil {
 			t.Error(err)
 		}
 		s.became(p, want, want.Time, newHost)
@@ -341,7 +342,7 @@ func TestUpdatePivot(t *testing.T) {
 		s.established(d)
 		moved := minigroup.Window{Start: new(*d.Time.Start + 30), End: new(*d.Time.End + 600)}
 		s.tell(conferencePatch, func(c call) error { // the first stream gives the room an end while the PATCH is on its way
-			s.bound(d.ClassID(), *d.Time.End)
+			s.bound(classID(d), *d.Time.End)
 			return c.take(c.ctx)
 		})
 		want := d
@@ -362,14 +363,14 @@ func TestUpdateThatIsRefused(t *testing.T) {
 		touched bool
 	}{
 		"a room that has an end is not moved, and conference is not asked": {
-			happen: func(s *stage, d minigroup.Draft) { s.bound(d.ClassID(), *d.Time.End) },
+			happen: func(s *stage, d minigroup.Draft) { s.bound(classID(d), *d.Time.End) },
 			change: func(d minigroup.Draft) minigroup.Change {
 				return minigroup.Change{Time: &minigroup.Window{Start: new(*d.Time.Start + 60), End: d.Time.End}, Reserve: new(int32(10))}
 			},
 			kind: minigroup.RoomTimeChangeForbidden,
 		},
 		"a room that is closed is not changed": {
-			happen: func(s *stage, d minigroup.Draft) { s.bound(d.ClassID(), time.Now().Unix()-1) },
+			happen: func(s *stage, d minigroup.Draft) { s.bound(classID(d), time.Now().Unix()-1) },
 			change: func(d minigroup.Draft) minigroup.Change { return minigroup.Change{Time: later(d)} },
 			kind:   minigroup.Closed,
 		},
@@ -428,7 +429,7 @@ func TestUpdateThatIsRefused(t *testing.T) {
 				t.Errorf("%d PATCHes were sent", s.called(conferencePatch))
 			}
 			if room.Time.Ended(time.Now().Unix()) { // the end of the class is noted by others
-				s.bound(d.ClassID(), *d.Time.End)
+				s.bound(classID(d), *d.Time.End)
 				room = s.shown(before)
 			}
 			s.unchanged(p, before, room, c.kind)
@@ -465,7 +466,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 	leave := func(t *testing.T, s *stage, id uuid.UUID, d minigroup.Draft, patch way) {
 		t.Helper()
 		left := minigroup.Change{Time: later(d), Reserve: new(int32(9))}
-		err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: activities.ToChange(left)})
+		err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: stored.NewChange(left)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
@@ -23,7 +24,7 @@ func longer(d minigroup.Draft, minutes int64, slots int32) (minigroup.Change, mi
 func (s *stage) tells(want minigroup.Draft) {
 	s.Helper()
 	m := s.holds(want)
-	if m.Draft.Fingerprint() != want.Fingerprint() {
+	if fingerprint(m.Draft) != fingerprint(want) {
 		s.Errorf("the row has %+v, want %+v", m.Draft, want)
 	}
 	room := s.shown(m)
@@ -35,7 +36,7 @@ func (s *stage) tells(want minigroup.Draft) {
 // comparisonIsNoted reports whether a PATCH of the class went unanswered and is to be looked for once more.
 func (s *stage) comparisonIsNoted(d minigroup.Draft) (noted bool) {
 	s.Helper()
-	err := s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM minigroup_update WHERE class_id = $1 AND compare_at IS NOT NULL)`, d.ClassID()).Scan(&noted)
+	err := s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM minigroup_update WHERE class_id = $1 AND compare_at IS NOT NULL)`, classID(d)).Scan(&noted)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func (s *stage) frozenUpdate(run string, id uuid.UUID, d minigroup.Draft, c mini
 	s.tell(f.at, f.way(g))
 	ended := beside(s, func() *played {
 		return s.runOn(acts, run, workflows.UpdateMinigroup, workflows.UpdateInput{
-			UpdateID: id, ClassID: d.ClassID(), Change: activities.ToChange(c), MaxAttempts: maxAttempts,
+			UpdateID: id, ClassID: classID(d), Change: stored.NewChange(c), MaxAttempts: maxAttempts,
 		})
 	})
 	g.someone(s.T)
@@ -229,7 +230,7 @@ func TestAWorkerThatWasFrozenWhenItGaveAnUpdateUp(t *testing.T) {
 // decidedInOrder lists the updates of a class that are decided, the earliest first.
 func (s *stage) decidedInOrder(d minigroup.Draft) []uuid.UUID {
 	s.Helper()
-	rows, err := s.db.Query(s.Context(), `SELECT id FROM minigroup_update WHERE class_id = $1 AND state IN ('done', 'failed') ORDER BY decided_at`, d.ClassID())
+	rows, err := s.db.Query(s.Context(), `SELECT id FROM minigroup_update WHERE class_id = $1 AND state IN ('done', 'failed') ORDER BY decided_at`, classID(d))
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestAPUTAtOnceAfterTheRunOfAnotherWasTerminated(t *testing.T) {
 			left, _ := longer(d, 10, 9)
 			change, want := longer(d, 20, 10)
 			c.sent(s)
-			if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: first, ClassID: d.ClassID(), Change: activities.ToChange(left)}); err != nil {
+			if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: first, ClassID: classID(d), Change: stored.NewChange(left)}); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: first}); err == nil {
@@ -310,7 +311,7 @@ func TestTwoProcessesFindThatTheSamePATCHWentUnanswered(t *testing.T) {
 	s.established(d)
 	change, want := longer(d, 10, 9)
 	patch := func() error { return s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}) }
-	if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: d.ClassID(), Change: activities.ToChange(change)}); err != nil {
+	if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: stored.NewChange(change)}); err != nil {
 		t.Fatal(err)
 	}
 	s.tell(conferencePatch, hang) // for longer than its moment

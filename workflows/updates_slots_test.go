@@ -127,11 +127,11 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 			full := wanting(&d.Time, 2)
 			s.creates("run-of-the-full", full)
 			p := s.update("run-2", uuid.New(), d, change(d))
-			m, err := s.ledger.ByID(t.Context(), d.ClassID())
+			m, err := s.ledger.ByID(t.Context(), classID(d))
 			if err != nil || p.err != nil {
 				t.Fatalf("the run ended with %v, %v", p.err, err)
 			}
-			open, err := s.ledger.OpenReservations(t.Context(), d.ClassID())
+			open, err := s.ledger.OpenReservations(t.Context(), classID(d))
 			if err != nil || len(open) != 1 || open[0].Slots != m.Slots() || open[0].State != minigroup.ReservationHeld {
 				t.Errorf("want one reservation of %d slots: %+v, %v", m.Slots(), open, err)
 			}
@@ -163,19 +163,19 @@ func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 	s, d := newDatabase(t).stage(t), newDraft()
 	m := s.established(d)
 	s.tell(janusReserve, func(c call) error {
-		ends := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ClassID(), Audience: m.Audience}}}
+		ends := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience}}}
 		if _, err := s.ledger.RecordRoomEvents(s.Context(), ends); err != nil {
 			s.Error(err)
 		}
-		if err := s.sweepGateways(m.ClassID()); err != nil {
+		if err := s.sweepGateways(m.ID); err != nil {
 			s.Error(err)
 		}
 		return well(c)
 	})
-	if err := s.act("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ClassID()}); err == nil {
+	if err := s.act("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ID}); err == nil {
 		t.Error("the slots are told to be held")
 	}
-	m, err := s.ledger.ByID(s.Context(), m.ClassID())
+	m, err := s.ledger.ByID(s.Context(), m.ID)
 	if err != nil || m.ClosedAt.IsZero() {
 		t.Fatalf("got %+v, %v", m, err)
 	}

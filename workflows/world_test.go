@@ -11,7 +11,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 )
 
 // world is everything outside the service: event, conference and the gateways, with what exists in them. Each of its
@@ -426,4 +428,20 @@ func (w *world) look() existing {
 
 func (e existing) String() string {
 	return fmt.Sprintf("open event rooms %v, open conference rooms %v, gateway rooms %v", e.event, e.conference, e.gateways)
+}
+
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+
+func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }
+
+func requestOf(d minigroup.Draft) stored.CreateRequest {
+	return stored.NewCreateRequest(minigroup.NewCreateRequest(d))
+}
+
+// roomInput asks for a room of a create.
+func roomInput(d minigroup.Draft, attempt uuid.UUID) activities.RoomInput {
+	return activities.RoomInput{
+		ClassID: classID(d), Draft: stored.NewDraft(d), Operation: minigroup.ForCreate, Fingerprint: fingerprint(d),
+		Attempt: attempt,
+	}
 }

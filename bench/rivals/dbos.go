@@ -48,7 +48,7 @@ func startDBOS(ctx context.Context, m Means) (Creator, error) {
 
 // Create starts a workflow and waits for its result.
 func (c *dbosCreator) Create(_ context.Context, d minigroup.Draft) (Made, error) {
-	handle, err := dbos.RunWorkflow(c.dbos, c.create, d, dbos.WithWorkflowID(d.ClassID().String()))
+	handle, err := dbos.RunWorkflow(c.dbos, c.create, d, dbos.WithWorkflowID(minigroup.ClassID(d.Audience, d.Scope).String()))
 	if err != nil {
 		return Made{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"minigroups/activities"
 	"minigroups/minigroup"
+	"minigroups/stored"
 	"minigroups/workflows"
 )
 
@@ -60,7 +61,7 @@ func startEmpty(_ context.Context, m Means) (Creator, error) {
 
 // Create has the product's Starter start a run and wait for it.
 func (e emptyCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
-	m, outcome, err := e.starter.Create(ctx, d, emptyWait)
+	m, outcome, err := e.starter.Create(ctx, minigroup.NewCreateRequest(d), emptyWait)
 	if err == nil && outcome != minigroup.OutcomeDone {
 		err = fmt.Errorf("the run has come to %v", outcome)
 	}
@@ -80,9 +81,8 @@ type emptySteps struct {
 }
 
 // BeginCreate says that there is everything to do.
-func (s *emptySteps) BeginCreate(_ context.Context, in activities.BeginCreateInput) (activities.BegunCreate, error) {
-	d := in.Draft.Minigroup()
-	s.begun.Store(d.ClassID(), d)
+func (s *emptySteps) BeginCreate(_ context.Context, in stored.CreateRequest) (activities.BegunCreate, error) {
+	s.begun.Store(in.ClassID, in.Request())
 	return activities.BegunCreate{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
 }
 
@@ -105,9 +105,9 @@ func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error 
 	if !ok {
 		return nil
 	}
-	d, _ := begun.(minigroup.Draft)
+	request, _ := begun.(minigroup.CreateRequest)
 	s.established(minigroup.Minigroup{
-		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
+		Draft: request.Draft, ID: request.ID, Fingerprint: request.Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(),
 		EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	})
 	return nil
@@ -129,7 +129,7 @@ func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecor
 }
 
 // AcceptCreate is for runs that are not waited for.
-func (emptyRows) AcceptCreate(context.Context, minigroup.Claim, minigroup.Draft) error {
+func (emptyRows) AcceptCreate(context.Context, minigroup.Claim, minigroup.CreateRequest) error {
 	return errNoRows
 }
 

@@ -61,15 +61,15 @@ type sagas struct {
 }
 
 // Create answers when the rival has created.
-func (s sagas) Create(ctx context.Context, d minigroup.Draft, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+func (s sagas) Create(ctx context.Context, r minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	made, err := s.creator.Create(ctx, d)
+	made, err := s.creator.Create(ctx, r.Draft)
 	if err != nil {
 		return minigroup.Minigroup{}, 0, err
 	}
 	return minigroup.Minigroup{
-		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(),
+		Draft: r.Draft, ID: r.ID, Fingerprint: r.Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(),
 		EventRoomID: made.EventRoom, ConferenceRoomID: made.ConferenceRoom,
 	}, minigroup.OutcomeDone, nil
 }

@@ -82,8 +82,8 @@ func startRiver(ctx context.Context, m Means) (Creator, error) {
 // Create writes row and job, and waits for its worker.
 func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
 	done := make(chan Made, 1)
-	c.worker.waiting.Store(d.ClassID(), done)
-	defer c.worker.waiting.Delete(d.ClassID())
+	c.worker.waiting.Store(minigroup.ClassID(d.Audience, d.Scope), done)
+	defer c.worker.waiting.Delete(minigroup.ClassID(d.Audience, d.Scope))
 	err := pgx.BeginFunc(ctx, c.Pool, func(tx pgx.Tx) error {
 		if err := begin(ctx, tx, d); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (w *createWorker) Work(ctx context.Context, job *riverqueue.Job[createArgs]
 	if err != nil {
 		return err
 	}
-	w.tell(d.ClassID(), made)
+	w.tell(minigroup.ClassID(d.Audience, d.Scope), made)
 	return nil
 }
 

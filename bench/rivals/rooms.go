@@ -35,17 +35,17 @@ func NewRooms(upstream string, token func() (string, error)) *Rooms {
 
 // Event makes an event room.
 func (r *Rooms) Event(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
-	return r.event.CreateRoom(ctx, minigroup.NewEventRoom{Audience: d.Audience, ClassID: d.ClassID(), Start: time.Now().Unix()})
+	return r.event.CreateRoom(ctx, minigroup.NewEventRoom{Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix()})
 }
 
 // Conference makes a conference room.
 func (r *Rooms) Conference(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
-	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{Audience: d.Audience, ClassID: d.ClassID(), Start: time.Now().Unix()})
+	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix()})
 }
 
 // Janus makes a room for the slots.
 func (r *Rooms) Janus(ctx context.Context, d minigroup.Draft) error {
-	return r.janus.Reserve(ctx, r.gateway, d.ClassID(), max(d.Slots(), 1), "minigroup:"+d.ClassID().String())
+	return r.janus.Reserve(ctx, r.gateway, minigroup.ClassID(d.Audience, d.Scope), max(d.Slots(), 1), "minigroup:"+minigroup.ClassID(d.Audience, d.Scope).String())
 }
 
 // All makes all three at the same time.

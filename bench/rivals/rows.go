@@ -48,7 +48,7 @@ const beginSQL = `
 	ON CONFLICT DO NOTHING`
 
 func beginArgs(d minigroup.Draft) []any {
-	return []any{d.ClassID(), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve}
+	return []any{minigroup.ClassID(d.Audience, d.Scope), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve}
 }
 
 // establish is the last step: the row holds the rooms. Done twice it does the same once.
@@ -61,5 +61,5 @@ const establishSQL = `
 	UPDATE class SET state = 'ready', event_room_id = $2, conference_room_id = $3, changed_at = now() WHERE id = $1`
 
 func establishArgs(d minigroup.Draft, made Made) []any {
-	return []any{d.ClassID(), made.EventRoom, made.ConferenceRoom}
+	return []any{minigroup.ClassID(d.Audience, d.Scope), made.EventRoom, made.ConferenceRoom}
 }

@@ -58,7 +58,7 @@ func (a *app) cancel() *cobra.Command {
 // cancelRun cancels the open run of a minigroup and waits for its end. It is no error if none is open, or if the run
 // has not ended in time: the report says so.
 func (a *app) cancelRun(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (cancelReport, error) {
-	report := cancelReport{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, State: m.State}
+	report := cancelReport{ClassID: m.ID, Audience: m.Audience, Scope: m.Scope, State: m.State}
 	if err := a.checkTemporal(ctx); err != nil {
 		return report, err
 	}

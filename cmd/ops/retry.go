@@ -87,7 +87,7 @@ type retryReport struct {
 
 // newRetryReport translates what Starter.Retry returned.
 func newRetryReport(m minigroup.Minigroup, outcome minigroup.Outcome, err error) retryReport {
-	r := retryReport{ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Result: resultReady}
+	r := retryReport{ClassID: m.ID, Audience: m.Audience, Scope: m.Scope, Result: resultReady}
 	var known *minigroup.Error
 	switch {
 	case err == nil && outcome == minigroup.OutcomeAccepted:

@@ -93,7 +93,7 @@ func (a *app) show() *cobra.Command {
 
 func newMinigroupReport(m minigroup.Minigroup) minigroupReport {
 	return minigroupReport{
-		ClassID: m.ClassID(), Audience: m.Audience, Scope: m.Scope, Host: m.Host,
+		ClassID: m.ID, Audience: m.Audience, Scope: m.Scope, Host: m.Host,
 		Start: fromUnix(m.Time.Start), End: fromUnix(m.Time.End), Reserve: m.Slots(),
 		State: m.State, Status: m.Status(time.Now().Unix()), CreatedAt: m.CreatedAt.UTC(), ClosedAt: m.ClosedAt.UTC(),
 		EventRoomID: m.EventRoomID, ConferenceRoomID: m.ConferenceRoomID, Failure: newFailureInfo(m.Failure),

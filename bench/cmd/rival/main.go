@@ -142,6 +142,6 @@ func example() minigroup.Minigroup {
 		Audience: upstream.Usual, Scope: "class-0000001", Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 	return minigroup.Minigroup{
-		Draft: d, Fingerprint: d.Fingerprint(), State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+		Draft: d, ID: minigroup.ClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	}
 }

@@ -1,0 +1,86 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"minigroups/minigroup"
+)
+
+// AnswerLedger records what has become of the requests to create rooms.
+type AnswerLedger interface {
+	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
+	RefuseAttempt(ctx context.Context, id uuid.UUID) error
+	AttemptLost(ctx context.Context, id uuid.UUID) error
+}
+
+// errNotWanted is what steps receive for a room that was made after its operation had ended, or beside another one.
+var errNotWanted = errors.New("the room is no longer wanted, or another one was held first")
+
+// record writes the answer of a request to the ledger, however long that takes. A request without an answer is lost: its
+// connection has ended, so no answer can come, but a room may have been made.
+func (f *InFlight) record(r *request) {
+	var upstream *minigroup.UpstreamError
+	switch {
+	case r.err == nil:
+		var state minigroup.AttemptState
+		f.untilRecorded(r.attempt, func(ctx context.Context) (err error) {
+			state, err = f.ledger.AnswerAttempt(ctx, r.attempt, r.room)
+			return err
+		})
+		if state == minigroup.AttemptReleasing {
+			r.err = errNotWanted
+			f.closeRoom(r)
+		}
+	case errors.As(r.err, &upstream) && !upstream.MaybeDone:
+		f.recordRefusal(r.attempt)
+	default:
+		f.untilRecorded(r.attempt, func(ctx context.Context) error { return f.ledger.AttemptLost(ctx, r.attempt) })
+	}
+}
+
+// recordRefusal records that an attempt made no room and will not make one.
+func (f *InFlight) recordRefusal(attempt uuid.UUID) {
+	f.untilRecorded(attempt, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, attempt) })
+}
+
+// closeRoom starts the run that closes the room of a request. If it cannot, the sweeper does.
+func (f *InFlight) closeRoom(r *request) {
+	ctx, cancel := context.WithTimeout(f.ctx, ledgerTimeout)
+	defer cancel()
+	err := f.closer.CloseRoom(ctx, minigroup.RoomPendingClose{Kind: r.kind, ID: r.room, ClassID: r.classID})
+	if err != nil {
+		f.log.Warn("a room pending close is left to the sweeper", zap.Stringer("class_id", r.classID),
+			zap.String("kind", string(r.kind)), zap.Stringer("room_id", r.room), zap.Error(err))
+	}
+}
+
+const (
+	ledgerTimeout   = 5 * time.Second
+	firstLedgerWait = 100 * time.Millisecond
+	maxLedgerWait   = 5 * time.Second
+)
+
+// untilRecorded repeats a write to the ledger until it succeeds or Stop gives up.
+func (f *InFlight) untilRecorded(attempt uuid.UUID, write func(context.Context) error) {
+	for wait := firstLedgerWait; f.ctx.Err() == nil; wait = min(2*wait, maxLedgerWait) {
+		ctx, cancel := context.WithTimeout(f.ctx, ledgerTimeout)
+		err := write(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		f.log.Warn("answer not recorded, will retry",
+			zap.Stringer("attempt_id", attempt), zap.Duration("retry_in", wait), zap.Error(err))
+		retry := time.NewTimer(wait)
+		select {
+		case <-retry.C:
+		case <-f.ctx.Done():
+			retry.Stop()
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+	"minigroups/stored"
+)
+
+// CreateLedger decides about the create of a minigroup.
+type CreateLedger interface {
+	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error)
+	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error)
+	BeginUndo(
+		ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure,
+	) (minigroup.BegunUndo, error)
+	EndUndo(
+		ctx context.Context, run string, id uuid.UUID,
+	) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error)
+}
+
+// ClassRef names a minigroup.
+type ClassRef struct {
+	ID uuid.UUID `json:"id"`
+}
+
+// BegunCreate is the form of a minigroup.BegunCreate in histories.
+type BegunCreate struct {
+	State             minigroup.State `json:"state"`
+	Failure           *stored.Failure `json:"failure,omitempty"`
+	EventAttempt      uuid.UUID       `json:"event_attempt"`
+	ConferenceAttempt uuid.UUID       `json:"conference_attempt"`
+	Reservation       uuid.UUID       `json:"reservation"`
+}
+
+// BeginCreate takes the row for this run and writes what the run is about to request. It starts the runs that close
+// what an earlier run of the class has left pending close.
+func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (BegunCreate, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	deadline := time.Now().Add(a.Settings.RequestTimeout)
+	entry := minigroup.CreateEntry{
+		CreateRequest: in.Request(), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+		RequestTimeout: a.Settings.RequestTimeout, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
+	}
+	var begun minigroup.BegunCreate
+	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+		entry.Claim = claim
+		begun, err = a.Ledger.BeginCreate(ctx, entry)
+		return err
+	})
+	if err != nil {
+		a.InFlight.forgo(entry.EventAttempt, entry.ConferenceAttempt)
+		return BegunCreate{}, toApplicationError(err)
+	}
+	a.InFlight.registerRooms(entry.Audience, entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)
+	a.closeRooms(ctx, begun.PendingClose)
+	return BegunCreate{
+		State: begun.State, Failure: stored.NewFailure(begun.Failure), EventAttempt: begun.EventAttempt,
+		ConferenceAttempt: begun.ConferenceAttempt, Reservation: begun.Reservation,
+	}, nil
+}
+
+// Establish is the commit point of a create.
+func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	m, err := a.Ledger.Establish(ctx, runID(ctx), in.ID, a.Settings.Gateways)
+	if err == nil {
+		a.Runs.Established(m)
+	}
+	return toApplicationError(err)
+}

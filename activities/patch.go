@@ -1,0 +1,134 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+)
+
+// PatchLedger records the PATCHes of an update.
+type PatchLedger interface {
+	SendPatch(
+		ctx context.Context, run string, id uuid.UUID, timeout time.Duration,
+	) (rec minigroup.UpdateRecord, sent bool, err error)
+	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
+	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error
+	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error
+}
+
+// UpdateRef names an update.
+type UpdateRef struct {
+	ID uuid.UUID `json:"id"`
+}
+
+// PatchConferenceRoom is the pivot of an update. It returns nil once conference shows what the update asks for, and a
+// refusal once conference has clearly refused. While a PATCH may be in flight it decides nothing and sends no other;
+// after that, it reads the room to find out what has become of the PATCH.
+func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	defer cancel()
+	for {
+		rec, sent, err := a.Ledger.SendPatch(ctx, runID(ctx), in.ID, a.Settings.RequestTimeout)
+		switch {
+		case err != nil:
+			return toApplicationError(err)
+		case sent:
+			return toApplicationError(a.sendPatch(ctx, rec))
+		case rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty():
+			return nil
+		}
+		agreed, err := a.readOutcome(ctx, rec)
+		if err != nil || agreed {
+			return toApplicationError(err)
+		}
+		if err := a.Ledger.PatchUnanswered(ctx, runID(ctx), rec.ID, a.Settings.RequestTimeout); err != nil {
+			return toApplicationError(err)
+		}
+	}
+}
+
+// readOutcome finds out what has become of an unanswered PATCH.
+func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord) (agreed bool, err error) {
+	if rec.PatchLeft > 0 {
+		return false, retryAfter(rec.PatchLeft, &minigroup.UpstreamError{
+			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
+			Detail: fmt.Sprintf("a request was not answered and may be in flight for another %s; then the room is read",
+				rec.PatchLeft.Round(time.Second)),
+		})
+	}
+	room, err := a.readRoom(ctx, rec)
+	if err != nil {
+		return false, err
+	}
+	return a.agrees(ctx, rec, room)
+}
+
+// agrees reports whether the room shows what the update asks for. Conference silently keeps the start of a room that
+// got an end in the meantime, and applies the rest: then the update adopts that start.
+func (a *Activities) agrees(
+	ctx context.Context, rec minigroup.UpdateRecord, room minigroup.ConferenceRoomState,
+) (bool, error) {
+	now := time.Now().Unix()
+	if rec.Plan.Patch.Applied(room, now) {
+		return true, nil
+	}
+	if rec.Plan.Patch.AppliedButStart(room, now) {
+		return true, a.Ledger.AdoptStart(ctx, runID(ctx), rec.ID, *room.Time.Start)
+	}
+	return false, nil
+}
+
+// sendPatch sends the PATCH that the ledger has recorded as sent.
+func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) error {
+	room, err := a.Conference.PatchRoom(ctx, rec.ConferenceRoomID, rec.Plan.Patch)
+	var upstream *minigroup.UpstreamError
+	repeated := rec.Patches > 1
+	switch {
+	case err == nil:
+	case errors.As(err, &upstream) && !upstream.MaybeDone && !upstream.Refused:
+		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches))
+	case errors.As(err, &upstream) && upstream.Refused && repeated:
+		// An earlier PATCH may be what makes this one impossible, for example because the end it set has passed.
+		var readErr error
+		if room, readErr = a.readRoom(ctx, rec); readErr != nil {
+			return readErr
+		}
+	default:
+		return patchRefusal(err)
+	}
+	agreed, failed := a.agrees(ctx, rec, room)
+	switch {
+	case failed != nil || agreed:
+		return failed
+	case err != nil:
+		return patchRefusal(err)
+	default:
+		return &minigroup.UpstreamError{
+			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
+			Detail: "it agreed, but its room does not show what was requested",
+		}
+	}
+}
+
+// patchRefusal turns the refusals that callers can act on into their own kinds of error.
+func patchRefusal(err error) error {
+	var upstream *minigroup.UpstreamError
+	if !errors.As(err, &upstream) || !upstream.Refused {
+		return err
+	}
+	kinds := map[string]minigroup.Kind{
+		"room_time_changing_forbidden": minigroup.RoomTimeChangeForbidden, "room_closed": minigroup.Closed,
+	}
+	kind, ok := kinds[upstream.Type]
+	if !ok {
+		return err
+	}
+	return &minigroup.Error{
+		Kind: kind, Detail: upstream.Public(), Upstream: upstream.Upstream, UpstreamType: upstream.Type,
+	}
+}
