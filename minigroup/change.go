@@ -4,24 +4,24 @@ import (
 	"strings"
 )
 
-// Change is what a caller asks for when updating a minigroup; what is nil stays as it is.
+// Change is what a caller requests when updating a minigroup. A nil field stays as it is.
 type Change struct {
 	Time    *Window
 	Reserve *int32
 	// Host is an agent id: label.account.audience.
 	Host *string
-	// Recreate asks for new rooms in place of those that the class has.
+	// Recreate requests new rooms that replace the present ones.
 	Recreate *Recreation
-	// Revision is the one that the minigroup must still be at when the update begins; nil where any will do.
+	// Revision is the revision that the minigroup must have when the update begins; nil is any.
 	Revision *int64
 }
 
-// Empty reports whether the change asks for nothing.
+// Empty reports whether the change requests nothing.
 func (c Change) Empty() bool {
 	return c.Time == nil && c.Reserve == nil && c.Host == nil && c.Recreate == nil
 }
 
-// Validate lists every mistake in the change, each with its field. An end in the past is none: it ends the class.
+// Validate lists every mistake in the change, each with its field. An end in the past is valid: it ends the class.
 func (c Change) Validate() []FieldError {
 	var errs []FieldError
 	if c.Time != nil {
@@ -38,7 +38,7 @@ func (c Change) Validate() []FieldError {
 	return errs
 }
 
-// Fingerprint tells whether two changes ask for the same, on the same condition.
+// Fingerprint is equal for changes that request the same on the same condition.
 func (c Change) Fingerprint() string {
 	var start, end *int64
 	if c.Time != nil {
@@ -49,12 +49,15 @@ func (c Change) Fingerprint() string {
 		Start, End *int64
 		Reserve    *int32
 		Host       *string
-		Recreate   *Recreation `json:",omitempty"` // absent as long as it was unknown
-		Revision   *int64      `json:",omitempty"` // as well
-	}{c.Time != nil, start, end, c.Reserve, c.Host, c.Recreate, c.Revision})
+		Recreate   *Recreation
+		Revision   *int64
+	}{
+		HasTime: c.Time != nil, Start: start, End: end, Reserve: c.Reserve, Host: c.Host, Recreate: c.Recreate,
+		Revision: c.Revision,
+	})
 }
 
-// isAgentID holds for label.account.audience with no part empty; the audience may have dots of its own.
+// isAgentID reports whether s is label.account.audience with no part empty; the audience may contain dots.
 func isAgentID(s string) bool {
 	parts := strings.SplitN(s, ".", 3)
 	return len(parts) == 3 && parts[0] != "" && parts[1] != "" && parts[2] != ""

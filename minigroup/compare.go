@@ -11,7 +11,7 @@ func PlanComparison(m Minigroup, late []ConferencePatch, room ConferenceRoomStat
 			plan.compareHost(m, room)
 			needed = true
 		}
-		if p.Reserve != nil && sameInt(room.Reserve, p.Reserve) && !sameInt(room.Reserve, m.Reserve) {
+		if p.Reserve != nil && equal(room.Reserve, p.Reserve) && !equal(room.Reserve, m.Reserve) {
 			plan.compareReserve(m, room)
 			needed = true
 		}

@@ -1,4 +1,4 @@
-// Package minigroup holds the words of the service: what a minigroup is, what may be asked of it,
-// how a request can fail, and the rules that need nothing but these words. It does no I/O, knows no
-// wire format and imports none of its siblings, so that every other package can speak it.
+// Package minigroup holds the domain types of the service: what a minigroup is, what callers may request of it, how a
+// request can fail, and the rules that need nothing but these types. It does no I/O, knows no wire format and imports no
+// other package of the service, so that every other package can import it.
 package minigroup

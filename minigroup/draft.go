@@ -8,24 +8,24 @@ import (
 	"unicode/utf8"
 )
 
-// Draft is what a caller asks for when creating a minigroup.
+// Draft is what a caller requests when creating a minigroup.
 type Draft struct {
 	Audience string
 	Scope    string
 	Host     string
 	Time     Window
-	// Tags is a JSON object as CanonicalJSON writes it, or nil where none was given.
+	// Tags is a JSON object as CanonicalJSON writes it; nil if absent.
 	Tags json.RawMessage
 	// Reserve is the number of slots on a Janus gateway; nil and 0 reserve nothing.
 	Reserve *int32
-	// LockedChat and LockedQuestions say what is locked in the event room when it is made.
+	// LockedChat and LockedQuestions say what is locked in the event room when it is created.
 	LockedChat      bool
 	LockedQuestions bool
-	// Properties is a JSON object as CanonicalJSON writes it; nil and {} are none.
+	// Properties is a JSON object as CanonicalJSON writes it; nil and {} are no properties.
 	Properties json.RawMessage
 }
 
-// Slots is the number of slots to reserve; 0 where none are.
+// Slots is the number of slots to reserve, possibly 0.
 func (d Draft) Slots() int32 {
 	if d.Reserve == nil {
 		return 0
@@ -33,11 +33,11 @@ func (d Draft) Slots() int32 {
 	return *d.Reserve
 }
 
-// Locks is what is to be locked in the event room.
+// Locks is what to lock in the event room.
 func (d Draft) Locks() Locks { return Locks{Chat: d.LockedChat, Questions: d.LockedQuestions} }
 
-// Validate lists every mistake in the draft, each with the field it is in; now is in unix seconds.
-// An empty list means the draft can be created.
+// Validate lists every mistake in the draft, each with its field; now is in unix seconds. A draft without mistakes can
+// be created.
 func (d Draft) Validate(now int64) []FieldError {
 	errs := CheckName("scope", d.Scope)
 	errs = append(errs, CheckName("audience", d.Audience)...)
@@ -49,7 +49,7 @@ func (d Draft) Validate(now int64) []FieldError {
 	return append(errs, checkReserve(d.Reserve)...)
 }
 
-// CheckName holds the rule for scope, audience, host and the key of a property: 1 to 255 characters, none of them a control
+// CheckName checks a scope, audience, host or key of a property: it has 1 to 255 characters, none of them a control
 // character.
 func CheckName(field, s string) []FieldError {
 	switch n := utf8.RuneCountInString(s); {

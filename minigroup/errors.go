@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Kind is the stable word for what went wrong. Clients match on it, so a word never changes its meaning.
+// Kind is the stable word for a kind of failure. Clients match on it, so a word never changes its meaning.
 type Kind string
 
 // The kinds of failure.
@@ -40,31 +40,31 @@ const (
 	ServiceUnavailable      Kind = "service_unavailable"
 )
 
-// FieldError is one mistake in a request: where, and what is expected there.
+// FieldError is one mistake in a request: the field, and what is expected there.
 type FieldError struct {
 	Field  string
 	Detail string
 }
 
-// Error is a failure with a kind for machines and words for people.
+// Error is a failure with a kind for programs and a detail for people.
 type Error struct {
 	Kind   Kind
 	Detail string
 	// Fields lists every mistake of an invalid request.
 	Fields []FieldError
-	// Upstream and UpstreamType say which other service refused, and its own word for it; empty otherwise.
+	// Upstream and UpstreamType are the other service that refused and its own error type; empty otherwise.
 	Upstream     string
 	UpstreamType string
-	// RetryAfter is how long to wait before trying again; 0 where nothing is known.
+	// RetryAfter is how long to wait before another attempt; 0 if unknown.
 	RetryAfter time.Duration
 }
 
-// Errorf makes an error of this kind with a detail for people.
+// Errorf returns an error of this kind with a formatted detail.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Invalid is the error for a request with these mistakes.
+// Invalid returns the error for a request with these mistakes.
 func Invalid(fields []FieldError) *Error {
 	names := make([]string, len(fields))
 	for i, f := range fields {
@@ -80,7 +80,7 @@ func (e *Error) Error() string {
 	return string(e.Kind) + ": " + e.Detail
 }
 
-// Failure is why a saga ended without what was asked for. It is stored and shown.
+// Failure is why a saga failed. It is stored and shown to callers.
 type Failure struct {
 	Kind         Kind
 	Detail       string
@@ -89,7 +89,7 @@ type Failure struct {
 	FailedAt     time.Time
 }
 
-// AsError is the failure as an answer to whoever asked.
+// AsError returns the failure as the error that callers receive.
 func (f Failure) AsError() *Error {
 	return &Error{Kind: f.Kind, Detail: f.Detail, Upstream: f.Upstream, UpstreamType: f.UpstreamType}
 }

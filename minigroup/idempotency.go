@@ -1,22 +1,23 @@
 package minigroup
 
-// RequestKey is what an account calls one of its requests: sent again by the same name, it is not to be worked on again.
+// RequestKey identifies a request by its Idempotency-Key: an account that sends the key again receives the same answer.
 type RequestKey struct {
-	// ID stands for the account and the name.
+	// ID is a hash of the account and the key.
 	ID string
-	// Fingerprint tells what was asked for by it.
+	// Fingerprint is a hash of the route and the body.
 	Fingerprint string
 }
 
-// NewRequestKey makes the key of a request to a route whose body has this fingerprint.
+// NewRequestKey returns the key of a request; name is the value of its Idempotency-Key and body the fingerprint of its
+// body.
 func NewRequestKey(label, audience, name, route, body string) RequestKey {
 	return RequestKey{ID: fingerprint([]string{label, audience, name}), Fingerprint: fingerprint([]string{route, body})}
 }
 
-// Answer is a final answer to a request, as it was given.
+// Answer is a final answer to a request, as it was sent.
 type Answer struct {
 	Status int
-	// Location and ETag are empty where it had none.
+	// Location and ETag are empty if the answer had none.
 	Location string
 	ETag     string
 	Body     []byte

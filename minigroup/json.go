@@ -11,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how many levels of objects and arrays a document may have, the outermost included.
+// MaxDepth is the maximum depth of nested objects and arrays, including the outermost.
 const MaxDepth = 32
 
-// CanonicalJSON writes a decoded document (json.Decoder with UseNumber), such as tags or a property, in the one form
-// that is stored, sent and compared: keys sorted, whole numbers within int64 as they are, every other number as the
-// nearest float64. It lists every value that cannot be kept, by its path below field: numbers beyond float64, NUL
-// characters, invalid UTF-8 and nesting deeper than MaxDepth.
+// CanonicalJSON writes a decoded document (json.Decoder with UseNumber), such as tags or a property, in the form that is
+// stored, sent and compared: keys sorted, whole numbers within int64 unchanged, every other number as the nearest
+// float64. It lists every value that cannot be stored, by its path below field: numbers beyond float64, NUL characters,
+// invalid UTF-8 and nesting deeper than MaxDepth.
 func CanonicalJSON(field string, document any) (json.RawMessage, []FieldError) {
 	c := canonicaliser{}
-	value := c.value(&place{key: field}, document, 1)
+	value := c.value(&path{key: field}, document, 1)
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
@@ -31,19 +31,19 @@ func CanonicalJSON(field string, document any) (json.RawMessage, []FieldError) {
 	return text, nil
 }
 
-// maxMistakes bounds the list of mistakes, whatever the document.
+// maxMistakes bounds the list of mistakes.
 const maxMistakes = 100
 
 type canonicaliser struct{ errs []FieldError }
 
-// place is where a value stands. It is written out only for a mistake: keys may be as long as the document.
-type place struct {
-	parent *place
+// path is the path of a value. It is written out only for a mistake, because keys may be as long as the document.
+type path struct {
+	parent *path
 	key    string
-	index  int // of an array's element, which has no key
+	index  int // of an element of an array, which has no key; -1 for a member of an object
 }
 
-func (p *place) String() string {
+func (p *path) String() string {
 	var steps []string
 	for ; p.parent != nil; p = p.parent {
 		if p.index >= 0 {
@@ -56,14 +56,14 @@ func (p *place) String() string {
 	return p.key + strings.Join(steps, "")
 }
 
-func (c *canonicaliser) fail(at *place, detail string) any {
+func (c *canonicaliser) fail(at *path, detail string) any {
 	if len(c.errs) < maxMistakes {
 		c.errs = append(c.errs, FieldError{at.String(), detail})
 	}
 	return nil
 }
 
-func (c *canonicaliser) value(at *place, v any, depth int) any {
+func (c *canonicaliser) value(at *path, v any, depth int) any {
 	switch v := v.(type) {
 	case map[string]any:
 		return c.object(at, v, depth)
@@ -73,7 +73,7 @@ func (c *canonicaliser) value(at *place, v any, depth int) any {
 		}
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = c.value(&place{parent: at, index: i}, item, depth+1)
+			out[i] = c.value(&path{parent: at, index: i}, item, depth+1)
 		}
 		return out
 	case string:
@@ -86,20 +86,20 @@ func (c *canonicaliser) value(at *place, v any, depth int) any {
 	}
 }
 
-func (c *canonicaliser) object(at *place, v map[string]any, depth int) any {
+func (c *canonicaliser) object(at *path, v map[string]any, depth int) any {
 	if depth > MaxDepth {
 		return c.fail(at, fmt.Sprintf("must not be nested deeper than %d levels", MaxDepth))
 	}
 	out := make(map[string]any, len(v))
-	for _, key := range slices.Sorted(maps.Keys(v)) { // mistakes are listed in the same order every time
-		member := &place{parent: at, key: key, index: -1}
+	for _, key := range slices.Sorted(maps.Keys(v)) { // so that mistakes are always listed in the same order
+		member := &path{parent: at, key: key, index: -1}
 		c.text(member, key)
 		out[key] = c.value(member, v[key], depth+1)
 	}
 	return out
 }
 
-func (c *canonicaliser) text(at *place, s string) {
+func (c *canonicaliser) text(at *path, s string) {
 	if strings.ContainsRune(s, 0) {
 		c.fail(at, "must not contain the character NUL (\\u0000)")
 	}
@@ -108,7 +108,7 @@ func (c *canonicaliser) text(at *place, s string) {
 	}
 }
 
-func (c *canonicaliser) number(at *place, n json.Number) any {
+func (c *canonicaliser) number(at *path, n json.Number) any {
 	if whole, err := n.Int64(); err == nil {
 		return whole
 	}
@@ -117,7 +117,7 @@ func (c *canonicaliser) number(at *place, n json.Number) any {
 		return c.fail(at, "must be a number that fits int64 or a finite float64")
 	}
 	if f == 0 {
-		return 0 // -0.0 too: jsonb knows one zero
+		return 0 // also for -0.0: jsonb has one zero
 	}
 	return f
 }

@@ -6,33 +6,33 @@ import (
 	"github.com/google/uuid"
 )
 
-// Minigroup is a live class as it stands in the database.
+// Minigroup is a live class as stored in the database.
 type Minigroup struct {
-	// Draft holds what was asked for, updates included.
+	// Draft is what was requested, including the updates since.
 	Draft
 	ID uuid.UUID
-	// Fingerprint is that of the draft the minigroup was created from; updates leave it alone.
+	// Fingerprint is that of the request that created the minigroup. Updates do not change it.
 	Fingerprint string
 	State       State
-	// Run is the run that took the minigroup last.
+	// Run is the workflow run that owns the row.
 	Run       string
 	CreatedAt time.Time
-	// ClosedAt is when the class ended, whatever its window says; zero while it has not.
+	// ClosedAt is when the class was closed, independently of its window; zero while it is open.
 	ClosedAt time.Time
-	// TimedOut says that it ended because its host did not come back.
+	// TimedOut says that conference closed it because its host did not come back.
 	TimedOut bool
 	// EventRoomID and ConferenceRoomID are set once the minigroup is ready.
 	EventRoomID      uuid.UUID
 	ConferenceRoomID uuid.UUID
 	// Failure says why the minigroup failed, or why it is being undone.
 	Failure *Failure
-	// Update is the last update, unless it has succeeded.
+	// Update is the last update that callers see; nil once it has succeeded.
 	Update *Update
-	// Revision counts the changes of all this but the update.
+	// Revision counts the changes of all fields except the update and the run.
 	Revision int64
 }
 
-// State is where the saga of a minigroup stands.
+// State is the state of the create saga.
 type State string
 
 // The states of a minigroup: creating ─► ready, or creating ─► undoing ─► failed ─► creating …
@@ -43,7 +43,7 @@ const (
 	Failed   State = "failed"
 )
 
-// Status is what callers are told.
+// Status is the status that callers see.
 type Status string
 
 // The statuses of a minigroup.
@@ -54,8 +54,8 @@ const (
 	StatusFailed   Status = "failed"
 )
 
-// Status is what callers are told at the moment now (unix seconds). A minigroup that is being undone still
-// reads as creating: it reads as failed only when nothing of it is left.
+// Status returns the status at now (unix seconds). A minigroup that is being undone reads as creating: it reads as failed
+// only when nothing of it is left.
 func (m Minigroup) Status(now int64) Status {
 	switch {
 	case m.State == Failed:
@@ -69,7 +69,7 @@ func (m Minigroup) Status(now int64) Status {
 	}
 }
 
-// Update is an update that is under way or has failed.
+// Update is an update that is undecided or has failed.
 type Update struct {
 	ID        uuid.UUID
 	State     UpdateState
@@ -78,7 +78,7 @@ type Update struct {
 	Failure *Failure
 }
 
-// UpdateState is where an update stands.
+// UpdateState is the state of an update.
 type UpdateState string
 
 // The states of an update: requested ─► running ─► done or failed.

@@ -1,14 +1,14 @@
 package minigroup
 
-// Outcome says how far a request to create or update has come when its answer is given.
+// Outcome is how far a create or an update has come when its caller is answered.
 type Outcome int
 
 // The outcomes of a request.
 const (
-	// OutcomeDone means that the run which this request started or joined has finished the work.
+	// OutcomeDone means that the run which the request started or joined has completed.
 	OutcomeDone Outcome = iota
-	// OutcomeExisting means that the work was done before this request came.
+	// OutcomeExisting means that the minigroup existed before the request.
 	OutcomeExisting
-	// OutcomeAccepted means that the work is still going on and will be finished or undone without the caller.
+	// OutcomeAccepted means that the run continues and will complete or be undone without the caller.
 	OutcomeAccepted
 )

@@ -1,20 +1,20 @@
 package minigroup
 
-// UpdatePlan is what an update comes to: what the minigroup will be, and what conference must be asked for.
+// UpdatePlan is the effect of an update: the new values of the minigroup, and the PATCH that conference must accept.
 type UpdatePlan struct {
 	Time    Window
 	Reserve *int32
 	Host    string
-	// Patch is empty where conference has nothing to change.
+	// Patch is empty if conference has nothing to change.
 	Patch ConferencePatch
 	// Ends says that the update ends the class.
 	Ends bool
 }
 
-// PlanUpdate works out an update of m from the change, conference's room as it is, and the moment now (unix seconds).
-// What conference's rules would refuse or silently bend is refused here, before anything is touched: Closed when
-// the class is over for good, RoomTimeChangeForbidden when the room can no longer be moved that way.
-// conferenceOwnsSlots says that the number of slots is kept with the conference room.
+// PlanUpdate returns the effect of a change of m, given the conference room as it is and now (unix seconds). It refuses
+// what conference would refuse or silently change, before anything is sent: Closed if the room is closed,
+// RoomTimeChangeForbidden if the room can no longer be moved that way. conferenceOwnsSlots says that the number of slots
+// is kept with the conference room.
 func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conferenceOwnsSlots bool) (UpdatePlan, error) {
 	if !m.ClosedAt.IsZero() || room.Time.Ended(now) {
 		return UpdatePlan{}, Errorf(Closed, "the conference room of this minigroup is closed; it cannot be changed any more")
@@ -28,7 +28,7 @@ func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conf
 	}
 	if c.Reserve != nil {
 		plan.Reserve = c.Reserve
-		if conferenceOwnsSlots && !sameInt(room.Reserve, c.Reserve) {
+		if conferenceOwnsSlots && !equal(room.Reserve, c.Reserve) {
 			plan.Patch.Reserve = c.Reserve
 		}
 	}
@@ -45,8 +45,8 @@ func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conf
 	return plan, nil
 }
 
-// planTime gives the class's new window and the one to send to conference. Conference takes any window for a room
-// without end; a room with an end keeps its start and always has an end.
+// planTime returns the new window of the class and the window to send to conference. Conference accepts any window for a
+// room without end; a room with an end keeps its start and always has an end.
 func planTime(want, room Window, now int64) (class, patch Window, err error) {
 	start := want.Start
 	if start == nil {
@@ -66,7 +66,7 @@ func planTime(want, room Window, now int64) (class, patch Window, err error) {
 		return class, Window{start, nil}, nil
 	case room.End == nil:
 		return class, class, nil
-	case !sameInt(start, room.Start):
+	case !equal(start, room.Start):
 		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so its start (%s) cannot be moved", second(room.Start))
 	case want.End == nil:
 		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so it cannot be made endless again")
@@ -75,7 +75,7 @@ func planTime(want, room Window, now int64) (class, patch Window, err error) {
 	}
 }
 
-// startBefore finds a start for a class that shall end now although its room starts later than the asked end.
+// startBefore returns a start for a class that is to end now although its room starts after the requested end.
 func startBefore(end, start int64, room Window, now int64) (*int64, error) {
 	if end <= now && room.End != nil && start > now {
 		return nil, Errorf(RoomTimeChangeForbidden, "the conference room has an end and has not opened yet (it opens at %s), so it cannot be closed before", second(room.Start))
@@ -86,13 +86,13 @@ func startBefore(end, start int64, room Window, now int64) (*int64, error) {
 	return new(end - 1), nil
 }
 
-// Applied reports whether the room shows what the patch asks for. A closing patch is applied when the room is closed,
-// whatever end it shows: conference writes the moment at which it closed.
+// Applied reports whether the room shows what the patch requests. A patch that closes the room is applied if the room is
+// closed, whatever its end: conference sets the end to the time at which it closed the room.
 func (p ConferencePatch) Applied(room ConferenceRoomState, now int64) bool {
 	if p.Host != nil && room.Host != *p.Host {
 		return false
 	}
-	if p.Reserve != nil && !sameInt(room.Reserve, p.Reserve) {
+	if p.Reserve != nil && !equal(room.Reserve, p.Reserve) {
 		return false
 	}
 	if p.Time == nil || p.Time.Equal(room.Time) {
@@ -101,7 +101,7 @@ func (p ConferencePatch) Applied(room ConferenceRoomState, now int64) bool {
 	return p.Time.Ended(now) && room.Time.Ended(now)
 }
 
-// AppliedButStart reports whether the room shows all that the patch asks for, only from another start on.
+// AppliedButStart reports whether the room shows all that the patch requests, except for its start.
 func (p ConferencePatch) AppliedButStart(room ConferenceRoomState, now int64) bool {
 	if p.Time == nil || p.Time.End == nil || room.Time.End == nil || room.Time.Start == nil {
 		return false

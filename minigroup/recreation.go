@@ -1,6 +1,7 @@
 package minigroup
 
-// Recreation asks for a new event room and a new conference room in place of those that a class has. What is nil stays as it is.
+// Recreation requests a new event room and a new conference room that replace those of a class. A nil field stays as it
+// is.
 type Recreation struct {
 	LockedChat      *bool
 	LockedQuestions *bool
@@ -15,8 +16,8 @@ func (c Change) ValidateRecreation(now int64) []FieldError {
 	return errs
 }
 
-// PlanRecreation works out what a class is once it has its new rooms, at the moment now (unix seconds). It keeps its time
-// while the end lies ahead. A class that is over is open again, without end unless the change gives it one.
+// PlanRecreation returns the values of a class once it has its new rooms, at now (unix seconds). The class keeps its time
+// if its end is in the future. A class that is over is open again, without end unless the change sets one.
 func PlanRecreation(m Minigroup, c Change, now int64) UpdatePlan {
 	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
 	switch {
@@ -28,7 +29,7 @@ func PlanRecreation(m Minigroup, c Change, now int64) UpdatePlan {
 	return plan
 }
 
-// Recreated is the draft of the rooms that a class is given anew.
+// Recreated returns the draft of the new rooms of a class.
 func (m Minigroup) Recreated(plan UpdatePlan, r Recreation) Draft {
 	d := m.Draft
 	d.Time = plan.Time

@@ -2,7 +2,7 @@ package minigroup
 
 import "github.com/google/uuid"
 
-// OpenSaga is a saga that the ledger shows as under way. Whether its run still is, Temporal knows.
+// OpenSaga is a saga that is undecided in the ledger. Only Temporal knows whether its run is still open.
 type OpenSaga struct {
 	ClassID  uuid.UUID
 	Audience string

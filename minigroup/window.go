@@ -2,7 +2,7 @@ package minigroup
 
 import "time"
 
-// MaxSecond is the last unix second a window may name: the end of year 9999.
+// MaxSecond is the last unix second that a window may contain: the end of the year 9999.
 const MaxSecond int64 = 253402300799
 
 // Window is the half-open range [Start, End) of unix seconds. A nil side is unbounded.
@@ -13,7 +13,7 @@ type Window struct {
 
 // Equal reports whether both windows have the same sides.
 func (w Window) Equal(o Window) bool {
-	return sameInt(w.Start, o.Start) && sameInt(w.End, o.End)
+	return equal(w.Start, o.Start) && equal(w.End, o.End)
 }
 
 // Ended reports whether the window has an end and that end is not after now (unix seconds).
@@ -21,7 +21,7 @@ func (w Window) Ended(now int64) bool {
 	return w.End != nil && *w.End <= now
 }
 
-// problems lists what is wrong with the window whatever the moment it is looked at.
+// problems lists the mistakes in the window that do not depend on the present time.
 func (w Window) problems(field string) []FieldError {
 	var errs []FieldError
 	for i, side := range []*int64{w.Start, w.End} {
@@ -35,14 +35,14 @@ func (w Window) problems(field string) []FieldError {
 	return errs
 }
 
-func sameInt[T comparable](a, b *T) bool {
+func equal[T comparable](a, b *T) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return *a == *b
 }
 
-// second writes a side of a window for people.
+// second formats a side of a window.
 func second(side *int64) string {
 	if side == nil {
 		return "unbounded"
