@@ -34,7 +34,7 @@ type SweptClasses struct {
 	Lost int64 `json:"lost"`
 	// MarkedForClosing are announced rooms that no class holds; Closing includes them.
 	MarkedForClosing int64 `json:"marked_for_closing"`
-	// NeverSeen are lost attempts whose rooms were not announced within Sweeper.NeverSeen.
+	// NeverSeen are lost attempts whose rooms were not announced within Sweeper.LostRoomTimeout.
 	NeverSeen int64 `json:"never_seen"`
 	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
 	Compared int `json:"compared"`
@@ -74,10 +74,10 @@ func (s *Sweeper) expire(ctx context.Context, swept *SweptClasses) (err error) {
 	if swept.Lost, err = s.Ledger.ExpireAttempts(ctx); err != nil {
 		return err
 	}
-	if swept.MarkedForClosing, err = s.Ledger.MarkAnnouncedForClosing(ctx); err != nil || s.NeverSeen == 0 {
+	if swept.MarkedForClosing, err = s.Ledger.MarkAnnouncedForClosing(ctx); err != nil || s.LostRoomTimeout == 0 {
 		return err
 	}
-	swept.NeverSeen, err = s.Ledger.ResolveUnseen(ctx, s.NeverSeen)
+	swept.NeverSeen, err = s.Ledger.ResolveUnseen(ctx, s.LostRoomTimeout)
 	return err
 }
 

@@ -2,19 +2,18 @@ package config
 
 import "time"
 
-// Config is everything that can be configured. Each field says its meaning,
-// unit and default, in a form of which docs/configuration.md is made.
+// Config holds all settings. The comment of each field states meaning, unit, bounds and default, in a form from which
+// docs/configuration.md is generated.
 type Config struct {
 	Database Database `koanf:"database"`
 	Temporal Temporal `koanf:"temporal"`
 	API      API      `koanf:"api"`
 	Worker   Worker   `koanf:"worker"`
 	Account  Account  `koanf:"account"`
-	// Authentication names the issuers whose tokens are taken, by their iss
-	// claim. Default: none, every request is 401.
+	// Authentication maps the iss claim of an issuer to its settings; tokens of other issuers are rejected. Default:
+	// none, every request is answered 401.
 	Authentication map[string]Issuer `koanf:"authentication"`
-	// Authorization says per audience of a minigroup who may do something
-	// there. Default: none, every request is 403.
+	// Authorization maps an audience of minigroups to its access policy. Default: none, every request is answered 403.
 	Authorization map[string]Audience `koanf:"authorization"`
 	Access        Access              `koanf:"access"`
 	Event         Upstream            `koanf:"event"`
@@ -27,341 +26,305 @@ type Config struct {
 	Tracing       Tracing             `koanf:"tracing"`
 	Dev           Dev                 `koanf:"dev"`
 
-	given map[string]bool `koanf:"-"`
+	set map[string]bool `koanf:"-"` // see IsSet
 }
 
-// Database is the Postgres database that holds everything the service knows.
+// Database is the Postgres database, which holds all state of the service.
 type Database struct {
-	// URL is where it is: postgres://user:password@host:port/name?options.
-	// Also DATABASE_URL. No default.
+	// URL is the connection string, postgres://user:password@host:port/name?options. Also DATABASE_URL. No default.
 	URL DatabaseURL `koanf:"url"`
-	// MaxConns bounds the connections that one process holds, at least 2. A
-	// quarter of them, at most 4, is kept for reads. Default 16.
+	// MaxConns is the maximum number of connections per process, 2 to 10000. A quarter of them, at least 1 and at most 4,
+	// is reserved for reads. Default 16.
 	MaxConns int32 `koanf:"max_conns"`
 }
 
-// Temporal is the cluster that runs the sagas.
+// Temporal is the Temporal cluster that runs the sagas.
 type Temporal struct {
-	// Address is its frontend, host:port. Also TEMPORAL_ADDRESS. Default
-	// 127.0.0.1:7233.
+	// Address is the address of the frontend service, host:port. Also TEMPORAL_ADDRESS. Default 127.0.0.1:7233.
 	Address string `koanf:"address"`
-	// Namespace holds our runs. Also TEMPORAL_NAMESPACE. Default "default".
+	// Namespace is the namespace of the workflows. Also TEMPORAL_NAMESPACE. Default "default".
 	Namespace string `koanf:"namespace"`
-	// TaskQueue is what the API starts runs on and the worker polls. Default
-	// minigroups.
+	// TaskQueue is the task queue on which the API starts workflows and which the worker polls. Default minigroups.
 	TaskQueue string `koanf:"task_queue"`
 }
 
 // API is the process that answers HTTP requests.
 type API struct {
-	// Listen is the address of the REST API, host:port. Default 127.0.0.1:8080.
+	// Listen is the listen address of the REST API, host:port; port 0 chooses a free port. Default 127.0.0.1:8080.
 	Listen string `koanf:"listen"`
-	// MetricsListen is the address of its /metrics. Default 127.0.0.1:9090.
+	// MetricsListen is the listen address of /metrics and /log/level, host:port. Default 127.0.0.1:9090.
 	MetricsListen string `koanf:"metrics_listen"`
-	// Wait is how long POST and PUT wait for their saga before they answer 202.
-	// A duration up to 60s. Default 15s.
+	// Wait is how long POST and PUT wait for their saga before they answer 202, above 0 and up to 60s. Default 15s.
 	Wait time.Duration `koanf:"wait"`
-	// Worker has the process carry out sagas, too, as a worker does, which spares
-	// each the way to a worker and back: it needs all that a worker is told.
-	// Default false.
+	// Worker runs a worker inside the API process, so that a saga starts without a round trip to another process. The
+	// process then needs all settings of a worker. Default false.
 	Worker bool `koanf:"worker"`
-	// TurnHosts are TURN servers; each class is told one of them, always the
-	// same while the list stays. Default: none, none is told.
+	// TurnHosts lists TURN servers. Each class is assigned one of them, and keeps it while the list does not change.
+	// Default: none, the API returns no TURN server.
 	TurnHosts []string `koanf:"turn_hosts"`
-	// AllowedOrigins are those of the web pages that may call it, such as
-	// https://app.example.org; "*" is every page. Default "*".
+	// AllowedOrigins lists the origins of web pages that may call the API (CORS), in lower case, such as
+	// https://app.example.org; "*" allows all. Default "*".
 	AllowedOrigins []string `koanf:"allowed_origins"`
-	// WritesPerMinute is how many POSTs and PUTs each account may send to one
-	// process, all at once or spread; beyond it they are answered 429. Default
-	// 0, no limit.
+	// WritesPerMinute is the maximum number of POSTs and PUTs per account, process and minute, 0 to 1000000; bursts may
+	// use it at once. Further requests are answered 429. Default 0, no limit.
 	WritesPerMinute int `koanf:"writes_per_minute"`
-	// MaxConcurrentWrites is how many POSTs and PUTs one process works on at a time, at
-	// most half of them for one audience; beyond it they are answered 503 at
-	// once. Default 512.
+	// MaxConcurrentWrites is the maximum number of concurrent POSTs and PUTs per process, 2 to 100000, at most half of
+	// them for one audience. Further requests are answered 503 immediately. Default 512.
 	MaxConcurrentWrites int `koanf:"max_concurrent_writes"`
-	// IdempotencyKeys is how long an Idempotency-Key and the answer to it are
-	// remembered. Default 24h.
+	// IdempotencyKeys is how long an Idempotency-Key and its response are stored, above 0. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
-	// DrainDelay is how long it goes on taking requests once it was told to
-	// end, while /readyz says that it is ending: as long as a load balancer
-	// needs to notice. Default 0s.
+	// DrainDelay is how long the process still accepts requests after it was told to stop, up to 60s; /readyz already
+	// fails, so that load balancers stop sending requests. Default 0s.
 	DrainDelay time.Duration `koanf:"drain_delay"`
 }
 
-// MaxWait is the longest that a request may wait for its saga.
+// MaxWait is the upper bound of API.Wait.
 const MaxWait = time.Minute
 
-// Worker is the process that works on the sagas.
+// Worker is the process that executes the sagas.
 type Worker struct {
-	// MetricsListen is the address of its /metrics. Default 127.0.0.1:9091.
+	// MetricsListen is the listen address of /metrics and /log/level, host:port. Default 127.0.0.1:9091.
 	MetricsListen string `koanf:"metrics_listen"`
-	// BuildID names the build of the program, other than all before. Runs then
-	// stay on workers of the build that began them, and new ones go to the build
-	// that was made the current one of the Worker Deployment, which bears the
-	// name of the task queue. Default "", any worker takes any run.
+	// BuildID is the build id of this program, unique per build. With it, workers join the Worker Deployment that has the
+	// name of the task queue: open workflows stay on the build that started them, new ones start on its current build.
+	// Default "", any worker executes any workflow.
 	BuildID string `koanf:"build_id"`
 }
 
-// Account is who this service is to the services it calls: label.audience.
+// Account is the account as which this service authenticates to other services, label.audience.
 type Account struct {
-	// Label is the sub claim of its tokens. Default minigroups.
+	// Label is the sub claim of the service's tokens. Default minigroups.
 	Label string `koanf:"label"`
-	// Audience is their iss and aud claim. Default svc.example.org.
+	// Audience is the iss and aud claim of the service's tokens. Default svc.example.org.
 	Audience string `koanf:"audience"`
-	// PrivateKeyFile signs them, ES256: a PEM file with a PKCS#8 EC key on
+	// PrivateKeyFile is the path of the key that signs the service's tokens (ES256): a PEM file with a PKCS#8 EC key on
 	// P-256. No default.
 	PrivateKeyFile string `koanf:"private_key_file"`
 }
 
-// Issuer is somebody whose tokens are taken. Its key is in exactly one of a
-// public key file, a secret file and behind a JWKS URL.
+// Issuer is a trusted issuer of tokens. Exactly one of public_key_file, secret_file and jwks_url is set.
 type Issuer struct {
-	// Audiences are the aud claims it may speak for. No default.
+	// Audiences lists the aud claims that the issuer may use. Only the part of aud before the first colon is compared. No
+	// default.
 	Audiences []string `koanf:"audiences"`
-	// Algorithm is the only one its tokens may be signed with: ES256, HS256,
-	// RS256 or EdDSA. No default.
+	// Algorithm is the only accepted signature algorithm: ES256, HS256, RS256 or EdDSA. No default.
 	Algorithm string `koanf:"algorithm"`
-	// PublicKeyFile verifies them, not for HS256: a PEM file with a public key
-	// or, for ES256, one with the bare point of 65 bytes. No default.
+	// PublicKeyFile is the path of a PEM file with the public key or, for ES256, of a file with the uncompressed point of
+	// 65 bytes. Not for HS256. No default.
 	PublicKeyFile string `koanf:"public_key_file"`
-	// SecretFile verifies those of HS256: its bytes as they are, at least 32,
-	// a line break at its end included. No default.
+	// SecretFile is the path of a file with the HS256 secret, at least 32 bytes. All bytes count, a trailing line break
+	// included. No default.
 	SecretFile string `koanf:"secret_file"`
-	// JWKSURL is the http or https address of its public keys (JSON Web Key
-	// Set), not for HS256: read every 10 minutes, and when a token names a new
-	// key. No default.
+	// JWKSURL is the http or https URL of a JSON Web Key Set. It is fetched every 10 minutes, and when a token has an
+	// unknown key id. Not for HS256. No default.
 	JWKSURL string `koanf:"jwks_url"`
-	// AllowMissingExp takes tokens that never expire, too. Default false.
+	// AllowMissingExp accepts tokens without the claim exp, which never expire. Default false.
 	AllowMissingExp bool `koanf:"allow_missing_exp"`
 }
 
-// Audience says who may do something with the minigroups of one audience.
+// Audience is the access policy for the minigroups of one audience.
 type Audience struct {
-	// Kind is none (every account may do everything), local (the trusted ones
-	// may), localwhitelist (what the records say) or http (the trusted ones may,
-	// about others a service of the tenant is asked). No default.
+	// Kind selects the policy: none (all accounts are allowed everything), local (the trusted accounts are allowed
+	// everything), localwhitelist (the records list what is allowed) or http (the trusted accounts are allowed
+	// everything, and a service of the tenant decides for others). No default.
 	Kind string `koanf:"kind"`
-	// Trusted are account ids, label.audience. Only for kinds local and http.
-	// Default: none.
+	// Trusted lists account ids, label.audience. Only for kinds local and http. Default: none.
 	Trusted []string `koanf:"trusted"`
-	// Records each allow one thing. Only for kind localwhitelist. Default: none.
+	// Records lists what is allowed. Only for kind localwhitelist. Default: none.
 	Records []Record `koanf:"records"`
-	// URI is the http or https address that questions are posted to. Only for
-	// kind http. No default.
+	// URI is the http or https URL to which authorization requests are posted. Only for kind http. No default.
 	URI string `koanf:"uri"`
-	// Timeout is how long an answer is waited for. Only for kind http. Default
-	// 5s.
+	// Timeout bounds each authorization request, above 0 and up to 30s. Only for kind http. Default 5s.
 	Timeout time.Duration `koanf:"timeout"`
-	// MaxAttempts is how often a question is asked until it is answered. Only
-	// for kind http. Default 1.
+	// MaxAttempts is the maximum number of attempts per authorization request, 1 to 5. Only for kind http. Default 1.
 	MaxAttempts int `koanf:"max_attempts"`
 }
 
-// Record lets one account do one thing, word for word.
+// Record allows one account one action on one object. All parts must match exactly.
 type Record struct {
-	// SubjectAccountID is the account's id, label.audience. No default.
+	// SubjectAccountID is the account id, label.audience. No default.
 	SubjectAccountID string `koanf:"subject_account_id"`
-	// Object is to what: [classrooms], or [classrooms, id]. No default.
+	// Object is the object: [classrooms], or [classrooms, id]. No default.
 	Object []string `koanf:"object"`
-	// Action is create, read, update or retry. No default.
+	// Action is the action: create, read, update or retry. No default.
 	Action string `koanf:"action"`
 }
 
-// What an audience of kind http gets where it says nothing.
+// The defaults of Audience.Timeout and Audience.MaxAttempts, for kind http.
 const (
 	DefaultTimeout     = 5 * time.Second
 	DefaultMaxAttempts = 1
 )
 
-// Access is how tenants are asked who may do something, for all audiences of
-// kind http.
+// Access is how tenants of kind http are asked for authorization, for all audiences.
 type Access struct {
-	// Namespace is the account id under which they know this service, and its
-	// objects. Default: account.label, a dot,
+	// Namespace is the account id that tenants know as the namespace of the objects. Default: account.label, a dot,
 	// account.audience.
 	Namespace string `koanf:"namespace"`
-	// Objects is the first word of every object. Default classrooms.
+	// Objects is the first element of every object. Default classrooms.
 	Objects string `koanf:"objects"`
-	// CacheAllowed is how long it counts that something was allowed; 0s asks
-	// each time. Default 5m.
+	// CacheAllowed is how long a positive decision is cached; 0s disables the cache. Default 5m.
 	CacheAllowed time.Duration `koanf:"cache_allowed"`
-	// CacheDenied is the same for what was denied: short, as people try again
-	// once somebody has given them the right. Default 10s.
+	// CacheDenied is how long a negative decision is cached; 0s disables the cache. It should be short, so that a newly
+	// granted right takes effect soon. Default 10s.
 	CacheDenied time.Duration `koanf:"cache_denied"`
-	// Concurrency is how many questions each tenant is asked at a time, by each
-	// process. Default 64.
+	// Concurrency is the maximum number of concurrent authorization requests per process and tenant, at least 1. Default
+	// 64.
 	Concurrency int `koanf:"concurrency"`
 }
 
-// Upstream is a service whose rooms we create.
+// Upstream is a service in which the sagas create rooms.
 type Upstream struct {
-	// URL is its http or https address, without /api/v1. No default.
+	// URL is the http or https URL of the service, without /api/v1. No default.
 	URL string `koanf:"url"`
 }
 
-// Who makes the reservation of a minigroup's slots.
+// The values of Janus.Reservation.
 const (
-	// ReservedByGateway : this service, on the Janus gateways it knows.
+	// ReservedByGateway means that this service reserves slots on the configured gateways.
 	ReservedByGateway = "gateway"
-	// ReservedByConference : conference, which owns the gateways; the number
-	// goes with the conference room.
+	// ReservedByConference means that conference owns the gateways and reserves the slots that are requested with the
+	// conference room.
 	ReservedByConference = "conference"
 )
 
-// Janus is where slots are reserved.
+// Janus is how slots on Janus gateways are reserved.
 type Janus struct {
-	// Reservation is gateway (this service reserves on the backends below) or
-	// conference (conference owns the gateways and reserves). Default gateway.
+	// Reservation selects who reserves slots: gateway (this service, on the backends below) or conference (the conference
+	// service, which owns the gateways). Default gateway.
 	Reservation string `koanf:"reservation"`
-	// Group is the group of backends that new reservations go to. Default "",
-	// any.
+	// Group is the group of backends that receive new reservations. Default "", all backends.
 	Group string `koanf:"group"`
 	// AdminKey is the admin_key of the gateways' VideoRoom plugin. No default.
 	AdminKey Secret `koanf:"admin_key"`
-	// AdminSecret is the admin_secret of their Admin API. No default.
+	// AdminSecret is the admin_secret of the gateways' Admin API. No default.
 	AdminSecret Secret `koanf:"admin_secret"`
-	// RoomKey is what the secrets of single rooms derive from. Rooms made under
-	// another one are no longer ours to change or remove. No default.
+	// RoomKey is the key from which the secret of each room is derived. After it changes, the service can no longer
+	// update or remove rooms created before. No default.
 	RoomKey Secret `koanf:"room_key"`
-	// Backends are the gateways. Default: none.
+	// Backends lists the gateways. Default: none.
 	Backends []Backend `koanf:"backends"`
 }
 
 // Backend is one Janus gateway.
 type Backend struct {
-	// ID names it for good: reservations refer to it. No default.
+	// ID is the permanent name of the gateway, to which reservations refer. No default.
 	ID string `koanf:"id"`
-	// AdminURL is its Admin API, http://host:port/admin. No default.
+	// AdminURL is the URL of its Admin API, http://host:port/admin. No default.
 	AdminURL string `koanf:"admin_url"`
-	// JanusURL is its Janus API, http://host:port/janus. No default.
+	// JanusURL is the URL of its Janus API, http://host:port/janus. No default.
 	JanusURL string `koanf:"janus_url"`
-	// Group is the group it belongs to. Default "", none.
+	// Group is the group of the gateway. Default "", none.
 	Group string `koanf:"group"`
-	// Capacity is how many slots it has. Default: null, unlimited.
+	// Capacity is the number of slots of the gateway, 0 or more. Default: null, unlimited.
 	Capacity *int32 `koanf:"capacity"`
-	// BalancerCapacity is up to where reservations fill it, when that is less
-	// than its capacity. Default: null, its capacity.
+	// BalancerCapacity is the number of slots that reservations may use, if less than the capacity. Default: null, the
+	// capacity.
 	BalancerCapacity *int32 `koanf:"balancer_capacity"`
 }
 
-// Announcements is what event and conference tell over MQTT: rooms that were
-// made, and rooms that were closed. Workers listen to it.
+// MQTT is the broker over which event and conference publish events of created and closed rooms, and over which this
+// service publishes its own events.
 type MQTT struct {
-	// Broker is the address of the MQTT broker that event and conference
-	// announce on: mqtt://host:port, or mqtts://host:port for TLS. Without one
-	// nobody listens: rooms whose reply was lost are not found, and a class ends
-	// by its time alone. Default: none.
+	// Broker is the address of the broker, mqtt://host:port, or mqtts://host:port for TLS. Without a broker, rooms whose
+	// reply was lost are not found, classes end only by their time, and no events are published. Default: none.
 	Broker string `koanf:"broker"`
-	// CAFile holds the certificates that the broker's is verified with: PEM.
-	// Default: those of the system.
+	// CAFile is the path of a PEM file with the certificates that may sign the broker's certificate. Default: those of
+	// the system.
 	CAFile string `koanf:"ca_file"`
-	// ClientID names the session which the broker keeps for a worker that is
-	// away. Each worker needs its own, the same after a restart; that of an API
-	// which carries out sagas ends in -api besides. Default: the name of the
-	// host.
+	// ClientID is the MQTT client id, for whose session the broker keeps events while the worker is disconnected. It must
+	// be unique per worker and stay the same after a restart. An API process that runs a worker appends -api. Default:
+	// the host name.
 	ClientID string `koanf:"client_id"`
-	// Group makes all workers one shared subscription, so that each announcement
-	// goes to one of them; for brokers that keep such subscriptions when they
-	// are restarted (mosquitto does not). Default "": each worker hears all.
+	// Group is the name of a shared subscription, which delivers each event to one of the workers. The broker must keep
+	// shared subscriptions across restarts; mosquitto does not. Default "", each worker receives all events.
 	Group string `koanf:"group"`
-	// Session is how long the broker keeps announcements for a worker that is
-	// away. Default 1h.
+	// Session is how long the broker keeps events for a disconnected worker, at least 1s. Default 1h.
 	Session time.Duration `koanf:"session"`
-	// EventAccount is event's account id, as in the topics it announces on.
-	// Default event.svc.example.org.
+	// EventAccount is the account id of event in the topics on which it publishes. Default event.svc.example.org.
 	EventAccount string `koanf:"event_account"`
-	// ConferenceAccount is that of conference. Default
+	// ConferenceAccount is the account id of conference in the topics on which it publishes. Default
 	// conference.svc.example.org.
 	ConferenceAccount string `koanf:"conference_account"`
-	// Audiences are those whose rooms are listened to. Default: all.
+	// Audiences lists the audiences whose events are received. Default: all.
 	Audiences []string `koanf:"audiences"`
-	// NeverSeen is how long after its moment a create without an answer may
-	// still be found by its announcement; then it counts as never seen. Default
-	// 24h.
-	NeverSeen time.Duration `koanf:"never_seen"`
+	// LostRoomTimeout is how long after its deadline a lost create request may still be resolved by a room event, above
+	// 0. Then it is resolved as never_seen. Default 24h.
+	LostRoomTimeout time.Duration `koanf:"lost_room_timeout"`
 }
 
-// Saga is how patient the creation or update of a minigroup is.
+// Saga holds the timeouts and limits of creates and updates.
 type Saga struct {
-	// RequestTimeout is how long a request that creates a room may stay in flight
-	// before its attempt counts as lost. At least saga.step_wait. Default 60s.
+	// RequestTimeout is the maximum duration of a request that creates a room, at least saga.step_wait. A request that is
+	// not answered by then is lost. Default 60s.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
-	// MaxInFlight is how many requests of creates one process has in flight to
-	// each of event and conference at a time, at most half of them for one
-	// audience; what is beyond it is tried again later, as if the service were
-	// not available. Default 512.
+	// MaxInFlight is the maximum number of create requests in flight per process to each of event and conference, 2 to
+	// 100000, at most half of them for one audience. Further requests fail as if the service were unavailable and are
+	// retried. Default 512.
 	MaxInFlight int `koanf:"max_in_flight"`
-	// StepWait is how long one try of a step waits for an answer. Default 10s.
+	// StepWait is how long one attempt of a step waits for an answer, above 0. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
-	// RetryBudget is how long a step is retried that gets no answer and no
-	// refusal; then the saga is undone. Default 6h.
+	// RetryBudget is how long a step is retried while it fails without being refused, above 0. Then the saga is undone.
+	// Default 6h.
 	RetryBudget time.Duration `koanf:"retry_budget"`
-	// Grace is how long a class may run over its end before it is closed for
-	// good. Default 6h.
+	// Grace is how long after its scheduled end a class may continue before it is closed permanently, above 0. Default
+	// 6h.
 	Grace time.Duration `koanf:"grace"`
 }
 
-// Retention is how long is kept what is over. Minigroups themselves, and what
-// they have, are kept for ever.
+// Retention is how long finished records are kept. Minigroups and their current rooms, slots and updates are kept
+// permanently.
 type Retention struct {
-	// History is how long the ledger remembers rooms that are closed, requests
-	// that made none, slots that were given back and updates before the last of
-	// a class: longer than Temporal keeps runs that have ended, and at least
-	// 336h. 0s: for ever. Default 2160h.
+	// History is how long the ledger keeps closed rooms, requests that created no room, released slots and superseded
+	// updates: at least 336h, and longer than Temporal keeps closed workflows. 0s keeps them permanently. Default 2160h.
 	History time.Duration `koanf:"history"`
 }
 
-// MinHistory is the shortest history. Nothing that is as old can still be answered.
+// MinHistory is the lower bound of Retention.History. No request that is as old can still be answered.
 const MinHistory = 14 * 24 * time.Hour
 
-// Log is what the processes say about themselves.
+// Log is the log of the processes, JSON lines on standard error.
 type Log struct {
-	// Level is the least that is logged: debug, info, warn or error. Default
-	// info.
+	// Level is the minimum level: debug, info, warn or error. Default info.
 	Level string `koanf:"level"`
 }
 
-// Tracing is where API and worker send spans (OTLP over HTTP) that show what
-// each request has come to: its saga, the steps, their queries and calls.
+// Tracing is the export of spans over OTLP/HTTP by API and worker. A trace covers a request, its saga, the steps, and
+// their queries and requests to other services.
 type Tracing struct {
-	// Endpoint is the http or https address that spans are posted to, its path
-	// included: http://host:4318/v1/traces. Default: none, no spans are made.
+	// Endpoint is the http or https URL to which spans are posted, path included, such as http://host:4318/v1/traces.
+	// Default: none, tracing is disabled.
 	Endpoint string `koanf:"endpoint"`
-	// Headers are sent with each of those requests, such as a token that the
-	// receiver asks for. Default: none.
+	// Headers are added to each export request, such as an access token. Default: none.
 	Headers map[string]Secret `koanf:"headers"`
-	// SampleRatio is the part of the requests that is traced, from 0 to 1. A
-	// request that belongs to a trace of its caller is traced where that is.
-	// Default 1.
+	// SampleRatio is the fraction of requests that is traced, 0 to 1. A request that is part of a caller's trace follows
+	// the caller's sampling decision. Default 1.
 	SampleRatio float64 `koanf:"sample_ratio"`
 }
 
-// Dev is for cmd/dev alone, which runs everything on one machine. It starts
-// nothing whose address is configured above: a Postgres only without
-// database.url, a Temporal only without temporal.address, the stand-ins only
-// without event.url and conference.url, a broker only without
-// mqtt.broker, a Janus only without janus.backends.
+// Dev is for cmd/dev only, which runs everything on one machine. It starts only what has no address above: Postgres
+// without database.url, Temporal without temporal.address, the stand-ins without event.url and conference.url, the
+// broker without mqtt.broker, Janus without janus.backends.
 type Dev struct {
-	// PostgresPort is the port of its Postgres on 127.0.0.1. Default 54329.
+	// PostgresPort is the port of Postgres on 127.0.0.1. Default 54329.
 	PostgresPort int `koanf:"postgres_port"`
-	// TemporalListen is the address of its Temporal. Default 127.0.0.1:7233.
+	// TemporalListen is the listen address of Temporal, host:port. Default 127.0.0.1:7233.
 	TemporalListen string `koanf:"temporal_listen"`
-	// TemporalUI is the address of its Temporal UI. Default 127.0.0.1:8233.
+	// TemporalUI is the listen address of the Temporal UI, host:port. Default 127.0.0.1:8233.
 	TemporalUI string `koanf:"temporal_ui"`
-	// EventListen is the address of the event stand-in. Default 127.0.0.1:8091.
+	// EventListen is the listen address of the event stand-in, host:port. Default 127.0.0.1:8091.
 	EventListen string `koanf:"event_listen"`
-	// ConferenceListen is the address of the conference stand-in. Default
-	// 127.0.0.1:8092.
+	// ConferenceListen is the listen address of the conference stand-in, host:port. Default 127.0.0.1:8092.
 	ConferenceListen string `koanf:"conference_listen"`
-	// BrokerListen is the address of its MQTT broker. Default 127.0.0.1:1883.
+	// BrokerListen is the listen address of the MQTT broker, host:port. Default 127.0.0.1:1883.
 	BrokerListen string `koanf:"broker_listen"`
-	// JanusPort is the port of its Janus on 127.0.0.1. Default 8088.
+	// JanusPort is the port of Janus on 127.0.0.1. Default 8088.
 	JanusPort int `koanf:"janus_port"`
-	// JanusAdminPort is the port of its Admin API. Default 7088.
+	// JanusAdminPort is the port of the Admin API of Janus on 127.0.0.1. Default 7088.
 	JanusAdminPort int `koanf:"janus_admin_port"`
 }
 
-// Default returns what holds where neither file nor environment say anything.
+// Default returns the default settings.
 func Default() Config {
 	return Config{
 		Database: Database{MaxConns: 16},
@@ -372,14 +335,19 @@ func Default() Config {
 		},
 		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
 		Account: Account{Label: "minigroups", Audience: "svc.example.org"},
-		Access:  Access{Objects: "classrooms", CacheAllowed: 5 * time.Minute, CacheDenied: 10 * time.Second, Concurrency: 64},
-		Janus:   Janus{Reservation: ReservedByGateway},
+		Access: Access{
+			Objects: "classrooms", CacheAllowed: 5 * time.Minute, CacheDenied: 10 * time.Second, Concurrency: 64,
+		},
+		Janus: Janus{Reservation: ReservedByGateway},
 		MQTT: MQTT{
 			Session:      time.Hour,
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
-			NeverSeen: 24 * time.Hour,
+			LostRoomTimeout: 24 * time.Hour,
 		},
-		Saga:      Saga{RequestTimeout: time.Minute, MaxInFlight: 512, StepWait: 10 * time.Second, RetryBudget: 6 * time.Hour, Grace: 6 * time.Hour},
+		Saga: Saga{
+			RequestTimeout: time.Minute, MaxInFlight: 512, StepWait: 10 * time.Second,
+			RetryBudget: 6 * time.Hour, Grace: 6 * time.Hour,
+		},
 		Retention: Retention{History: 90 * 24 * time.Hour},
 		Log:       Log{Level: "info"},
 		Tracing:   Tracing{SampleRatio: 1},
@@ -396,6 +364,5 @@ func Default() Config {
 	}
 }
 
-// Given reports whether the file or the environment said something for key
-// (or for a key below it), as opposed to its default.
-func (c Config) Given(key string) bool { return c.given[key] }
+// IsSet reports whether the file or the environment sets key, or a key below it.
+func (c Config) IsSet(key string) bool { return c.set[key] }

@@ -9,79 +9,78 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// unfitError says what stands where something else is expected.
-type unfitError struct{ found, expected string }
+// conversionError is returned for a value of the wrong type.
+type conversionError struct{ found, expected string }
 
-func (e *unfitError) Error() string { return "found " + e.found + ", expected " + e.expected }
+func (e *conversionError) Error() string { return "found " + e.found + ", expected " + e.expected }
 
-// convert is the decoder's hook: it turns what YAML and the environment can
-// hold into the type of the field, and refuses everything else in words. The
-// environment only has texts, so texts are taken for numbers, lists and maps.
+// convert is the decoder hook. It converts a value of the file or the environment to the type of the field, or returns
+// a *conversionError. Variables are always strings, so it parses strings as numbers, lists and maps too.
 func convert(from, to reflect.Value) (any, error) {
 	text, isText := from.Interface().(string)
 	switch to.Interface().(type) {
 	case time.Duration:
 		d, err := time.ParseDuration(text)
 		if !isText || err != nil {
-			return nil, &unfitError{show(from), "a duration such as 15s, 10m or 6h"}
+			return nil, &conversionError{describe(from), "a duration such as 15s, 10m or 6h"}
 		}
 		return d, nil
 	case Secret, DatabaseURL:
 		if !isText {
-			return nil, &unfitError{kindOf(from), "a text (in quotes, if it looks like a number)"}
+			return nil, &conversionError{kindOf(from), "a string (in quotes, if it looks like a number)"}
 		}
 		return text, nil
 	}
 	switch to.Kind() {
 	case reflect.String:
 		if !isText {
-			return nil, &unfitError{show(from), "a text (in quotes, if it looks like a number)"}
+			return nil, &conversionError{describe(from), "a string (in quotes, if it looks like a number)"}
 		}
 		return text, nil
 	case reflect.Bool:
-		return yesOrNo(from)
+		return toBool(from)
 	case reflect.Int, reflect.Int32:
-		return wholeNumber(from, to.Type().Bits())
+		return toInt(from, to.Type().Bits())
 	case reflect.Float64:
-		return number(from)
+		return toFloat(from)
 	case reflect.Slice, reflect.Map, reflect.Struct:
-		return structured(from, to.Kind())
+		return toCollection(from, to.Kind())
 	default:
 		return from.Interface(), nil
 	}
 }
 
-func yesOrNo(from reflect.Value) (any, error) {
+func toBool(from reflect.Value) (any, error) {
 	switch from.Interface() {
 	case true, "true":
 		return true, nil
 	case false, "false":
 		return false, nil
 	}
-	return nil, &unfitError{show(from), "true or false"}
+	return nil, &conversionError{describe(from), "true or false"}
 }
 
-func wholeNumber(from reflect.Value, bits int) (any, error) {
+func toInt(from reflect.Value, bits int) (any, error) {
 	n, err := strconv.ParseInt(fmt.Sprint(from.Interface()), 10, bits)
 	if err != nil {
-		return nil, &unfitError{show(from), fmt.Sprintf("a whole number of at most %d bits", bits)}
+		return nil, &conversionError{describe(from), fmt.Sprintf("a whole number of at most %d bits", bits)}
 	}
 	return n, nil
 }
 
-func number(from reflect.Value) (any, error) {
+func toFloat(from reflect.Value) (any, error) {
 	n, err := strconv.ParseFloat(fmt.Sprint(from.Interface()), 64)
 	if err != nil {
-		return nil, &unfitError{show(from), "a number"}
+		return nil, &conversionError{describe(from), "a number"}
 	}
 	return n, nil
 }
 
-func structured(from reflect.Value, kind reflect.Kind) (any, error) {
+func toCollection(from reflect.Value, kind reflect.Kind) (any, error) {
 	value := from.Interface()
 	if text, ok := value.(string); ok {
 		var parsed any
-		// A text that is no YAML stays one, and is refused below.
+		// A string that is not YAML stays a string, and is rejected below.
 		if yaml.Unmarshal([]byte(text), &parsed) == nil && parsed != nil {
 			value = parsed
 		}
@@ -89,15 +88,15 @@ func structured(from reflect.Value, kind reflect.Kind) (any, error) {
 	found := reflect.ValueOf(value)
 	switch {
 	case kind == reflect.Slice && found.Kind() != reflect.Slice:
-		return nil, &unfitError{kindOf(found), "a list"}
+		return nil, &conversionError{kindOf(found), "a list"}
 	case kind != reflect.Slice && found.Kind() != reflect.Map:
-		return nil, &unfitError{kindOf(found), "keys with values"}
+		return nil, &conversionError{kindOf(found), "a map"}
 	}
 	return value, nil
 }
 
-// show names a value that is no secret.
-func show(v reflect.Value) string {
+// describe returns a value that is not secret, for an error message.
+func describe(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.String:
 		return strconv.Quote(v.String())
@@ -108,17 +107,17 @@ func show(v reflect.Value) string {
 	}
 }
 
-// kindOf names what a value is without showing it.
+// kindOf describes the type of a value without the value itself.
 func kindOf(v reflect.Value) string {
 	switch v.Kind() {
 	case reflect.String:
-		return "a text"
+		return "a string"
 	case reflect.Slice:
 		return "a list"
 	case reflect.Map:
-		return "keys with values"
+		return "a map"
 	case reflect.Bool:
-		return "true or false"
+		return "a boolean"
 	default:
 		return "a number"
 	}

@@ -1,18 +1,14 @@
-// Package config is the one place where this system learns what it is told
-// from outside: built-in defaults, then one YAML file, then the environment,
-// each overruling the one before.
+// Package config loads the settings of the programs: built-in defaults, overridden by one YAML file, overridden by the
+// environment.
 //
-// Every value has a key, the path of its koanf tags: api.listen. In the
-// environment the same key is MINIGROUPS_API__LISTEN: the prefix, then the
-// path in upper case with two underscores between levels. A list or a map is
-// written there as YAML and replaces the one of the file:
+// Each setting has a key, the path of its koanf tags, such as api.listen. Its environment variable is
+// MINIGROUPS_API__LISTEN: a prefix, then the path in upper case with two underscores between levels. Lists and maps are
+// written there as YAML and replace the value of the file:
 //
 //	MINIGROUPS_AUTHORIZATION='{example.org: {kind: none}}'
 //
-// DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are understood too; the
-// prefixed names overrule them. A variable that is set to nothing counts as
-// not set.
+// DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are supported too; the prefixed variables override them. An
+// empty variable counts as unset.
 //
-// No other package reads the environment, and only programs import this one:
-// what a package needs is handed to it.
+// No other package reads the environment, and only programs import this package: they pass settings on to packages.
 package config

@@ -15,14 +15,14 @@ import (
 
 const (
 	prefix = "MINIGROUPS_"
-	// fileVariable names the file when no path is given; it is no key.
+	// fileVariable holds the path of the file if Load is called without one. It is not a setting.
 	fileVariable = prefix + "CONFIG"
-	// delimiter stands between the levels of a key inside koanf. Issuers and
-	// audiences are keys and hold dots and slashes, never a NUL.
+	// delimiter separates the levels of a key inside koanf. Names of issuers and audiences are keys too and contain dots
+	// and slashes, but never a NUL.
 	delimiter = "\x00"
 )
 
-// wellKnown are the variables that have a name of their own.
+// wellKnown maps the variables without the prefix to their keys.
 var wellKnown = map[string]string{
 	"DATABASE_URL":       "database" + delimiter + "url",
 	"TEMPORAL_ADDRESS":   "temporal" + delimiter + "address",
@@ -34,13 +34,11 @@ func Variable(key string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
 }
 
-// Load returns the defaults, overruled by the YAML file at path, overruled by
-// environ (in the form of os.Environ). With an empty path the file is the one
-// that MINIGROUPS_CONFIG names, if any.
+// Load returns the defaults, overridden by the YAML file at path, overridden by environ (in the form of os.Environ). If
+// path is empty, the variable MINIGROUPS_CONFIG names the file; without it there is no file.
 //
-// The error is Mistakes: everything that is wrong at once, unknown keys and
-// missing required ones (see Check) included. Only a file that cannot be read
-// or is no YAML is reported alone.
+// The error is Violations, which lists all violations at once, unknown keys and missing required keys (see Check)
+// included. A file that cannot be read or is not YAML is another error.
 func Load(path string, environ []string, required ...string) (Config, error) {
 	k := koanf.New(delimiter)
 	if path == "" {
@@ -59,25 +57,25 @@ func Load(path string, environ []string, required ...string) (Config, error) {
 	}
 
 	cfg := Default()
-	cfg.given = given(k.Raw())
-	mistakes := decode(k.Raw(), &cfg)
-	if len(mistakes) == 0 {
-		mistakes = cfg.mistakes(required)
+	cfg.set = setKeys(k.Raw())
+	violations := decode(k.Raw(), &cfg)
+	if len(violations) == 0 {
+		violations = cfg.violations(required)
 	} else {
-		// What could not be read keeps its default: whatever else is wrong is
-		// still worth telling, what is missing may only look so.
-		mistakes = append(mistakes, cfg.mistakes(nil)...)
+		// Settings that could not be decoded keep their defaults. Check the others too, but not for required keys, which
+		// may be among those that could not be decoded.
+		violations = append(violations, cfg.violations(nil)...)
 	}
-	for i := range mistakes {
-		if name, ok := names[mistakes[i].Key]; ok {
-			mistakes[i].Key += " (" + name + ")"
+	for i := range violations {
+		if name, ok := names[violations[i].Key]; ok {
+			violations[i].Key += " (" + name + ")"
 		}
 	}
-	return cfg, mistakes.err()
+	return cfg, violations.err()
 }
 
-// variables provides the variables of environ for which key gives a key, and
-// notes in names which variable set which.
+// variables provides the variables of environ for which key returns a key, and records in names which variable set
+// which key.
 func variables(environ []string, key func(name string) string, names map[string]string) koanf.Provider {
 	return env.Provider(delimiter, env.Opt{
 		EnvironFunc: func() []string { return environ },
@@ -111,8 +109,8 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
-// given lists the keys that are set in tree, and those of the levels above.
-func given(tree map[string]any) map[string]bool {
+// setKeys returns the keys that tree sets, and the keys of the levels above them.
+func setKeys(tree map[string]any) map[string]bool {
 	keys := map[string]bool{}
 	var walk func(path string, tree map[string]any)
 	walk = func(path string, tree map[string]any) {
@@ -130,27 +128,29 @@ func given(tree map[string]any) map[string]bool {
 	return keys
 }
 
-// decode writes tree into cfg and returns what did not fit.
-func decode(tree map[string]any, cfg *Config) Mistakes {
-	var mistakes Mistakes
-	mistakes.addDecoding(decodeWith(tree, cfg, nil, convert))
+// decode decodes tree into cfg and returns the values that could not be decoded and the unknown keys.
+func decode(tree map[string]any, cfg *Config) Violations {
+	var violations Violations
+	violations.addDecoding(decodeWith(tree, cfg, nil, convert))
 
-	// The decoder forgets the unknown keys of a section in which something else
-	// is wrong, so they are looked for with everything else forgiven.
+	// The decoder does not report unknown keys of a section that has another error, so decode a second time with a hook
+	// that replaces invalid values.
 	var metadata mapstructure.Metadata
-	mistakes.addDecoding(decodeWith(tree, &Config{}, &metadata, func(from, to reflect.Value) (any, error) {
+	violations.addDecoding(decodeWith(tree, &Config{}, &metadata, func(from, to reflect.Value) (any, error) {
 		if value, err := convert(from, to); err == nil {
 			return value, nil
 		}
 		return reflect.Zero(to.Type()).Interface(), nil
 	}))
 	for _, key := range metadata.Unused {
-		mistakes.add(key, "a key that nothing reads", "one of the documented keys")
+		violations.add(key, "an unknown key", "one of the documented keys")
 	}
-	return mistakes
+	return violations
 }
 
-func decodeWith(tree any, cfg *Config, metadata *mapstructure.Metadata, hook func(from, to reflect.Value) (any, error)) error {
+func decodeWith(
+	tree any, cfg *Config, metadata *mapstructure.Metadata, hook func(from, to reflect.Value) (any, error),
+) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     cfg,
 		TagName:    "koanf",
@@ -164,27 +164,27 @@ func decodeWith(tree any, cfg *Config, metadata *mapstructure.Metadata, hook fun
 	return decoder.Decode(tree)
 }
 
-// addDecoding adds the single errors that the decoder joined into err.
-func (m *Mistakes) addDecoding(err error) {
+// addDecoding adds the individual errors that the decoder joined into err.
+func (v *Violations) addDecoding(err error) {
 	if err == nil {
 		return
 	}
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		for _, single := range joined.Unwrap() {
-			m.addDecoding(single)
+			v.addDecoding(single)
 		}
 		return
 	}
-	var at *mapstructure.DecodeError
-	if !errors.As(err, &at) {
-		m.add("configuration", err.Error(), "something else")
+	var decodeErr *mapstructure.DecodeError
+	if !errors.As(err, &decodeErr) {
+		v.add("configuration", err.Error(), "valid settings")
 		return
 	}
-	var unfit *unfitError
-	if errors.As(err, &unfit) {
-		m.add(at.Name(), unfit.found, unfit.expected)
+	var conversion *conversionError
+	if errors.As(err, &conversion) {
+		v.add(decodeErr.Name(), conversion.found, conversion.expected)
 		return
 	}
-	m.add(at.Name(), "a value that does not fit: "+at.Unwrap().Error(), "another kind of value")
+	v.add(decodeErr.Name(), "an invalid value: "+decodeErr.Unwrap().Error(), "a value of another type")
 }

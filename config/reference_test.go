@@ -20,18 +20,18 @@ import (
 
 const reference = "../docs/configuration.md"
 
-var rewrite = flag.Bool("write", false, "write "+reference+" anew")
+var update = flag.Bool("write", false, "write "+reference)
 
-// TestReference holds docs/configuration.md, which is made of the comments in config.go, against the code: a setting without a
-// meaning or default, a default that is another one in Default, and a document of yesterday fail.
+// TestReference generates docs/configuration.md from the comments in config.go. It fails if a comment states no meaning
+// or no default, if a default differs from Default, or if the document is not up to date.
 func TestReference(t *testing.T) {
-	r := reader{docs: fieldDocs(t)}
-	r.sections(reflect.ValueOf(config.Default()))
-	for _, wrong := range r.wrong {
-		t.Error(wrong)
+	g := generator{docs: fieldDocs(t)}
+	g.sections(reflect.ValueOf(config.Default()))
+	for _, problem := range g.problems {
+		t.Error(problem)
 	}
-	if *rewrite {
-		if err := os.WriteFile(reference, r.page(), 0o644); err != nil {
+	if *update {
+		if err := os.WriteFile(reference, g.page(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,92 +39,94 @@ func TestReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(written, r.page()) {
-		t.Errorf("%s says something else than config.go: make docs", reference)
+	if !bytes.Equal(written, g.page()) {
+		t.Errorf("%s is not up to date with config.go, run make docs", reference)
 	}
 }
 
-// ofEntries are the defaults within lists and maps, whose entries Default cannot hold.
-var ofEntries = map[string]any{
+// entryDefaults are the defaults of settings within lists and maps, which Default does not contain.
+var entryDefaults = map[string]any{
 	"authorization.*.timeout":      config.DefaultTimeout,
 	"authorization.*.max_attempts": config.DefaultMaxAttempts,
 }
 
-// reader goes through the settings and collects the text about them.
-type reader struct {
-	docs  map[string]string // of types by name, of fields by Type.Field
-	text  bytes.Buffer
-	wrong []string
+// generator writes the reference of the settings.
+type generator struct {
+	docs     map[string]string // of types by name, of fields by Type.Field
+	text     bytes.Buffer
+	problems []string
 }
 
-func (r *reader) page() []byte {
-	const head = `<!-- Made of the comments in config/config.go by make docs. -->
+func (g *generator) page() []byte {
+	head := strings.ReplaceAll(`<!-- Generated from the comments in config/config.go by make docs. -->
 # Configuration
 
-One YAML file (` + "`-config FILE`, or `MINIGROUPS_CONFIG`" + `) and the environment, which goes first. A key is a path in the file,
-` + "`api.listen`" + `, and a variable, ` + "`MINIGROUPS_API__LISTEN`" + `; where a key holds a list or keys of its own, the variable holds YAML.
-In keys, ` + "`*`" + ` is a name of your choice and ` + "`[]`" + ` an entry of a list. A variable that is set to nothing counts as not set.
-Every mistake is reported at once. Durations are written as in ` + "`1m30s`" + `.
-`
-	return append([]byte(head), r.text.Bytes()...)
+Settings come from one YAML file (´-config FILE´, or the variable ´MINIGROUPS_CONFIG´) and from environment variables,
+which override the file. ´api.listen´ is a key in the file; its variable is ´MINIGROUPS_API__LISTEN´. Variables contain
+lists and maps as YAML. In keys, ´*´ is a name of your choice and ´[]´ an entry of a list. An empty variable counts as
+unset. Programs report all invalid settings at once when they start. Durations are written as in ´1m30s´.
+`, "´", "`")
+	return append([]byte(head), g.text.Bytes()...)
 }
 
-// sections tells of everything, a section for each field of Config.
-func (r *reader) sections(settings reflect.Value) {
+// sections writes a section for each field of Config.
+func (g *generator) sections(settings reflect.Value) {
 	for field, value := range settings.Fields() {
 		if !field.IsExported() {
 			continue
 		}
 		typ := elem(field.Type)
-		fmt.Fprintf(&r.text, "\n## %s\n\n%s\n\n| key | meaning | value | default | variable |\n|---|---|---|---|---|\n",
-			field.Tag.Get("koanf"), about(typ.Name(), r.docs[typ.Name()]))
+		fmt.Fprintf(&g.text, "\n## %s\n\n%s\n\n| key | meaning | value | default | variable |\n|---|---|---|---|---|\n",
+			field.Tag.Get("koanf"), wrap(sectionText(typ.Name(), g.docs[typ.Name()])))
 		if value.Kind() == reflect.Struct {
-			r.rows(field.Tag.Get("koanf")+".", value)
+			g.rows(field.Tag.Get("koanf")+".", value)
 		} else {
-			r.row("", settings.Type(), field, value)
+			g.row("", settings.Type(), field, value)
 		}
 	}
 }
 
-func (r *reader) rows(path string, section reflect.Value) {
+func (g *generator) rows(path string, section reflect.Value) {
 	for field, value := range section.Fields() {
 		if value.Kind() == reflect.Struct {
-			r.rows(path+field.Tag.Get("koanf")+".", value)
+			g.rows(path+field.Tag.Get("koanf")+".", value)
 		} else {
-			r.row(path, section.Type(), field, value)
+			g.row(path, section.Type(), field, value)
 		}
 	}
 }
 
-// row tells of one setting, and of those of each entry, where it is a list or a map of structs.
-func (r *reader) row(path string, section reflect.Type, field reflect.StructField, value reflect.Value) {
+// row writes the row of a setting and, for a list or a map of structs, the rows of its entries.
+func (g *generator) row(path string, section reflect.Type, field reflect.StructField, value reflect.Value) {
 	key := path + field.Tag.Get("koanf")
-	meaning, standard, also, err := understand(r.docs[section.Name()+"."+field.Name], field.Name, initial(key, value))
+	doc, err := parseComment(g.docs[section.Name()+"."+field.Name], field.Name, defaultOf(key, value))
 	if err != nil {
-		r.wrong = append(r.wrong, fmt.Sprintf("%s (%s.%s): %v", key, section.Name(), field.Name, err))
+		g.problems = append(g.problems, fmt.Sprintf("%s (%s.%s): %v", key, section.Name(), field.Name, err))
 	}
 	variable := ""
 	if !strings.ContainsAny(key, "*[") {
 		variable = "`" + config.Variable(key) + "`"
 	}
-	if also != "" {
-		variable += " or `" + also + "`"
+	if doc.variable != "" {
+		variable += " or `" + doc.variable + "`"
 	}
-	fmt.Fprintf(&r.text, "| `%s` | %s | %s | %s%s | %s |\n", key, meaning, kind(field.Type), standard, neededBy(key), variable)
+	fmt.Fprintf(&g.text, "| `%s` | %s | %s | %s%s | %s |\n",
+		key, doc.meaning, kind(field.Type), doc.initial, requiredBy(key), variable)
 	if entry := elem(field.Type); entry.Kind() == reflect.Struct {
-		r.rows(key+map[reflect.Kind]string{reflect.Map: ".*.", reflect.Slice: "[]."}[field.Type.Kind()], reflect.New(entry).Elem())
+		separator := map[reflect.Kind]string{reflect.Map: ".*.", reflect.Slice: "[]."}[field.Type.Kind()]
+		g.rows(key+separator, reflect.New(entry).Elem())
 	}
 }
 
-func initial(key string, value reflect.Value) any {
-	if standard, ok := ofEntries[key]; ok {
-		return standard
+func defaultOf(key string, value reflect.Value) any {
+	if initial, ok := entryDefaults[key]; ok {
+		return initial
 	}
 	return value.Interface()
 }
 
-// neededBy names the programs that do not start without a value for key.
-func neededBy(key string) string {
+// requiredBy lists the programs that do not start without a value for key.
+func requiredBy(key string) string {
 	var programs []string
 	for _, program := range []struct {
 		name string
@@ -137,16 +139,16 @@ func neededBy(key string) string {
 	if len(programs) == 0 {
 		return ""
 	}
-	return "; needed by " + strings.Join(programs, ", ")
+	return "; required by " + strings.Join(programs, ", ")
 }
 
-// kind names what a setting holds.
+// kind returns the type of a setting as the document names it.
 func kind(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return "duration"
 	case reflect.TypeFor[config.Secret](), reflect.TypeFor[config.DatabaseURL]():
-		return "text, secret"
+		return "string, secret"
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -154,11 +156,11 @@ func kind(t reflect.Type) string {
 	case reflect.Slice:
 		return "list"
 	case reflect.Map:
-		return "keys"
+		return "map"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.String:
-		return "text"
+		return "string"
 	default:
 		return "number"
 	}
@@ -171,75 +173,97 @@ func elem(t reflect.Type) reflect.Type {
 	return t
 }
 
-// A comment on a field: its name, what it means, perhaps another variable, and at last the default, a value with a remark or
-// (after a colon) only words, which then is the zero value.
+// The comment of a field consists of its name, its meaning, optionally another variable ("Also …."), and its default: a
+// value, optionally with a remark after a comma, or ("Default: …") only a remark, which describes the zero value.
 var (
 	comment  = regexp.MustCompile(`^(\w+) (.+?)\.(?: Also ([A-Z_]+)\.)? (?:(No default)|Default(:?) (.+))\.$`)
 	remarked = regexp.MustCompile(`^(.+?)[,:] (.+)$`)
-	verb     = regexp.MustCompile(`^(is|are) `)
+	verb     = regexp.MustCompile(`^(is|are|lists) `)
 )
 
-// understand takes the comment on a field apart and compares the default that it tells of with the one there is.
-func understand(doc, name string, value any) (meaning, standard, also string, err error) {
-	parts := comment.FindStringSubmatch(doc)
+// fieldDoc is a parsed comment, as Markdown.
+type fieldDoc struct{ meaning, initial, variable string }
+
+// parseComment parses the comment of a field and compares its default with value.
+func parseComment(text, name string, value any) (doc fieldDoc, err error) {
+	parts := comment.FindStringSubmatch(text)
 	if parts == nil || parts[1] != name {
-		return "", "", "", fmt.Errorf(`the comment should be "%s is …. Default ….", or "… No default.": %q`, name, doc)
+		return fieldDoc{}, fmt.Errorf(`the comment must be "%s is …. Default ….", or "… No default.": %q`, name, text)
 	}
-	meaning, also = strings.ReplaceAll(verb.ReplaceAllString(parts[2], ""), "|", `\|`), parts[3]
+	doc.meaning, doc.variable = strings.ReplaceAll(verb.ReplaceAllString(parts[2], ""), "|", `\|`), parts[3]
 	if parts[4] != "" || parts[5] != "" {
 		if v := reflect.ValueOf(value); !v.IsZero() {
-			err = fmt.Errorf("the comment names no value as default, but there is one: %v", value)
+			err = fmt.Errorf("the comment states no default value, but the default is %v", value)
 		}
+		doc.initial = parts[6]
 		if parts[4] != "" {
-			return meaning, "none", also, err
+			doc.initial = "none"
 		}
-		return meaning, parts[6], also, err
+		return doc, err
 	}
-	told, remark := parts[6], ""
-	if split := remarked.FindStringSubmatch(told); split != nil && !same(told, value) {
-		told, remark = split[1], split[2]
+	stated, remark := parts[6], ""
+	if split := remarked.FindStringSubmatch(stated); split != nil && !equal(stated, value) {
+		stated, remark = split[1], split[2]
 	}
-	if !same(told, value) {
-		err = fmt.Errorf("the comment says that the default is %s, but it is %v", told, value)
+	if !equal(stated, value) {
+		err = fmt.Errorf("the comment states the default %s, but the default is %v", stated, value)
 	}
 	switch {
-	case told == `""`:
-		standard = remark
+	case stated == `""`:
+		doc.initial = remark
 	case remark == "":
-		standard = "`" + strings.Trim(told, `"`) + "`"
+		doc.initial = "`" + strings.Trim(stated, `"`) + "`"
 	default:
-		standard = "`" + strings.Trim(told, `"`) + "`, " + remark
+		doc.initial = "`" + strings.Trim(stated, `"`) + "`, " + remark
 	}
-	return meaning, standard, also, err
+	return doc, err
 }
 
-// same reports whether a default is told of as it is; a text may stand in quotes.
-func same(told string, value any) bool {
-	told = strings.Trim(told, `"`)
+// equal reports whether a default, as stated in a comment, is value. Strings may be quoted.
+func equal(stated string, value any) bool {
+	stated = strings.Trim(stated, `"`)
 	if d, ok := value.(time.Duration); ok {
-		parsed, err := time.ParseDuration(told)
+		parsed, err := time.ParseDuration(stated)
 		return err == nil && parsed == d
 	}
 	if list, ok := value.([]string); ok {
-		return told == strings.Join(list, ", ")
+		return stated == strings.Join(list, ", ")
 	}
-	return told == fmt.Sprint(value)
+	return stated == fmt.Sprint(value)
 }
 
-// about makes the comment on a type the words under a headline.
-func about(name, doc string) string {
-	for _, verb := range []string{" is ", " says "} {
-		if said, ok := strings.CutPrefix(doc, name+verb); ok {
-			return strings.ToUpper(said[:1]) + said[1:]
+// sectionText turns the comment of a type into the text below a heading.
+func sectionText(name, doc string) string {
+	for _, verb := range []string{" is ", " holds "} {
+		if text, ok := strings.CutPrefix(doc, name+verb); ok {
+			return strings.ToUpper(text[:1]) + text[1:]
 		}
 	}
 	return doc
 }
 
-// fieldDocs reads the comments in config.go.
+// wrap breaks text into lines of at most 120 characters.
+func wrap(text string) string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > 120:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// fieldDocs returns the comments in config.go.
 func fieldDocs(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments|parser.SkipObjectResolution)
+	mode := parser.ParseComments | parser.SkipObjectResolution
+	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, mode)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,28 +10,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Save writes c to a new YAML file at path that Load reads back as it was.
-// It holds the secrets, so it is readable by its owner only; a file that is
-// there already is replaced as a whole.
+// Save writes c to a YAML file at path from which Load returns the same settings. The file contains the secrets and is
+// readable by its owner only. Save replaces an existing file atomically.
 func Save(path string, c Config) error {
 	text, err := yaml.Marshal(tree(reflect.ValueOf(c), true))
 	if err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+		return fmt.Errorf("save configuration: %w", err)
 	}
-	draft := path + ".new"
-	if err := os.Remove(draft); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("write configuration: %w", err)
+	temporary := path + ".new"
+	if err := os.Remove(temporary); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("save configuration: %w", err)
 	}
-	if err := os.WriteFile(draft, text, 0o600); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return fmt.Errorf("save configuration: %w", err)
 	}
-	if err := os.Rename(draft, path); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("save configuration: %w", err)
 	}
 	return nil
 }
 
-// String returns c as YAML, secrets hidden.
+// String returns c as YAML with secrets redacted.
 func (c Config) String() string {
 	text, err := yaml.Marshal(tree(reflect.ValueOf(c), false))
 	if err != nil {
@@ -40,16 +39,15 @@ func (c Config) String() string {
 	return string(text)
 }
 
-// GoString returns what String returns.
+// GoString returns the same as String.
 func (c Config) GoString() string { return c.String() }
 
-// MarshalJSON returns c as JSON, keys as in the file, secrets hidden.
+// MarshalJSON returns c as JSON with the keys of the file and with secrets redacted.
 func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(tree(reflect.ValueOf(c), false))
 }
 
-// tree turns a value into maps by key, lists and scalars. A slot that is null
-// stays, so that a saved file shows that it can be set.
+// tree converts a value to maps, lists and scalars. It keeps null, so that a saved file shows all settings.
 func tree(v reflect.Value, reveal bool) any {
 	switch value := v.Interface().(type) {
 	case time.Duration:

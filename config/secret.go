@@ -9,14 +9,13 @@ import (
 
 const hidden = "[hidden]"
 
-// Secret is a text that no log, error or dump may show: it prints as [hidden]
-// whatever the verb, and marshals so too. Reveal gives the text itself.
+// Secret is a string that must not appear in logs, errors or dumps: it is formatted and marshalled as [hidden].
 type Secret string
 
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns [hidden], or nothing for an empty secret.
+// String returns [hidden], or "" for an empty secret.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
@@ -24,21 +23,20 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// Format writes what String returns, so that no verb shows the secret.
+// Format writes the same as String for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String returns.
+// MarshalText returns the same as String.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// DatabaseURL is a connection string that hides its password when it is
-// printed or marshalled. Reveal gives the whole.
+// DatabaseURL is a connection string whose password is hidden when it is formatted or marshalled.
 type DatabaseURL string
 
 // Reveal returns the connection string with its password.
 func (u DatabaseURL) Reveal() string { return string(u) }
 
-// String returns the connection string with its password hidden. Options that
-// hold one are hidden with it.
+// String returns the connection string without its password. It hides all options if one of them is a password, and the
+// whole string if it is not a URL.
 func (u DatabaseURL) String() string {
 	if u == "" {
 		return ""
@@ -53,8 +51,8 @@ func (u DatabaseURL) String() string {
 	return parsed.Redacted()
 }
 
-// Format writes what String returns, so that no verb shows the password.
+// Format writes the same as String for every verb.
 func (u DatabaseURL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
 
-// MarshalText returns what String returns.
+// MarshalText returns the same as String.
 func (u DatabaseURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

@@ -9,13 +9,16 @@ import (
 	"minigroups/config"
 )
 
-func TestSecretsStayHidden(t *testing.T) {
+func TestSecretsAreRedacted(t *testing.T) {
 	cfg := config.Default()
 	cfg.Janus.AdminKey, cfg.Janus.AdminSecret, cfg.Janus.RoomKey = "hunter2", "hunter2", "hunter2"
 	cfg.Tracing.Headers = map[string]config.Secret{"authorization": "hunter2"}
 	cfg.Database.URL = "postgres://me:hunter2@db.example.org:5432/minigroups?password=hunter2"
 
-	for name, value := range map[string]any{"the whole": cfg, "a pointer": &cfg, "a section": cfg.Janus, "a pointer to a section": &cfg.Database, "a secret": cfg.Janus.AdminKey, "an address": cfg.Database.URL} {
+	for name, value := range map[string]any{
+		"the configuration": cfg, "a pointer to it": &cfg, "a section": cfg.Janus, "a pointer to a section": &cfg.Database,
+		"a secret": cfg.Janus.AdminKey, "a database URL": cfg.Database.URL,
+	} {
 		t.Run(name, func(t *testing.T) {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%T %v"} {
 				args := []any{value}
@@ -24,7 +27,7 @@ func TestSecretsStayHidden(t *testing.T) {
 				}
 				text := fmt.Sprintf(verb, args...)
 				if strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) {
-					t.Errorf("%s shows it: %s", verb, text)
+					t.Errorf("%s contains the secret: %s", verb, text)
 				}
 			}
 			text, err := json.Marshal(value)
@@ -34,7 +37,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		})
 	}
 
-	t.Run("what is not secret is shown", func(t *testing.T) {
+	t.Run("other settings are not redacted", func(t *testing.T) {
 		for _, want := range []string{"db.example.org:5432", "me:", "127.0.0.1:8080", "admin_key: '[hidden]'"} {
 			if !strings.Contains(cfg.String(), want) {
 				t.Errorf("%q is missing in\n%s", want, cfg)
@@ -42,13 +45,13 @@ func TestSecretsStayHidden(t *testing.T) {
 		}
 	})
 
-	t.Run("a secret that was never set shows as nothing", func(t *testing.T) {
+	t.Run("an empty secret is formatted as an empty string", func(t *testing.T) {
 		if got := fmt.Sprint(config.Secret(""), config.DatabaseURL("")); strings.TrimSpace(got) != "" {
 			t.Errorf("got %q", got)
 		}
 	})
 
-	t.Run("a connection string of another form shows nothing of itself", func(t *testing.T) {
+	t.Run("a connection string that is not a URL is redacted entirely", func(t *testing.T) {
 		if got := config.DatabaseURL("host=h password=hunter2").String(); strings.Contains(got, "hunter2") {
 			t.Errorf("got %q", got)
 		}

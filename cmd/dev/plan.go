@@ -72,14 +72,14 @@ func settle(at place, as shape, environ []string) (plan, error) {
 	}
 	p := plan{
 		shape:      as,
-		postgres:   !cfg.Given("database.url"),
-		temporal:   !cfg.Given("temporal.address"),
-		event:      !cfg.Given("event.url"),
-		conference: !cfg.Given("conference.url"),
-		janus:      !cfg.Given("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
+		postgres:   !cfg.IsSet("database.url"),
+		temporal:   !cfg.IsSet("temporal.address"),
+		event:      !cfg.IsSet("event.url"),
+		conference: !cfg.IsSet("conference.url"),
+		janus:      !cfg.IsSet("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
 	}
 	// Somebody else's services announce on somebody else's broker, if at all.
-	p.broker = !cfg.Given("mqtt.broker") && p.announces()
+	p.broker = !cfg.IsSet("mqtt.broker") && p.announces()
 	if p.broker {
 		cfg.MQTT.Broker = "mqtt://" + cfg.Dev.BrokerListen
 	}

@@ -137,9 +137,9 @@ func newActivities(
 		AdminKey:    cfg.Janus.AdminKey.Reveal(),
 		RoomKey:     cfg.Janus.RoomKey.Reveal(),
 	}, p.Transport)
-	neverSeen := cfg.MQTT.NeverSeen
+	lostRoomTimeout := cfg.MQTT.LostRoomTimeout
 	if cfg.MQTT.Broker == "" {
-		neverSeen = 0 // without room events, silence says nothing about an attempt
+		lostRoomTimeout = 0 // without room events, silence says nothing about an attempt
 	}
 	steps := &activities.Activities{
 		Settings: activities.Settings{
@@ -155,6 +155,6 @@ func newActivities(
 	}
 	return steps, &activities.Sweeper{
 		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
-		Grace: cfg.Saga.Grace, NeverSeen: neverSeen, Retention: cfg.Retention.History, Count: count,
+		Grace: cfg.Saga.Grace, LostRoomTimeout: lostRoomTimeout, Retention: cfg.Retention.History, Count: count,
 	}
 }
