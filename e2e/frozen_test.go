@@ -38,11 +38,11 @@ func TestACancelBeforeBegin(t *testing.T) {
 	if err := sut.startWorker(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r := c.until("failed"); r.Failure.Type != "operation_cancelled" {
+	if r := c.awaitStatus("failed"); r.Failure.Type != "operation_cancelled" {
 		t.Fatalf("got %s", r.text)
 	}
-	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
-	c.holdsNothing()
+	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
+	c.assertNothingLeft()
 	if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1`); n != 0 || len(c.rooms(sut.event)) != 0 {
 		t.Fatalf("%d rooms were asked for", n)
 	}
@@ -54,9 +54,9 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 	late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 1500}
 	begin := func() (c *class, inTime func()) {
 		c = newClass(t)
-		inTime = c.faulty(sut.conference, late)
+		inTime = c.setFault(sut.conference, late)
 		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-		c.has("event", "held")
+		c.awaitAttempt("event", "held")
 		return c, inTime
 	}
 	ready, inTime1 := begin()
@@ -72,7 +72,7 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 	}
 	eventually(t, func() error { // the replies are on their way to the frozen worker
 		for _, c := range classes {
-			if len(c.open(sut.conference)) == 0 {
+			if len(c.openRooms(sut.conference)) == 0 {
 				return fmt.Errorf("conference has made no room yet")
 			}
 		}
@@ -90,14 +90,14 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	failed.faulty(sut.conference, createRefused)
+	failed.setFault(sut.conference, createRefused)
 	other.body["host"] = "another.example.org"
 	for _, c := range classes {
 		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	}
-	ready.until("real-time")
-	other.until("real-time")
-	failed.until("failed")
+	ready.awaitStatus("real-time")
+	other.awaitStatus("real-time")
+	failed.awaitStatus("failed")
 	sut.worker.Thaw()
 	for _, c := range classes {
 		eventually(t, func() error {
@@ -110,12 +110,12 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 			t.Fatalf("conference made %d rooms, want that of the frozen worker and that of the other", n)
 		}
 	}
-	ready.settles()
-	other.settles()
+	ready.awaitComplete()
+	other.awaitComplete()
 	if o := other.get(); o.Host != "another.example.org" {
 		t.Fatalf("got %s", o.text)
 	}
-	failed.vanishes()
+	failed.awaitFailed()
 }
 
 func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
 		return nil
 	})
 	c.cancel()
-	c.until("failed")
+	c.awaitStatus("failed")
 	if n := c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND state = 'releasing'`); n != 1 {
 		t.Fatal("the slots do not count any more, and the gateway may have them")
 	}
@@ -140,5 +140,5 @@ func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
 		}
 		return nil
 	})
-	c.holdsNothing()
+	c.assertNothingLeft()
 }

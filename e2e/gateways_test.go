@@ -48,7 +48,7 @@ func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
 
 // fleet makes the worker reserve in a group of gateways of its own until the test ends. The gateway of the other tests
 // belongs to no group.
-func fleet(t *testing.T, group string, capacities ...int32) []*stack.Janus {
+func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 	t.Helper()
 	cfg := sut.cfg
 	cfg.Janus.Group = group
@@ -79,11 +79,11 @@ func fleet(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 	if err := config.Save(file, cfg); err != nil {
 		t.Fatal(err)
 	}
-	if err := sut.workWith(t.Context(), file); err != nil {
+	if err := sut.restartWorkerWith(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // before the gateways end
-		if err := sut.workWith(context.Background(), sut.configFile); err != nil {
+		if err := sut.restartWorkerWith(context.Background(), sut.configFile); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -93,7 +93,7 @@ func fleet(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 // TestTwoHundredCreatesNeverOverbookAGateway has room for 70 of 200 classes.
 func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 	capacities := []int32{80, 60}
-	gateways := fleet(t, "crowded", capacities...)
+	gateways := startGateways(t, "crowded", capacities...)
 	classes := make([]*class, 200)
 	for i := range classes {
 		classes[i] = newClass(t)
@@ -103,7 +103,7 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 	for i, c := range classes {
 		posts[i] = c.body
 	}
-	replies := atOnce(t, len(classes), http.MethodPost, "/api/v1/minigroups", func(i int) any { return posts[i] })
+	replies := sendConcurrently(t, len(classes), http.MethodPost, "/api/v1/minigroups", func(i int) any { return posts[i] })
 	var ready []*class
 	for i, r := range replies {
 		switch r.code {
@@ -113,14 +113,14 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 			if r.want(t, http.StatusServiceUnavailable); r.Type != "capacity_exceeded" {
 				t.Fatalf("got %s", r.text)
 			}
-			classes[i].refusedForWant()
+			classes[i].assertRefusedForCapacity()
 		}
 	}
 	if len(ready) != 70 {
 		t.Fatalf("%d classes got in, 70 fit", len(ready))
 	}
 	for _, c := range ready {
-		c.until("real-time")
+		c.awaitStatus("real-time")
 	}
 	shown := map[string][]int{}
 	for i, gateway := range gateways {
@@ -143,23 +143,23 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 		maps.Copy(shown, rooms)
 	}
 	for _, c := range ready {
-		if got := shown["minigroup:"+c.id.String()]; len(got) != 1 || len(c.open(sut.event)) != 1 || len(c.open(sut.conference)) != 1 {
+		if got := shown["minigroup:"+c.id.String()]; len(got) != 1 || len(c.openRooms(sut.event)) != 1 || len(c.openRooms(sut.conference)) != 1 {
 			t.Fatalf("%s is ready, its gateway has %v", c.id, got)
 		}
 	}
 }
 
-// refusedForWant asserts that a class which got no slots has failed and has nothing.
-func (c *class) refusedForWant() {
+// assertRefusedForCapacity asserts that a class which got no slots has failed and has nothing.
+func (c *class) assertRefusedForCapacity() {
 	c.t.Helper()
 	if r := c.get(); r.Status != "failed" || r.Failure.Type != "capacity_exceeded" {
 		c.t.Fatalf("got %s", r.text)
 	}
-	c.holdsNothing()
+	c.assertNothingLeft()
 }
 
 func TestAGatewayThatIsDownIsPassedOver(t *testing.T) {
-	gateways := fleet(t, "halved", 50, 100) // the first is the fuller one, and would be taken
+	gateways := startGateways(t, "halved", 50, 100) // the first is the fuller one, and would be taken
 	if err := gateways[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +185,6 @@ func TestAGatewayThatIsDownIsPassedOver(t *testing.T) {
 		if r := big.post(); r.want(t, http.StatusServiceUnavailable).Type != "capacity_exceeded" {
 			t.Fatalf("got %s", r.text)
 		}
-		big.refusedForWant()
+		big.assertRefusedForCapacity()
 	})
 }

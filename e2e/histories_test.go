@@ -20,16 +20,16 @@ var histories = flag.String("histories", "", "write the histories of some runs t
 var identity = regexp.MustCompile(`"identity":\s*"[^"]*"`)
 
 // record writes the history of the latest run of a workflow id, once it has ended, under a name.
-func record(t *testing.T, name, workflowID string) {
+func recordHistory(t *testing.T, name, workflowID string) {
 	t.Helper()
 	if *histories == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_ = sut.runs.GetWorkflow(ctx, workflowID, "").Get(ctx, nil) // how it ended is in the history
+	_ = sut.client.GetWorkflow(ctx, workflowID, "").Get(ctx, nil) // how it ended is in the history
 	var history historypb.History
-	for events := sut.runs.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+	for events := sut.client.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			t.Fatal(err)

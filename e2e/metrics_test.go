@@ -16,7 +16,7 @@ import (
 )
 
 // metrics reads what the worker shows.
-func metrics(ctx context.Context) (string, error) {
+func workerMetrics(ctx context.Context) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+sut.cfg.Worker.MetricsListen+"/metrics", nil)
 	if err != nil {
 		return "", err
@@ -32,7 +32,7 @@ func metrics(ctx context.Context) (string, error) {
 
 func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 	c := newClass(t)
-	c.faulty(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
+	c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
 	c.post().want(t, http.StatusCreated)
 	sweepUntil(t, workflows.ScheduleClasses, func() error {
 		if c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'lost'`) == 0 {
@@ -42,19 +42,19 @@ func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM room_attempt WHERE kind = 'event' AND state = 'lost' AND resolution IS NULL`).Scan(&lost); err != nil {
 			return err
 		}
-		return show(t, fmt.Sprintf("minigroups_lost_attempts{kind=\"event\"} %d\n", lost), "minigroups_lost_attempts{kind=\"conference\"} ",
+		return hasMetrics(t, fmt.Sprintf("minigroups_lost_attempts{kind=\"event\"} %d\n", lost), "minigroups_lost_attempts{kind=\"conference\"} ",
 			`minigroups_swept_total{what="recovered"} `)
 	})
-	sweepUntil(t, workflows.ScheduleGateways, func() error { return show(t, `minigroups_swept_total{what="made"} `) })
+	sweepUntil(t, workflows.ScheduleGateways, func() error { return hasMetrics(t, `minigroups_swept_total{what="made"} `) })
 }
 
 // metricNames finds the names of our metrics in a text, also in one that uses the parts of a histogram.
 var metricNames = regexp.MustCompile(`\bminigroups_\w+`)
 
 func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
-	o, c := observe(t), newClass(t)
+	o, c := startInstrumented(t), newClass(t)
 	o.post(t, c)
-	sweepUntil(t, workflows.ScheduleClasses, func() error { return show(t, "minigroups_swept_total{") })
+	sweepUntil(t, workflows.ScheduleClasses, func() error { return hasMetrics(t, "minigroups_swept_total{") })
 	var used []string
 	for _, file := range []string{"../deploy/grafana/minigroups.json", "../deploy/prometheus/alerts.yml"} {
 		text, err := os.ReadFile(file)
@@ -69,7 +69,7 @@ func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 	}
 	eventually(t, func() error { // announcements are heard a little later
 		names := map[string]bool{}
-		for _, address := range []string{o.shown[0], o.shown[1], sut.cfg.Worker.MetricsListen} {
+		for _, address := range []string{o.metricsAddresses[0], o.metricsAddresses[1], sut.cfg.Worker.MetricsListen} {
 			for _, name := range metricNames.FindAllString(fetch(t, "http://"+address+"/metrics"), -1) {
 				names[name] = true
 			}
@@ -106,8 +106,8 @@ func TestTheLogLevelChangesWhileAProcessRuns(t *testing.T) {
 }
 
 // show looks for texts among the worker's metrics.
-func show(t *testing.T, wanted ...string) error {
-	text, err := metrics(t.Context())
+func hasMetrics(t *testing.T, wanted ...string) error {
+	text, err := workerMetrics(t.Context())
 	if err != nil {
 		return err
 	}

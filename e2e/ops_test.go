@@ -23,7 +23,7 @@ import (
 )
 
 // said is what the operators' program said, and how it ended.
-type said struct {
+type opsResult struct {
 	code        int
 	out, errors string
 }
@@ -33,15 +33,15 @@ func opsCommand(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // ops runs the operators' program, and reads the JSON that it prints into document, unless that is nil.
-func ops(t testing.TB, document any, args ...string) said {
+func ops(t testing.TB, document any, args ...string) opsResult {
 	t.Helper()
 	if document != nil {
 		args = append(args, "-o", "json")
 	}
-	return opsEnds(t, opsCommand(t.Context(), args...), document)
+	return runOps(t, opsCommand(t.Context(), args...), document)
 }
 
-func opsEnds(t testing.TB, cmd *exec.Cmd, document any) (s said) {
+func runOps(t testing.TB, cmd *exec.Cmd, document any) (s opsResult) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -50,7 +50,7 @@ func opsEnds(t testing.TB, cmd *exec.Cmd, document any) (s said) {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	s = said{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+	s = opsResult{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 	if document != nil && s.code != 2 {
 		if err := json.Unmarshal(out.Bytes(), document); err != nil {
 			t.Fatalf("ops %s: %v: %s %s", cmd.Args, err, s.out, s.errors)
@@ -59,7 +59,7 @@ func opsEnds(t testing.TB, cmd *exec.Cmd, document any) (s said) {
 	return s
 }
 
-func (s said) want(t testing.TB, code int, words ...string) said {
+func (s opsResult) want(t testing.TB, code int, words ...string) opsResult {
 	t.Helper()
 	if s.code != code {
 		t.Fatalf("it ended with %d, want %d: %s %s", s.code, code, s.out, s.errors)
@@ -73,7 +73,7 @@ func (s said) want(t testing.TB, code int, words ...string) said {
 }
 
 // campaign is what `ops retry --all --yes` prints.
-type campaign struct {
+type retryAllResult struct {
 	FailedBefore string         `json:"failed_before"`
 	Retried      int            `json:"retried"`
 	Ready        int            `json:"ready"`
@@ -101,7 +101,7 @@ func refusedClasses(t *testing.T, n int) []*class {
 		c.body["reserve"] = 1
 		classes[i] = c
 		group.Go(func() error {
-			r, err := tryRequest(t.Context(), http.MethodPost, "/api/v1/minigroups", c.body)
+			r, err := send(t.Context(), http.MethodPost, "/api/v1/minigroups", c.body)
 			if err == nil && r.code != http.StatusUnprocessableEntity {
 				err = fmt.Errorf("got %d %s", r.code, r.text)
 			}
@@ -120,8 +120,8 @@ func refusedClasses(t *testing.T, n int) []*class {
 	return classes
 }
 
-// readyOf counts the classes that are ready.
-func readyOf(t *testing.T, classes []*class) (n int) {
+// countReady counts the classes that are ready.
+func countReady(t *testing.T, classes []*class) (n int) {
 	t.Helper()
 	ids := make([]uuid.UUID, len(classes))
 	for i, c := range classes {
@@ -158,10 +158,10 @@ func TestACampaignOfRetries(t *testing.T) {
 	}
 	ofThePage := byID[failed.Failed[99].ClassID] // the last of those that the campaign reads at first
 	stillRefused := byID[failed.Failed[3].ClassID]
-	stillRefused.faulty(sut.conference, createRefused)
+	stillRefused.setFault(sut.conference, createRefused)
 
 	ops(t, nil, "retry", "--all", "--since", begun).want(t, 0, "Nothing was retried", "ops retry --all --failed-before", ofThePage.scope)
-	if got := readyOf(t, classes); got != 0 {
+	if got := countReady(t, classes); got != 0 {
 		t.Fatalf("the dry run has made %d", got)
 	}
 
@@ -180,7 +180,7 @@ func TestACampaignOfRetries(t *testing.T) {
 	reaches := func(ready int) {
 		t.Helper()
 		eventually(t, func() error {
-			if got := readyOf(t, classes); got < ready {
+			if got := countReady(t, classes); got < ready {
 				return fmt.Errorf("%d are ready, want %d: %s", got, ready, errs.String())
 			}
 			return nil
@@ -191,12 +191,12 @@ func TestACampaignOfRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	ofThePage.retry().want(t, http.StatusOK) // meanwhile, by somebody else
-	before := ofThePage.run()
+	before := ofThePage.latestRun()
 	stack.Thaw(first.Process.Pid)
 	reaches(110)
 	signal(syscall.SIGINT)
 	err := first.Wait()
-	var sum campaign
+	var sum retryAllResult
 	if jsonErr := json.Unmarshal(out.Bytes(), &sum); jsonErr != nil || first.ProcessState.ExitCode() != 1 {
 		t.Fatalf("%v, %v: %s %s", err, jsonErr, out.String(), errs.String())
 	}
@@ -206,16 +206,16 @@ func TestACampaignOfRetries(t *testing.T) {
 	if !strings.Contains(errs.String(), "--failed-before "+sum.FailedBefore) {
 		t.Fatalf("it does not say how to go on: %s", errs.String())
 	}
-	if ofThePage.run() != before {
+	if ofThePage.latestRun() != before {
 		t.Fatal("what was ready was started over")
 	}
 
-	var rest campaign
+	var rest retryAllResult
 	ops(t, &rest, "retry", "--all", "--since", begun, "--failed-before", sum.FailedBefore, "--yes", "--rate", "200").want(t, 0)
 	if rest.Ready != sum.Left || rest.Left != 0 || sum.Ready+rest.Ready != n-2 { // one was retried by somebody else, one is still refused
 		t.Fatalf("got %+v after %+v", rest, sum)
 	}
-	events, conferences := openRooms(t, sut.event), openRooms(t, sut.conference)
+	events, conferences := openRoomsByClass(t, sut.event), openRoomsByClass(t, sut.conference)
 	for _, c := range classes {
 		want := 1
 		if c == stillRefused {
@@ -232,21 +232,21 @@ func TestACampaignOfRetries(t *testing.T) {
 
 func TestOpsRetriesOne(t *testing.T) {
 	t.Parallel()
-	c := failed(t)
-	heal := c.faulty(sut.conference, createRefused)
+	c := failedClass(t)
+	restore := c.setFault(sut.conference, createRefused)
 	var one struct{ Result, Reason string }
 	ops(t, &one, "retry", c.id.String()).want(t, 1)
 	if one.Result != "failed_again" || one.Reason != "upstream_refused conference access_denied" {
 		t.Fatalf("got %+v", one)
 	}
-	heal()
+	restore()
 	ops(t, nil, "retry", "example.org", c.scope).want(t, 0, "ready")
-	c.holdsAll(c.get().object)
+	c.assertComplete(c.get().object)
 	ops(t, nil, "retry", c.id.String()).want(t, 1, "nothing has failed")
 }
 
 // shown is what `ops stuck` and `ops show` print, as far as it matters here.
-type shown struct {
+type opsSaga struct {
 	ClassID    uuid.UUID `json:"class_id"`
 	Operation  string    `json:"operation"`
 	State      string    `json:"state"`
@@ -267,13 +267,13 @@ type shown struct {
 	} `json:"runs"`
 }
 
-func stuckClass(t *testing.T, c *class, cmd *exec.Cmd) shown {
+func opsStuck(t *testing.T, c *class, cmd *exec.Cmd) opsSaga {
 	t.Helper()
 	var stuck struct {
-		Sagas    []shown
+		Sagas    []opsSaga
 		Temporal string
 	}
-	opsEnds(t, cmd, &stuck).want(t, 0)
+	runOps(t, cmd, &stuck).want(t, 0)
 	for _, s := range stuck.Sagas {
 		if s.ClassID == c.id {
 			s.Temporal = stuck.Temporal
@@ -281,28 +281,28 @@ func stuckClass(t *testing.T, c *class, cmd *exec.Cmd) shown {
 		}
 	}
 	t.Fatalf("it is not listed: %+v", stuck)
-	return shown{}
+	return opsSaga{}
 }
 
 func TestOpsShowsWhatIsStuckAndCancelsIt(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
-	c.faulty(sut.conference, createFails)
+	c.setFault(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.has("event", "held")
-	c.waits("CreateConferenceRoom")
+	c.awaitAttempt("event", "held")
+	c.awaitRetryOf("CreateConferenceRoom")
 	args := []string{"stuck", "--older-than", "0s", "--audience", "example.org", "--limit", "1000", "-o", "json"}
-	s := stuckClass(t, c, opsCommand(t.Context(), args...))
+	s := opsStuck(t, c, opsCommand(t.Context(), args...))
 	if s.Operation != "create" || s.State != "creating" || s.Temporal != "ok" || len(s.WaitingFor) != 1 ||
 		s.WaitingFor[0].Activity != "CreateConferenceRoom" || s.WaitingFor[0].LastFailure == "" {
 		t.Fatalf("got %+v", s)
 	}
 	away := opsCommand(t.Context(), args...)
 	away.Env = append(away.Environ(), "TEMPORAL_ADDRESS=127.0.0.1:1")
-	if s := stuckClass(t, c, away); s.State != "creating" || s.Temporal == "ok" || len(s.WaitingFor) != 0 {
+	if s := opsStuck(t, c, away); s.State != "creating" || s.Temporal == "ok" || len(s.WaitingFor) != 0 {
 		t.Fatalf("without Temporal it is %+v", s)
 	}
-	var one shown
+	var one opsSaga
 	ops(t, &one, "show", "example.org", c.scope).want(t, 0)
 	if one.ClassID != c.id || len(one.Attempts) < 2 || len(one.Reservations) != 1 || one.Reservations[0].Slots != 8 || len(one.WaitingFor) != 1 {
 		t.Fatalf("got %+v", one)
@@ -316,7 +316,7 @@ func TestOpsShowsWhatIsStuckAndCancelsIt(t *testing.T) {
 	if !cancelled.Ended || cancelled.State != "failed" {
 		t.Fatalf("got %+v", cancelled)
 	}
-	c.vanishes()
+	c.awaitFailed()
 	ops(t, nil, "cancel", c.id.String()).want(t, 1, "no operation is running")
 	eventually(t, func() error { // Temporal's lists are a moment late
 		ops(t, &one, "show", c.id.String()).want(t, 0)
@@ -330,9 +330,9 @@ func TestOpsShowsWhatIsStuckAndCancelsIt(t *testing.T) {
 func TestOpsSweeps(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
-	c.faulty(sut.conference, createFails)
+	c.setFault(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.waits("CreateConferenceRoom")
+	c.awaitRetryOf("CreateConferenceRoom")
 	c.terminate()
 	var swept []struct {
 		Sweep  string
@@ -344,7 +344,7 @@ func TestOpsSweeps(t *testing.T) {
 	}
 	within(t, time.Minute, func() error { // the sweeper leaves alone what has been touched in the last seconds
 		ops(t, nil, "sweep", "classes").want(t, 0)
-		if state := c.state(); state != "failed" {
+		if state := c.rowState(); state != "failed" {
 			return fmt.Errorf("the row is %s", state)
 		}
 		return nil
@@ -362,7 +362,7 @@ func TestOpsDrainsAGateway(t *testing.T) {
 		Reservations  int    `json:"reservations"`
 		DrainingSince string `json:"draining_since"`
 	}
-	t.Cleanup(func() { opsEnds(t, opsCommand(context.Background(), "undrain", "janus-1"), nil).want(t, 0) })
+	t.Cleanup(func() { runOps(t, opsCommand(context.Background(), "undrain", "janus-1"), nil).want(t, 0) })
 	ops(t, &backends, "drain", "janus-1").want(t, 0)
 	if len(backends) != 1 || backends[0].DrainingSince == "" || backends[0].Reservations == 0 || backends[0].Peak < 8 || backends[0].Capacity != 10000 {
 		t.Fatalf("got %+v", backends)
@@ -398,7 +398,7 @@ func TestOpsSaysWhatItDoesNotUnderstand(t *testing.T) {
 	}
 	nowhere := opsCommand(t.Context(), "stuck")
 	nowhere.Env = append(nowhere.Environ(), "DATABASE_URL=postgres://postgres:geheim@127.0.0.1:1/x")
-	if s := opsEnds(t, nowhere, nil).want(t, 1, "database.url"); strings.Contains(s.errors, "geheim") {
+	if s := runOps(t, nowhere, nil).want(t, 1, "database.url"); strings.Contains(s.errors, "geheim") {
 		t.Errorf("it tells the password: %s", s.errors)
 	}
 	ops(t, nil, "show", uuid.NewString()).want(t, 1, "there is no minigroup")

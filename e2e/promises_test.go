@@ -18,12 +18,12 @@ func TestAMinigroupIsReadyWithOneRoomOfEachKind(t *testing.T) {
 	if got := r.header.Get("Location"); got != c.path() {
 		t.Fatalf("Location is %q, want %q", got, c.path())
 	}
-	record(t, "create ready", c.workflowID())
+	recordHistory(t, "create ready", c.workflowID())
 	if r.ID != c.scope || r.ClassID != c.id || r.Status != "real-time" {
 		t.Fatalf("got %s", r.text)
 	}
-	c.holdsAll(r.object)
-	room := c.open(sut.conference)[0]
+	c.assertComplete(r.object)
+	room := c.openRooms(sut.conference)[0]
 	if room.RTCSharingPolicy != "owned" || room.Reserve != nil || *room.Time[0] != c.start || room.Time[1] != nil {
 		t.Fatalf("the conference room is %+v", room)
 	}
@@ -41,7 +41,7 @@ func TestAMinigroupIsReadyWithOneRoomOfEachKind(t *testing.T) {
 			t.Fatalf("got %s", again.text)
 		}
 	})
-	c.holdsAll(r.object)
+	c.assertComplete(r.object)
 }
 
 func TestFiftyEqualPostsMakeOneMinigroup(t *testing.T) {
@@ -51,7 +51,7 @@ func TestFiftyEqualPostsMakeOneMinigroup(t *testing.T) {
 	for i := range replies {
 		wg.Go(func() {
 			var err error
-			if replies[i], err = tryRequest(t.Context(), http.MethodPost, "/api/v1/minigroups", c.body); err != nil {
+			if replies[i], err = send(t.Context(), http.MethodPost, "/api/v1/minigroups", c.body); err != nil {
 				t.Error(err)
 			}
 		})
@@ -71,7 +71,7 @@ func TestFiftyEqualPostsMakeOneMinigroup(t *testing.T) {
 	if created == 0 {
 		t.Fatal("nobody was told that it was created")
 	}
-	c.holdsAll(replies[0].object)
+	c.assertComplete(replies[0].object)
 	if e, v := c.rooms(sut.event), c.rooms(sut.conference); len(e) != 1 || len(v) != 1 {
 		t.Fatalf("%d event rooms and %d conference rooms were made", len(e), len(v))
 	}
@@ -79,52 +79,52 @@ func TestFiftyEqualPostsMakeOneMinigroup(t *testing.T) {
 
 func TestARefusalUndoesEverything(t *testing.T) {
 	c := newClass(t)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
 	r := c.post().want(t, http.StatusUnprocessableEntity)
 	if r.Type != "upstream_refused" || r.Upstream == nil || r.Upstream.Name != "conference" || r.Upstream.Type != "access_denied" {
 		t.Fatalf("got %s", r.text)
 	}
-	c.holdsNothing()
+	c.assertNothingLeft()
 	if o := c.get(); o.Status != "failed" || o.Failure == nil || o.Failure.Type != "upstream_refused" {
 		t.Fatalf("got %s", o.text)
 	}
-	record(t, "create refused", c.workflowID())
-	heal()
+	recordHistory(t, "create refused", c.workflowID())
+	restore()
 	again := c.post().want(t, http.StatusCreated)
 	if again.ClassID != c.id {
 		t.Fatalf("the class has another id: %s", again.text)
 	}
-	c.holdsAll(again.object)
+	c.assertComplete(again.object)
 }
 
 func TestACancelInMidTaskUndoesEverything(t *testing.T) {
 	c := newClass(t)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error { // the first workflow task is at work: event has its room, conference is asked
-		if len(c.open(sut.event)) == 0 {
+		if len(c.openRooms(sut.event)) == 0 {
 			return fmt.Errorf("event has no room yet")
 		}
 		return nil
 	})
-	if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
+	if err := sut.client.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
 		t.Fatal(err)
 	}
-	r := c.until("failed")
+	r := c.awaitStatus("failed")
 	if r.Failure.Type != "operation_cancelled" {
 		t.Fatalf("got %s", r.text)
 	}
-	record(t, "create cancelled", c.workflowID())
-	heal()
-	c.holdsNothing()
+	recordHistory(t, "create cancelled", c.workflowID())
+	restore()
+	c.assertNothingLeft()
 }
 
 func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 	c := newClass(t)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error {
-		if len(c.open(sut.event)) == 0 {
+		if len(c.openRooms(sut.event)) == 0 {
 			return fmt.Errorf("event has no room yet")
 		}
 		return nil
@@ -132,15 +132,15 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 	if err := sut.worker.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	heal()
+	restore()
 	if o := c.get(); o.Status != "creating" {
 		t.Fatalf("without a worker the status is %v", o.Status)
 	}
 	if err := sut.startWorker(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.holdsAll(c.until("real-time").object)
-	record(t, "create after its worker was killed", c.workflowID())
+	c.assertComplete(c.awaitStatus("real-time").object)
+	recordHistory(t, "create after its worker was killed", c.workflowID())
 	t.Run("what it had asked for without an answer is lost", func(t *testing.T) {
 		sweepUntil(t, workflows.ScheduleClasses, func() error {
 			if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND kind = 'conference' AND state = 'lost'`); n != 1 {
@@ -153,7 +153,7 @@ func TestAWorkerKilledInMidSagaIsHealed(t *testing.T) {
 
 func TestAServiceThatWasDownIsWaitedFor(t *testing.T) {
 	c := newClass(t)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail})
 	r := c.post("Prefer", "wait=1").want(t, http.StatusAccepted)
 	if r.header.Get("Location") != c.path() || r.header.Get("Retry-After") == "" || r.Status != "creating" || r.RealTime != nil {
 		t.Fatalf("got %v %s", r.header, r.text)
@@ -161,16 +161,16 @@ func TestAServiceThatWasDownIsWaitedFor(t *testing.T) {
 	if o := c.get(); o.Status != "creating" {
 		t.Fatalf("got %s", o.text)
 	}
-	heal()
-	c.holdsAll(c.until("real-time").object)
-	record(t, "create after waiting", c.workflowID())
+	restore()
+	c.assertComplete(c.awaitStatus("real-time").object)
+	recordHistory(t, "create after waiting", c.workflowID())
 }
 
 func TestALostReplyLeavesOneHeldRoomAndOneLostAttempt(t *testing.T) {
 	c := newClass(t)
-	c.faulty(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
+	c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
 	r := c.post().want(t, http.StatusCreated)
-	if n := len(c.open(sut.event)); n != 2 {
+	if n := len(c.openRooms(sut.event)); n != 2 {
 		t.Fatalf("event has %d rooms; the fault did not make one that nobody knows of", n)
 	}
 	eventually(t, func() error {
@@ -196,20 +196,20 @@ func TestAnUpdateMovesTheClass(t *testing.T) {
 	if was != r.text || c.get().text != r.text {
 		t.Fatalf("more than the time changed:\n%s\n%s\n%s", before.text, r.text, c.get().text)
 	}
-	if room := c.open(sut.conference)[0]; *room.Time[0] != start || room.Time[1] != nil {
+	if room := c.openRooms(sut.conference)[0]; *room.Time[0] != start || room.Time[1] != nil {
 		t.Fatalf("the conference room is %+v", room)
 	}
-	record(t, "update done", c.workflowID())
-	c.holdsAll(r.object)
+	recordHistory(t, "update done", c.workflowID())
+	c.assertComplete(r.object)
 	t.Run("reserve and host by scope", func(t *testing.T) {
 		r := request(t, http.MethodPut, c.byScope(), map[string]any{"reserve": 3, "host": "web.teacher.example.org"}).want(t, http.StatusOK)
 		if *r.Reserve != 3 || r.Host != "web.teacher.example.org" || *r.Time[0] != start {
 			t.Fatalf("got %s", r.text)
 		}
-		if room := c.open(sut.conference)[0]; room.Host == nil || *room.Host != "web.teacher.example.org" {
+		if room := c.openRooms(sut.conference)[0]; room.Host == nil || *room.Host != "web.teacher.example.org" {
 			t.Fatalf("the conference room is %+v", room)
 		}
-		c.holdsAll(r.object)
+		c.assertComplete(r.object)
 	})
 	t.Run("nothing asked is nothing changed", func(t *testing.T) {
 		before := c.get()
@@ -223,12 +223,12 @@ func TestARefusedUpdateChangesNothing(t *testing.T) {
 	c := newClass(t)
 	before := c.post().want(t, http.StatusCreated)
 	rooms := c.rooms(sut.conference)
-	c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden"})
+	c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden"})
 	r := request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start + 60, c.start + 120}, "reserve": 20}).want(t, http.StatusUnprocessableEntity)
 	if r.Type != "room_time_changing_forbidden" {
 		t.Fatalf("got %s", r.text)
 	}
-	record(t, "update refused", c.workflowID())
+	recordHistory(t, "update refused", c.workflowID())
 	after := c.get()
 	if after.Update == nil || after.Update.State != "failed" || *after.Time[0] != c.start || *after.Reserve != 8 {
 		t.Fatalf("got %s", after.text)
@@ -236,7 +236,7 @@ func TestARefusedUpdateChangesNothing(t *testing.T) {
 	if now := c.rooms(sut.conference); !slices.EqualFunc(rooms, now, func(a, b sandbox.Room) bool { return *a.Time[0] == *b.Time[0] && a.ID == b.ID }) {
 		t.Fatalf("conference changed: %+v, was %+v", now, rooms)
 	}
-	c.holdsAll(before.object)
+	c.assertComplete(before.object)
 }
 
 func TestReadsWorkWhileEverythingElseIsAway(t *testing.T) {
@@ -263,7 +263,7 @@ func TestReadsWorkWhileEverythingElseIsAway(t *testing.T) {
 		}
 		return nil
 	})
-	refused.holdsAll(refused.get().object)
+	refused.assertComplete(refused.get().object)
 }
 
 func TestBadInputLeavesNothingBehind(t *testing.T) {
@@ -294,7 +294,7 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 			if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM minigroup WHERE scope IN ('bad', '')`).Scan(&rows); err != nil || rows != 0 {
 				t.Fatalf("%d rows were written, %v", rows, err)
 			}
-			if _, err := sut.runs.DescribeWorkflowExecution(t.Context(), workflows.WorkflowID("example.org", "bad"), ""); err == nil {
+			if _, err := sut.client.DescribeWorkflowExecution(t.Context(), workflows.WorkflowID("example.org", "bad"), ""); err == nil {
 				t.Fatal("a workflow was started")
 			}
 		})
@@ -312,7 +312,7 @@ func TestScopesOfAnyAlphabet(t *testing.T) {
 			if got := request(t, http.MethodGet, c.byScope(), nil).want(t, http.StatusOK); got.text != r.text || got.ID != scope {
 				t.Fatalf("got %s, want %s", got.text, r.text)
 			}
-			c.holdsAll(r.object)
+			c.assertComplete(r.object)
 		})
 	}
 }
@@ -320,7 +320,7 @@ func TestScopesOfAnyAlphabet(t *testing.T) {
 func TestAnUpdateThatWaitsIsToldAndFinished(t *testing.T) {
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang})
 	moved := map[string]any{"time": []int64{c.start + 60, c.start + 120}}
 	r := request(t, http.MethodPut, c.path(), moved, "Prefer", "respond-async").want(t, http.StatusAccepted)
 	if r.Update == nil || r.Update.State != "running" || *r.Time[0] != c.start {
@@ -343,37 +343,37 @@ func TestAnUpdateThatWaitsIsToldAndFinished(t *testing.T) {
 			}
 			return nil
 		})
-		if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
+		if err := sut.client.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
 			t.Fatal(err)
 		}
 	})
-	heal()
+	restore()
 	eventually(t, func() error {
 		if o := c.get(); o.Update != nil || *o.Time[0] != c.start+60 {
 			return fmt.Errorf("got %s", o.text)
 		}
 		return nil
 	})
-	if room := c.open(sut.conference)[0]; *room.Time[0] != c.start+60 {
+	if room := c.openRooms(sut.conference)[0]; *room.Time[0] != c.start+60 {
 		t.Fatalf("the conference room is %+v", room)
 	}
-	record(t, "update cancelled after its pivot", c.workflowID())
+	recordHistory(t, "update cancelled after its pivot", c.workflowID())
 }
 
 func TestARoomThatComesAfterTheUndoIsClosed(t *testing.T) {
 	c := newClass(t)
-	c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
+	c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
 	eventually(t, func() error {
-		if len(c.open(sut.event)) == 0 {
+		if len(c.openRooms(sut.event)) == 0 {
 			return fmt.Errorf("event has no room yet")
 		}
 		return nil
 	})
-	if err := sut.runs.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
+	if err := sut.client.CancelWorkflow(t.Context(), c.workflowID(), ""); err != nil {
 		t.Fatal(err)
 	}
-	c.until("failed")
+	c.awaitStatus("failed")
 	if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'releasing' AND room_id IS NULL`); n != 1 {
 		t.Fatal("the reply came before the undo had ended, so nothing is tried here")
 	}
@@ -384,6 +384,6 @@ func TestARoomThatComesAfterTheUndoIsClosed(t *testing.T) {
 		}
 		return nil
 	})
-	c.holdsNothing()
-	record(t, "room closed", "room/conference/"+rooms[0].ID.String())
+	c.assertNothingLeft()
+	recordHistory(t, "room closed", "room/conference/"+rooms[0].ID.String())
 }

@@ -14,16 +14,16 @@ func (c *class) recreate(body map[string]any, headers ...string) reply {
 	return request(c.t, http.MethodPost, c.path()+"/recreate", body, headers...)
 }
 
-// comesToHold asserts that the class has exactly what it shows once what was condemned is closed.
-func (c *class) comesToHold(o object) {
+// awaitRooms asserts that the class has exactly what it shows once what was condemned is closed.
+func (c *class) awaitRooms(o object) {
 	c.t.Helper()
 	eventually(c.t, func() error {
-		if n, m := len(c.open(sut.event)), len(c.open(sut.conference)); n != 1 || m != 1 {
+		if n, m := len(c.openRooms(sut.event)), len(c.openRooms(sut.conference)); n != 1 || m != 1 {
 			return fmt.Errorf("%d event rooms and %d conference rooms are open", n, m)
 		}
 		return nil
 	})
-	c.holdsAll(o)
+	c.assertComplete(o)
 }
 
 func TestRecreateGivesAClassNewRooms(t *testing.T) {
@@ -38,32 +38,32 @@ func TestRecreateGivesAClassNewRooms(t *testing.T) {
 	if after.Update != nil || *after.Time[0] != *before.Time[0] || *after.Time[1] != *before.Time[1] || c.get().text != after.text {
 		t.Fatalf("more than the rooms has changed:\n%s\n%s", before.text, after.text)
 	}
-	c.comesToHold(after.object)
-	if room := c.open(sut.conference)[0]; room.Host == nil || *room.Host != host {
+	c.awaitRooms(after.object)
+	if room := c.openRooms(sut.conference)[0]; room.Host == nil || *room.Host != host {
 		t.Fatalf("the new conference room is %+v", room)
 	}
-	record(t, "recreate done", c.workflowID())
+	recordHistory(t, "recreate done", c.workflowID())
 }
 
 func TestARefusedRecreateChangesNothing(t *testing.T) {
 	c := newClass(t)
 	before := c.post().want(t, http.StatusCreated)
-	heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
 	if r := c.recreate(map[string]any{}).want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
 		t.Fatalf("got %s", r.text)
 	}
-	heal()
+	restore()
 	if o := c.get(); *o.RealTime != *before.RealTime || o.Update == nil || o.Update.State != "failed" || o.Update.Failure.Type != "upstream_refused" {
 		t.Fatalf("got %s", o.text)
 	}
-	c.comesToHold(before.object)
-	record(t, "recreate refused", c.workflowID())
+	c.awaitRooms(before.object)
+	recordHistory(t, "recreate refused", c.workflowID())
 }
 
 func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 	for name, end := range map[string]func(*class){
 		"it was cancelled": func(c *class) {
-			if err := sut.runs.CancelWorkflow(c.t.Context(), c.workflowID(), ""); err != nil {
+			if err := sut.client.CancelWorkflow(c.t.Context(), c.workflowID(), ""); err != nil {
 				c.t.Fatal(err)
 			}
 		},
@@ -72,13 +72,13 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClass(t)
 			before := c.post().want(t, http.StatusCreated)
-			heal := c.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+			restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
 			r := c.recreate(map[string]any{}, "Prefer", "respond-async").want(t, http.StatusAccepted)
 			if r.Update == nil || r.Update.State != "running" || r.Status != "real-time" {
 				t.Fatalf("got %s", r.text)
 			}
 			eventually(t, func() error {
-				if len(c.open(sut.event)) != 2 {
+				if len(c.openRooms(sut.event)) != 2 {
 					return fmt.Errorf("event has no new room yet")
 				}
 				return nil
@@ -87,15 +87,15 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 				t.Fatalf("the rooms have changed before both are there: %s", o.text)
 			}
 			end(c)
-			heal()
+			restore()
 			sweepUntil(t, workflows.ScheduleClasses, func() error {
 				if o := c.get(); *o.RealTime != *before.RealTime || o.Update == nil || o.Update.State != "failed" || o.Update.Failure.Type != "operation_cancelled" {
 					return fmt.Errorf("got %s", o.text)
 				}
 				return nil
 			})
-			c.comesToHold(before.object)
-			record(t, "recreate after "+name, c.workflowID())
+			c.awaitRooms(before.object)
+			recordHistory(t, "recreate after "+name, c.workflowID())
 		})
 	}
 }
@@ -111,5 +111,5 @@ func TestRecreateOpensAClassThatIsOver(t *testing.T) {
 	if r.Status != "real-time" || *r.Time[1] != c.start+1200 {
 		t.Fatalf("got %s", r.text)
 	}
-	c.comesToHold(r.object)
+	c.awaitRooms(r.object)
 }

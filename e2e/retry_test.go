@@ -14,8 +14,8 @@ func (c *class) retry(headers ...string) reply {
 	return request(c.t, http.MethodPost, c.path()+"/retry", nil, headers...)
 }
 
-// wantsNoRetry asserts that a retry is refused, for a reason that says this.
-func (c *class) wantsNoRetry(says string) {
+// assertRetryRefused asserts that a retry is refused, for a reason that says this.
+func (c *class) assertRetryRefused(says string) {
 	c.t.Helper()
 	if r := c.retry().want(c.t, http.StatusConflict); r.Type != "retry_not_possible" || !strings.Contains(r.Detail, says) {
 		c.t.Fatalf("got %s", r.text)
@@ -24,44 +24,44 @@ func (c *class) wantsNoRetry(says string) {
 
 func TestARetryStartsAFailedCreateOver(t *testing.T) {
 	t.Parallel()
-	c := failed(t)
+	c := failedClass(t)
 	before := c.get()
 	request(t, http.MethodPut, c.path()+"/properties/note", `"set since"`).want(t, http.StatusOK)
 	r := c.retry().want(t, http.StatusOK)
-	c.holdsAll(r.object)
+	c.assertComplete(r.object)
 	if r.Status != "real-time" || r.ClassID != before.ClassID || r.Failure != nil {
 		t.Fatalf("got %s", r.text)
 	}
 	if r := c.post().want(t, http.StatusOK); r.RealTime == nil { // it is still what was asked for
 		t.Fatalf("got %s", r.text)
 	}
-	c.wantsNoRetry("nothing has failed")
-	c.holdsAll(c.get().object)
-	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	c.assertRetryRefused("nothing has failed")
+	c.assertComplete(c.get().object)
+	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }
 
 func TestARetryThatGoesOnIsOneThatIsGoing(t *testing.T) {
 	t.Parallel()
-	c := failed(t)
-	heal := c.faulty(sut.conference, createFails)
+	c := failedClass(t)
+	restore := c.setFault(sut.conference, createFails)
 	r := c.retry("Prefer", "respond-async").want(t, http.StatusAccepted)
 	if r.Status != "creating" || r.header.Get("Location") != c.path() {
 		t.Fatalf("got %v %s", r.header, r.text)
 	}
-	c.wantsNoRetry("is still being created")
-	c.waits("CreateConferenceRoom")
-	run := c.run()
-	heal()
-	c.holdsAll(c.until("real-time").object)
-	if c.run() != run {
+	c.assertRetryRefused("is still being created")
+	c.awaitRetryOf("CreateConferenceRoom")
+	run := c.latestRun()
+	restore()
+	c.assertComplete(c.awaitStatus("real-time").object)
+	if c.latestRun() != run {
 		t.Fatal("another run was started")
 	}
 }
 
 func TestRetriesAtOnceAreOne(t *testing.T) {
 	t.Parallel()
-	c := failed(t)
-	heal := c.faulty(sut.conference, createFails) // so that they meet
+	c := failedClass(t)
+	restore := c.setFault(sut.conference, createFails) // so that they meet
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -72,8 +72,8 @@ func TestRetriesAtOnceAreOne(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	heal()
-	c.holdsAll(c.until("real-time").object)
+	restore()
+	c.assertComplete(c.awaitStatus("real-time").object)
 	if n := c.count(`SELECT count(DISTINCT run) FROM room_attempt WHERE class_id = $1`); n != 2 {
 		t.Fatalf("%d runs have asked for rooms, want the first and one retry", n)
 	}
@@ -84,9 +84,9 @@ func TestRetriesAtOnceAreOne(t *testing.T) {
 func TestARetryBesideTheEndOfTheRunThatFailed(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
-	heal := c.faulty(sut.conference, createFails)
+	restore := c.setFault(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.waits("CreateConferenceRoom")
+	c.awaitRetryOf("CreateConferenceRoom")
 	for _, sql := range []string{
 		`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`,
 		`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`,
@@ -101,18 +101,18 @@ func TestARetryBesideTheEndOfTheRunThatFailed(t *testing.T) {
 	if _, err := sut.db.Exec(t.Context(), `UPDATE minigroup SET state = 'creating', failure = NULL, failed_at = NULL WHERE id = $1`, c.id); err != nil {
 		t.Fatal(err)
 	}
-	heal()
-	c.holdsAll(c.until("real-time").object)
+	restore()
+	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
 func TestARetryIsRefusedAsTheCreateWas(t *testing.T) {
 	t.Parallel()
-	c := failed(t)
-	heal := c.faulty(sut.conference, createRefused)
+	c := failedClass(t)
+	restore := c.setFault(sut.conference, createRefused)
 	if r := c.retry().want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
 		t.Fatalf("got %s", r.text)
 	}
-	c.vanishes()
-	heal()
-	c.holdsAll(c.retry().want(t, http.StatusOK).object)
+	c.awaitFailed()
+	restore()
+	c.assertComplete(c.retry().want(t, http.StatusOK).object)
 }

@@ -23,27 +23,27 @@ const runbookAudience = "runbook.example.org"
 // A section of the runbook is run as somebody would who has its symptom.
 type section struct {
 	// appear makes the symptom, and names the classes that the commands mean.
-	appear func(s *symptom)
+	arrange func(s *runbookCase)
 	// mend is what somebody else does between looking and doing, and settle what happens before one looks again.
-	mend, settle func(s *symptom)
+	meanwhile, settle func(s *runbookCase)
 	// well asserts what the commands have brought about.
-	well func(s *symptom)
+	verify func(s *runbookCase)
 	// shows lists what looking must tell, with the variables of the commands in it.
 	shows []string
 }
 
 // symptom is what a section is tried on.
-type symptom struct {
+type runbookCase struct {
 	*testing.T
 	// classes are what the commands call CLASS_ID and OTHER_CLASS_ID.
 	classes []*class
-	// heal ends the fault that was made.
-	heal func()
-	env  map[string]string
+	// restore ends the fault that was made.
+	restore func()
+	env     map[string]string
 }
 
 // class makes a class for the commands, and nothing of it anywhere yet.
-func (s *symptom) class() *class {
+func (s *runbookCase) newClass() *class {
 	c := newClassFor(s.T, runbookAudience)
 	s.classes = append(s.classes, c)
 	prefix := strings.Repeat("OTHER_", len(s.classes)-1)
@@ -51,45 +51,45 @@ func (s *symptom) class() *class {
 	return c
 }
 
-// stuck is a class whose create waits at a service, in sight of the UI, until heal is called.
-func (s *symptom) stuck(service string) *class {
-	c := s.class()
-	s.heal = c.faulty(service, createFails)
+// stuck is a class whose create waits at a service, in sight of the UI, until restore is called.
+func (s *runbookCase) newStuckClass(service string) *class {
+	c := s.newClass()
+	s.restore = c.setFault(service, createFails)
 	c.post("Prefer", "respond-async").want(s, http.StatusAccepted)
-	c.waits(map[string]string{sut.event: "CreateEventRoom", sut.conference: "CreateConferenceRoom"}[service])
+	c.awaitRetryOf(map[string]string{sut.event: "CreateEventRoom", sut.conference: "CreateConferenceRoom"}[service])
 	return c
 }
 
 // refused is a class that has failed because conference refused.
-func (s *symptom) refused() *class {
-	c := s.class()
-	heal := c.faulty(sut.conference, createRefused)
+func (s *runbookCase) newRefusedClass() *class {
+	c := s.newClass()
+	restore := c.setFault(sut.conference, createRefused)
 	c.post().want(s.T, http.StatusUnprocessableEntity)
-	heal()
+	restore()
 	return c
 }
 
 // healed waits until the class is there, with all that belongs to it.
-func (s *symptom) healed() {
+func (s *runbookCase) awaitReady() {
 	s.Helper()
 	c := s.classes[0]
-	c.holdsAll(c.until("real-time").object)
+	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
 // swept waits until the sweeper has had the class undone, whose run is gone: it leaves alone what a run has only just left.
-func (s *symptom) swept() {
+func (s *runbookCase) awaitUndone() {
 	s.Helper()
 	sweepUntil(s.T, workflows.ScheduleClasses, func() error {
-		if state := s.classes[0].state(); state != "failed" {
+		if state := s.classes[0].rowState(); state != "failed" {
 			return fmt.Errorf("it is %s", state)
 		}
 		return nil
 	})
 }
 
-func (s *symptom) undone(c *class, reason string) {
+func (s *runbookCase) assertFailedAs(c *class, reason string) {
 	s.Helper()
-	if r := c.vanishes(); r.Failure.Type != reason {
+	if r := c.awaitFailed(); r.Failure.Type != reason {
 		s.Errorf("it failed as %s, want %s", r.Failure.Type, reason)
 	}
 }
@@ -97,39 +97,39 @@ func (s *symptom) undone(c *class, reason string) {
 // sections are those of the runbook, by their heading.
 var sections = map[string]section{
 	"Before you start": {
-		appear: func(s *symptom) { s.stuck(sut.conference).needsAttention("CreateConferenceRoom") },
-		well: func(s *symptom) {
-			s.heal()
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).awaitAttention("CreateConferenceRoom") },
+		verify: func(s *runbookCase) {
+			s.restore()
 			s.shell(`temporal activity reset --workflow-id "$WORKFLOW_ID" --activity-type CreateConferenceRoom`)
-			s.healed()
+			s.awaitReady()
 		},
 		shows: []string{"$WORKFLOW_ID"},
 	},
 	"event is down": {
-		appear: func(s *symptom) {
-			s.stuck(sut.event).needsAttention("CreateEventRoom")
-			heal := s.heal
-			s.stuck(sut.event)
-			s.heal = heal
+		arrange: func(s *runbookCase) {
+			s.newStuckClass(sut.event).awaitAttention("CreateEventRoom")
+			restore := s.restore
+			s.newStuckClass(sut.event)
+			s.restore = restore
 		},
-		mend:   func(s *symptom) { s.heal() },
-		settle: (*symptom).healed,
-		well:   func(s *symptom) { s.undone(s.classes[1], "operation_cancelled") },
-		shows:  []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
+		meanwhile: func(s *runbookCase) { s.restore() },
+		settle:    (*runbookCase).awaitReady,
+		verify:    func(s *runbookCase) { s.assertFailedAs(s.classes[1], "operation_cancelled") },
+		shows:     []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
 	},
 	"conference refuses": {
-		appear: func(s *symptom) { s.refused() },
-		well:   (*symptom).healed,
-		shows:  []string{"$SCOPE", "access_denied"},
+		arrange: func(s *runbookCase) { s.newRefusedClass() },
+		verify:  (*runbookCase).awaitReady,
+		shows:   []string{"$SCOPE", "access_denied"},
 	},
 	"Janus restarted": {
-		appear: func(s *symptom) {
-			s.class().post().want(s, http.StatusCreated)
+		arrange: func(s *runbookCase) {
+			s.newClass().post().want(s, http.StatusCreated)
 			if err := errors.Join(sut.janus.Kill(), sut.restartJanus(s.Context())); err != nil {
 				s.Fatal(err)
 			}
 		},
-		settle: func(s *symptom) { // a reservation that was only just made is left to its run
+		settle: func(s *runbookCase) { // a reservation that was only just made is left to its run
 			sweepUntil(s.T, workflows.ScheduleGateways, func() error {
 				if len(s.classes[0].gatewayRooms()) == 0 {
 					return errors.New("the gateway has no room yet")
@@ -137,33 +137,33 @@ var sections = map[string]section{
 				return nil
 			})
 		},
-		well: (*symptom).healed,
+		verify: (*runbookCase).awaitReady,
 	},
 	"Janus is full": { // for one that may take nothing new has no room
-		appear: func(s *symptom) {
+		arrange: func(s *runbookCase) {
 			s.env["GATEWAY"] = "janus-1"
 			s.shell(`ops drain "$GATEWAY"`)
-			if r := s.class().post().want(s, http.StatusServiceUnavailable); r.Type != "capacity_exceeded" {
+			if r := s.newClass().post().want(s, http.StatusServiceUnavailable); r.Type != "capacity_exceeded" {
 				s.Fatal(r.text)
 			}
 		},
-		well:  (*symptom).healed,
-		shows: []string{"$GATEWAY", "$SCOPE", "capacity_exceeded"},
+		verify: (*runbookCase).awaitReady,
+		shows:  []string{"$GATEWAY", "$SCOPE", "capacity_exceeded"},
 	},
 	"A gateway is down": {
-		appear: func(s *symptom) {
+		arrange: func(s *runbookCase) {
 			s.env["GATEWAY"] = "janus-1"
 			freeze(s, sut.janus)
-			s.awaits(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND away_since IS NOT NULL`, 1, workflows.ScheduleGateways)
+			s.awaitCount(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND away_since IS NOT NULL`, 1, workflows.ScheduleGateways)
 		},
-		settle: func(*symptom) { sut.janus.Thaw() },
-		well: func(s *symptom) {
-			s.awaits(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND (away_since IS NOT NULL OR draining_since IS NOT NULL)`, 0, workflows.ScheduleGateways)
+		settle: func(*runbookCase) { sut.janus.Thaw() },
+		verify: func(s *runbookCase) {
+			s.awaitCount(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND (away_since IS NOT NULL OR draining_since IS NOT NULL)`, 0, workflows.ScheduleGateways)
 		},
 		shows: []string{"$GATEWAY"},
 	},
 	"No worker is up": {
-		appear: func(s *symptom) {
+		arrange: func(s *runbookCase) {
 			if err := sut.worker.Stop(s.Context()); err != nil {
 				s.Fatal(err)
 			}
@@ -176,89 +176,89 @@ var sections = map[string]section{
 				default:
 				}
 			})
-			s.class().post("Prefer", "respond-async").want(s, http.StatusAccepted)
+			s.newClass().post("Prefer", "respond-async").want(s, http.StatusAccepted)
 		},
-		mend: func(s *symptom) {
+		meanwhile: func(s *runbookCase) {
 			if err := sut.startWorker(s.Context()); err != nil {
 				s.Fatal(err)
 			}
 		},
-		settle: (*symptom).healed,
+		settle: (*runbookCase).awaitReady,
 		shows:  []string{"$SCOPE"},
 	},
 	"Temporal is down": {
-		appear: func(s *symptom) { freeze(s, sut.temporal) },
-		settle: func(*symptom) { sut.temporal.Thaw() },
-		well:   func(s *symptom) { s.class().post().want(s, http.StatusCreated) },
-		shows:  []string{"unreachable"},
+		arrange: func(s *runbookCase) { freeze(s, sut.temporal) },
+		settle:  func(*runbookCase) { sut.temporal.Thaw() },
+		verify:  func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated) },
+		shows:   []string{"unreachable"},
 	},
 	"Postgres is down": {
-		appear: func(s *symptom) { s.stuck(sut.event); freeze(s, sut.postgres) },
-		settle: func(s *symptom) { sut.postgres.Thaw(); s.heal(); s.healed() },
-		shows:  []string{"$WORKFLOW_ID"},
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.event); freeze(s, sut.postgres) },
+		settle:  func(s *runbookCase) { sut.postgres.Thaw(); s.restore(); s.awaitReady() },
+		shows:   []string{"$WORKFLOW_ID"},
 	},
 	"A creation has been stuck for an hour": {
-		appear: func(s *symptom) { s.stuck(sut.conference) },
-		well:   func(s *symptom) { s.undone(s.classes[0], "operation_cancelled") },
-		shows:  []string{"$SCOPE", "CreateConferenceRoom"},
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference) },
+		verify:  func(s *runbookCase) { s.assertFailedAs(s.classes[0], "operation_cancelled") },
+		shows:   []string{"$SCOPE", "CreateConferenceRoom"},
 	},
 	"A minigroup failed": {
-		appear: func(s *symptom) { s.refused(); s.refused() },
-		settle: func(s *symptom) { s.classes[1].until("real-time") },
-		well:   (*symptom).healed,
-		shows:  []string{"$SCOPE", "upstream_refused"},
+		arrange: func(s *runbookCase) { s.newRefusedClass(); s.newRefusedClass() },
+		settle:  func(s *runbookCase) { s.classes[1].awaitStatus("real-time") },
+		verify:  (*runbookCase).awaitReady,
+		shows:   []string{"$SCOPE", "upstream_refused"},
 	},
 	"Many minigroups failed": {
-		appear: func(s *symptom) {
+		arrange: func(s *runbookCase) {
 			for range 20 {
-				s.refused()
+				s.newRefusedClass()
 			}
 		},
-		well: func(s *symptom) {
+		verify: func(s *runbookCase) {
 			for _, c := range s.classes {
-				c.holdsAll(c.until("real-time").object)
+				c.assertComplete(c.awaitStatus("real-time").object)
 			}
 		},
 		shows: []string{"$SCOPE", "$OTHER_SCOPE"},
 	},
 	"A run was terminated": {
-		appear: func(s *symptom) { s.stuck(sut.conference).terminate() },
-		settle: func(s *symptom) {
-			s.heal()
-			s.swept()
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
+		settle: func(s *runbookCase) {
+			s.restore()
+			s.awaitUndone()
 		},
-		well:  (*symptom).healed,
-		shows: []string{"$WORKFLOW_ID"},
-	},
-	"Workflow tasks fail after a deploy": {
-		appear: func(s *symptom) { s.env["FOLDER"] = s.TempDir(); s.stuck(sut.conference) },
-		settle: func(s *symptom) { s.heal(); s.healed() },
+		verify: (*runbookCase).awaitReady,
 		shows:  []string{"$WORKFLOW_ID"},
 	},
+	"Workflow tasks fail after a deploy": {
+		arrange: func(s *runbookCase) { s.env["FOLDER"] = s.TempDir(); s.newStuckClass(sut.conference) },
+		settle:  func(s *runbookCase) { s.restore(); s.awaitReady() },
+		shows:   []string{"$WORKFLOW_ID"},
+	},
 	"Adding a Janus backend": {
-		appear: func(s *symptom) { s.env["GATEWAY"] = "janus-1" },
-		well:   func(s *symptom) { s.class().post().want(s, http.StatusCreated); s.healed() },
+		arrange: func(s *runbookCase) { s.env["GATEWAY"] = "janus-1" },
+		verify:  func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated); s.awaitReady() },
 	},
 	"`minigroups_lost_attempts` has risen": {
-		appear: func(s *symptom) {
-			c := s.class()
-			c.faulty(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
+		arrange: func(s *runbookCase) {
+			c := s.newClass()
+			c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
 			c.post().want(s.T, http.StatusCreated)
-			s.awaits(`SELECT count(*) FROM room_attempt WHERE class_id = '`+c.id.String()+`' AND state = 'lost'`, 1, workflows.ScheduleClasses)
+			s.awaitCount(`SELECT count(*) FROM room_attempt WHERE class_id = '`+c.id.String()+`' AND state = 'lost'`, 1, workflows.ScheduleClasses)
 		},
 	},
 	"`minigroups_broker_connected` is 0": {
-		appear: func(s *symptom) { listening(s.T) },
+		arrange: func(s *runbookCase) { listenToBroker(s.T) },
 	},
 	"Cleanup does not happen": {
-		appear: func(s *symptom) { s.stuck(sut.conference).terminate() },
-		settle: func(s *symptom) { s.heal(); s.swept() },
-		well:   func(s *symptom) { s.undone(s.classes[0], "operation_cancelled") },
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
+		settle:  func(s *runbookCase) { s.restore(); s.awaitUndone() },
+		verify:  func(s *runbookCase) { s.assertFailedAs(s.classes[0], "operation_cancelled") },
 	},
 }
 
 // awaits sweeps until the query counts so many.
-func (s *symptom) awaits(sql string, want int, schedule string) {
+func (s *runbookCase) awaitCount(sql string, want int, schedule string) {
 	s.Helper()
 	sweepUntil(s.T, schedule, func() error {
 		var got int
@@ -291,7 +291,7 @@ func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
 }
 
 // The parts of a section, in their order.
-var parts = []string{"**Symptom.**", "**What to do.**", "**Verify.**"}
+var sectionParts = []string{"**Symptom.**", "**What to do.**", "**Verify.**"}
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
@@ -301,7 +301,7 @@ func TestTheRunbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := commands(t)
+	path := searchPath(t)
 	seen := 0
 	for _, chapter := range strings.Split(string(text), "\n## ")[1:] {
 		heading, body, _ := strings.Cut(chapter, "\n")
@@ -312,7 +312,7 @@ func TestTheRunbook(t *testing.T) {
 		}
 		seen++
 		t.Run(strings.Trim(strings.ReplaceAll(heading, "`", ""), " "), func(t *testing.T) {
-			section.try(&symptom{T: t, env: map[string]string{
+			section.run(&runbookCase{T: t, env: map[string]string{
 				"PATH": path, "TEMPORAL_ADDRESS": sut.cfg.Temporal.Address, "MINIGROUPS_CONFIG": sut.configFile, "AUDIENCE": runbookAudience,
 				"API": sut.api, "TOKEN": sut.token, "WORKER": "http://" + sut.cfg.Worker.MetricsListen,
 			}}, body)
@@ -323,17 +323,17 @@ func TestTheRunbook(t *testing.T) {
 	}
 }
 
-func (x section) try(s *symptom, body string) {
-	looking, rest, _ := strings.Cut(body, parts[1])
-	doing, again, _ := strings.Cut(rest, parts[2])
-	for _, part := range parts {
+func (x section) run(s *runbookCase, body string) {
+	looking, rest, _ := strings.Cut(body, sectionParts[1])
+	doing, again, _ := strings.Cut(rest, sectionParts[2])
+	for _, part := range sectionParts {
 		if rest != "" && strings.Count(body, part) != 1 {
 			s.Fatalf("it has not one part %q", part)
 		}
 	}
-	step(x.appear, s)
+	runStep(x.arrange, s)
 	eventually(s, func() error { // Temporal's lists are some moments behind
-		shown := s.run(looking)
+		shown := s.runBlocks(looking)
 		for _, want := range x.shows {
 			if want = os.Expand(want, func(name string) string { return s.env[name] }); !strings.Contains(shown, want) {
 				return fmt.Errorf("looking does not show %q", want)
@@ -341,21 +341,21 @@ func (x section) try(s *symptom, body string) {
 		}
 		return nil
 	})
-	step(x.mend, s)
-	s.run(doing)
-	step(x.settle, s)
-	s.run(again)
-	step(x.well, s)
+	runStep(x.meanwhile, s)
+	s.runBlocks(doing)
+	runStep(x.settle, s)
+	s.runBlocks(again)
+	runStep(x.verify, s)
 }
 
-func step(do func(*symptom), s *symptom) {
+func runStep(do func(*runbookCase), s *runbookCase) {
 	if do != nil {
 		do(s)
 	}
 }
 
 // run pastes the commands of a part into a shell, line by line, and returns what they print.
-func (s *symptom) run(text string) string {
+func (s *runbookCase) runBlocks(text string) string {
 	s.Helper()
 	var all strings.Builder
 	for _, block := range shellBlock.FindAllStringSubmatch(text, -1) {
@@ -366,7 +366,7 @@ func (s *symptom) run(text string) string {
 	return all.String()
 }
 
-func (s *symptom) shell(line string) string {
+func (s *runbookCase) shell(line string) string {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), "bash", "-c", line)
 	cmd.Dir, cmd.Env = "..", os.Environ()
@@ -382,7 +382,7 @@ func (s *symptom) shell(line string) string {
 }
 
 // commands returns a PATH on which the programs of the runbook are.
-func commands(t *testing.T) string {
+func searchPath(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {

@@ -18,9 +18,9 @@ var (
 	schemathesisTime = flag.Duration("schemathesis-time", time.Minute, "how long it goes on")
 )
 
-// keepsToItsDescription has Schemathesis derive requests, good and bad ones, from openapi.yaml. It fails on any 5xx and on any
+// testWithSchemathesis has Schemathesis derive requests, good and bad ones, from openapi.yaml. It fails on any 5xx and on any
 // answer that is not described. It returns the exit code. No test of the others: what it installs comes from outside.
-func keepsToItsDescription() int {
+func testWithSchemathesis() int {
 	ctx, cancel := context.WithTimeout(context.Background(), *schemathesisTime+10*time.Minute)
 	defer cancel()
 	if err := runSchemathesis(ctx); err != nil {
@@ -41,7 +41,7 @@ func runSchemathesis(ctx context.Context) error {
 	if err := config.Save(cfgFile, cfg); err != nil {
 		return err
 	}
-	if err := sut.workWith(ctx, cfgFile); err != nil {
+	if err := sut.restartWorkerWith(ctx, cfgFile); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, *schemathesis, "--config-file", settings, "run", sut.api+"/openapi.yaml",

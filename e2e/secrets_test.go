@@ -28,7 +28,7 @@ import (
 var anyToken = regexp.MustCompile(`eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}`)
 
 // leaks says which secrets, by name, a text tells.
-func leaks(text string, secrets map[string]string) (told []string) {
+func findSecrets(text string, secrets map[string]string) (told []string) {
 	for name, secret := range secrets {
 		if strings.Contains(text, secret) {
 			told = append(told, name)
@@ -43,7 +43,7 @@ func leaks(text string, secrets map[string]string) (told []string) {
 func TestNobodyTellsASecret(t *testing.T) {
 	c, refused := newClass(t), newClass(t)
 	secrets := secretsOf(t, c)
-	told := trouble(t, c, refused)
+	told := provokeErrors(t, c, refused)
 	logs, err := filepath.Glob(filepath.Join(sut.dir, "*.log"))
 	if err != nil || len(logs) < 6 {
 		t.Fatalf("logs: %v, %v", logs, err)
@@ -64,20 +64,20 @@ func TestNobodyTellsASecret(t *testing.T) {
 			t.Error("histories cannot be read")
 		}
 		told["history of "+of.scope] = history
-		told["details of "+of.scope] = of.details()
+		told["details of "+of.scope] = of.currentDetails()
 	}
 	for where, text := range told {
 		if text == "" && !strings.HasSuffix(where, ".log") {
 			t.Errorf("there is nothing in %s", where)
 		}
-		for _, name := range leaks(text, secrets) {
+		for _, name := range findSecrets(text, secrets) {
 			t.Errorf("%s is told in %s", name, where)
 		}
 	}
 
 	t.Run("it would be noticed", func(t *testing.T) {
 		for name, secret := range secrets {
-			if len(leaks("said "+secret+".", secrets)) == 0 {
+			if len(findSecrets("said "+secret+".", secrets)) == 0 {
 				t.Errorf("%s is not found", name)
 			}
 		}
@@ -108,14 +108,14 @@ func secretsOf(t *testing.T, c *class) map[string]string {
 }
 
 // trouble has as much go wrong as makes processes talk, and returns what the API said.
-func trouble(t *testing.T, c, refused *class) map[string]string {
+func provokeErrors(t *testing.T, c, refused *class) map[string]string {
 	t.Helper()
 	said := map[string]string{}
 	say := func(r reply) { said[fmt.Sprintf("answer %d, %d", len(said), r.code)] = r.text }
-	heal := c.faulty(sut.conference, readFails)
+	restore := c.setFault(sut.conference, readFails)
 	say(c.put(map[string]any{"time": []int64{c.start + 60, c.start + 120}}, "Prefer", "wait=1"))
-	heal()
-	refused.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	restore()
+	refused.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
 	say(refused.post().want(t, http.StatusUnprocessableEntity))
 	for _, authorization := range []string{
 		"Bearer " + sut.token[:len(sut.token)-2], "Basic " + sut.token, sut.token, "Bearer " + strings.ToUpper(sut.token),
@@ -168,12 +168,12 @@ func historyOf(t *testing.T, c *class) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	described, err := sut.runs.DescribeWorkflowExecution(ctx, c.workflowID(), "")
+	described, err := sut.client.DescribeWorkflowExecution(ctx, c.workflowID(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	messages := []proto.Message{described}
-	for events := sut.runs.GetWorkflowHistory(ctx, c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+	for events := sut.client.GetWorkflowHistory(ctx, c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			t.Fatal(err)

@@ -43,8 +43,8 @@ type system struct {
 	apis     *stack.Process
 	worker   *stack.Process
 
-	runs client.Client
-	db   *pgxpool.Pool
+	client client.Client
+	db     *pgxpool.Pool
 }
 
 // What nobody may tell.
@@ -81,7 +81,7 @@ func runTests(m *testing.M) int {
 	flag.Parse()
 	run := m.Run
 	if *schemathesis != "" {
-		run = keepsToItsDescription
+		run = testWithSchemathesis
 	}
 	code := run()
 	if code != 0 {
@@ -146,7 +146,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.apis, err = stack.StartBinary(ctx, "api", filepath.Join(s.bin, "api"), []string{"-config", s.configFile}, nil, s.log("api")); err != nil {
 		return err
 	}
-	if s.runs, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
+	if s.client, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
 		return err
 	}
 	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {
@@ -165,8 +165,8 @@ func (s *system) anotherWorker(ctx context.Context, name, configFile string, env
 	return stack.StartBinary(ctx, name, filepath.Join(s.bin, "worker"), []string{"-config", configFile}, env, s.log(name))
 }
 
-// workWith tells the database of the gateways that a configuration names, and has the worker work with it.
-func (s *system) workWith(ctx context.Context, configFile string) (err error) {
+// restartWorkerWith tells the database of the gateways that a configuration names, and has the worker work with it.
+func (s *system) restartWorkerWith(ctx context.Context, configFile string) (err error) {
 	if err := s.migrate(ctx, configFile); err != nil {
 		return err
 	}
@@ -259,8 +259,8 @@ func (s *system) configure() error {
 func (s *system) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if s.runs != nil {
-		s.runs.Close()
+	if s.client != nil {
+		s.client.Close()
 	}
 	if s.db != nil {
 		s.db.Close()

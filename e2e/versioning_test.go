@@ -22,7 +22,7 @@ import (
 const versioned = "versioned"
 
 // upgrade pastes the commands of docs/upgrading.md in which these words stand into a shell.
-func upgrade(t *testing.T, words, before, after string) {
+func runUpgradeCommand(t *testing.T, words, before, after string) {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -47,8 +47,8 @@ func upgrade(t *testing.T, words, before, after string) {
 	t.Fatalf("docs/upgrading.md has no command with %s", words)
 }
 
-// onVersioned has this test's API and sweeps use a task queue of its own until it ends. It returns how to start a worker there.
-func onVersioned(t *testing.T) (worker func(build string) *stack.Process) {
+// useVersionedQueue has this test's API and sweeps use a task queue of its own until it ends. It returns how to start a worker there.
+func useVersionedQueue(t *testing.T) (worker func(build string) *stack.Process) {
 	t.Helper()
 	cfg := sut.cfg
 	cfg.Temporal.TaskQueue = versioned
@@ -81,10 +81,10 @@ func onVersioned(t *testing.T) (worker func(build string) *stack.Process) {
 }
 
 // polls waits until workers of the build ask for workflow tasks and for activities.
-func polls(t *testing.T, build string) {
+func awaitPolling(t *testing.T, build string) {
 	t.Helper()
 	eventually(t, func() error {
-		version, err := sut.runs.WorkflowService().DescribeWorkerDeploymentVersion(t.Context(), &workflowservice.DescribeWorkerDeploymentVersionRequest{
+		version, err := sut.client.WorkflowService().DescribeWorkerDeploymentVersion(t.Context(), &workflowservice.DescribeWorkerDeploymentVersionRequest{
 			Namespace:         sut.cfg.Temporal.Namespace,
 			DeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: versioned, BuildId: build},
 		})
@@ -99,20 +99,20 @@ func polls(t *testing.T, build string) {
 }
 
 // build returns the build that the latest run under the id is with; empty if none.
-func build(t *testing.T, workflowID string) string {
+func buildOf(t *testing.T, workflowID string) string {
 	t.Helper()
-	described, err := sut.runs.DescribeWorkflowExecution(t.Context(), workflowID, "")
+	described, err := sut.client.DescribeWorkflowExecution(t.Context(), workflowID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return described.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
-// isWith waits until the latest run under the id is with the build.
-func isWith(t *testing.T, workflowID, want string) {
+// awaitBuild waits until the latest run under the id is with the build.
+func awaitBuild(t *testing.T, workflowID, want string) {
 	t.Helper()
 	eventually(t, func() error {
-		if got := build(t, workflowID); got != want {
+		if got := buildOf(t, workflowID); got != want {
 			return fmt.Errorf("%s is with build %q, want %q", workflowID, got, want)
 		}
 		return nil
@@ -120,36 +120,36 @@ func isWith(t *testing.T, workflowID, want string) {
 }
 
 // stuck makes a class whose create waits for conference.
-func stuck(t *testing.T) (c *class, heal func()) {
+func stuckClass(t *testing.T) (c *class, restore func()) {
 	t.Helper()
 	c = newClass(t)
-	heal = c.faulty(sut.conference, createFails)
+	restore = c.setFault(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.waits("CreateConferenceRoom")
-	return c, heal
+	c.awaitRetryOf("CreateConferenceRoom")
+	return c, restore
 }
 
 func TestARunStaysWithItsBuild(t *testing.T) {
-	worker := onVersioned(t)
+	worker := useVersionedQueue(t)
 	unversioned := worker("")
-	before, healBefore := stuck(t)
+	before, restoreBefore := stuckClass(t)
 	if err := unversioned.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	first := worker("1")
-	polls(t, "1")
-	upgrade(t, "set-current-version", "", "1")
-	isWith(t, before.workflowID(), "1") // what began without a build goes to the first that is current
-	old, healOld := stuck(t)
-	terminated, _ := stuck(t)
-	left, healLeft := stuck(t)
+	awaitPolling(t, "1")
+	runUpgradeCommand(t, "set-current-version", "", "1")
+	awaitBuild(t, before.workflowID(), "1") // what began without a build goes to the first that is current
+	old, restoreOld := stuckClass(t)
+	terminated, _ := stuckClass(t)
+	left, restoreLeft := stuckClass(t)
 
 	worker("2")
-	polls(t, "2")
-	upgrade(t, "set-current-version", "1", "2")
+	awaitPolling(t, "2")
+	runUpgradeCommand(t, "set-current-version", "1", "2")
 	fresh := newClass(t)
-	fresh.holdsAll(fresh.post().want(t, http.StatusCreated).object)
-	isWith(t, fresh.workflowID(), "2")
+	fresh.assertComplete(fresh.post().want(t, http.StatusCreated).object)
+	awaitBuild(t, fresh.workflowID(), "2")
 
 	terminated.terminate()
 	sweepUntil(t, workflows.ScheduleClasses, func() error {
@@ -158,28 +158,28 @@ func TestARunStaysWithItsBuild(t *testing.T) {
 		}
 		return nil
 	})
-	isWith(t, terminated.workflowID(), "2") // its undo is a run of its own, as is each sweep
+	awaitBuild(t, terminated.workflowID(), "2") // its undo is a run of its own, as is each sweep
 	_, sweep := sweeps(t, workflows.ScheduleClasses)
-	isWith(t, sweep, "2")
+	awaitBuild(t, sweep, "2")
 
-	healBefore()
-	healOld()
+	restoreBefore()
+	restoreOld()
 	for _, c := range []*class{before, old} {
-		c.holdsAll(c.until("real-time").object)
-		c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-		isWith(t, c.workflowID(), "1")
+		c.assertComplete(c.awaitStatus("real-time").object)
+		c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+		awaitBuild(t, c.workflowID(), "1")
 	}
 
 	if err := first.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	healLeft()
+	restoreLeft()
 	eventually(t, func() error { // what can be searched for lags behind
-		upgrade(t, "update-options", "1", "2")
-		if got := build(t, left.workflowID()); got != "2" {
+		runUpgradeCommand(t, "update-options", "1", "2")
+		if got := buildOf(t, left.workflowID()); got != "2" {
 			return fmt.Errorf("the run is with build %q", got)
 		}
 		return nil
 	})
-	left.holdsAll(left.until("real-time").object)
+	left.assertComplete(left.awaitStatus("real-time").object)
 }

@@ -24,9 +24,9 @@ import (
 // What support finds, and reads, in Temporal.
 
 // progress asks the latest run of the class where it stands.
-func (c *class) progress() (p workflows.Progress, err error) {
+func (c *class) queryProgress() (p workflows.Progress, err error) {
 	c.t.Helper()
-	answer, err := sut.runs.QueryWorkflow(c.t.Context(), c.workflowID(), "", workflows.QueryProgress)
+	answer, err := sut.client.QueryWorkflow(c.t.Context(), c.workflowID(), "", workflows.QueryProgress)
 	if err == nil {
 		err = answer.Get(&p)
 	}
@@ -34,9 +34,9 @@ func (c *class) progress() (p workflows.Progress, err error) {
 }
 
 // details are the current details of the latest run of the class, as the UI asks for them.
-func (c *class) details() string {
+func (c *class) currentDetails() string {
 	c.t.Helper()
-	answer, err := sut.runs.QueryWorkflow(c.t.Context(), c.workflowID(), "", "__temporal_workflow_metadata")
+	answer, err := sut.client.QueryWorkflow(c.t.Context(), c.workflowID(), "", "__temporal_workflow_metadata")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -47,12 +47,12 @@ func (c *class) details() string {
 	return metadata.GetCurrentDetails()
 }
 
-// needsAttention waits until the class needs attention because of this activity, which takes two minutes.
-func (c *class) needsAttention(activity string) {
+// awaitAttention waits until the class needs attention because of this activity, which takes two minutes.
+func (c *class) awaitAttention(activity string) {
 	c.t.Helper()
-	c.waits(activity)
+	c.awaitRetryOf(activity)
 	within(c.t, 3*time.Minute, func() error {
-		if p, err := c.progress(); err != nil || !p.Attention {
+		if p, err := c.queryProgress(); err != nil || !p.Attention {
 			return fmt.Errorf("it needs no attention: %+v, %w", p, err)
 		}
 		return nil
@@ -60,7 +60,7 @@ func (c *class) needsAttention(activity string) {
 }
 
 // seen says what a list shows of a run: its type and status, and what its search attributes tell.
-func seen(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
+func describeRun(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
 	t.Helper()
 	text := info.GetType().GetName() + " " + info.GetStatus().String() + ", " + attribute[string](t, info, workflows.AttributeStage.GetName())
 	if attribute[bool](t, info, workflows.AttributeAttention.GetName()) {
@@ -85,13 +85,13 @@ func attribute[T any](t *testing.T, info *workflowpb.WorkflowExecutionInfo, name
 }
 
 // shows waits until a query finds exactly these runs among those of the classes, in whatever order.
-func shows(t *testing.T, names map[uuid.UUID]string, query string, want ...string) {
+func awaitRuns(t *testing.T, names map[uuid.UUID]string, query string, want ...string) {
 	t.Helper()
 	eventually(t, func() error {
 		var got []string
 		var page []byte
 		for {
-			list, err := sut.runs.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+			list, err := sut.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
 			if err != nil {
 				t.Fatalf("%s: %v", query, err)
 			}
@@ -100,7 +100,7 @@ func shows(t *testing.T, names map[uuid.UUID]string, query string, want ...strin
 				name, ok := names[id]
 				// The sweeper may have started a run that closes the room of an undo which takes minutes.
 				if swept := name == "undoing" && info.GetType().GetName() == "CloseRoom"; ok && !swept {
-					got = append(got, name+": "+seen(t, info))
+					got = append(got, name+": "+describeRun(t, info))
 				}
 			}
 			if page = list.GetNextPageToken(); len(page) == 0 {
@@ -130,44 +130,44 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 
 	well := named("well")
 	well.post().want(t, http.StatusCreated)
-	well.faulty(sut.conference, patchRefused)
+	well.setFault(sut.conference, patchRefused)
 	well.put(map[string]any{"time": []int64{well.start + 60, well.start + 120}}).want(t, http.StatusUnprocessableEntity)
 
 	refused := named("refused")
-	refused.faulty(sut.conference, createRefused)
+	refused.setFault(sut.conference, createRefused)
 	refused.post().want(t, http.StatusUnprocessableEntity)
 
 	stuck, terminated, cancelled := named("stuck"), named("terminated"), named("cancelled")
-	heal := map[*class]func(){}
+	restore := map[*class]func(){}
 	for _, c := range []*class{stuck, terminated, cancelled} {
-		heal[c] = c.faulty(sut.conference, createFails)
+		restore[c] = c.setFault(sut.conference, createFails)
 		c.post(async...).want(t, http.StatusAccepted)
 	}
 	undoing := named("undoing")
-	undoing.faulty(sut.event, patchFails)
-	undoing.faulty(sut.conference, createFails)
+	undoing.setFault(sut.event, patchFails)
+	undoing.setFault(sut.conference, createFails)
 	undoing.post(async...).want(t, http.StatusAccepted)
-	undoing.has("event", "held")
+	undoing.awaitAttempt("event", "held")
 	undoing.cancel()
 	for _, c := range []*class{stuck, terminated, cancelled} {
-		c.needsAttention("CreateConferenceRoom")
+		c.awaitAttention("CreateConferenceRoom")
 	}
-	undoing.needsAttention("CloseRoomIfPresent")
-	run := terminated.run()
+	undoing.awaitAttention("CloseRoomIfPresent")
+	run := terminated.latestRun()
 	terminated.terminate()
 	cancelled.cancel()
 
 	retrying := named("retrying")
-	retrying.faulty(sut.conference, createFails)
+	retrying.setFault(sut.conference, createFails)
 	retrying.post(async...).want(t, http.StatusAccepted)
 
 	closing := named("closing")
-	closing.faulty(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
-	closing.faulty(sut.conference, closeFails)
+	closing.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
+	closing.setFault(sut.conference, closeFails)
 	closing.post(async...).want(t, http.StatusAccepted)
-	closing.has("event", "held")
+	closing.awaitAttempt("event", "held")
 	closing.cancel()
-	closing.until("failed")
+	closing.awaitStatus("failed")
 
 	const (
 		wellCreated     = "well: CreateMinigroup Completed, done"
@@ -181,40 +181,40 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 		closingRoom     = "closing: CloseRoom Running, closing room"
 	)
 	today := time.Now().UTC().Truncate(24 * time.Hour).Format(time.RFC3339)
-	shows(t, names, workflows.NeedsAttention.Query, stuckCreate, undoingCreate)
-	shows(t, names, workflows.NotFinished.Query, stuckCreate, retryingCreate, undoingCreate, closingRoom)
-	shows(t, names, workflows.Undoing.Query, undoingCreate)
-	shows(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)
-	shows(t, names, workflows.WaitingFor.Of("event"), undoingCreate)
-	shows(t, names, workflows.WaitingFor.Of("janus"))
-	shows(t, names, workflows.FailedSince.Of(today), refusedCreate, wellRefused)
-	shows(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
-	shows(t, names, workflows.OfScope.Of(well.scope), wellCreated, wellRefused)
-	shows(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope="`))
-	shows(t, names, workflows.OfClass.Of(closing.id.String()), closingCreate, closingRoom)
-	shows(t, names, workflows.OfClass.Of(cancelled.id.String()), cancelledCreate)
+	awaitRuns(t, names, workflows.NeedsAttention.Query, stuckCreate, undoingCreate)
+	awaitRuns(t, names, workflows.NotFinished.Query, stuckCreate, retryingCreate, undoingCreate, closingRoom)
+	awaitRuns(t, names, workflows.Undoing.Query, undoingCreate)
+	awaitRuns(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)
+	awaitRuns(t, names, workflows.WaitingFor.Of("event"), undoingCreate)
+	awaitRuns(t, names, workflows.WaitingFor.Of("janus"))
+	awaitRuns(t, names, workflows.FailedSince.Of(today), refusedCreate, wellRefused)
+	awaitRuns(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
+	awaitRuns(t, names, workflows.OfScope.Of(well.scope), wellCreated, wellRefused)
+	awaitRuns(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope="`))
+	awaitRuns(t, names, workflows.OfClass.Of(closing.id.String()), closingCreate, closingRoom)
+	awaitRuns(t, names, workflows.OfClass.Of(cancelled.id.String()), cancelledCreate)
 
 	t.Run("a run that was terminated keeps what it had, and no view of open runs shows it", func(t *testing.T) {
-		d, err := sut.runs.DescribeWorkflowExecution(t.Context(), terminated.workflowID(), run)
+		d, err := sut.client.DescribeWorkflowExecution(t.Context(), terminated.workflowID(), run)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := "CreateMinigroup Terminated, creating, needs attention, waits for conference"
-		if got := seen(t, d.GetWorkflowExecutionInfo()); got != want {
+		if got := describeRun(t, d.GetWorkflowExecutionInfo()); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 	t.Run("a step that is answered after all needs no attention", func(t *testing.T) {
-		heal[stuck]()
-		stuck.tryNow("CreateConferenceRoom")
-		shows(t, names, workflows.OfClass.Of(stuck.id.String()), "stuck: CreateMinigroup Completed, done")
+		restore[stuck]()
+		stuck.retryNow("CreateConferenceRoom")
+		awaitRuns(t, names, workflows.OfClass.Of(stuck.id.String()), "stuck: CreateMinigroup Completed, done")
 	})
 }
 
-// tryNow has a pending activity tried at once, as Reset of a pending activity in the UI does.
-func (c *class) tryNow(activity string) {
+// retryNow has a pending activity tried at once, as Reset of a pending activity in the UI does.
+func (c *class) retryNow(activity string) {
 	c.t.Helper()
-	_, err := sut.runs.WorkflowService().ResetActivity(c.t.Context(), &workflowservice.ResetActivityRequest{
+	_, err := sut.client.WorkflowService().ResetActivity(c.t.Context(), &workflowservice.ResetActivityRequest{
 		Namespace: sut.cfg.Temporal.Namespace, Execution: execution(c.workflowID(), ""), Identity: "e2e",
 		Activity: &workflowservice.ResetActivityRequest_Type{Type: activity},
 	})
@@ -226,12 +226,12 @@ func (c *class) tryNow(activity string) {
 func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
-	heal := c.faulty(sut.conference, createFails)
+	restore := c.setFault(sut.conference, createFails)
 	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.waits("CreateConferenceRoom")
+	c.awaitRetryOf("CreateConferenceRoom")
 	says := func(wanted ...string) {
 		t.Helper()
-		text := c.details()
+		text := c.currentDetails()
 		for _, want := range wanted {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q is not in\n%s", want, text)
@@ -240,9 +240,9 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 	}
 	says("Creating.", "**Create the conference room**: retried, at most 80 times, since 20",
 		"First error: `create conference room: conference answered 503: ", "*Cancel*")
-	c.needsAttention("CreateConferenceRoom")
+	c.awaitAttention("CreateConferenceRoom")
 	says("**Needs attention**: it waits for conference.", "**needs attention**, retried, at most 80 times", "conference answered 503: ")
-	described, err := sut.runs.DescribeWorkflow(t.Context(), c.workflowID(), "")
+	described, err := sut.client.DescribeWorkflow(t.Context(), c.workflowID(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,10 +255,10 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 		strings.Contains(purpose, "teacher") || strings.Contains(purpose, "lesson") {
 		t.Errorf("the details are %q, %v", purpose, err)
 	}
-	heal()
-	c.tryNow("CreateConferenceRoom")
-	c.until("real-time")
-	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	restore()
+	c.retryNow("CreateConferenceRoom")
+	c.awaitStatus("real-time")
+	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	says("**Done.**")
 }
 
@@ -266,9 +266,9 @@ func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
-	c.ends(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	events := map[enumspb.EventType]int{}
-	history := sut.runs.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := sut.client.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
 		if err != nil {

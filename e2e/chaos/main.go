@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"minigroups/e2e/harness"
 	"minigroups/e2e/load"
-	"minigroups/e2e/parts"
 )
 
 // options say how much chaos.
@@ -26,8 +26,8 @@ type options struct {
 	duration   time.Duration
 	clients    int
 	root       string // of the source
-	calm       bool
-	deaf       bool // nobody listens to what event and conference announce
+	noFaults   bool
+	mqttOff    bool // nobody listens to what event and conference announce
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -41,11 +41,11 @@ func run(args []string, out io.Writer) int {
 	flags.IntVar(&o.clients, "clients", 16, "how many clients there are at once")
 	flags.StringVar(&o.root, "root", ".", "the project's folder")
 	announcements := flags.String("announcements", "on", "on: workers listen to what event and conference announce; off: they do not")
-	flags.BoolVar(&o.calm, "calm", false, "no faults, to see what is measured without")
+	flags.BoolVar(&o.noFaults, "calm", false, "no faults, to see what is measured without")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	o.deaf = *announcements == "off"
+	o.mqttOff = *announcements == "off"
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ok, err := chaos(ctx, o, out)
@@ -65,8 +65,8 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	if o.root, err = filepath.Abs(o.root); err != nil {
 		return false, err
 	}
-	log := parts.NewFaultLog(out)
-	w, err := newWorld(o.root, log, !o.deaf)
+	log := harness.NewFaultLog(out)
+	w, err := newSystem(o.root, log, !o.mqttOff)
 	if err != nil {
 		return false, err
 	}
@@ -75,14 +75,14 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, fmt.Errorf("start the world: %w", err)
 	}
 	log.Begun = time.Now()
-	d := newDesk(w)
-	classes, err := disturbed(ctx, o, w, d)
+	d := newAPIClient(w)
+	classes, err := runLoad(ctx, o, w, d)
 	if err != nil {
 		return false, err
 	}
 	driven := time.Since(log.Begun)
 	fmt.Fprintf(out, "%7.1fs  the load is done; waiting for the world to heal\n", driven.Seconds())
-	stuck, err := w.census().Rest(ctx)
+	stuck, err := w.checker().AwaitIdle(ctx)
 	if err != nil {
 		return false, fmt.Errorf("wait for rest: %w", err)
 	}
@@ -91,10 +91,10 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, fmt.Errorf("check: %w", err)
 	}
 	for _, s := range stuck {
-		v.Violate("did not come to rest: %s", s)
+		v.AddViolation("did not come to rest: %s", s)
 	}
 	v.Violations = append(v.Violations, d.violations...)
-	tell(out, o, d, v, driven, time.Since(log.Begun))
+	printReport(out, o, d, v, driven, time.Since(log.Begun))
 	if len(v.Violations) > 0 {
 		fmt.Fprintf(out, "the logs are in %s\n", w.dir)
 	}
@@ -102,21 +102,21 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 }
 
 // disturbed drives the load while mischief is done.
-func disturbed(ctx context.Context, o options, w *world, d *desk) ([]*load.Class, error) {
+func runLoad(ctx context.Context, o options, w *system, d *apiClient) ([]*load.Class, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
 	harm, over := context.WithCancel(ctx)
 	defer over()
 	harmed := make(chan error, 1)
 	go func() {
-		if o.calm {
+		if o.noFaults {
 			harmed <- nil
 			return
 		}
-		harmed <- mischief(harm, w, o.seed)
+		harmed <- injectFaults(harm, w, o.seed)
 	}()
 	classes := load.Load{
-		Desk: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed, Tries: 15, Follow: 10 * time.Second, Fickle: true,
+		API: d, Closings: w.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed, Attempts: 15, PollFor: 10 * time.Second, ChangeAfter503: true,
 	}.Drive(ctx)
 	over()
 	err := <-harmed

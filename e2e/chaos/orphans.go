@@ -17,7 +17,7 @@ import (
 )
 
 // creations are the stand-in's own log, by room.
-func (w *world) creations(ctx context.Context, service string) (map[uuid.UUID]sandbox.Creation, error) {
+func (w *system) creations(ctx context.Context, service string) (map[uuid.UUID]sandbox.Creation, error) {
 	log, err := sandboxclient.Log(ctx, service)
 	byRoom := map[uuid.UUID]sandbox.Creation{}
 	for _, c := range log {
@@ -35,7 +35,7 @@ type lostAttempt struct {
 	taken    bool
 }
 
-func (w *world) lostAttempts(ctx context.Context, kind minigroup.RoomKind) ([]*lostAttempt, error) {
+func (w *system) lostAttempts(ctx context.Context, kind minigroup.RoomKind) ([]*lostAttempt, error) {
 	rows, _ := w.db.Query(ctx, `SELECT class_id, sent_at, expires_at FROM room_attempt WHERE state = 'lost' AND resolution IS NULL AND kind = $1 ORDER BY sent_at`, kind) // its error is also that of the rows
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (*lostAttempt, error) {
 		var l lostAttempt
@@ -44,18 +44,18 @@ func (w *world) lostAttempts(ctx context.Context, kind minigroup.RoomKind) ([]*l
 }
 
 // lateness is how much later than its attempt's moment a stand-in that was frozen may make a room.
-const lateness = 10 * time.Second
+const maxLateness = 10 * time.Second
 
 // orphans are what is needed to judge rooms that nobody holds.
 type orphans struct {
-	w         *world
+	system    *system
 	creations map[uuid.UUID]sandbox.Creation
 	lost      map[minigroup.RoomKind][]*lostAttempt
 	matched   map[reason]int // rooms that lost attempts account for
 }
 
-func (w *world) readOrphans(ctx context.Context) (orphans, error) {
-	o := orphans{w: w, creations: map[uuid.UUID]sandbox.Creation{}, lost: map[minigroup.RoomKind][]*lostAttempt{}, matched: map[reason]int{}}
+func (w *system) readOrphans(ctx context.Context) (orphans, error) {
+	o := orphans{system: w, creations: map[uuid.UUID]sandbox.Creation{}, lost: map[minigroup.RoomKind][]*lostAttempt{}, matched: map[reason]int{}}
 	for kind, service := range map[minigroup.RoomKind]string{minigroup.EventRoom: w.event, minigroup.ConferenceRoom: w.conference} {
 		creations, err := w.creations(ctx, service)
 		if err != nil {
@@ -71,24 +71,24 @@ func (w *world) readOrphans(ctx context.Context) (orphans, error) {
 
 // judge looks at an open room that nobody holds. It is excused where it was not announced and its reply demonstrably
 // reached no living worker, and where one lost attempt of its class and time, and of no other room, stands on the ledger.
-func (o orphans) judge(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
-	c, w := o.creations[room], o.w
+func (o orphans) check(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
+	c, w := o.creations[room], o.system
 	at := time.UnixMilli(c.At)
 	var match *lostAttempt
 	for _, l := range o.lost[kind] {
-		if !l.taken && l.class == c.ClassroomID && at.After(l.from.Add(-time.Second)) && at.Before(l.to.Add(lateness)) {
+		if !l.taken && l.class == c.ClassroomID && at.After(l.from.Add(-time.Second)) && at.Before(l.to.Add(maxLateness)) {
 			match = l
 			break
 		}
 	}
 	var why reason
 	if match != nil {
-		why = w.unheard(c, *match)
+		why = w.lossReason(c, *match)
 	}
-	if why == heard {
+	if why == received {
 		return fmt.Sprintf("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, announced: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
-			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.Begun).Seconds(), w.way(c.Host), c.ReplyDelivered, c.Announced, c.Fault, match != nil,
-			strings.Join(w.faults.Around(at.Add(-3*time.Second), at.Add(flight+3*time.Second)), "\n        "))
+			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.Begun).Seconds(), w.route(c.Host), c.ReplyDelivered, c.Announced, c.Fault, match != nil,
+			strings.Join(w.faults.Around(at.Add(-3*time.Second), at.Add(requestTimeout+3*time.Second)), "\n        "))
 	}
 	match.taken = true
 	o.matched[why]++
@@ -99,47 +99,47 @@ func (o orphans) judge(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
 type reason string
 
 const (
-	heard       reason = "" // as far as can be shown
-	halfway     reason = "its handler was dropped half-way, so that nothing was announced"
+	received    reason = "" // as far as can be shown
+	dropped     reason = "its handler was dropped half-way, so that nothing was announced"
 	undelivered reason = "its reply was not delivered"
 	tooLate     reason = "its reply was sent after its request had been given up"
 	cut         reason = "its reply met a wire that loses replies"
 	died        reason = "its worker was killed with the reply in hand"
 )
 
-// afterMoment is how long after its attempt's moment, as Postgres wrote it a little later, a worker hangs up at the earliest.
-const afterMoment = 950 * time.Millisecond
+// hangUpAfter is how long after its attempt's moment, as Postgres wrote it a little later, a worker hangs up at the earliest.
+const hangUpAfter = 950 * time.Millisecond
 
 // unheard tells why the reply to a create reached no living worker. What was announced does not need it.
-func (w *world) unheard(c sandbox.Creation, attempt lostAttempt) reason {
-	if w.listens {
+func (w *system) lossReason(c sandbox.Creation, attempt lostAttempt) reason {
+	if w.mqtt {
 		if c.Announced {
-			return heard
+			return received
 		}
-		return halfway
+		return dropped
 	}
 	if !c.ReplyDelivered {
 		return undelivered
 	}
 	replied := time.UnixMilli(c.RepliedAt)
-	if replied.After(attempt.to.Add(afterMoment)) {
+	if replied.After(attempt.to.Add(hangUpAfter)) {
 		return tooLate
 	}
-	wire := w.wires.by(c.Host)
+	wire := w.proxies.byAddress(c.Host)
 	if wire == nil {
-		return heard
+		return received
 	}
 	for _, f := range w.faults.During(wire.name(), replied.Add(-100*time.Millisecond), replied.Add(time.Second)) { // over a wire with latency
 		if losesReplies(f.How) {
 			return cut
 		}
 	}
-	for _, f := range w.faults.During(wire.from, replied, replied.Add(flight+lateness)) {
-		if f.How == "kill" && w.awake(wire.from, replied, f.From) < 2*time.Second {
+	for _, f := range w.faults.During(wire.from, replied, replied.Add(requestTimeout+maxLateness)) {
+		if f.How == "kill" && w.awakeFor(wire.from, replied, f.From) < 2*time.Second {
 			return died
 		}
 	}
-	return heard
+	return received
 }
 
 // losesReplies reports whether a wire that is disturbed so may take a reply from the stand-in and never hand it on.
@@ -148,7 +148,7 @@ func losesReplies(how string) bool {
 }
 
 // awake is for how long a worker was thawed and could reach Postgres within a time.
-func (w *world) awake(worker string, from, to time.Time) time.Duration {
+func (w *system) awakeFor(worker string, from, to time.Time) time.Duration {
 	const grain = 20 * time.Millisecond
 	var sum time.Duration
 	for t := from; t.Before(to); t = t.Add(grain) {
@@ -160,8 +160,8 @@ func (w *world) awake(worker string, from, to time.Time) time.Duration {
 	return sum
 }
 
-func (w *world) way(host string) string {
-	if wire := w.wires.by(host); wire != nil {
+func (w *system) route(host string) string {
+	if wire := w.proxies.byAddress(host); wire != nil {
 		return "the wire from " + wire.name()
 	}
 	return host

@@ -14,8 +14,8 @@ import (
 
 	"minigroups/clients/janus"
 	"minigroups/config"
-	"minigroups/e2e/census"
-	"minigroups/e2e/parts"
+	"minigroups/e2e/harness"
+	"minigroups/e2e/verify"
 	"minigroups/minigroup"
 	"minigroups/stack"
 )
@@ -29,17 +29,17 @@ type cluster struct {
 	event      string
 	conference string
 	apiURLs    [2]string
-	faults     *parts.FaultLog
+	faults     *harness.FaultLog
 
 	server, schemaTool string // of Temporal
 
-	postgres, temporal, janus, broker, sandbox *parts.Part
+	postgres, temporal, janus, broker, sandbox *harness.Part
 
-	apis    [2]*parts.Part
-	workers [3]*parts.Part
+	apis    [2]*harness.Part
+	workers [3]*harness.Part
 
-	db   *pgxpool.Pool
-	runs client.Client
+	db     *pgxpool.Pool
+	client client.Client
 }
 
 const adminSecret, adminKey, roomKey = "cluster-secret", "cluster-key", "cluster-room-key"
@@ -57,7 +57,7 @@ func runTests(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	sut = &cluster{dir: dir, bin: filepath.Join(dir, "bin"), faults: parts.NewFaultLog(os.Stdout)}
+	sut = &cluster{dir: dir, bin: filepath.Join(dir, "bin"), faults: harness.NewFaultLog(os.Stdout)}
 	defer func() { sut.stop(code != 0) }()
 	if err := sut.start(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "start the cluster:", err)
@@ -79,7 +79,7 @@ func (c *cluster) start(ctx context.Context) (err error) {
 		return err
 	}
 	c.faults.Begun = time.Now()
-	if c.cfg, c.token, err = parts.Identify(c.dir); err != nil {
+	if c.cfg, c.token, err = harness.Identify(c.dir); err != nil {
 		return err
 	}
 	// Short, so that what waits for a moment to pass does not wait long.
@@ -89,7 +89,7 @@ func (c *cluster) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, p := range []*parts.Part{c.postgres, c.temporal, c.janus, c.broker, c.sandbox} {
+	for _, p := range []*harness.Part{c.postgres, c.temporal, c.janus, c.broker, c.sandbox} {
 		if err := p.Start(ctx); err != nil {
 			return err
 		}
@@ -110,11 +110,11 @@ func (c *cluster) prepareDatabases() error {
 	c.cfg.Database.URL = config.DatabaseURL(fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port))
 	c.cfg.Temporal.Address = fmt.Sprintf("127.0.0.1:%d", ports.Frontend)
 	var postgres *stack.Postgres
-	c.postgres = parts.New("postgres", c.faults, func(ctx context.Context) (_ parts.Process, err error) {
+	c.postgres = harness.NewPart("postgres", c.faults, func(ctx context.Context) (_ harness.Process, err error) {
 		postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Dir: filepath.Join(c.dir, "postgres"), Port: port, Log: c.log("postgres")})
 		return postgres, err
 	})
-	c.temporal = parts.New("temporal", c.faults, func(ctx context.Context) (parts.Process, error) {
+	c.temporal = harness.NewPart("temporal", c.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartTemporalServer(ctx, stack.TemporalServerOptions{
 			Binary: c.server, SchemaTool: c.schemaTool, Dir: filepath.Join(c.dir, "temporal"), Postgres: postgres, Ports: ports, Log: c.log("temporal"),
 		})
@@ -131,7 +131,7 @@ func (c *cluster) prepareJanus() error {
 	if err != nil {
 		return err
 	}
-	c.janus = parts.New("janus", c.faults, func(ctx context.Context) (parts.Process, error) {
+	c.janus = harness.NewPart("janus", c.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartJanus(ctx, stack.JanusOptions{
 			Dir: filepath.Join(c.dir, "janus"), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: c.log("janus"),
 		})
@@ -148,22 +148,22 @@ func (c *cluster) prepareStandIns() error {
 	if err != nil {
 		return err
 	}
-	event, err := parts.FreeAddress()
+	event, err := harness.FreeAddress()
 	if err != nil {
 		return err
 	}
-	conference, err := parts.FreeAddress()
+	conference, err := harness.FreeAddress()
 	if err != nil {
 		return err
 	}
 	c.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
-	c.broker = parts.New("broker", c.faults, func(ctx context.Context) (parts.Process, error) {
+	c.broker = harness.NewPart("broker", c.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(c.dir, "mosquitto"), Port: port, Log: c.log("mosquitto")})
 	})
 	c.event, c.conference = "http://"+event, "http://"+conference
 	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
-	c.sandbox = parts.New("stand-ins", c.faults, func(ctx context.Context) (parts.Process, error) {
-		return c.run(ctx, "sandbox", "sandbox", append(parts.Trust(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.MQTT.Broker), nil,
+	c.sandbox = harness.NewPart("stand-ins", c.faults, func(ctx context.Context) (harness.Process, error) {
+		return c.run(ctx, "sandbox", "sandbox", append(harness.TrustFlags(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.MQTT.Broker), nil,
 			c.event+"/healthz", c.conference+"/healthz")
 	})
 	return nil
@@ -174,17 +174,17 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 	if err := config.Save(c.configFile, c.cfg); err != nil {
 		return err
 	}
-	if err := parts.Migrate(ctx, c.bin, c.configFile, c.log("migrate")); err != nil {
+	if err := harness.Migrate(ctx, c.bin, c.configFile, c.log("migrate")); err != nil {
 		return err
 	}
 	if c.db, err = pgxpool.New(ctx, c.cfg.Database.URL.Reveal()); err != nil {
 		return err
 	}
-	if c.runs, err = client.Dial(client.Options{HostPort: c.cfg.Temporal.Address, Logger: parts.Quiet{}}); err != nil {
+	if c.client, err = client.Dial(client.Options{HostPort: c.cfg.Temporal.Address, Logger: harness.NopLogger{}}); err != nil {
 		return err
 	}
 	for i := range c.workers {
-		address, err := parts.FreeAddress()
+		address, err := harness.FreeAddress()
 		if err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 		}
 	}
 	for i := range c.apis {
-		address, err := parts.FreeAddress()
+		address, err := harness.FreeAddress()
 		if err != nil {
 			return err
 		}
@@ -211,13 +211,13 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 func setting(key, value string) string { return config.Variable(key) + "=" + value }
 
 // program is one of ours with settings of its own, which is started once it answers at ready.
-func (c *cluster) program(name, binary, ready string, settings ...string) *parts.Part {
-	return parts.New(name, c.faults, func(ctx context.Context) (parts.Process, error) {
+func (c *cluster) program(name, binary, ready string, settings ...string) *harness.Part {
+	return harness.NewPart(name, c.faults, func(ctx context.Context) (harness.Process, error) {
 		return c.run(ctx, name, binary, []string{"-config", c.configFile}, settings, ready)
 	})
 }
 
-func (c *cluster) run(ctx context.Context, name, binary string, args, env []string, ready ...string) (parts.Process, error) {
+func (c *cluster) run(ctx context.Context, name, binary string, args, env []string, ready ...string) (harness.Process, error) {
 	p, err := stack.StartBinary(ctx, name, filepath.Join(c.bin, binary), args, env, c.log(name))
 	if err != nil {
 		return nil, err
@@ -227,13 +227,13 @@ func (c *cluster) run(ctx context.Context, name, binary string, args, env []stri
 
 func (c *cluster) log(name string) string { return filepath.Join(c.dir, name+".log") }
 
-func (c *cluster) census() census.Census {
+func (c *cluster) checker() verify.Checker {
 	backends := make([]minigroup.Backend, len(c.cfg.Janus.Backends))
 	for i, b := range c.cfg.Janus.Backends {
 		backends[i] = minigroup.Backend(b)
 	}
-	return census.Census{
-		DB: c.db, Runs: c.runs, Event: c.event, Conference: c.conference, Backends: backends,
+	return verify.Checker{
+		DB: c.db, Client: c.client, Event: c.event, Conference: c.conference, Backends: backends,
 		Gateways: janus.New(janus.Config{AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey}, http.DefaultTransport),
 	}
 }
@@ -242,13 +242,13 @@ func (c *cluster) census() census.Census {
 func (c *cluster) stop(keep bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if c.runs != nil {
-		c.runs.Close()
+	if c.client != nil {
+		c.client.Close()
 	}
 	if c.db != nil {
 		c.db.Close()
 	}
-	for _, p := range []*parts.Part{c.apis[0], c.apis[1], c.workers[0], c.workers[1], c.workers[2], c.sandbox, c.broker, c.janus, c.temporal, c.postgres} {
+	for _, p := range []*harness.Part{c.apis[0], c.apis[1], c.workers[0], c.workers[1], c.workers[2], c.sandbox, c.broker, c.janus, c.temporal, c.postgres} {
 		if p != nil {
 			p.Stop(ctx)
 		}

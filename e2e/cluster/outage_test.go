@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"minigroups/e2e/harness"
 	"minigroups/e2e/load"
-	"minigroups/e2e/parts"
 )
 
-// wellAgain is how long the service may take to be well once what it needs is there again.
-const wellAgain = 30 * time.Second
+// recoveryLimit is how long the service may take to be well once what it needs is there again.
+const recoveryLimit = 30 * time.Second
 
 // outage judges what is answered while Temporal and Postgres are away and come back: what cannot be done says so, and when to
 // come again.
-func outage(method string, from time.Time, a load.Answer) string {
+func judgeDuringOutage(method string, from time.Time, a load.Answer) string {
 	away := func(part string, since time.Time) bool { return len(sut.faults.During(part, since, time.Now())) > 0 }
-	unwell := from.Add(-wellAgain)
+	unwell := from.Add(-recoveryLimit)
 	switch {
 	case a.Code == http.StatusServiceUnavailable && (a.Type != "service_unavailable" || a.RetryAfter == ""):
 		return "it says when to come again"
@@ -30,39 +30,39 @@ func outage(method string, from time.Time, a load.Answer) string {
 	case a.Type == "operation_in_progress" && a.RetryAfter != "" && (away("temporal", unwell) || away("postgres", unwell)):
 		return ""
 	default:
-		return succeeds(method, from, a)
+		return mustSucceed(method, from, a)
 	}
 }
 
 func TestARestartOfTemporalAndPostgresIsSurvived(t *testing.T) {
 	const path = "/api/v1/minigroups"
-	d := newDesk(1, outage)
-	there := ask(t, 0, http.MethodPost, path, map[string]any{"scope": t.Name(), "audience": "example.org", "host": "teacher.example.org"}, http.StatusCreated)
-	underLoad(t, d, func(ctx context.Context) error {
-		for _, p := range []*parts.Part{sut.temporal, sut.postgres} {
-			if err := sut.busy(ctx, d, 50); err != nil {
+	d := newAPIClient(1, judgeDuringOutage)
+	there := request(t, 0, http.MethodPost, path, map[string]any{"scope": t.Name(), "audience": "example.org", "host": "teacher.example.org"}, http.StatusCreated)
+	runUnderLoad(t, d, func(ctx context.Context) error {
+		for _, p := range []*harness.Part{sut.temporal, sut.postgres} {
+			if err := sut.awaitAnswers(ctx, d, 50); err != nil {
 				return err
 			}
-			if err := sut.without(ctx, p, func() error {
+			if err := sut.whileStopped(ctx, p, func() error {
 				for i := range 20 {
 					d.Send(ctx, i%2, http.MethodGet, path+"/"+there.ClassID.String(), nil)
 				}
-				return sut.busy(ctx, d, 10)
+				return sut.awaitAnswers(ctx, d, 10)
 			}); err != nil {
 				return err
 			}
 			back := time.Now()
-			if err := sut.creates(ctx, p.Name()); err != nil {
+			if err := sut.awaitCreates(ctx, p.Name()); err != nil {
 				return fmt.Errorf("after a restart of %s: %w", p.Name(), err)
 			}
 			t.Logf("well %s after %s was back", time.Since(back).Round(time.Millisecond), p.Name())
 		}
-		return sut.busy(ctx, d, 50)
+		return sut.awaitAnswers(ctx, d, 50)
 	})
 }
 
 // without ends a part, starts it again when do has returned, and returns once it serves.
-func (c *cluster) without(ctx context.Context, p *parts.Part, do func() error) error {
+func (c *cluster) whileStopped(ctx context.Context, p *harness.Part, do func() error) error {
 	defer c.faults.Begin(p.Name(), "away")()
 	p.Stop(ctx)
 	if err := do(); err != nil {
@@ -72,8 +72,8 @@ func (c *cluster) without(ctx context.Context, p *parts.Part, do func() error) e
 }
 
 // creates waits until every API creates a minigroup and tells that it is ready.
-func (c *cluster) creates(ctx context.Context, after string) error {
-	ctx, cancel := context.WithTimeout(ctx, wellAgain)
+func (c *cluster) awaitCreates(ctx context.Context, after string) error {
+	ctx, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	for api, address := range c.apiURLs {
 		for n := 0; ; n++ {
@@ -83,9 +83,9 @@ func (c *cluster) creates(ctx context.Context, after string) error {
 				break
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("API %d creates nothing within %s: %d %s %w", api+1, wellAgain, a.Code, a.Text, err)
+				return fmt.Errorf("API %d creates nothing within %s: %d %s %w", api+1, recoveryLimit, a.Code, a.Text, err)
 			}
-			parts.Pause(ctx, 200*time.Millisecond)
+			harness.Pause(ctx, 200*time.Millisecond)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 // ask sends a request to one of the APIs.
-func ask(t *testing.T, api int, method, path string, body any, code int) load.Answer {
+func request(t *testing.T, api int, method, path string, body any, code int) load.Answer {
 	t.Helper()
 	a, err := load.Exchange(t.Context(), http.DefaultClient, sut.token, method, sut.apiURLs[api]+path, body)
 	if err != nil {
@@ -38,26 +38,26 @@ func TestThePromisesHold(t *testing.T) {
 	}
 	t.Run("what is created is read from every API", func(t *testing.T) {
 		body, byID, byScope := lesson(t)
-		created := ask(t, 0, http.MethodPost, path, body, http.StatusCreated)
+		created := request(t, 0, http.MethodPost, path, body, http.StatusCreated)
 		if created.Status != "real-time" || created.RealTime == nil {
 			t.Fatalf("got %s", created.Text)
 		}
 		for api := range sut.apiURLs {
 			for _, p := range []string{byID, byScope} {
-				if read := ask(t, api, http.MethodGet, p, nil, http.StatusOK); read.Text != created.Text {
+				if read := request(t, api, http.MethodGet, p, nil, http.StatusOK); read.Text != created.Text {
 					t.Errorf("GET %s shows %s, want %s", p, read.Text, created.Text)
 				}
 			}
-			if again := ask(t, api, http.MethodPost, path, body, http.StatusOK); again.Text != created.Text {
+			if again := request(t, api, http.MethodPost, path, body, http.StatusOK); again.Text != created.Text {
 				t.Errorf("an equal POST is answered %s, want %s", again.Text, created.Text)
 			}
 		}
 	})
 	t.Run("what is updated at one is read from the other", func(t *testing.T) {
 		body, byID, byScope := lesson(t)
-		ask(t, 0, http.MethodPost, path, body, http.StatusCreated)
-		updated := ask(t, 0, http.MethodPut, byScope, map[string]any{"reserve": 3}, http.StatusOK)
-		if read := ask(t, 1, http.MethodGet, byID, nil, http.StatusOK); read.Text != updated.Text || *read.Reserve != 3 {
+		request(t, 0, http.MethodPost, path, body, http.StatusCreated)
+		updated := request(t, 0, http.MethodPut, byScope, map[string]any{"reserve": 3}, http.StatusOK)
+		if read := request(t, 1, http.MethodGet, byID, nil, http.StatusOK); read.Text != updated.Text || *read.Reserve != 3 {
 			t.Errorf("GET shows %s, want %s", read.Text, updated.Text)
 		}
 	})
@@ -68,19 +68,19 @@ func TestThePromisesHold(t *testing.T) {
 		if err := sandboxclient.SetFaults(t.Context(), sut.conference, refuse); err != nil {
 			t.Fatal(err)
 		}
-		if refused := ask(t, 0, http.MethodPost, path, body, http.StatusUnprocessableEntity); refused.Type != "upstream_refused" {
+		if refused := request(t, 0, http.MethodPost, path, body, http.StatusUnprocessableEntity); refused.Type != "upstream_refused" {
 			t.Errorf("got %s", refused.Text)
 		}
-		if read := ask(t, 1, http.MethodGet, byID, nil, http.StatusOK); read.Status != "failed" {
+		if read := request(t, 1, http.MethodGet, byID, nil, http.StatusOK); read.Status != "failed" {
 			t.Errorf("got %s", read.Text)
 		}
-		nothingIsLost(t, newDesk(1, succeeds), nil)
+		assertConsistent(t, newAPIClient(1, mustSucceed), nil)
 		if err := sandboxclient.ClearFaults(t.Context(), sut.conference); err != nil {
 			t.Fatal(err)
 		}
-		if created := ask(t, 1, http.MethodPost, path, body, http.StatusCreated); created.ClassID != class {
+		if created := request(t, 1, http.MethodPost, path, body, http.StatusCreated); created.ClassID != class {
 			t.Errorf("got %s", created.Text)
 		}
 	})
-	nothingIsLost(t, newDesk(1, succeeds), nil)
+	assertConsistent(t, newAPIClient(1, mustSucceed), nil)
 }

@@ -42,7 +42,7 @@ type Answer struct {
 }
 
 // Word is the answer in one word, for counting.
-func (a Answer) Word() string {
+func (a Answer) Summary() string {
 	switch {
 	case a.Code == 0:
 		return "none"
@@ -54,7 +54,7 @@ func (a Answer) Word() string {
 }
 
 // Unsure reports whether the request may or may not have had an effect, and should be sent again.
-func (a Answer) Unsure() bool { return a.Code == 0 || a.IsTransient }
+func (a Answer) IsUncertain() bool { return a.Code == 0 || a.IsTransient }
 
 // Exchange sends one request with a token and returns the answer, or why there was none.
 func Exchange(ctx context.Context, client *http.Client, token, method, url string, body any, headers ...string) (a Answer, err error) {

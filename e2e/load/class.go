@@ -29,12 +29,12 @@ type Class struct {
 	Promised Promise
 	drafts   int // that were asked for, one after the other
 	// may are the values that each field may have: one where the API has acknowledged it, more where a request went unanswered.
-	may map[string][]string
+	possible map[string][]string
 }
 
 // NewClass is a class of which nobody has asked for anything yet.
 func NewClass(scope string) *Class {
-	return &Class{Scope: scope, ID: minigroup.ClassID("example.org", scope), may: map[string][]string{}}
+	return &Class{Scope: scope, ID: minigroup.ClassID("example.org", scope), possible: map[string][]string{}}
 }
 
 // Path is where the API has it.
@@ -53,24 +53,24 @@ func fields(asked map[string]any) map[string]string {
 }
 
 // is notes values that were acknowledged.
-func (c *Class) is(asked map[string]any) {
+func (c *Class) setValues(asked map[string]any) {
 	for field, value := range fields(asked) {
-		c.may[field] = []string{value}
+		c.possible[field] = []string{value}
 	}
 }
 
 // maybe notes values of which nobody said whether they were taken.
-func (c *Class) maybe(asked map[string]any) {
+func (c *Class) addValues(asked map[string]any) {
 	for field, value := range fields(asked) {
-		if !slices.Contains(c.may[field], value) {
-			c.may[field] = append(c.may[field], value)
+		if !slices.Contains(c.possible[field], value) {
+			c.possible[field] = append(c.possible[field], value)
 		}
 	}
 }
 
 // Contradicts tells what is wrong with the object that is shown in the end; empty where nothing is. closing is what
 // conference has done to its room.
-func (c *Class) Contradicts(a Answer, closing *Closing) string {
+func (c *Class) Contradiction(a Answer, closing *Closing) string {
 	shown := fields(map[string]any{"time": a.Time, "host": a.Host, "reserve": a.Reserve})
 	switch {
 	case closing != nil && a.Code == 200 && a.Status == "closed":
@@ -78,7 +78,7 @@ func (c *Class) Contradicts(a Answer, closing *Closing) string {
 			return "its room was closed otherwise: " + a.Text
 		}
 		delete(shown, "time") // its end was the moment
-	case closing != nil && closing.Sure:
+	case closing != nil && closing.Certain:
 		return "its room was closed: " + a.Text
 	case a.Code == 404 && c.Promised == Nothing:
 		return ""
@@ -93,7 +93,7 @@ func (c *Class) Contradicts(a Answer, closing *Closing) string {
 	case a.Update != nil && a.Update.State != "failed":
 		return "its update is not decided: " + a.Text
 	}
-	for field, may := range c.may {
+	for field, may := range c.possible {
 		if _, told := shown[field]; told && !slices.Contains(may, shown[field]) {
 			return fmt.Sprintf("%s is %s and may be %v only", field, shown[field], may)
 		}

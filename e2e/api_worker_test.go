@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"minigroups/stack"
+)
+
+// What was answered is so: whoever comes next finds no operation of the minigroup in the way, though the run that has told of its
+// end in the same process has yet to report it to Temporal.
+func TestAnAPIThatCarriesOutSagas(t *testing.T) {
+	t.Parallel()
+	_, address := anotherAPI(t, "hosting-api", "MINIGROUPS_API__WORKER=true", "MINIGROUPS_TEMPORAL__TASK_QUEUE=hosted")
+	hosting := "http://" + address
+	eventually(t, func() error { // its worker starts beside it
+		c := newClass(t)
+		r, err := sendTo(t.Context(), hosting, http.MethodPost, "/api/v1/minigroups", c.body)
+		if err != nil || r.code != http.StatusCreated {
+			t.Fatalf("got %d %s, %v", r.code, r.text, err)
+		}
+		eager, err := isEager(t.Context(), c)
+		if err == nil && !eager {
+			err = errors.New("it takes the way to a worker and back")
+		}
+		return err
+	})
+	var wg sync.WaitGroup
+	var classes []*class
+	for range 6 {
+		c := newClass(t)
+		wg.Go(func() {
+			moved := c.start
+			move := func(api string) {
+				moved += 60
+				r, err := sendTo(t.Context(), api, http.MethodPut, c.path(), map[string]any{"time": []int64{moved, c.start + 3600}})
+				if err != nil || r.code != http.StatusOK || r.Time[0] == nil || *r.Time[0] != moved {
+					t.Errorf("a move at %s: got %d %s, %v", api, r.code, r.text, err)
+				}
+			}
+			r, err := sendTo(t.Context(), hosting, http.MethodPost, "/api/v1/minigroups", c.body)
+			if err != nil || r.code != http.StatusCreated {
+				t.Errorf("got %d %s, %v", r.code, r.text, err)
+				return
+			}
+			for range 3 {
+				move(hosting)
+				move(sut.api)
+			}
+			if r, err = sendTo(t.Context(), hosting, http.MethodPost, c.path()+"/recreate", map[string]any{}); err != nil || r.code != http.StatusOK {
+				t.Errorf("a recreate: got %d %s, %v", r.code, r.text, err)
+			}
+			move(hosting)
+		})
+		classes = append(classes, c)
+	}
+	wg.Wait()
+	for _, c := range classes {
+		c.awaitRooms(c.get().object) // a recreate is done before the rooms that it replaces are closed
+	}
+}
+
+// isEager reports whether the last run of a minigroup was begun by the process that has started it.
+func isEager(ctx context.Context, c *class) (bool, error) {
+	started, err := sut.client.GetWorkflowHistory(ctx, c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+	return started.GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted(), err
+}
+
+func TestAnAPIThatCarriesOutSagasReadsWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	c := newClass(t)
+	c.post().want(t, http.StatusCreated)
+	port, err := stack.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, address := anotherAPI(t, "hosting-api-alone", "MINIGROUPS_API__WORKER=true", "TEMPORAL_ADDRESS="+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	r, err := sendTo(t.Context(), "http://"+address, http.MethodGet, c.path(), nil)
+	if err != nil || r.code != http.StatusOK {
+		t.Errorf("got %d %s, %v", r.code, r.text, err)
+	}
+}

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"flag"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"minigroups/minigroup"
+	"minigroups/workflows"
+)
+
+var screenshots = flag.String("screenshots", "", "put pictures of what support sees in the Temporal UI into this folder")
+
+func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
+	t.Parallel()
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := func(scope string) *class {
+		c := newClass(t)
+		c.scope, c.id, c.body["scope"] = scope, minigroup.ClassID("example.org", scope), scope
+		return c
+	}
+	called("physics-9c").post().want(t, http.StatusCreated)
+	failed := called("chess-1")
+	failed.setFault(sut.conference, createRefused)
+	failed.post().want(t, http.StatusUnprocessableEntity)
+	stuck := called("math-7b")
+	stuck.setFault(sut.conference, createFails)
+	stuck.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	undoing := called("art-5a")
+	undoing.setFault(sut.event, patchFails)
+	undoing.setFault(sut.conference, createFails)
+	undoing.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	undoing.awaitAttempt("event", "held")
+	undoing.cancel()
+	stuck.awaitAttention("CreateConferenceRoom")
+	undoing.awaitAttention("CloseRoomIfPresent")
+
+	folder := *screenshots
+	if folder != "" {
+		if folder, err = filepath.Abs(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	namespace := sut.cfg.Temporal.Namespace
+	var links []string
+	for _, view := range []workflows.View{workflows.Undoing, workflows.NotFinished, workflows.NeedsAttention} {
+		links = append(links, view.Link(sut.ui, namespace, view.Query))
+	}
+	var seen struct {
+		Rows  []string
+		Saved []struct{ Name, Query string }
+		Told  string
+	}
+	runScript(t, "support.mjs", map[string]any{
+		"browser": browser, "links": links, "namespace": namespace, "run": stuck.workflowID(), "folder": folder,
+		"columns": []string{
+			"Status", "Workflow ID", workflows.AttributeStage.GetName(), workflows.AttributeWaitingFor.GetName(),
+			workflows.AttributeAttention.GetName(), "Start", "Type",
+		},
+	}, &seen)
+	for scope, wanted := range map[string][]string{
+		"math-7b": {"Running", "CreateMinigroup", "creating", "conference"}, "art-5a": {"Running", "undoing", "event"},
+	} {
+		i := slices.IndexFunc(seen.Rows, func(row string) bool { return strings.Contains(row, scope) })
+		if i < 0 {
+			t.Errorf("%s is not among %q", scope, seen.Rows)
+			continue
+		}
+		for _, want := range wanted {
+			if !strings.Contains(seen.Rows[i], want) {
+				t.Errorf("%q is not in the row %q", want, seen.Rows[i])
+			}
+		}
+	}
+	for _, row := range seen.Rows {
+		if strings.Contains(row, "physics-9c") || strings.Contains(row, "chess-1") {
+			t.Errorf("the view shows %q, which needs nobody", row)
+		}
+	}
+	if len(seen.Saved) != 3 || seen.Saved[2].Name != workflows.NeedsAttention.Name || seen.Saved[2].Query != workflows.NeedsAttention.Query {
+		t.Errorf("the browser has saved %+v", seen.Saved)
+	}
+	for _, want := range []string{
+		"Create math-7b for example.org", "Needs attention: it waits for conference.",
+		"Create the conference room: needs attention, retried, at most 80 times",
+		"conference answered 503", "Cancel undoes it", stuck.path(),
+	} {
+		if !strings.Contains(seen.Told, want) {
+			t.Errorf("%q is not in what the run tells:\n%s", want, seen.Told)
+		}
+	}
+}

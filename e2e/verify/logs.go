@@ -1,0 +1,23 @@
+package verify
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Logs looks for what no log may hold.
+func Logs(f *Findings, paths ...string) error {
+	var errs []error
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		errs = append(errs, err)
+		for _, bad := range []string{"panic:", "TMPRL1100", "nondeterminis", "Potential deadlock", "goroutine 1 ["} {
+			if i := strings.Index(string(text), bad); i >= 0 {
+				f.AddViolation("%s has %q: %.300s", filepath.Base(path), bad, text[i:])
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

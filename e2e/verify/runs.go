@@ -1,0 +1,78 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"minigroups/activities"
+)
+
+// eachRun calls do with every run that a query finds.
+func (c Checker) eachRun(ctx context.Context, query string, do func(id, run string) error) error {
+	var next []byte
+	for {
+		listed, err := c.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 1000, NextPageToken: next, Query: query})
+		if err != nil {
+			return fmt.Errorf("list runs: %w", err)
+		}
+		for _, e := range listed.GetExecutions() {
+			if err := do(e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()); err != nil {
+				return err
+			}
+		}
+		if next = listed.GetNextPageToken(); len(next) == 0 {
+			return nil
+		}
+	}
+}
+
+// history reads all events of a run.
+func (c Checker) history(ctx context.Context, id, run string) (all []*history.HistoryEvent, err error) {
+	events := c.Client.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return nil, fmt.Errorf("read history of %s: %w", id, err)
+		}
+		all = append(all, event)
+	}
+	return all, nil
+}
+
+// checkUndos looks for creates that were cancelled and did not undo themselves. Everything may be well in the end, for the
+// sweeper undoes what runs leave that are gone, or another create takes over, and was not in between.
+func (c Checker) checkUndos(ctx context.Context, f *Findings) error {
+	return c.eachRun(ctx, `ExecutionStatus = "Canceled" AND WorkflowType = "CreateMinigroup"`, func(id, run string) error {
+		events, err := c.history(ctx, id, run)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(events, func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "BeginUndo") }) {
+			f.AddViolation("%s was cancelled and did not undo itself", id)
+		}
+		return nil
+	})
+}
+
+// checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
+// middle has none from its beginning on.
+func (c Checker) checkSuperseded(ctx context.Context, f *Findings) error {
+	query := `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup")`
+	return c.eachRun(ctx, query, func(id, run string) error {
+		events, err := c.history(ctx, id, run)
+		if err != nil {
+			return err
+		}
+		first, failure := events[0].GetWorkflowExecutionStartedEventAttributes(), events[len(events)-1].GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		if failure.GetApplicationFailureInfo().GetType() == activities.Superseded && first.GetOriginalExecutionRunId() == run {
+			f.AddViolation("the run %s of %s was open and lost its say: %s", run, id, failure.GetMessage())
+		}
+		return nil
+	})
+}
