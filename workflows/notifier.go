@@ -8,49 +8,46 @@ import (
 	"minigroups/minigroup"
 )
 
-// decisions carry word within a process that something was decided about a minigroup: from the worker that has carried it out
-// to the requests that wait for it. Whoever hears of one that does not tell all looks at the row, and whoever misses it, for the
-// worker is elsewhere or the process was restarted, hears from Temporal that the run has ended.
-type decisions struct {
-	mu        sync.Mutex
-	listeners map[uuid.UUID]map[chan decision]struct{}
+// notifier tells the requests of this process that wait for a minigroup when a worker of the same process has decided
+// something about it. A waiter that misses a notification, because the worker is in another process, still learns of the
+// end of the run from Temporal.
+type notifier struct {
+	mu      sync.Mutex
+	waiters map[uuid.UUID]map[chan *minigroup.Minigroup]struct{}
 }
 
-// decision is the minigroup that has become ready; nil where something else was decided, which the row tells.
-type decision *minigroup.Minigroup
-
-// listen returns a channel that has the last decision about the minigroup in it whenever there was one since it was last
-// looked at. stop ends that.
-func (d *decisions) listen(classID uuid.UUID) (heard <-chan decision, stop func()) {
-	own := make(chan decision, 1)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.listeners == nil {
-		d.listeners = map[uuid.UUID]map[chan decision]struct{}{}
+// subscribe returns a channel that holds the last notification about the minigroup that was not received yet: the
+// established minigroup, or nil for any other decision, which the row shows. stop ends the subscription.
+func (n *notifier) subscribe(classID uuid.UUID) (notifications <-chan *minigroup.Minigroup, stop func()) {
+	own := make(chan *minigroup.Minigroup, 1)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.waiters == nil {
+		n.waiters = map[uuid.UUID]map[chan *minigroup.Minigroup]struct{}{}
 	}
-	if d.listeners[classID] == nil {
-		d.listeners[classID] = map[chan decision]struct{}{}
+	if n.waiters[classID] == nil {
+		n.waiters[classID] = map[chan *minigroup.Minigroup]struct{}{}
 	}
-	d.listeners[classID][own] = struct{}{}
+	n.waiters[classID][own] = struct{}{}
 	return own, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.listeners[classID], own)
-		if len(d.listeners[classID]) == 0 {
-			delete(d.listeners, classID)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.waiters[classID], own)
+		if len(n.waiters[classID]) == 0 {
+			delete(n.waiters, classID)
 		}
 	}
 }
 
-// tell tells all who listen for the minigroup, in place of what they have not looked at yet.
-func (d *decisions) tell(classID uuid.UUID, made decision) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for listener := range d.listeners[classID] {
+// publish sends to all subscribers of the minigroup. It replaces a notification that a subscriber has not received yet.
+func (n *notifier) publish(classID uuid.UUID, established *minigroup.Minigroup) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for waiter := range n.waiters[classID] {
 		select {
-		case <-listener:
+		case <-waiter:
 		default:
 		}
-		listener <- made // has room: nobody else tells meanwhile
+		waiter <- established // does not block: only publish sends, and it holds the lock
 	}
 }

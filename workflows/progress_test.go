@@ -137,7 +137,7 @@ func TestProgress(t *testing.T) {
 			Request: requestOf(d), MaxAttempts: workflows.AttemptsWithin(budget),
 		})
 		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
-		took := p.metrics.took("saga_step_duration outcome=unanswered phase=retry step=create_conference_room")
+		took := p.metrics.total("saga_step_duration outcome=unanswered phase=retry step=create_conference_room")
 		if took < budget-5*time.Minute || took > budget+time.Minute {
 			t.Errorf("the retry phase took %s of a budget of %s", took, budget)
 		}
@@ -204,7 +204,7 @@ func TestMetrics(t *testing.T) {
 		s.tell(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
 		p := s.create("run-1", d)
 		s.endsAs(p, d, step{}, end{})
-		p.metrics.counted(t, "saga_ended operation=create outcome=done", 1)
+		p.metrics.assertCount(t, "saga_ended operation=create outcome=done", 1)
 		for _, series := range []string{
 			"saga_duration operation=create outcome=done",
 			"saga_step_duration outcome=ok phase=local step=create_event_room",
@@ -212,9 +212,9 @@ func TestMetrics(t *testing.T) {
 			"saga_step_duration outcome=ok phase=retry step=create_conference_room",
 			"saga_step_duration outcome=ok phase=local step=establish",
 		} {
-			p.metrics.counted(t, series, 1)
+			p.metrics.assertCount(t, series, 1)
 		}
-		took := p.metrics.took("saga_step_duration outcome=ok phase=retry step=create_conference_room")
+		took := p.metrics.total("saga_step_duration outcome=ok phase=retry step=create_conference_room")
 		if took < 2*time.Minute || took > 3*time.Minute { // by the clock of the test environment
 			t.Errorf("the retry phase took %s", took)
 		}
@@ -223,7 +223,7 @@ func TestMetrics(t *testing.T) {
 		t.Parallel()
 		s := db.stage(t)
 		s.tell(conferenceCreate, refused)
-		s.create("run-1", newDraft()).metrics.counted(t, "saga_ended operation=create outcome=failed", 1)
-		s.create("run-2", newDraft(), atOnce).metrics.counted(t, "saga_ended operation=create outcome=cancelled", 1)
+		s.create("run-1", newDraft()).metrics.assertCount(t, "saga_ended operation=create outcome=failed", 1)
+		s.create("run-2", newDraft(), atOnce).metrics.assertCount(t, "saga_ended operation=create outcome=cancelled", 1)
 	})
 }

@@ -18,7 +18,7 @@ func (s *Starter) Retry(ctx context.Context, failed minigroup.Minigroup, wait ti
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
 	request := failed.RetryRequest()
-	heard, stop := s.decisions.listen(request.ID)
+	heard, stop := s.notifier.subscribe(request.ID)
 	defer stop()
 	o := s.createOptions(request)
 	o.StaticSummary = summary("Create %s for %s once more", request.Scope, request.Audience)

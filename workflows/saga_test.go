@@ -212,7 +212,7 @@ type played struct {
 	waiting []string
 	// progress is what the query tells once the run has ended, and metrics what was measured.
 	progress workflows.Progress
-	metrics  *meter
+	metrics  *metricsRecorder
 }
 
 // attemptSeen is one attempt of a regular activity.
@@ -278,7 +278,7 @@ func (s *stage) run(id string, wf, in any, plots ...plot) *played {
 func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots ...plot) *played {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	measured := newMeter()
+	measured := newMetricsRecorder()
 	suite.SetMetricsHandler(measured)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(deadline)

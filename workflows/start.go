@@ -38,7 +38,7 @@ type Starter struct {
 	// tell of itself before Temporal is asked for its end.
 	eager     bool
 	pollAfter time.Duration
-	decisions decisions
+	notifier  notifier
 
 	drain    func()
 	draining <-chan struct{}
@@ -62,10 +62,10 @@ const carriedOutHere = 100 * time.Millisecond
 func (s *Starter) StartEagerly() { s.eager, s.pollAfter = true, carriedOutHere }
 
 // Decided tells the requests of this process that wait for the minigroup that something was decided about it.
-func (s *Starter) Decided(classID uuid.UUID) { s.decisions.tell(classID, nil) }
+func (s *Starter) Decided(classID uuid.UUID) { s.notifier.publish(classID, nil) }
 
 // Established hands them a minigroup that is ready, and spares them to read its row.
-func (s *Starter) Established(m minigroup.Minigroup) { s.decisions.tell(m.ID, &m) }
+func (s *Starter) Established(m minigroup.Minigroup) { s.notifier.publish(m.ID, &m) }
 
 // Drain ends all waits for sagas, now and from here on: the process is about to end, and the sagas go on without it.
 func (s *Starter) Drain() { s.drain() }
@@ -117,7 +117,7 @@ func (s *Starter) Create(ctx context.Context, r minigroup.CreateRequest, wait ti
 	case err != nil && !isUnknown(err):
 		return m, 0, unavailable("the database", err)
 	}
-	heard, stop := s.decisions.listen(r.ID)
+	heard, stop := s.notifier.subscribe(r.ID)
 	defer stop()
 	run, joined, err := s.startOrJoin(short, s.createOptions(r), CreateMinigroup, CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: s.maxAttempts})
 	if err != nil {
@@ -131,10 +131,10 @@ func (s *Starter) Create(ctx context.Context, r minigroup.CreateRequest, wait ti
 
 // awaitCreate waits for the run that creates a draft, at most so long, and answers from the row. A run that goes on is announced.
 func (s *Starter) awaitCreate(
-	ctx context.Context, run client.WorkflowRun, heard <-chan decision, r minigroup.CreateRequest, wait time.Duration,
+	ctx context.Context, run client.WorkflowRun, heard <-chan *minigroup.Minigroup, r minigroup.CreateRequest, wait time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	var m minigroup.Minigroup
-	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context, established decision) (done bool) {
+	done, ended, runErr := s.await(ctx, run, heard, wait, func(ctx context.Context, established *minigroup.Minigroup) (done bool) {
 		var err error
 		if established != nil {
 			m = *established
@@ -216,7 +216,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 	id, class := uuid.New(), current.ID
 	in := UpdateInput{UpdateID: id, ClassID: class, Change: stored.NewChange(change), MaxAttempts: s.maxAttempts}
 	o, operation := s.updateOptions(current, change, id), operationOf(change)
-	heard, stop := s.decisions.listen(class)
+	heard, stop := s.notifier.subscribe(class)
 	defer stop()
 	var run client.WorkflowRun
 	var joined *openRun
@@ -235,7 +235,7 @@ func (s *Starter) Update(ctx context.Context, current minigroup.Minigroup, chang
 		}
 		id = joined.update
 	}
-	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context, _ decision) (done bool) {
+	done, ended, _ := s.await(ctx, run, heard, wait, func(ctx context.Context, _ *minigroup.Minigroup) (done bool) {
 		rec, err := s.store.UpdateRecord(ctx, id)
 		if err == nil && rec.State == minigroup.UpdateDone {
 			current, err = s.store.ByID(ctx, class)
@@ -491,7 +491,7 @@ func (s *Starter) options(id, operation, fingerprint string) client.StartWorkflo
 // await waits for a run, at most so long and not while draining. Whenever something is heard of the minigroup it looks whether
 // all is done, and returns if so. Otherwise it reports whether the run has ended, and how.
 func (s *Starter) await(
-	ctx context.Context, run client.WorkflowRun, heard <-chan decision, wait time.Duration, look func(context.Context, decision) bool,
+	ctx context.Context, run client.WorkflowRun, heard <-chan *minigroup.Minigroup, wait time.Duration, look func(context.Context, *minigroup.Minigroup) bool,
 ) (done, ended bool, err error) {
 	if wait <= 0 {
 		return false, false, nil
