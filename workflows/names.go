@@ -13,19 +13,20 @@ import (
 	"minigroups/minigroup"
 )
 
-// Search attributes of every run of a minigroup. Nothing secret or personal goes into them.
+// Search attributes of every run of a minigroup. They hold nothing secret or personal.
 var (
 	AttributeID        = temporal.NewSearchAttributeKeyKeyword("MinigroupId")
 	AttributeScope     = temporal.NewSearchAttributeKeyKeyword("MinigroupScope")
 	AttributeAudience  = temporal.NewSearchAttributeKeyKeyword("MinigroupAudience")
 	AttributeStage     = temporal.NewSearchAttributeKeyKeyword("MinigroupStage")
 	AttributeAttention = temporal.NewSearchAttributeKeyBool("MinigroupAttention")
-	// AttributeWaitingFor lists the services that steps with attention raised wait for: event, conference, janus, database,
-	// worker. It is unset where there is no such step.
+	// AttributeWaitingFor lists the services that the steps in need of attention wait for: event, conference, janus,
+	// database, worker. It is unset when no step needs attention.
 	AttributeWaitingFor = temporal.NewSearchAttributeKeyKeywordList("MinigroupWaitingFor")
 )
 
-// SearchAttributes are the names and types (Keyword, KeywordList, Bool) that the Temporal namespace must have.
+// SearchAttributes returns the names and types (Keyword, KeywordList, Bool) of the search attributes that the Temporal
+// namespace must have.
 func SearchAttributes() map[string]string {
 	out := map[string]string{}
 	for _, key := range []temporal.SearchAttributeKey{
@@ -36,7 +37,7 @@ func SearchAttributes() map[string]string {
 	return out
 }
 
-// The stages of a run, as MinigroupStage tells them.
+// The stages of a run: the values of MinigroupStage.
 const (
 	stageCreating = "creating"
 	stageUpdating = "updating"
@@ -46,11 +47,11 @@ const (
 	stageFailed   = "failed"
 )
 
-// maxIDLength is what a workflow id may have where Temporal keeps its state in PostgreSQL or MySQL.
+// maxIDLength is the maximum length of a workflow id when Temporal keeps its state in PostgreSQL or MySQL, in bytes.
 const maxIDLength = 255
 
-// WorkflowID is the one workflow id of a minigroup: every operation on it is a run under this id, so Temporal itself keeps
-// them apart. Both parts are percent-escaped; what would be too long ends in a hash instead.
+// WorkflowID is the one workflow id of a minigroup. Every operation on the minigroup is a run under this id, so Temporal
+// allows one at a time. Both parts are percent-escaped; an id that would be too long ends in a hash.
 func WorkflowID(audience, scope string) string {
 	id := "minigroup/" + escape(audience) + "/" + escape(scope)
 	if len(id) <= maxIDLength {
@@ -61,7 +62,8 @@ func WorkflowID(audience, scope string) string {
 	return id[:maxIDLength-len(tail)] + tail
 }
 
-// ClassOf is the minigroup that a workflow id is that of; false where the id does not tell, as one that ends in a hash.
+// ClassOf returns the class id of the minigroup with this workflow id; false when the id does not contain it, such as an
+// id that ends in a hash.
 func ClassOf(workflowID string) (uuid.UUID, bool) {
 	rest, ok := strings.CutPrefix(workflowID, "minigroup/")
 	audience, scope, both := strings.Cut(rest, "/")
@@ -73,15 +75,15 @@ func ClassOf(workflowID string) (uuid.UUID, bool) {
 	return minigroup.ClassID(audience, scope), audienceErr == nil && scopeErr == nil
 }
 
-// escape keeps '~' for the hash, so that no scope can be chosen which reads like the id of a longer one.
+// escape reserves '~' for the hash, so that no short id equals a hashed one.
 func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "~", "%7E") }
 
-// roomWorkflowID is the workflow id of closing a room.
+// roomWorkflowID is the workflow id of CloseRoom.
 func roomWorkflowID(kind minigroup.RoomKind, room uuid.UUID) string {
 	return fmt.Sprintf("room/%s/%s", kind, room)
 }
 
-// maxSummaryRunes keeps summaries within the 400 bytes that Temporal takes, whatever the alphabet.
+// maxSummaryRunes keeps summaries within the 400 bytes that Temporal accepts, in any alphabet.
 const maxSummaryRunes = 100
 
 func summary(format string, args ...any) string {

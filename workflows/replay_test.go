@@ -12,7 +12,7 @@ import (
 	"minigroups/workflows"
 )
 
-// recorded are the histories that every version of the workflows must be able to go on with. `make histories` writes them.
+// recorded are the histories that the workflows must replay. `make histories` writes them.
 var recorded = []string{
 	"create after its worker was killed",
 	"create after waiting",
@@ -49,8 +49,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	}
 	replayer := worker.NewWorkflowReplayer()
 	for _, workflow := range []any{
-		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup, workflows.CloseRoom,
-		workflows.SweepClasses, workflows.SweepGateways,
+		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup,
+		workflows.CloseRoom, workflows.SweepClasses, workflows.SweepGateways,
 	} {
 		replayer.RegisterWorkflow(workflow)
 	}
