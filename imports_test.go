@@ -25,6 +25,7 @@ const (
 	module      = "minigroups/"
 	temporalSDK = "go.temporal.io"
 	sdkClient   = "go.temporal.io/sdk/client"
+	sdkWorkflow = "go.temporal.io/sdk/workflow"
 	pgx         = "github.com/jackc/pgx"
 	gin         = "github.com/gin-gonic"
 	uuid        = "github.com/google/uuid"
@@ -204,18 +205,19 @@ func isShared(path, target string) bool {
 
 func mayConfigure(path string) bool { return belowAny(path, []string{"cmd", "e2e", "config"}) }
 
-// fileViolations returns one message for each place in a source file that reads the environment or imports the Temporal
-// client where it may not.
+// fileViolations returns one message for each place in a source file that reads the environment where it may not, and
+// for a file of package workflows that uses the Temporal client beside workflow code, which must be deterministic.
 func fileViolations(path, name string, file *ast.File) (wrong []string) {
+	imports := map[string]bool{}
 	for _, spec := range file.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
 			wrong = append(wrong, err.Error())
 		}
-		if path == "workflows" && name != "start.go" && name != "schedules.go" && imported == sdkClient {
-			wrong = append(wrong,
-				fmt.Sprintf("workflows/%s imports %s: only start.go and schedules.go may", name, imported))
-		}
+		imports[imported] = true
+	}
+	if path == "workflows" && imports[sdkClient] && imports[sdkWorkflow] {
+		wrong = append(wrong, fmt.Sprintf("%s/%s imports both %s and %s", path, name, sdkClient, sdkWorkflow))
 	}
 	ast.Inspect(file, func(node ast.Node) bool {
 		selector, ok := node.(*ast.SelectorExpr)
@@ -386,10 +388,9 @@ func TestImportRulesDetectViolations(t *testing.T) {
 		`package p; import "os"; var _ = os.Environ()`: {
 			"storage/a.go": true, "cmd/api/main.go": false, "stack/a.go": false,
 		},
-		`package p; import "syscall"; var _, _ = syscall.Getenv()`: {"auth/a.go": true},
-		`package p; import "go.temporal.io/sdk/client"`: {
-			"workflows/create.go": true, "workflows/start.go": false,
-		},
+		`package p; import "syscall"; var _, _ = syscall.Getenv()`:                       {"auth/a.go": true},
+		`package p; import "go.temporal.io/sdk/client"`:                                  {"workflows/starter.go": false},
+		`package p; import ("go.temporal.io/sdk/client"; "go.temporal.io/sdk/workflow")`: {"workflows/create.go": true},
 	} {
 		file, err := parser.ParseFile(token.NewFileSet(), "p.go", source, 0)
 		if err != nil {
