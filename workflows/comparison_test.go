@@ -14,20 +14,20 @@ import (
 )
 
 // held keeps a call back: it is answered with silence, and carried out when the test says so.
-type held struct {
+type delayedCall struct {
 	mu   sync.Mutex
 	take func(context.Context) error
 }
 
-func (h *held) way(c call) error {
+func (h *delayedCall) behaviour(c call) error {
 	h.mu.Lock()
 	h.take = c.take
 	h.mu.Unlock()
 	return c.answer(silence)
 }
 
-// carryOut does what was asked for, however late.
-func (h *held) carryOut(t *testing.T) {
+// execute does what was asked for, however late.
+func (h *delayedCall) execute(t *testing.T) {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -40,7 +40,7 @@ func (h *held) carryOut(t *testing.T) {
 }
 
 // compare runs the comparison that is due, as the sweeper does once its time has come.
-func (s *stage) compare(run string, d minigroup.Draft) *played {
+func (s *harness) compare(run string, d minigroup.Draft) *result {
 	s.Helper()
 	if _, err := s.db.Exec(s.Context(), `UPDATE minigroup_update SET compare_at = now() WHERE class_id = $1 AND compare_at IS NOT NULL`, classID(d)); err != nil {
 		s.Fatal(err)
@@ -51,7 +51,7 @@ func (s *stage) compare(run string, d minigroup.Draft) *played {
 	return s.update(run, uuid.New(), d, minigroup.Change{})
 }
 
-func (s *stage) comparisonIsDue(d minigroup.Draft) bool {
+func (s *harness) comparisonIsDue(d minigroup.Draft) bool {
 	s.Helper()
 	due, err := s.ledger.DueComparisons(s.Context(), 1000)
 	if err != nil {
@@ -66,13 +66,13 @@ func (s *stage) comparisonIsDue(d minigroup.Draft) bool {
 }
 
 // settled checks that the row and conference tell the same from here on: the next comparison finds nothing and is the last.
-func (s *stage) settled(d minigroup.Draft) {
+func (s *harness) settled(d minigroup.Draft) {
 	s.Helper()
-	patches := s.called(conferencePatch)
+	patches := s.callCount(conferencePatch)
 	if p := s.compare("run-compared-again", d); p.err != nil {
 		s.Error(p.err)
 	}
-	if n := s.called(conferencePatch) - patches; n != 0 || s.comparisonIsDue(d) {
+	if n := s.callCount(conferencePatch) - patches; n != 0 || s.comparisonIsDue(d) {
 		s.Errorf("the second comparison sent %d PATCHes; another is due: %v", n, s.comparisonIsDue(d))
 	}
 }
@@ -87,68 +87,68 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 	}
 	t.Run("is undone where another update has come after it", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
-		s.established(d)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
+		s.createReady(d)
 		first, _ := wanting(d, *d.Time.End+600)
 		second, want := wanting(d, *d.Time.End+1200)
-		s.tell(conferencePatch, late.way)
+		s.script(conferencePatch, late.behaviour)
 		if p := s.update("run-2", uuid.New(), d, first); p.err != nil {
 			t.Fatal(p.err)
 		}
-		s.became(s.update("run-3", uuid.New(), d, second), want, want.Time, "")
-		late.carryOut(t)
-		s.became(s.compare("run-4", d), want, want.Time, "")
+		s.assertUpdated(s.update("run-3", uuid.New(), d, second), want, want.Time, "")
+		late.execute(t)
+		s.assertUpdated(s.compare("run-4", d), want, want.Time, "")
 		s.settled(d)
 	})
 	t.Run("is undone where the run that sent it was terminated and another update came at once", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
-		s.established(d)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
+		s.createReady(d)
 		first, _ := wanting(d, *d.Time.End+600)
 		second, want := wanting(d, *d.Time.End+1200)
 		left := uuid.New()
-		s.tell(conferencePatch, late.way)
+		s.script(conferencePatch, late.behaviour)
 		in := activities.UpdateInput{ID: left, ClassID: classID(d), Change: stored.NewChange(first)}
-		if err := s.act("run-2", s.acts.BeginUpdate, in); err != nil {
+		if err := s.execute("run-2", s.acts.BeginUpdate, in); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: left}); err == nil {
+		if err := s.execute("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: left}); err == nil {
 			t.Fatal("an unanswered PATCH was taken for agreement")
 		}
-		s.became(s.update("run-3", uuid.New(), d, second), want, want.Time, "")
-		late.carryOut(t)
-		s.became(s.compare("run-4", d), want, want.Time, "")
+		s.assertUpdated(s.update("run-3", uuid.New(), d, second), want, want.Time, "")
+		late.execute(t)
+		s.assertUpdated(s.compare("run-4", d), want, want.Time, "")
 		s.settled(d)
 	})
 	t.Run("is taken over where conference does not take it back", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		d.Host = "teacher" // minigroups are created with any name, conference takes agent ids only
-		s.established(d)
-		s.tell(conferencePatch, late.way, refused) // the repeat is refused, and the room does not show the first
+		s.createReady(d)
+		s.script(conferencePatch, late.behaviour, refused) // the repeat is refused, and the room does not show the first
 		p := s.update("run-2", uuid.New(), d, minigroup.Change{Host: new(newHost)})
 		if p.kind() != minigroup.UpstreamRefused {
 			t.Fatalf("the run ended with %v", p.err)
 		}
-		late.carryOut(t)
+		late.execute(t)
 		if p := s.compare("run-3", d); p.err != nil {
 			t.Fatal(p.err)
 		}
-		if m := s.holds(d); m.Host != newHost || s.shown(m).Host != newHost {
-			t.Errorf("the minigroup has host %q, conference %q", m.Host, s.shown(m).Host)
+		if m := s.assertConsistent(d); m.Host != newHost || s.conferenceState(m).Host != newHost {
+			t.Errorf("the minigroup has host %q, conference %q", m.Host, s.conferenceState(m).Host)
 		}
 		s.settled(d)
 	})
 	t.Run("ends the class where it has closed the room", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
-		s.established(d)
-		s.tell(conferencePatch, late.way, refused)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
+		s.createReady(d)
+		s.script(conferencePatch, late.behaviour, refused)
 		over := minigroup.Window{Start: d.Time.Start, End: new(time.Now().Unix() - 1)}
 		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Time: &over}); p.kind() != minigroup.UpstreamRefused {
 			t.Fatalf("the run ended with %v", p.err)
 		}
-		late.carryOut(t)
+		late.execute(t)
 		if p := s.compare("run-3", d); p.err != nil {
 			t.Fatal(p.err)
 		}
@@ -156,32 +156,32 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		if err != nil || m.ClosedAt.IsZero() {
 			t.Errorf("got %+v, %v", m, err)
 		}
-		if e := s.look(); len(e.gateways) != 0 {
+		if e := s.takeSnapshot(); len(e.gateways) != 0 {
 			t.Errorf("slots are held: %v", e)
 		}
 	})
 	t.Run("or is not executed at all: then nothing is asked of conference and nothing told", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
-		s.established(d)
-		change, want := newValues(d)
-		s.tell(conferencePatch, late.way)
-		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
+		s.createReady(d)
+		change, want := changeAll(d)
+		s.script(conferencePatch, late.behaviour)
+		s.assertUpdated(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
 		s.settled(d)
-		s.became(&played{}, want, want.Time, newHost)
+		s.assertUpdated(&result{}, want, want.Time, newHost)
 	})
 	t.Run("is looked for again an hour later where conference cannot be read for long", func(t *testing.T) {
 		t.Parallel()
-		s, d, late := db.stage(t), newDraft(), new(held)
-		s.established(d)
-		change, want := newValues(d)
-		s.tell(conferencePatch, late.way)
-		s.became(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
-		s.tell(conferenceRead, times(1+maxAttempts, unavailable)...)
+		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
+		s.createReady(d)
+		change, want := changeAll(d)
+		s.script(conferencePatch, late.behaviour)
+		s.assertUpdated(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
+		s.script(conferenceRead, times(1+maxAttempts, unavailable)...)
 		if p := s.compare("run-3", d); p.kind() != minigroup.UpstreamUnavailable {
 			t.Fatalf("the run ended with %v", p.err)
 		}
-		s.became(&played{}, want, want.Time, newHost) // nobody is told of a comparison
+		s.assertUpdated(&result{}, want, want.Time, newHost) // nobody is told of a comparison
 		if s.comparisonIsDue(d) {
 			t.Error("it is due at once")
 		}

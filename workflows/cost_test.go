@@ -99,7 +99,7 @@ func (c *costTracer) TraceBatchEnd(ctx context.Context, conn *pgx.Conn, _ pgx.Tr
 }
 
 // measure returns the cost of a run, which must succeed without a retry.
-func (c *costTracer) measure(s *stage, run func() *played) cost {
+func (c *costTracer) measure(s *harness, run func() *result) cost {
 	s.Helper()
 	c.mu.Lock()
 	c.cost = cost{}
@@ -130,29 +130,29 @@ func (w *world) allCalls() (n int) {
 
 func TestCostOfASuccessfulRun(t *testing.T) {
 	var c costTracer
-	s := tracedDatabase(t, &c).stage(t)
+	s := tracedDatabase(t, &c).newHarness(t)
 	d, plain := newDraft(), newDraft()
 	plain.Reserve, plain.LockedChat = nil, false
 	longer := minigroup.Window{Start: d.Time.Start, End: new(*d.Time.End + 60)}
 	for _, tc := range []struct {
 		name string
-		run  func() *played
+		run  func() *result
 		want cost
 	}{
 		{
 			name: "a create with slots and a locked chat",
-			run:  func() *played { return s.create("run-1", d) },
+			run:  func() *result { return s.create("run-1", d) },
 			want: cost{roundTrips: 7, statements: 9, commits: 6, calls: 4},
 		},
 		{
 			name: "a create of the two rooms alone",
-			run:  func() *played { return s.create("run-2", plain) },
+			run:  func() *result { return s.create("run-2", plain) },
 			want: cost{roundTrips: 4, statements: 4, commits: 4, calls: 2},
 		},
 		{
 			// One round trip finds that the create owns the row, and one that its slots were not given back.
 			name: "an update of time and slots",
-			run: func() *played {
+			run: func() *result {
 				return s.update("run-3", uuid.New(), d, minigroup.Change{Time: &longer, Reserve: new(int32(9))})
 			},
 			want: cost{roundTrips: 7, statements: 12, commits: 4, calls: 3},

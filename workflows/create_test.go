@@ -11,21 +11,21 @@ import (
 type step struct {
 	name string
 	// asks is what the step asks for, in this activity.
-	asks     operation
-	activity string
+	operation operation
+	activity  string
 	// undo is the step by which the undo takes it back.
 	undo operation
 	// room is the kind of room that the step creates, if it does.
 	room minigroup.RoomKind
 }
 
-var steps = []step{
-	{name: "begin", asks: beginCreate, activity: "BeginCreate", undo: condemn},
-	{name: "event room", asks: eventCreate, activity: "CreateEventRoom", undo: eventClose, room: minigroup.EventRoom},
-	{name: "lock", asks: eventLock, activity: "LockRoom", undo: roomReleased},
-	{name: "conference room", asks: conferenceCreate, activity: "CreateConferenceRoom", undo: conferenceClose, room: minigroup.ConferenceRoom},
-	{name: "slots on the gateway", asks: janusReserve, activity: "ReserveSlots", undo: janusRelease},
-	{name: "establish", asks: establish, activity: "Establish", undo: fail},
+var createSteps = []step{
+	{name: "begin", operation: beginCreate, activity: "BeginCreate", undo: beginUndo},
+	{name: "event room", operation: eventCreate, activity: "CreateEventRoom", undo: eventClose, room: minigroup.EventRoom},
+	{name: "lock", operation: eventLock, activity: "LockRoom", undo: roomReleased},
+	{name: "conference room", operation: conferenceCreate, activity: "CreateConferenceRoom", undo: conferenceClose, room: minigroup.ConferenceRoom},
+	{name: "slots on the gateway", operation: janusReserve, activity: "ReserveSlots", undo: janusRelease},
+	{name: "establish", operation: establish, activity: "Establish", undo: endUndo},
 }
 
 // end is how a create has to end. The zero end is that of a minigroup that is ready.
@@ -38,13 +38,13 @@ type end struct {
 }
 
 // trouble is one way in which a step can go.
-type trouble struct {
+type fault struct {
 	name string
 	// play tells the world how the step goes.
-	play func(*stage, step) []plot
-	end  func(step) end
+	arrange func(*harness, step) []hook
+	end     func(step) end
 	// behind says that the step of the slots may leave them on the gateway, for the sweep to remove.
-	behind bool
+	needsSweep bool
 }
 
 func ready(step) end { return end{} }
@@ -65,74 +65,74 @@ func cancelled(step) end { return end{failed: minigroup.OperationCancelled, canc
 
 // cancelledUnlessEstablished is the end where the step was done when the cancel was heard.
 func cancelledUnlessEstablished(st step) end {
-	if st.asks == establish {
+	if st.operation == establish {
 		return end{}
 	}
 	return cancelled(st)
 }
 
 // told makes a play of how the next calls of the step go.
-func told(ways ...way) func(*stage, step) []plot {
-	return func(s *stage, st step) []plot {
-		s.tell(st.asks, ways...)
+func scripted(ways ...behaviour) func(*harness, step) []hook {
+	return func(s *harness, st step) []hook {
+		s.script(st.operation, ways...)
 		return nil
 	}
 }
 
-var troubles = []trouble{
-	{name: "refused", play: told(refused), end: failedAs(minigroup.UpstreamRefused)},
-	{name: "unavailable, then well", play: told(unavailable, unavailable, unavailable), end: ready},
-	{name: "unavailable, then refused", play: told(unavailable, unavailable, refused), end: failedAs(minigroup.UpstreamRefused)},
-	{name: "happened but the reply was lost", play: told(lost), end: readyAfterLoss},
-	{name: "no answer, then well", play: told(hang), end: readyAfterLoss},
-	{name: "cancelled before it", end: cancelled, play: func(_ *stage, st step) []plot {
-		return []plot{cancelBefore(st.activity)}
+var faults = []fault{
+	{name: "refused", arrange: scripted(refused), end: failedAs(minigroup.UpstreamRefused)},
+	{name: "unavailable, then well", arrange: scripted(unavailable, unavailable, unavailable), end: ready},
+	{name: "unavailable, then refused", arrange: scripted(unavailable, unavailable, refused), end: failedAs(minigroup.UpstreamRefused)},
+	{name: "happened but the reply was lost", arrange: scripted(loseReply), end: readyAfterLoss},
+	{name: "no answer, then well", arrange: scripted(hang), end: readyAfterLoss},
+	{name: "cancelled before it", end: cancelled, arrange: func(_ *harness, st step) []hook {
+		return []hook{cancelBefore(st.activity)}
 	}},
-	{name: "cancelled during it, when it was done", end: cancelledUnlessEstablished, play: func(s *stage, st step) []plot {
-		return s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
-			err := done(c)
+	{name: "cancelled during it, when it was done", end: cancelledUnlessEstablished, arrange: func(s *harness, st step) []hook {
+		return s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
+			err := executeDetached(c)
 			cancel()
 			return err
 		})
 	}},
-	{name: "cancelled during it, and done after the undo", end: cancelled, play: func(s *stage, st step) []plot {
+	{name: "cancelled during it, and done after the undo", end: cancelled, arrange: func(s *harness, st step) []hook {
 		s.acts.Settings.StepWait = deadline
 		undone, end := context.WithCancel(context.Background())
-		plots := s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
+		plots := s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 			cancel()
 			waitFor(undone.Done())
-			return done(c)
+			return executeDetached(c)
 		})
-		return append(plots, plot{activity: "EndUndo", after: func(func()) { end() }})
+		return append(plots, hook{activity: "EndUndo", after: func(func()) { end() }})
 	}},
-	{name: "cancelled during it, without an answer", end: cancelled, behind: true, play: func(s *stage, st step) []plot {
-		return s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
+	{name: "cancelled during it, without an answer", end: cancelled, needsSweep: true, arrange: func(s *harness, st step) []hook {
+		return s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 			cancel()
 			return hang(c)
 		})
 	}},
-	{name: "cancelled after it", end: cancelledUnlessEstablished, play: func(_ *stage, st step) []plot {
-		return []plot{cancelAfter(st.activity), establishesLate(st)}
+	{name: "cancelled after it", end: cancelledUnlessEstablished, arrange: func(_ *harness, st step) []hook {
+		return []hook{cancelAfter(st.activity), establishesLate(st)}
 	}},
-	{name: "its undo fails twice, then works", end: failedAs(minigroup.UpstreamRefused), behind: true, play: func(s *stage, st step) []plot {
-		s.tell(establish, refused)
-		s.tell(st.undo, unavailable, lost)
+	{name: "its undo fails twice, then works", end: failedAs(minigroup.UpstreamRefused), needsSweep: true, arrange: func(s *harness, st step) []hook {
+		s.script(establish, refused)
+		s.script(st.undo, unavailable, loseReply)
 		return nil
 	}},
-	{name: "its undo is refused twice, then works", end: failedAs(minigroup.UpstreamRefused), behind: true, play: func(s *stage, st step) []plot {
-		s.tell(establish, refused)
-		s.tell(st.undo, refused, refused)
+	{name: "its undo is refused twice, then works", end: failedAs(minigroup.UpstreamRefused), needsSweep: true, arrange: func(s *harness, st step) []hook {
+		s.script(establish, refused)
+		s.script(st.undo, refused, refused)
 		return nil
 	}},
 }
 
 // done does what was asked for although its caller has gone.
-func done(c call) error { return c.take(context.WithoutCancel(c.ctx)) }
+func executeDetached(c call) error { return c.take(context.WithoutCancel(c.ctx)) }
 
 // establishesLate keeps a cancel after an earlier step from racing with establish.
-func establishesLate(st step) plot {
-	return plot{activity: "Establish", before: func(ctx context.Context, _ func()) bool {
-		if st.asks == establish {
+func establishesLate(st step) hook {
+	return hook{activity: "Establish", before: func(ctx context.Context, _ func()) bool {
+		if st.operation == establish {
 			return true
 		}
 		waitFor(ctx.Done())
@@ -142,20 +142,20 @@ func establishesLate(st step) plot {
 
 // cancelDuring has the next call of an operation go as told by then, which may cancel the run: that returns when the
 // activity has heard of it.
-func (s *stage) cancelDuring(name string, o operation, then func(c call, cancel func()) error) []plot {
+func (s *harness) cancelDuring(name string, o operation, then func(c call, cancel func()) error) []hook {
 	type started struct {
 		ctx    context.Context
 		cancel func()
 	}
 	begun := make(chan started, 1)
-	s.tell(o, func(c call) error {
+	s.script(o, func(c call) error {
 		a := <-begun
 		return then(c, func() {
 			a.cancel()
 			waitFor(a.ctx.Done())
 		})
 	})
-	return []plot{{activity: name, before: func(ctx context.Context, cancel func()) bool {
+	return []hook{{activity: name, before: func(ctx context.Context, cancel func()) bool {
 		select {
 		case <-begun: // an earlier try has not come so far
 		default:
@@ -168,26 +168,26 @@ func (s *stage) cancelDuring(name string, o operation, then func(c call, cancel 
 func TestCreateInTrouble(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for _, st := range steps {
-		for _, tr := range troubles {
+	for _, st := range createSteps {
+		for _, tr := range faults {
 			t.Run(st.name+": "+tr.name, func(t *testing.T) {
 				t.Parallel()
-				s := db.stage(t)
+				s := db.newHarness(t)
 				d := newDraft()
-				p := s.create("run-1", d, tr.play(s, st)...)
-				if tr.behind && st.asks == janusReserve {
+				p := s.create("run-1", d, tr.arrange(s, st)...)
+				if tr.needsSweep && st.operation == janusReserve {
 					s.sweepUntilDone(d)
 				}
-				s.endsAs(p, d, st, tr.end(st))
+				s.assertEnd(p, d, st, tr.end(st))
 			})
 		}
 	}
 }
 
-// endsAs checks how a create has ended, and what exists afterwards.
-func (s *stage) endsAs(p *played, d minigroup.Draft, st step, want end) {
+// assertEnd checks how a create has ended, and what exists afterwards.
+func (s *harness) assertEnd(p *result, d minigroup.Draft, st step, want end) {
 	s.Helper()
-	m := s.holds(d)
+	m := s.assertConsistent(d)
 	if want.failed == "" {
 		if m.State != minigroup.Ready || p.err != nil {
 			s.Errorf("want a minigroup that is ready, it is %s (%+v) and the run ended with %v", m.State, m.Failure, p.err)
@@ -201,14 +201,14 @@ func (s *stage) endsAs(p *played, d minigroup.Draft, st step, want end) {
 		}
 	}
 	if st.room != "" {
-		if n := s.count(classID(d), st.room, minigroup.AttemptLost); n < want.lost || (want.failed == "" && n != want.lost) {
+		if n := s.countAttempts(classID(d), st.room, minigroup.AttemptLost); n < want.lost || (want.failed == "" && n != want.lost) {
 			s.Errorf("%d attempts are lost, want %d", n, want.lost)
 		}
 	}
 }
 
 // sweepUntilDone sweeps the gateways until they show what the ledger says of a class.
-func (s *stage) sweepUntilDone(d minigroup.Draft) {
+func (s *harness) sweepUntilDone(d minigroup.Draft) {
 	s.Helper()
 	for range 3 {
 		if err := s.sweepGateways(classID(d)); err == nil {
@@ -220,10 +220,10 @@ func (s *stage) sweepUntilDone(d minigroup.Draft) {
 
 func TestCreateThatGoesWell(t *testing.T) {
 	t.Parallel()
-	s := newDatabase(t).stage(t)
+	s := newDatabase(t).newHarness(t)
 	d := newDraft()
 	p := s.create("run-1", d)
-	s.endsAs(p, d, step{}, end{})
+	s.assertEnd(p, d, step{}, end{})
 	if len(p.retried) > 0 {
 		t.Errorf("steps left the fast lane: %v", p.retried)
 	}

@@ -20,15 +20,15 @@ const (
 func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
+	for name, st := range map[string]step{"event": createSteps[1], "conference": createSteps[3]} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := db.stage(t)
-			s.acts = s.processWith(s.acts.Settings, 2)
-			s.gatewaysWith(100)
+			s := db.newHarness(t)
+			s.acts = s.newProcessWith(s.acts.Settings, 2)
+			s.setCapacities(100)
 			waiting, crowded, elsewhere := newDraft(), newDraft(), newDraft()
 			elsewhere.Audience = "open.example"
-			answer := s.inTheAir("run-1", waiting, st, (*gate).before)
+			answer := s.requestInFlight("run-1", waiting, st, (*gate).before)
 
 			p := s.create("run-2", elsewhere)
 			if p.err != nil || len(p.retried) > 0 {
@@ -36,7 +36,7 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 			}
 
 			tries := 0
-			p = s.create("run-3", crowded, plot{activity: st.activity, before: func(context.Context, func()) bool {
+			p = s.create("run-3", crowded, hook{activity: st.activity, before: func(context.Context, func()) bool {
 				if tries++; tries == 3 {
 					answer()
 					s.eventually("the place is free", func() bool { return s.acts.InFlight.Count() == 0 })
@@ -65,26 +65,26 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 func TestCreateThatWaits(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, st := range map[string]step{"event": steps[1], "conference": steps[3]} {
+	for name, st := range map[string]step{"event": createSteps[1], "conference": createSteps[3]} {
 		t.Run("attention is raised for "+name+" after two minutes, and lowered when it answers", func(t *testing.T) {
 			t.Parallel()
-			s := db.stage(t)
+			s := db.newHarness(t)
 			d := newDraft()
-			s.tell(st.asks, times(1+attemptsBeforeAttention, unavailable)...)
+			s.script(st.operation, times(1+attemptsBeforeAttention, unavailable)...)
 			p := s.create("run-1", d)
-			s.endsAs(p, d, st, end{})
+			s.assertEnd(p, d, st, end{})
 			if !slices.Equal(p.attention, []bool{true, false}) {
 				t.Errorf("attention went through %v", p.attention)
 			}
 		})
 		t.Run("everything is undone when "+name+" is unavailable for longer than the retry budget", func(t *testing.T) {
 			t.Parallel()
-			s := db.stage(t)
+			s := db.newHarness(t)
 			d := newDraft()
-			s.tell(st.asks, times(1000, unavailable)...)
+			s.script(st.operation, times(1000, unavailable)...)
 			p := s.create("run-1", d)
-			s.endsAs(p, d, st, end{failed: minigroup.UpstreamUnavailable})
-			if n := s.called(st.asks); n != allAttempts {
+			s.assertEnd(p, d, st, end{failed: minigroup.UpstreamUnavailable})
+			if n := s.callCount(st.operation); n != allAttempts {
 				t.Errorf("%s was asked %d times, want %d", name, n, allAttempts)
 			}
 			if !slices.Equal(p.attention, []bool{true, false}) {
@@ -93,14 +93,14 @@ func TestCreateThatWaits(t *testing.T) {
 		})
 		t.Run("a cancel while "+name+" is waited for undoes everything and lowers attention", func(t *testing.T) {
 			t.Parallel()
-			s := db.stage(t)
+			s := db.newHarness(t)
 			d := newDraft()
-			s.tell(st.asks, times(1+attemptsBeforeAttention, unavailable)...)
-			p := s.create("run-1", d, s.cancelDuring(st.activity, st.asks, func(c call, cancel func()) error {
+			s.script(st.operation, times(1+attemptsBeforeAttention, unavailable)...)
+			p := s.create("run-1", d, s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 				cancel()
 				return unavailable(c)
 			})...)
-			s.endsAs(p, d, st, end{failed: minigroup.OperationCancelled, cancelled: true})
+			s.assertEnd(p, d, st, end{failed: minigroup.OperationCancelled, cancelled: true})
 			if !slices.Equal(p.attention, []bool{true, false}) {
 				t.Errorf("attention went through %v", p.attention)
 			}
@@ -113,91 +113,91 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 	db := newDatabase(t)
 	t.Run("the reservation moves to another gateway when its own stays away", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.gatewaysWith(20, 30) // the fullest that fits is taken, and the first would fit twice
-		s.away(s.backend(1), true)
+		s := db.newHarness(t)
+		s.setCapacities(20, 30) // the fullest that fits is taken, and the first would fit twice
+		s.setUnavailable(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
 		if p.err != nil {
 			t.Fatal(p.err)
 		}
-		if is := s.look(); len(is.gateways[s.backend(2)]) != 1 || s.called(moveReservation) != 1 {
-			t.Errorf("the slots are not on the other gateway after %d moves: %s", s.called(moveReservation), is)
+		if is := s.takeSnapshot(); len(is.gateways[s.backend(2)]) != 1 || s.callCount(moveReservation) != 1 {
+			t.Errorf("the slots are not on the other gateway after %d moves: %s", s.callCount(moveReservation), is)
 		}
-		if n := s.called(janusReserve); n != 1+briefAttempts+1 {
+		if n := s.callCount(janusReserve); n != 1+briefAttempts+1 {
 			t.Errorf("the gateways were called %d times, want %d", n, 1+briefAttempts+1)
 		}
 		if len(p.attention) > 0 {
 			t.Errorf("attention went through %v although another gateway follows", p.attention)
 		}
-		s.away(s.backend(1), false)
+		s.setUnavailable(s.backend(1), false)
 		s.sweepUntilDone(d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 	})
 	t.Run("a step whose reply of the move was lost moves once", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.gatewaysWith(10, 10, 10)
-		s.away(s.backend(1), true)
-		s.tell(moveReservation, lost)
+		s := db.newHarness(t)
+		s.setCapacities(10, 10, 10)
+		s.setUnavailable(s.backend(1), true)
+		s.script(moveReservation, loseReply)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.away(s.backend(1), false)
+		s.setUnavailable(s.backend(1), false)
 		s.sweepUntilDone(d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 	})
 	t.Run("it waits for its gateway where the slots fit on no other", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.gatewaysWith(10, 7)
-		s.tell(janusReserve, times(1+attemptsBeforeAttention+1, unavailable)...)
+		s := db.newHarness(t)
+		s.setCapacities(10, 7)
+		s.script(janusReserve, times(1+attemptsBeforeAttention+1, unavailable)...)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
-		if n := s.called(moveReservation); n != 1 {
+		s.assertEnd(p, d, step{}, end{})
+		if n := s.callCount(moveReservation); n != 1 {
 			t.Errorf("a move was tried %d times", n)
 		}
 	})
 	t.Run("everything is undone when the only gateway is unavailable for longer than the retry budget", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.away(s.backend(1), true)
+		s := db.newHarness(t)
+		s.setUnavailable(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.away(s.backend(1), false)
+		s.setUnavailable(s.backend(1), false)
 		s.sweepUntilDone(d)
-		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
+		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
 	})
 	t.Run("slots that fit nowhere are refused before anything is made", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.gatewaysWith(7)
+		s := db.newHarness(t)
+		s.setCapacities(7)
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{failed: minigroup.CapacityExceeded})
-		if n := s.called(eventCreate) + s.called(conferenceCreate) + s.called(janusReserve); n != 0 {
+		s.assertEnd(p, d, step{}, end{failed: minigroup.CapacityExceeded})
+		if n := s.callCount(eventCreate) + s.callCount(conferenceCreate) + s.callCount(janusReserve); n != 0 {
 			t.Errorf("%d requests were sent", n)
 		}
 	})
 	t.Run("a class without slots asks no gateway", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
 		d.Reserve, d.LockedChat = nil, false
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
-		if n := s.called(janusReserve) + s.called(eventLock); n != 0 {
+		s.assertEnd(p, d, step{}, end{})
+		if n := s.callCount(janusReserve) + s.callCount(eventLock); n != 0 {
 			t.Errorf("%d requests for slots or a lock were sent", n)
 		}
 	})
 	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		s.acts.Settings.Gateways = false
 		d := newDraft()
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
-		for _, room := range s.look().conference {
+		s.assertEnd(p, d, step{}, end{})
+		for _, room := range s.takeSnapshot().conference {
 			if room.Reserve == nil || *room.Reserve != 8 {
 				t.Errorf("the room has %v slots", room.Reserve)
 			}
@@ -211,13 +211,13 @@ func TestCreateLocks(t *testing.T) {
 	for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}, {Chat: true, Questions: true}} {
 		t.Run("a class is locked in one request: "+locks.String(), func(t *testing.T) {
 			t.Parallel()
-			s := db.stage(t)
+			s := db.newHarness(t)
 			d := newDraft()
 			d.LockedChat, d.LockedQuestions = locks.Chat, locks.Questions
-			s.endsAs(s.create("run-1", d), d, step{}, end{})
-			for _, room := range s.look().event {
-				if room.locked != locks || s.called(eventLock) != 1 {
-					t.Errorf("the room has %s locked after %d requests", room.locked, s.called(eventLock))
+			s.assertEnd(s.create("run-1", d), d, step{}, end{})
+			for _, room := range s.takeSnapshot().event {
+				if room.locked != locks || s.callCount(eventLock) != 1 {
+					t.Errorf("the room has %s locked after %d requests", room.locked, s.callCount(eventLock))
 				}
 			}
 		})

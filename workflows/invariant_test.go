@@ -18,7 +18,7 @@ type attempt struct {
 	RoomID *uuid.UUID
 }
 
-func (s *stage) attempts(classID uuid.UUID) []attempt {
+func (s *harness) attempts(classID uuid.UUID) []attempt {
 	s.Helper()
 	rows, err := s.db.Query(s.Context(), `SELECT id, kind, state, room_id FROM room_attempt WHERE class_id = $1 ORDER BY sent_at, id`, classID)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *stage) attempts(classID uuid.UUID) []attempt {
 }
 
 // count counts the attempts of a kind in a state.
-func (s *stage) count(classID uuid.UUID, kind minigroup.RoomKind, state minigroup.AttemptState) int {
+func (s *harness) countAttempts(classID uuid.UUID, kind minigroup.RoomKind, state minigroup.AttemptState) int {
 	s.Helper()
 	n := 0
 	for _, a := range s.attempts(classID) {
@@ -44,7 +44,7 @@ func (s *stage) count(classID uuid.UUID, kind minigroup.RoomKind, state minigrou
 }
 
 // eventually waits until a condition holds.
-func (s *stage) eventually(what string, holds func() bool) {
+func (s *harness) eventually(what string, holds func() bool) {
 	s.Helper()
 	give, poll := time.After(deadline), time.NewTicker(20*time.Millisecond)
 	defer poll.Stop()
@@ -59,14 +59,14 @@ func (s *stage) eventually(what string, holds func() bool) {
 
 // settle waits until every request of the class is answered, refused or lost and what nobody wants is closed. It all comes
 // about by itself, but for attempts of which no process has heard: they are lost by a sweep.
-func (s *stage) settle(classID uuid.UUID) {
+func (s *harness) awaitSettled(classID uuid.UUID) {
 	s.Helper()
 	s.eventually("requests are answered or lost, and condemned rooms closed", func() bool {
 		for _, a := range s.attempts(classID) {
 			if a.State != minigroup.AttemptSent && a.State != minigroup.AttemptReleasing {
 				continue
 			}
-			if s.ledger.forgotten.Load() {
+			if s.ledger.unknownAttempts.Load() {
 				if err := s.ledger.AttemptLost(s.Context(), a.ID); err != nil {
 					s.Fatal(err)
 				}
@@ -78,15 +78,15 @@ func (s *stage) settle(classID uuid.UUID) {
 }
 
 // holds checks, once all has settled, that what exists is what the row says, and nothing else, and returns the row.
-func (s *stage) holds(d minigroup.Draft) minigroup.Minigroup {
+func (s *harness) assertConsistent(d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
 	classID := classID(d)
-	s.settle(classID)
+	s.awaitSettled(classID)
 	m, err := s.ledger.ByID(s.Context(), classID)
 	if err != nil {
 		s.Fatal(err)
 	}
-	is := s.look()
+	is := s.takeSnapshot()
 	switch m.State {
 	case minigroup.Ready:
 		room, ok := is.event[m.EventRoomID]
@@ -105,50 +105,50 @@ func (s *stage) holds(d minigroup.Draft) minigroup.Minigroup {
 	default:
 		s.Errorf("the minigroup is left %s", m.State)
 	}
-	s.nothingHeld(classID, m.State == minigroup.Ready)
-	s.strangersAreLost(classID, is)
-	s.slotsHold(m, is)
+	s.assertHeldRooms(classID, m.State == minigroup.Ready)
+	s.assertUnknownRoomsLost(classID, is)
+	s.assertSlots(m, is)
 	return m
 }
 
-// nothingHeld checks that the ledger holds one room of each kind for a minigroup that is ready and none for one that is not.
-func (s *stage) nothingHeld(classID uuid.UUID, ready bool) {
+// assertHeldRooms checks that the ledger holds one room of each kind for a minigroup that is ready and none for one that is not.
+func (s *harness) assertHeldRooms(classID uuid.UUID, ready bool) {
 	s.Helper()
 	want := 0
 	if ready {
 		want = 1
 	}
 	for _, kind := range []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom} {
-		if n := s.count(classID, kind, minigroup.AttemptHeld); n != want {
+		if n := s.countAttempts(classID, kind, minigroup.AttemptHeld); n != want {
 			s.Errorf("%d %s rooms are held, want %d", n, kind, want)
 		}
 	}
 }
 
-// strangersAreLost checks that a room nobody holds is open only if the reply that told of it was lost, and that a lost
+// assertUnknownRoomsLost checks that a room nobody holds is open only if the reply that told of it was lost, and that a lost
 // attempt stands on the ledger for each.
-func (s *stage) strangersAreLost(classID uuid.UUID, is existing) {
+func (s *harness) assertUnknownRoomsLost(classID uuid.UUID, is snapshot) {
 	s.Helper()
 	for id, room := range is.event {
-		if !room.unheard {
+		if !room.replyLost {
 			s.Errorf("event room %s is open and nobody holds it", id)
 		}
 	}
 	for id, room := range is.conference {
-		if !room.unheard {
+		if !room.replyLost {
 			s.Errorf("conference room %s is open and nobody holds it", id)
 		}
 	}
-	if lost := s.count(classID, minigroup.EventRoom, minigroup.AttemptLost); len(is.event) > lost {
+	if lost := s.countAttempts(classID, minigroup.EventRoom, minigroup.AttemptLost); len(is.event) > lost {
 		s.Errorf("%d open event rooms that nobody holds, and %d lost attempts", len(is.event), lost)
 	}
-	if lost := s.count(classID, minigroup.ConferenceRoom, minigroup.AttemptLost); len(is.conference) > lost {
+	if lost := s.countAttempts(classID, minigroup.ConferenceRoom, minigroup.AttemptLost); len(is.conference) > lost {
 		s.Errorf("%d open conference rooms that nobody holds, and %d lost attempts", len(is.conference), lost)
 	}
 }
 
-// slotsHold checks that the slots the row speaks of, and no others, are on the ledger and on its gateway.
-func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
+// assertSlots checks that the slots the row speaks of, and no others, are on the ledger and on its gateway.
+func (s *harness) assertSlots(m minigroup.Minigroup, is snapshot) {
 	s.Helper()
 	open, err := s.ledger.OpenReservations(s.Context(), m.ID)
 	if err != nil {
@@ -175,8 +175,8 @@ func (s *stage) slotsHold(m minigroup.Minigroup, is existing) {
 	}
 }
 
-// attemptOf is the newest attempt of a kind.
-func (s *stage) attemptOf(d minigroup.Draft, kind minigroup.RoomKind) (id uuid.UUID) {
+// newestAttempt is the newest attempt of a kind.
+func (s *harness) newestAttempt(d minigroup.Draft, kind minigroup.RoomKind) (id uuid.UUID) {
 	s.Helper()
 	for _, a := range s.attempts(classID(d)) {
 		if a.Kind == kind {

@@ -19,14 +19,14 @@ type ledger struct {
 	world *world
 	db    *pgxpool.Pool
 	// forgotten says that attempts may have been written of which no process has heard.
-	forgotten *atomic.Bool
+	unknownAttempts *atomic.Bool
 }
 
 const (
 	beginCreate         operation = "begin create"
 	establish           operation = "establish"
-	condemn             operation = "condemn"
-	fail                operation = "fail"
+	beginUndo           operation = "condemn"
+	endUndo             operation = "fail"
 	openAttempt         operation = "open attempt"
 	answerAttempt       operation = "answer attempt"
 	roomLocked          operation = "room locked"
@@ -43,12 +43,12 @@ const (
 	commitUpdate        operation = "commit update"
 	failUpdate          operation = "fail update"
 	openSagas           operation = "open sagas"
-	forgottenRooms      operation = "forgotten rooms"
+	staleClosings       operation = "forgotten rooms"
 )
 
 // do carries out one call of the ledger. A ledger refuses with words of its own.
-func (l ledger) do(ctx context.Context, o operation, take func(context.Context) error) error {
-	return l.world.do(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
+func (l ledger) handle(ctx context.Context, o operation, take func(context.Context) error) error {
+	return l.world.handle(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
 		if how == refusal {
 			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: told by the test", o)
 		}
@@ -60,15 +60,15 @@ func (l ledger) do(ctx context.Context, o operation, take func(context.Context) 
 func superseded(call) error { return minigroup.Supersededf("told by the test") }
 
 func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.BegunCreate, err error) {
-	err = l.do(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
+	err = l.handle(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
 	if err != nil {
-		l.forgotten.Store(true)
+		l.unknownAttempts.Store(true)
 	}
 	return out, err
 }
 
 func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (out minigroup.Minigroup, err error) {
-	err = l.do(ctx, establish, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, establish, func(ctx context.Context) (err error) {
 		out, err = l.Store.Establish(ctx, run, id, gateways)
 		return err
 	})
@@ -76,7 +76,7 @@ func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 }
 
 func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure) (out minigroup.BegunUndo, err error) {
-	err = l.do(ctx, condemn, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, beginUndo, func(ctx context.Context) (err error) {
 		out, err = l.Store.BeginUndo(ctx, claim, id, request, reason)
 		return err
 	})
@@ -84,42 +84,42 @@ func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UU
 }
 
 func (l ledger) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
-	err = l.do(ctx, fail, func(ctx context.Context) (err error) { reason, open, err = l.Store.EndUndo(ctx, run, id); return err })
+	err = l.handle(ctx, endUndo, func(ctx context.Context) (err error) { reason, open, err = l.Store.EndUndo(ctx, run, id); return err })
 	return reason, open, err
 }
 
 func (l ledger) OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (out minigroup.Attempt, err error) {
-	err = l.do(ctx, openAttempt, func(ctx context.Context) (err error) { out, err = l.Store.OpenAttempt(ctx, a); return err })
+	err = l.handle(ctx, openAttempt, func(ctx context.Context) (err error) { out, err = l.Store.OpenAttempt(ctx, a); return err })
 	return out, err
 }
 
 func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (out minigroup.AttemptState, err error) {
-	err = l.do(ctx, answerAttempt, func(ctx context.Context) (err error) { out, err = l.Store.AnswerAttempt(ctx, id, room); return err })
+	err = l.handle(ctx, answerAttempt, func(ctx context.Context) (err error) { out, err = l.Store.AnswerAttempt(ctx, id, room); return err })
 	return out, err
 }
 
 func (l ledger) RoomLocked(ctx context.Context, room uuid.UUID) error {
-	return l.do(ctx, roomLocked, func(ctx context.Context) error { return l.Store.RoomLocked(ctx, room) })
+	return l.handle(ctx, roomLocked, func(ctx context.Context) error { return l.Store.RoomLocked(ctx, room) })
 }
 
 func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {
-	return l.do(ctx, roomReleased, func(ctx context.Context) error { return l.Store.RoomReleased(ctx, room) })
+	return l.handle(ctx, roomReleased, func(ctx context.Context) error { return l.Store.RoomReleased(ctx, room) })
 }
 
 func (l ledger) MoveReservation(ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string) error {
-	return l.do(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, request, from, to, group) })
+	return l.handle(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, request, from, to, group) })
 }
 
 func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {
-	return l.do(ctx, reservationHeld, func(ctx context.Context) error { return l.Store.ReservationHeld(ctx, id) })
+	return l.handle(ctx, reservationHeld, func(ctx context.Context) error { return l.Store.ReservationHeld(ctx, id) })
 }
 
 func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {
-	return l.do(ctx, reservationReleased, func(ctx context.Context) error { return l.Store.ReservationReleased(ctx, id) })
+	return l.handle(ctx, reservationReleased, func(ctx context.Context) error { return l.Store.ReservationReleased(ctx, id) })
 }
 
 func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (out minigroup.BegunUpdate, err error) {
-	err = l.do(ctx, takeForUpdate, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, takeForUpdate, func(ctx context.Context) (err error) {
 		out, err = l.Store.TakeForUpdate(ctx, claim, classID, updateID)
 		return err
 	})
@@ -127,25 +127,25 @@ func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classI
 }
 
 func (l ledger) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
-	return l.do(ctx, beginUpdate, func(ctx context.Context) error { return l.Store.BeginUpdate(ctx, u) })
+	return l.handle(ctx, beginUpdate, func(ctx context.Context) error { return l.Store.BeginUpdate(ctx, u) })
 }
 
 func (l ledger) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
-	err := l.do(ctx, beginRecreate, func(ctx context.Context) error { return l.Store.BeginRecreate(ctx, r) })
+	err := l.handle(ctx, beginRecreate, func(ctx context.Context) error { return l.Store.BeginRecreate(ctx, r) })
 	if err != nil {
-		l.forgotten.Store(true)
+		l.unknownAttempts.Store(true)
 	}
 	return err
 }
 
 func (l ledger) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
-	return l.do(ctx, swapRooms, func(ctx context.Context) error { return l.Store.SwapRooms(ctx, run, id) })
+	return l.handle(ctx, swapRooms, func(ctx context.Context) error { return l.Store.SwapRooms(ctx, run, id) })
 }
 
 // SendPatch tells once that a PATCH may be in flight. A step that hears so waits for its moment on the clock of the workflow,
 // which skips the wait; so the clock of Postgres has to skip it too.
 func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error) {
-	err = l.do(ctx, sendPatch, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, sendPatch, func(ctx context.Context) (err error) {
 		rec, sent, err = l.Store.SendPatch(ctx, run, id, flight)
 		if err == nil && !sent && rec.PatchLeft > 0 {
 			_, err = l.db.Exec(ctx, `UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
@@ -156,15 +156,15 @@ func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight 
 }
 
 func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error {
-	return l.do(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id, number) })
+	return l.handle(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id, number) })
 }
 
 func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
-	return l.do(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
+	return l.handle(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
 }
 
 func (l ledger) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
-	err = l.do(ctx, failUpdate, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, failUpdate, func(ctx context.Context) (err error) {
 		out, err = l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
 		return err
 	})
@@ -172,12 +172,12 @@ func (l ledger) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 }
 
 func (l ledger) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.OpenSaga, err error) {
-	err = l.do(ctx, openSagas, func(ctx context.Context) (err error) { out, err = l.Store.OpenSagas(ctx, quiet, limit); return err })
+	err = l.handle(ctx, openSagas, func(ctx context.Context) (err error) { out, err = l.Store.OpenSagas(ctx, quiet, limit); return err })
 	return out, err
 }
 
 func (l ledger) StaleClosings(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.RoomPendingClose, err error) {
-	err = l.do(ctx, forgottenRooms, func(ctx context.Context) (err error) {
+	err = l.handle(ctx, staleClosings, func(ctx context.Context) (err error) {
 		out, err = l.Store.StaleClosings(ctx, quiet, limit)
 		return err
 	})

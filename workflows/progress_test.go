@@ -16,17 +16,17 @@ import (
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	looking := func(at time.Duration, p *workflows.Progress) plot {
-		return plot{at: at, look: func(now workflows.Progress) { *p = now }}
+	looking := func(at time.Duration, p *workflows.Progress) hook {
+		return hook{at: at, inspect: func(now workflows.Progress) { *p = now }}
 	}
 	t.Run("a retried step shows its limit and its first error, and needs attention after two minutes", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
+		s.script(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
 		var before, after workflows.Progress
 		p := s.create("run-1", d, looking(119*time.Second, &before), looking(121*time.Second, &after))
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		for _, want := range []struct {
 			progress   workflows.Progress
 			attention  bool
@@ -59,20 +59,20 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("a step in its local attempt shows neither a limit nor an error", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
 		var first workflows.Progress
 		looked := make(chan struct{})
-		s.tell(conferenceCreate, func(c call) error {
+		s.script(conferenceCreate, func(c call) error {
 			waitFor(looked)
-			return well(c)
+			return succeed(c)
 		})
-		p := s.create("run-1", d, plot{at: time.Millisecond, look: func(now workflows.Progress) {
+		p := s.create("run-1", d, hook{at: time.Millisecond, inspect: func(now workflows.Progress) {
 			if first = now; len(now.Steps) > 0 {
 				close(looked)
 			}
 		}})
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		for _, s := range first.Steps {
 			if s.Retrying || s.Attention || s.MaxAttempts != nil || s.LastError != "" || s.WaitingFor != "" {
 				t.Errorf("got %+v", s)
@@ -84,20 +84,20 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("a step that succeeds within two minutes needs no attention", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(attemptsBeforeAttention, unavailable)...)
+		s.script(conferenceCreate, times(attemptsBeforeAttention, unavailable)...)
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		if len(p.attention) > 0 || p.cancelledTimers != 1 {
 			t.Errorf("attention went through %v, %d timers were cancelled", p.attention, p.cancelledTimers)
 		}
 	})
 	t.Run("a step needs attention while it waits as long as its service asked for", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, func(c call) error {
+		s.script(conferenceCreate, func(c call) error {
 			err := c.answer(unavailability)
 			var upstream *minigroup.UpstreamError
 			if errors.As(err, &upstream) {
@@ -107,18 +107,18 @@ func TestProgress(t *testing.T) {
 		})
 		var waiting workflows.Progress
 		p := s.create("run-1", d, looking(150*time.Second, &waiting))
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		if !waiting.Attention || !slices.Equal(p.attention, []bool{true, false}) {
 			t.Errorf("after 150 s %+v; attention went through %v", waiting, p.attention)
 		}
 	})
 	t.Run("the attempts of the retry phase are those of one activity", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(maxAttempts, unavailable)...)
+		s.script(conferenceCreate, times(maxAttempts, unavailable)...)
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		var want []attemptSeen
 		for i := range int32(maxAttempts) {
 			want = append(want, attemptSeen{"CreateConferenceRoom", p.attempts[0].id, i + 1})
@@ -129,14 +129,14 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("the retry budget bounds the retry phase", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(1000, unavailable)...)
+		s.script(conferenceCreate, times(1000, unavailable)...)
 		const budget = 2 * time.Hour
 		p := s.run("run-1", workflows.CreateMinigroup, workflows.CreateInput{
 			Request: requestOf(d), MaxAttempts: workflows.AttemptsWithin(budget),
 		})
-		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
+		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
 		took := p.metrics.total("saga_step_duration outcome=unanswered phase=retry step=create_conference_room")
 		if took < budget-5*time.Minute || took > budget+time.Minute {
 			t.Errorf("the retry phase took %s of a budget of %s", took, budget)
@@ -144,12 +144,12 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("every service that steps wait for is listed, until it answers", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(eventCreate, times(1+attemptsBeforeAttention, unavailable)...)
-		s.tell(conferenceCreate, times(1+attemptsBeforeAttention+1, unavailable)...)
+		s.script(eventCreate, times(1+attemptsBeforeAttention, unavailable)...)
+		s.script(conferenceCreate, times(1+attemptsBeforeAttention+1, unavailable)...)
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		last := len(p.waiting) - 1
 		if last < 2 || !slices.Contains(p.waiting, "conference,event") || p.waiting[last-1] != "conference" || p.waiting[last] != "" {
 			t.Errorf("the services were %q", p.waiting)
@@ -162,13 +162,13 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("an undo shows its reason, and its steps are retried without limit", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, append(times(4, unavailable), refused)...) // by then there is an event room
-		s.tell(eventClose, times(1+attemptsBeforeAttention+1, refused)...)
+		s.script(conferenceCreate, append(times(4, unavailable), refused)...) // by then there is an event room
+		s.script(eventClose, times(1+attemptsBeforeAttention+1, refused)...)
 		var undoing workflows.Progress
 		p := s.create("run-1", d, looking(180*time.Second, &undoing))
-		s.endsAs(p, d, step{}, end{failed: minigroup.UpstreamRefused})
+		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamRefused})
 		if undoing.Stage != "undoing" || !strings.Contains(undoing.Reason, "conference refused") || len(undoing.Steps) != 1 {
 			t.Fatalf("got %+v", undoing)
 		}
@@ -183,10 +183,10 @@ func TestProgress(t *testing.T) {
 	})
 	t.Run("a run that was superseded says so", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
 		s.create("run-1", d)
-		s.gone.Store(true)
+		s.notCurrent.Store(true)
 		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: classID(d), MaxAttempts: maxAttempts})
 		if p.progress.Outcome != "superseded" || p.progress.Stage != "failed" || !slices.Equal(p.stages, []string{"failed"}) {
 			t.Errorf("got %+v after the stages %q", p.progress, p.stages)
@@ -199,11 +199,11 @@ func TestMetrics(t *testing.T) {
 	db := newDatabase(t)
 	t.Run("of a create that had to wait", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := newDraft()
-		s.tell(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
+		s.script(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
 		p := s.create("run-1", d)
-		s.endsAs(p, d, step{}, end{})
+		s.assertEnd(p, d, step{}, end{})
 		p.metrics.assertCount(t, "saga_ended operation=create outcome=done", 1)
 		for _, series := range []string{
 			"saga_duration operation=create outcome=done",
@@ -221,9 +221,9 @@ func TestMetrics(t *testing.T) {
 	})
 	t.Run("of one that was refused, and of one that was cancelled", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
-		s.tell(conferenceCreate, refused)
+		s := db.newHarness(t)
+		s.script(conferenceCreate, refused)
 		s.create("run-1", newDraft()).metrics.assertCount(t, "saga_ended operation=create outcome=failed", 1)
-		s.create("run-2", newDraft(), atOnce).metrics.assertCount(t, "saga_ended operation=create outcome=cancelled", 1)
+		s.create("run-2", newDraft(), cancelAtOnce).metrics.assertCount(t, "saga_ended operation=create outcome=cancelled", 1)
 	})
 }

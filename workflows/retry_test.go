@@ -8,17 +8,17 @@ import (
 	"minigroups/minigroup"
 )
 
-// failedOf plays a create that conference refuses and returns the minigroup that has failed.
-func failedOf(s *stage, run string, d minigroup.Draft) minigroup.Minigroup {
+// failedMinigroup plays a create that conference refuses and returns the minigroup that has failed.
+func failedMinigroup(s *harness, run string, d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
 	return failedRequest(s, run, minigroup.NewCreateRequest(d))
 }
 
-func failedRequest(s *stage, run string, r minigroup.CreateRequest) minigroup.Minigroup {
+func failedRequest(s *harness, run string, r minigroup.CreateRequest) minigroup.Minigroup {
 	s.Helper()
-	s.tell(conferenceCreate, refused)
-	s.endsAs(s.createAs(run, r), r.Draft, step{}, end{failed: minigroup.UpstreamRefused})
-	return s.holds(r.Draft)
+	s.script(conferenceCreate, refused)
+	s.assertEnd(s.createAs(run, r), r.Draft, step{}, end{failed: minigroup.UpstreamRefused})
+	return s.assertConsistent(r.Draft)
 }
 
 func TestARetryFromTheRow(t *testing.T) {
@@ -32,21 +32,21 @@ func TestARetryFromTheRow(t *testing.T) {
 	}
 	t.Run("it is the minigroup that was asked for, with the properties that were set meanwhile", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := draft()
-		m := failedOf(s, "run-1", d)
+		m := failedMinigroup(s, "run-1", d)
 		for _, value := range []string{`"before it was read"`, `"after it was read"`} {
 			if _, err := s.ledger.SetProperty(t.Context(), classID(d), "note", json.RawMessage(value)); err != nil {
 				t.Fatal(err)
 			}
 			if value == `"before it was read"` {
-				m = s.holds(d)
+				m = s.assertConsistent(d)
 			}
 		}
 		if p := s.createAs("run-2", m.RetryRequest()); p.err != nil {
 			t.Fatal(p.err)
 		}
-		after := s.holds(d)
+		after := s.assertConsistent(d)
 		if after.State != minigroup.Ready || after.Fingerprint != fingerprint(d) {
 			t.Errorf("an equal request does not find it: %+v", after)
 		}
@@ -56,37 +56,37 @@ func TestARetryFromTheRow(t *testing.T) {
 	})
 	t.Run("it fails again without a trace, and can be retried again", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := draft()
-		m := failedOf(s, "run-1", d)
+		m := failedMinigroup(s, "run-1", d)
 		again := failedRequest(s, "run-2", m.RetryRequest())
 		if again.Fingerprint != fingerprint(d) || !again.Failure.FailedAt.After(m.Failure.FailedAt) {
 			t.Errorf("got %+v", again)
 		}
-		if p := s.createAs("run-3", again.RetryRequest()); p.err != nil || s.holds(d).State != minigroup.Ready {
+		if p := s.createAs("run-3", again.RetryRequest()); p.err != nil || s.assertConsistent(d).State != minigroup.Ready {
 			t.Errorf("it ended with %v", p.err)
 		}
 	})
 	t.Run("cancelled before it began, it has failed as cancelled", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := draft()
-		m := failedOf(s, "run-1", d)
-		p := s.createAs("run-2", m.RetryRequest(), atOnce)
-		if after := s.holds(d); !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled || after.Fingerprint != fingerprint(d) {
+		m := failedMinigroup(s, "run-1", d)
+		p := s.createAs("run-2", m.RetryRequest(), cancelAtOnce)
+		if after := s.assertConsistent(d); !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled || after.Fingerprint != fingerprint(d) {
 			t.Errorf("it ended with %v: %+v", p.err, after)
 		}
 	})
 	t.Run("it does not take the place of what somebody else asked for meanwhile", func(t *testing.T) {
 		t.Parallel()
-		s := db.stage(t)
+		s := db.newHarness(t)
 		d := draft()
-		m := failedOf(s, "run-1", d)
+		m := failedMinigroup(s, "run-1", d)
 		other := d
 		other.Host = "another.example.org"
-		failedOf(s, "run-2", other)
+		failedMinigroup(s, "run-2", other)
 		p := s.createAs("run-3", m.RetryRequest())
-		if after := s.holds(other); p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != fingerprint(other) {
+		if after := s.assertConsistent(other); p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != fingerprint(other) {
 			t.Errorf("it ended with %v: %+v", p.err, after)
 		}
 	})

@@ -20,34 +20,34 @@ import (
 const isOpen operation = "is open"
 
 // runs is what Temporal knows of the runs of one class: at most one is open, and the latest is the current one.
-type runs struct {
-	*stage
-	class  uuid.UUID
-	mu     sync.Mutex
-	open   string
-	healed int
+type fakeTemporal struct {
+	*harness
+	class      uuid.UUID
+	mu         sync.Mutex
+	open       string
+	recoveries int
 	// healing are the runs that sweeps have started; each waits for the end of one.
-	healing []func() *played
+	recovering []func() *result
 }
 
 // start starts a run beside the test, unless one is open.
-func (r *runs) start(run string, do func() *played) (ended func() *played, started bool) {
+func (r *fakeTemporal) start(run string, do func() *result) (ended func() *result, started bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open != "" {
 		return nil, false
 	}
 	r.open = run
-	r.take(run)
-	return beside(r.stage, func() *played {
+	r.makeCurrent(run)
+	return inBackground(r.harness, func() *result {
 		p := do()
-		r.ends(run)
+		r.end(run)
 		return p
 	}), true
 }
 
 // ends ends a run, as a terminate does or because it has come to its end.
-func (r *runs) ends(run string) {
+func (r *fakeTemporal) end(run string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == run {
@@ -56,7 +56,7 @@ func (r *runs) ends(run string) {
 }
 
 // quiet waits until no run is open.
-func (r *runs) quiet() {
+func (r *fakeTemporal) awaitNoOpenRun() {
 	r.Helper()
 	r.eventually("no run is open", func() bool {
 		r.mu.Lock()
@@ -66,11 +66,11 @@ func (r *runs) quiet() {
 }
 
 // heals waits until no run is open, and checks that those which the sweeps have started came to a good end.
-func (r *runs) heals() {
+func (r *fakeTemporal) awaitRecoveries() {
 	r.Helper()
-	r.quiet()
+	r.awaitNoOpenRun()
 	r.mu.Lock()
-	healing := slices.Clone(r.healing)
+	healing := slices.Clone(r.recovering)
 	r.mu.Unlock()
 	for _, ended := range healing {
 		if p := ended(); p.err != nil {
@@ -79,8 +79,8 @@ func (r *runs) heals() {
 	}
 }
 
-func (r *runs) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, err error) {
-	err = r.do(isOpen, call{ctx: ctx, take: func(context.Context) error {
+func (r *fakeTemporal) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, err error) {
+	err = r.handle(isOpen, call{ctx: ctx, take: func(context.Context) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		open = saga.Run == r.open
@@ -89,12 +89,12 @@ func (r *runs) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, 
 	return open, err
 }
 
-func (r *runs) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
+func (r *fakeTemporal) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
 	r.mu.Lock()
-	r.healed++
-	run := fmt.Sprintf("healing-%d", r.healed)
+	r.recoveries++
+	run := fmt.Sprintf("healing-%d", r.recoveries)
 	r.mu.Unlock()
-	ended, started := r.start(run, func() *played {
+	ended, started := r.start(run, func() *result {
 		if saga.UpdateID == uuid.Nil {
 			return r.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: saga.ClassID})
 		}
@@ -106,7 +106,7 @@ func (r *runs) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error)
 	})
 	if started {
 		r.mu.Lock()
-		r.healing = append(r.healing, ended)
+		r.recovering = append(r.recovering, ended)
 		r.mu.Unlock()
 	}
 	return started, nil
@@ -138,7 +138,7 @@ func (l ofOneClass) StaleClosings(ctx context.Context, quiet time.Duration, limi
 }
 
 // sweep sweeps the classes, of which this one is as old as the sweeper wants it to be.
-func (r *runs) sweep() activities.SweptClasses {
+func (r *fakeTemporal) sweep() activities.SweptClasses {
 	r.Helper()
 	for _, sql := range []string{
 		`UPDATE minigroup SET changed_at = now() - interval '1 minute' WHERE id = $1`,
@@ -160,7 +160,7 @@ func (r *runs) sweep() activities.SweptClasses {
 }
 
 // expire ends the moment of every request of a class.
-func (s *stage) expire(d minigroup.Draft) {
+func (s *harness) expireRequests(d minigroup.Draft) {
 	s.Helper()
 	if _, err := s.db.Exec(s.Context(), `UPDATE room_attempt SET expires_at = now() WHERE class_id = $1`, classID(d)); err != nil {
 		s.Fatal(err)
@@ -170,20 +170,20 @@ func (s *stage) expire(d minigroup.Draft) {
 func TestALateReplyWhoseRoomTheSweeperCloses(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for _, st := range []step{steps[1], steps[3]} {
-		for _, m := range momentsOfLateReplies() {
+	for _, st := range []step{createSteps[1], createSteps[3]} {
+		for _, m := range lateReplies() {
 			t.Run(st.name+": "+m.name, func(t *testing.T) {
 				t.Parallel()
-				s, d := db.stage(t), newDraft()
-				s.gatewaysWith(20)
-				r := &runs{stage: s, class: classID(d)}
-				answer := s.inTheAir("run-1", d, st, (*gate).after)
-				s.deaf.Store(true)
-				made := m.play(s, d, st, answer)
-				s.deaf.Store(false)
+				s, d := db.newHarness(t), newDraft()
+				s.setCapacities(20)
+				r := &fakeTemporal{harness: s, class: classID(d)}
+				answer := s.requestInFlight("run-1", d, st, (*gate).after)
+				s.closeRoomFails.Store(true)
+				made := m.arrange(s, d, st, answer)
+				s.closeRoomFails.Store(false)
 				r.sweep()
-				r.heals()
-				s.endsWith(made, d)
+				r.awaitRecoveries()
+				s.assertFinal(made, d)
 			})
 		}
 	}
@@ -194,61 +194,61 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 	db := newDatabase(t)
 	for name, c := range map[string]struct {
 		// left leaves something for the sweeper to do, and returns the draft that is ready in the end.
-		left func(*stage, minigroup.Draft) *minigroup.Draft
+		left func(*harness, minigroup.Draft) *minigroup.Draft
 	}{
-		"undo one create": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
-			s.halfMade("run-1", d)
-			s.expire(d)
+		"undo one create": {func(s *harness, d minigroup.Draft) *minigroup.Draft {
+			s.createEventRoomOnly("run-1", d)
+			s.expireRequests(d)
 			return nil
 		}},
-		"go on with one undo": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
-			s.halfMade("run-1", d)
+		"go on with one undo": {func(s *harness, d minigroup.Draft) *minigroup.Draft {
+			s.createEventRoomOnly("run-1", d)
 			in := activities.BeginUndoInput{ClassID: classID(d), Reason: stored.Failure{Kind: minigroup.OperationCancelled}}
-			if err := s.act("run-1", s.acts.BeginUndo, in); err != nil {
+			if err := s.execute("run-1", s.acts.BeginUndo, in); err != nil {
 				s.Fatal(err)
 			}
 			return nil
 		}},
-		"finish one update": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
-			s.established(d)
-			change, want := longer(d, 10, 9)
+		"finish one update": {func(s *harness, d minigroup.Draft) *minigroup.Draft {
+			s.createReady(d)
+			change, want := extendBy(d, 10, 9)
 			id := uuid.New()
-			s.tell(conferencePatch, lost)
-			if err := s.act("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: stored.NewChange(change)}); err != nil {
+			s.script(conferencePatch, loseReply)
+			if err := s.execute("run-2", s.acts.BeginUpdate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: stored.NewChange(change)}); err != nil {
 				s.Fatal(err)
 			}
-			if err := s.act("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}); err == nil {
+			if err := s.execute("run-2", s.acts.PatchConferenceRoom, activities.UpdateRef{ID: id}); err == nil {
 				s.Fatal("the PATCH was answered")
 			}
 			return &want
 		}},
-		"have one room closed": {func(s *stage, d minigroup.Draft) *minigroup.Draft {
-			answer := s.inTheAir("run-1", d, steps[1], (*gate).after)
-			s.undo("run-2", d)
-			s.deaf.Store(true)
+		"have one room closed": {func(s *harness, d minigroup.Draft) *minigroup.Draft {
+			answer := s.requestInFlight("run-1", d, createSteps[1], (*gate).after)
+			s.mustUndo("run-2", d)
+			s.closeRoomFails.Store(true)
 			answer()
-			s.arrived(d, minigroup.EventRoom, 1)
-			s.deaf.Store(false)
+			s.awaitReplies(d, minigroup.EventRoom, 1)
+			s.closeRoomFails.Store(false)
 			return nil
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			r := &runs{stage: s, class: classID(d)}
+			s, d := db.newHarness(t), newDraft()
+			r := &fakeTemporal{harness: s, class: classID(d)}
 			made := c.left(s, d)
 			one, two := newGate(t), newGate(t)
-			s.tell(openSagas, one.after, two.after) // both know of the same
-			sweeps := []func() activities.SweptClasses{beside(s, r.sweep), beside(s, r.sweep)}
-			one.someone(t)
-			two.someone(t)
+			s.script(openSagas, one.after, two.after) // both know of the same
+			sweeps := []func() activities.SweptClasses{inBackground(s, r.sweep), inBackground(s, r.sweep)}
+			one.awaitReached(t)
+			two.awaitReached(t)
 			one.open()
 			two.open()
 			for _, ended := range sweeps {
 				ended()
 			}
-			r.heals()
-			s.endsWith(made, d)
+			r.awaitRecoveries()
+			s.assertFinal(made, d)
 		})
 	}
 }
@@ -256,63 +256,63 @@ func TestTwoSweepsAtOnce(t *testing.T) {
 func TestASweepBesideALiveRun(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for _, f := range standstillsOfACreate() {
-		for name, during := range map[string]func(*stage, minigroup.Draft){
-			"": func(*stage, minigroup.Draft) {}, ", and its requests are over their moment": (*stage).expire,
+	for _, f := range createPausePoints() {
+		for name, during := range map[string]func(*harness, minigroup.Draft){
+			"": func(*harness, minigroup.Draft) {}, ", and its requests are over their moment": (*harness).expireRequests,
 		} {
 			t.Run("a create "+f.String()+name, func(t *testing.T) {
 				t.Parallel()
-				s, d := db.stage(t), newDraft()
-				r := &runs{stage: s, class: classID(d)}
+				s, d := db.newHarness(t), newDraft()
+				r := &fakeTemporal{harness: s, class: classID(d)}
 				g := newGate(t)
-				s.tell(f.at, f.way(g))
+				s.script(f.operation, f.behaviour(g))
 				s.acts.Settings.StepWait = deadline
-				ended, _ := r.start("run-1", func() *played { return s.create("run-1", d) })
-				g.someone(t)
+				ended, _ := r.start("run-1", func() *result { return s.create("run-1", d) })
+				g.awaitReached(t)
 				during(s, d)
 				if swept := r.sweep(); swept.Recovered > 0 {
 					t.Errorf("the sweep came to %+v", swept)
 				}
 				g.open()
-				s.endsAs(ended(), d, step{}, end{})
+				s.assertEnd(ended(), d, step{}, end{})
 			})
 		}
 	}
-	for _, f := range standstillsOfAnUpdate() {
+	for _, f := range updatePausePoints() {
 		t.Run("an update "+f.String(), func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			s.established(d)
-			r := &runs{stage: s, class: classID(d)}
+			s, d := db.newHarness(t), newDraft()
+			s.createReady(d)
+			r := &fakeTemporal{harness: s, class: classID(d)}
 			g := newGate(t)
-			s.tell(f.at, f.way(g))
+			s.script(f.operation, f.behaviour(g))
 			s.acts.Settings.StepWait = deadline
-			change, want := longer(d, 10, 9)
-			ended, _ := r.start("run-2", func() *played { return s.update("run-2", uuid.New(), d, change) })
-			g.someone(t)
+			change, want := extendBy(d, 10, 9)
+			ended, _ := r.start("run-2", func() *result { return s.update("run-2", uuid.New(), d, change) })
+			g.awaitReached(t)
 			if swept := r.sweep(); swept.Recovered > 0 {
 				t.Errorf("the sweep came to %+v", swept)
 			}
 			g.open()
-			s.became(ended(), want, want.Time, "")
+			s.assertUpdated(ended(), want, want.Time, "")
 		})
 	}
 }
 
-// whereASweepStands are the moments between which a sweep decides that a create is gone and starts the run that undoes it.
-var whereASweepStands = map[string]operation{"has listed what is open": openSagas, "knows that its run is gone": isOpen}
+// sweepPausePoints are the moments between which a sweep decides that a create is gone and starts the run that undoes it.
+var sweepPausePoints = map[string]operation{"has listed what is open": openSagas, "knows that its run is gone": isOpen}
 
-// sweptAt leaves a create whose run was terminated, and has a sweep come so far.
-func sweptAt(t *testing.T, db database, at operation) (r *runs, d minigroup.Draft, goOn func() activities.SweptClasses) {
+// pauseSweep leaves a create whose run was terminated, and has a sweep come so far.
+func pauseSweep(t *testing.T, db database, at operation) (r *fakeTemporal, d minigroup.Draft, goOn func() activities.SweptClasses) {
 	t.Helper()
-	s, d := db.stage(t), newDraft()
-	s.gatewaysWith(20)
-	r = &runs{stage: s, class: classID(d)}
-	s.halfMade("run-1", d)
+	s, d := db.newHarness(t), newDraft()
+	s.setCapacities(20)
+	r = &fakeTemporal{harness: s, class: classID(d)}
+	s.createEventRoomOnly("run-1", d)
 	sweeping := newGate(t)
-	s.tell(at, sweeping.after)
-	ended := beside(s, r.sweep)
-	sweeping.someone(t)
+	s.script(at, sweeping.after)
+	ended := inBackground(s, r.sweep)
+	sweeping.awaitReached(t)
 	return r, d, func() activities.SweptClasses {
 		sweeping.open()
 		return ended()
@@ -320,9 +320,9 @@ func sweptAt(t *testing.T, db database, at operation) (r *runs, d minigroup.Draf
 }
 
 // posts starts a create beside the test.
-func (r *runs) posts(run string, d minigroup.Draft) (ready func()) {
+func (r *fakeTemporal) startCreate(run string, d minigroup.Draft) (ready func()) {
 	r.Helper()
-	ended, started := r.start(run, func() *played { return r.create(run, d) })
+	ended, started := r.start(run, func() *result { return r.create(run, d) })
 	if !started {
 		r.Fatal("another run is open")
 	}
@@ -331,45 +331,45 @@ func (r *runs) posts(run string, d minigroup.Draft) (ready func()) {
 		if p := ended(); p.err != nil {
 			r.Error(p.err)
 		}
-		r.quiet()
+		r.awaitNoOpenRun()
 	}
 }
 
 func TestASweepBesideAPOSTThatRestartsATerminatedClass(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, next := range drafts() {
-		for where, at := range whereASweepStands {
-			for _, f := range standstillsOfACreate() {
-				if kept := newDraft(); f.at == eventCreate && fingerprint(next(kept)) == fingerprint(kept) {
+	for name, next := range nextDrafts() {
+		for where, at := range sweepPausePoints {
+			for _, f := range createPausePoints() {
+				if kept := newDraft(); f.operation == eventCreate && fingerprint(next(kept)) == fingerprint(kept) {
 					continue // the event room of the terminated run is kept
 				}
 				t.Run(fmt.Sprintf("the sweep %s, and %s stands %s", where, name, f), func(t *testing.T) {
 					t.Parallel()
-					r, d, goOn := sweptAt(t, db, at)
+					r, d, goOn := pauseSweep(t, db, at)
 					made, creating := next(d), newGate(t)
-					if f.at == beginCreate {
-						r.tell(beginCreate, well)
+					if f.operation == beginCreate {
+						r.script(beginCreate, succeed)
 					}
-					r.tell(f.at, f.way(creating))
-					ready := r.posts("run-2", made)
-					creating.someone(t)
+					r.script(f.operation, f.behaviour(creating))
+					ready := r.startCreate("run-2", made)
+					creating.awaitReached(t)
 					if n := goOn().Recovered; n > 0 {
 						t.Errorf("%d runs were started beside an open one", n)
 					}
 					creating.open()
 					ready()
-					r.endsWith(&made, d)
+					r.assertFinal(&made, d)
 				})
 			}
 			t.Run(fmt.Sprintf("the sweep %s, and %s is ready", where, name), func(t *testing.T) {
 				t.Parallel()
-				r, d, goOn := sweptAt(t, db, at)
+				r, d, goOn := pauseSweep(t, db, at)
 				made := next(d)
-				r.posts("run-2", made)()
+				r.startCreate("run-2", made)()
 				goOn()
-				r.heals()
-				r.endsWith(&made, d)
+				r.awaitRecoveries()
+				r.assertFinal(&made, d)
 			})
 		}
 	}
@@ -378,20 +378,20 @@ func TestASweepBesideAPOSTThatRestartsATerminatedClass(t *testing.T) {
 func TestTheUndoOfASweepIsTerminatedAndItsWorkerGoesOn(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, next := range drafts() {
-		for _, f := range []standstill{{condemn, false}, {condemn, true}, {eventClose, false}, {roomReleased, false}, {fail, false}} {
+	for name, next := range nextDrafts() {
+		for _, f := range []pausePoint{{beginUndo, false}, {beginUndo, true}, {eventClose, false}, {roomReleased, false}, {endUndo, false}} {
 			t.Run(f.String()+", when "+name+" is ready", func(t *testing.T) {
 				t.Parallel()
-				r, d, goOn := sweptAt(t, db, isOpen)
+				r, d, goOn := pauseSweep(t, db, isOpen)
 				made, undo := next(d), newGate(t)
-				r.tell(f.at, f.way(undo))
+				r.script(f.operation, f.behaviour(undo))
 				goOn()
-				undo.someone(t)
-				r.ends("healing-1")
-				r.posts("run-2", made)()
+				undo.awaitReached(t)
+				r.end("healing-1")
+				r.startCreate("run-2", made)()
 				undo.open()
-				r.wokenTooLate(r.healing[0]())
-				r.endsWith(&made, d)
+				r.assertNoEffect(r.recovering[0]())
+				r.assertFinal(&made, d)
 			})
 		}
 	}
@@ -399,34 +399,34 @@ func TestTheUndoOfASweepIsTerminatedAndItsWorkerGoesOn(t *testing.T) {
 
 func TestASweepClosesOnlyCondemnedRooms(t *testing.T) {
 	t.Parallel()
-	s, d := newDatabase(t).stage(t), newDraft()
-	s.gatewaysWith(30)
-	r := &runs{stage: s, class: classID(d)}
-	s.halfMade("run-1", d)
-	s.deaf.Store(true)
-	made := other(d)
-	s.halfMade("run-2", made) // condemns the room of the first, and holds one
+	s, d := newDatabase(t).newHarness(t), newDraft()
+	s.setCapacities(30)
+	r := &fakeTemporal{harness: s, class: classID(d)}
+	s.createEventRoomOnly("run-1", d)
+	s.closeRoomFails.Store(true)
+	made := otherDraft(d)
+	s.createEventRoomOnly("run-2", made) // condemns the room of the first, and holds one
 	sweeping := newGate(t)
-	s.tell(forgottenRooms, sweeping.after)
+	s.script(staleClosings, sweeping.after)
 	r.open = "run-2"
-	swept := beside(s, r.sweep)
-	sweeping.someone(t)
-	r.ends("run-2")
-	r.posts("run-3", made)() // keeps it
-	s.deaf.Store(false)
+	swept := inBackground(s, r.sweep)
+	sweeping.awaitReached(t)
+	r.end("run-2")
+	r.startCreate("run-3", made)() // keeps it
+	s.closeRoomFails.Store(false)
 	sweeping.open()
 	if n := swept().Closing; n != 1 {
 		t.Errorf("%d rooms are being closed", n)
 	}
-	s.endsWith(&made, d)
+	s.assertFinal(&made, d)
 }
 
 func TestASweepForgetsWhatHasLongBeenOver(t *testing.T) {
 	t.Parallel()
-	s, d := newDatabase(t).stage(t), newDraft()
-	s.gatewaysWith(20)
-	s.halfMade("run-1", d)
-	s.undo("run-2", d)
+	s, d := newDatabase(t).newHarness(t), newDraft()
+	s.setCapacities(20)
+	s.createEventRoomOnly("run-1", d)
+	s.mustUndo("run-2", d)
 	if _, err := s.db.Exec(s.Context(), `UPDATE room_attempt SET changed_at = now() - interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +443,7 @@ func TestASweepForgetsWhatHasLongBeenOver(t *testing.T) {
 	}{{0, had}, {2 * time.Hour, had}, {time.Minute, 0}} {
 		counted := map[string]int{}
 		sweeper := activities.Sweeper{
-			Ledger: s.ledger, Recovery: &runs{stage: s}, Steps: s.acts, Grace: time.Hour, Retention: c.history,
+			Ledger: s.ledger, Recovery: &fakeTemporal{harness: s}, Steps: s.acts, Grace: time.Hour, Retention: c.history,
 			Count: func(what string, n int) { counted[what] += n },
 		}
 		swept, err := sweeper.SweepClasses(s.Context())

@@ -10,7 +10,7 @@ import (
 )
 
 // unanswered does what was asked for, stands still, and loses the reply.
-func (g *gate) unanswered(c call) error {
+func (g *gate) afterWithoutReply(c call) error {
 	if err := g.after(c); err != nil {
 		return err
 	}
@@ -18,18 +18,18 @@ func (g *gate) unanswered(c call) error {
 }
 
 // twice has one run request a room in two processes, the second when the request of the first has expired.
-func (s *stage) twice(d minigroup.Draft, st step, first, second func(*gate) way) (answerFirst, answerSecond func()) {
+func (s *harness) requestTwice(d minigroup.Draft, st step, first, second func(*gate) behaviour) (answerFirst, answerSecond func()) {
 	s.Helper()
 	replies := []*gate{newGate(s.T), newGate(s.T)}
-	s.begins("run-1", d)
-	in := roomInput(d, s.attemptOf(d, st.room))
-	for i, way := range []func(*gate) way{first, second} {
-		s.tell(st.asks, way(replies[i]))
+	s.begin("run-1", d)
+	in := roomInput(d, s.newestAttempt(d, st.room))
+	for i, way := range []func(*gate) behaviour{first, second} {
+		s.script(st.operation, way(replies[i]))
 		acts := s.acts
-		beside(s, func() error { return s.actIn(acts, "run-1", s.roomStep(acts, st), in) })
-		replies[i].someone(s.T)
-		s.expire(d)
-		s.acts = s.process(s.acts.Settings) // the next step, and the rest of the run
+		inBackground(s, func() error { return s.executeIn(acts, "run-1", s.roomStep(acts, st), in) })
+		replies[i].awaitReached(s.T)
+		s.expireRequests(d)
+		s.acts = s.newProcess(s.acts.Settings) // the next step, and the rest of the run
 	}
 	return replies[0].open, replies[1].open
 }
@@ -37,10 +37,10 @@ func (s *stage) twice(d minigroup.Draft, st step, first, second func(*gate) way)
 func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	answered, lost := func(g *gate) way { return g.after }, func(g *gate) way { return g.unanswered }
-	for _, st := range []step{steps[1], steps[3]} {
+	answered, lost := func(g *gate) behaviour { return g.after }, func(g *gate) behaviour { return g.afterWithoutReply }
+	for _, st := range []step{createSteps[1], createSteps[3]} {
 		for name, c := range map[string]struct {
-			first, second func(*gate) way
+			first, second func(*gate) behaviour
 			secondIsFirst bool
 		}{
 			"both are answered":                     {first: answered, second: answered},
@@ -52,24 +52,24 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 		} {
 			t.Run(st.name+": "+name, func(t *testing.T) {
 				t.Parallel()
-				s := db.stage(t)
+				s := db.newHarness(t)
 				d := newDraft()
-				one, two := s.twice(d, st, c.first, c.second)
+				one, two := s.requestTwice(d, st, c.first, c.second)
 				if c.secondIsFirst {
 					one, two = two, one
 				}
 				one()
-				s.eventually("it is decided", func() bool { return s.decided(d, st.room) == 1 })
+				s.eventually("it is decided", func() bool { return s.countDecided(d, st.room) == 1 })
 				two()
-				s.eventually("both are decided", func() bool { return s.decided(d, st.room) == 2 })
-				s.endsAs(s.create("run-1", d), d, step{}, end{})
+				s.eventually("both are decided", func() bool { return s.countDecided(d, st.room) == 2 })
+				s.assertEnd(s.create("run-1", d), d, step{}, end{})
 			})
 		}
 		t.Run(st.name+": both replies reach the ledger at the very same moment", func(t *testing.T) {
 			t.Parallel()
-			s := newDatabase(t).stage(t)
+			s := newDatabase(t).newHarness(t)
 			d := newDraft()
-			one, two := s.twice(d, st, answered, answered)
+			one, two := s.requestTwice(d, st, answered, answered)
 			// Each finds the place free, and waits for its row before it writes that it takes the place.
 			rows, err := s.db.Begin(t.Context())
 			if err != nil {
@@ -90,17 +90,17 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 			if err := rows.Rollback(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			s.eventually("both are decided", func() bool { return s.decided(d, st.room) == 2 })
-			s.endsAs(s.create("run-1", d), d, step{}, end{})
-			if n := s.count(classID(d), st.room, minigroup.AttemptReleased); n != 1 || s.called(answerAttempt) > 3 {
-				t.Errorf("%d rooms were released, the ledger was told %d times of three replies", n, s.called(answerAttempt))
+			s.eventually("both are decided", func() bool { return s.countDecided(d, st.room) == 2 })
+			s.assertEnd(s.create("run-1", d), d, step{}, end{})
+			if n := s.countAttempts(classID(d), st.room, minigroup.AttemptReleased); n != 1 || s.callCount(answerAttempt) > 3 {
+				t.Errorf("%d rooms were released, the ledger was told %d times of three replies", n, s.callCount(answerAttempt))
 			}
 		})
 	}
 }
 
 // decided counts the attempts of a kind that are answered or lost.
-func (s *stage) decided(d minigroup.Draft, kind minigroup.RoomKind) int {
+func (s *harness) countDecided(d minigroup.Draft, kind minigroup.RoomKind) int {
 	s.Helper()
 	n := 0
 	for _, a := range s.attempts(classID(d)) {
@@ -114,62 +114,62 @@ func (s *stage) decided(d minigroup.Draft, kind minigroup.RoomKind) int {
 func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for _, f := range standstillsOfACreate() {
+	for _, f := range createPausePoints() {
 		t.Run("one stands "+f.String()+", the other makes the minigroup", func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			old := s.frozen("run-1", d, f)
-			s.expire(d)
+			s, d := db.newHarness(t), newDraft()
+			old := s.freezeCreate("run-1", d, f)
+			s.expireRequests(d)
 			p := s.create("run-1", d)
-			old.wake()
-			s.wokenTooLate(old.ended())
+			old.resume()
+			s.assertNoEffect(old.result())
 			s.sweepUntilDone(d)
-			s.endsAs(p, d, step{}, end{})
+			s.assertEnd(p, d, step{}, end{})
 		})
 		t.Run("one stands "+f.String()+", the other hears of a cancel", func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			old := s.frozen("run-1", d, f)
-			p := s.create("run-1", d, atOnce)
-			old.wake()
-			old.ended()
+			s, d := db.newHarness(t), newDraft()
+			old := s.freezeCreate("run-1", d, f)
+			p := s.create("run-1", d, cancelAtOnce)
+			old.resume()
+			old.result()
 			s.sweepUntilDone(d)
-			if f == (standstill{establish, true}) {
-				s.endsAs(p, d, step{}, end{}) // it was ready before
+			if f == (pausePoint{establish, true}) {
+				s.assertEnd(p, d, step{}, end{}) // it was ready before
 			} else {
-				s.endsAs(p, d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
+				s.assertEnd(p, d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
 			}
 		})
 	}
-	for _, f := range standstillsOfAnUndo() {
+	for _, f := range undoPausePoints() {
 		t.Run("one stands "+f.String()+", the other undoes everything", func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			s.tell(conferenceCreate, s.refusedLast())
-			old := s.frozen("run-1", d, f)
-			p := s.create("run-1", d, atOnce)
-			old.wake()
-			old.ended()
+			s, d := db.newHarness(t), newDraft()
+			s.script(conferenceCreate, s.refuseLast())
+			old := s.freezeCreate("run-1", d, f)
+			p := s.create("run-1", d, cancelAtOnce)
+			old.resume()
+			old.result()
 			s.sweepUntilDone(d)
-			m := s.holds(d)
+			m := s.assertConsistent(d)
 			if m.State != minigroup.Failed || p.err == nil {
 				t.Errorf("the minigroup is %s, the run ended with %v", m.State, p.err)
 			}
 		})
 	}
-	for _, f := range standstillsOfAnUpdate() {
+	for _, f := range updatePausePoints() {
 		t.Run("one stands "+f.String()+", the other carries the update out", func(t *testing.T) {
 			t.Parallel()
-			s, d, id := db.stage(t), newDraft(), uuid.New()
-			s.established(d)
-			change, want := longer(d, 10, 9)
-			old := s.frozenUpdate("run-2", id, d, change, f)
+			s, d, id := db.newHarness(t), newDraft(), uuid.New()
+			s.createReady(d)
+			change, want := extendBy(d, 10, 9)
+			old := s.freezeUpdate("run-2", id, d, change, f)
 			p := s.update("run-2", id, d, change)
-			old.wake()
-			s.wokenTooLate(old.ended())
+			old.resume()
+			s.assertNoEffect(old.result())
 			s.compareIfNoted("run-3", d)
 			s.sweepUntilDone(d)
-			s.became(p, want, want.Time, "")
+			s.assertUpdated(p, want, want.Time, "")
 		})
 	}
 }

@@ -9,24 +9,24 @@ import (
 	"minigroups/minigroup"
 )
 
-// hoursOn is a window of one hour that begins so many hours after that of a draft.
-func hoursOn(d minigroup.Draft, n int64) *minigroup.Window {
+// shifted is a window of one hour that begins so many hours after that of a draft.
+func shifted(d minigroup.Draft, n int64) *minigroup.Window {
 	return &minigroup.Window{Start: new(*d.Time.Start + n*3600), End: new(*d.Time.Start + (n+1)*3600)}
 }
 
 // wanting is another class with so many slots in a window.
-func wanting(w *minigroup.Window, slots int32) minigroup.Draft {
+func draftWith(w *minigroup.Window, slots int32) minigroup.Draft {
 	d := newDraft()
 	d.Time, d.Reserve, d.LockedChat = *w, &slots, false
 	return d
 }
 
 // admits checks whether another class gets so many slots in a window. Those it gets are given back at once.
-func (s *stage) admits(w *minigroup.Window, slots int32, want bool) {
+func (s *harness) assertAdmits(w *minigroup.Window, slots int32, want bool) {
 	s.Helper()
-	d := wanting(w, slots)
+	d := draftWith(w, slots)
 	run := "run-of-" + d.Scope
-	s.tell(eventCreate, refused) // where it is admitted this is how far it comes
+	s.script(eventCreate, refused) // where it is admitted this is how far it comes
 	p := s.create(run, d)
 	s.mu.Lock()
 	delete(s.scripts, eventCreate)
@@ -55,42 +55,42 @@ func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
 		},
 		"that extends the class": {
 			change: func(d minigroup.Draft) minigroup.Change {
-				return minigroup.Change{Time: &minigroup.Window{Start: d.Time.Start, End: hoursOn(d, 3).End}}
+				return minigroup.Change{Time: &minigroup.Window{Start: d.Time.Start, End: shifted(d, 3).End}}
 			},
-			taken: func(d minigroup.Draft) *minigroup.Window { return hoursOn(d, 2) },
+			taken: func(d minigroup.Draft) *minigroup.Window { return shifted(d, 2) },
 		},
 		"that moves the class": {
-			change: func(d minigroup.Draft) minigroup.Change { return minigroup.Change{Time: hoursOn(d, 3)} },
+			change: func(d minigroup.Draft) minigroup.Change { return minigroup.Change{Time: shifted(d, 3)} },
 			freed:  func(d minigroup.Draft) *minigroup.Window { return &d.Time },
-			taken:  func(d minigroup.Draft) *minigroup.Window { return hoursOn(d, 3) },
+			taken:  func(d minigroup.Draft) *minigroup.Window { return shifted(d, 3) },
 		},
 		"that moves and reduces": {
 			change: func(d minigroup.Draft) minigroup.Change {
-				return minigroup.Change{Time: hoursOn(d, 3), Reserve: new(int32(6))}
+				return minigroup.Change{Time: shifted(d, 3), Reserve: new(int32(6))}
 			},
 			freed: func(d minigroup.Draft) *minigroup.Window { return &d.Time },
-			taken: func(d minigroup.Draft) *minigroup.Window { return hoursOn(d, 3) },
+			taken: func(d minigroup.Draft) *minigroup.Window { return shifted(d, 3) },
 		},
 	} {
 		for end, commits := range map[string]bool{"and commits": true, "and is refused": false} {
 			t.Run(name+" "+end, func(t *testing.T) {
 				t.Parallel()
-				s, d := db.stage(t), newDraft()
-				s.established(d)
+				s, d := db.newHarness(t), newDraft()
+				s.createReady(d)
 				change, undecided := c.change(d), newGate(t)
 				stands := commitUpdate
 				if !commits {
 					stands = failUpdate
 					change.Host = new(newHost) // so that conference is asked
-					s.tell(conferencePatch, refused)
+					s.script(conferencePatch, refused)
 				}
-				s.tell(stands, undecided.before)
-				ended := beside(s, func() *played { return s.update("run-2", uuid.New(), d, change) })
-				undecided.someone(t)
+				s.script(stands, undecided.before)
+				ended := inBackground(s, func() *result { return s.update("run-2", uuid.New(), d, change) })
+				undecided.awaitReached(t)
 				for _, w := range []func(minigroup.Draft) *minigroup.Window{c.freed, c.taken} {
 					if w != nil {
-						s.admits(w(d), 5, false)
-						s.admits(w(d), 2, true)
+						s.assertAdmits(w(d), 5, false)
+						s.assertAdmits(w(d), 2, true)
 					}
 				}
 				undecided.open()
@@ -98,10 +98,10 @@ func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
 					t.Fatalf("the update ended with %v", p.err)
 				}
 				if c.freed != nil {
-					s.admits(c.freed(d), 5, commits)
+					s.assertAdmits(c.freed(d), 5, commits)
 				}
 				if c.taken != nil {
-					s.admits(c.taken(d), 5, !commits)
+					s.assertAdmits(c.taken(d), 5, !commits)
 				}
 			})
 		}
@@ -122,10 +122,10 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 	} {
 		t.Run(name+", and the gateway is full", func(t *testing.T) {
 			t.Parallel()
-			s, d := db.stage(t), newDraft()
-			s.established(d)
-			full := wanting(&d.Time, 2)
-			s.creates("run-of-the-full", full)
+			s, d := db.newHarness(t), newDraft()
+			s.createReady(d)
+			full := draftWith(&d.Time, 2)
+			s.mustCreate("run-of-the-full", full)
 			p := s.update("run-2", uuid.New(), d, change(d))
 			m, err := s.ledger.ByID(t.Context(), classID(d))
 			if err != nil || p.err != nil {
@@ -139,18 +139,18 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 	}
 	t.Run("it takes the one slot that is left beside its own", func(t *testing.T) {
 		t.Parallel()
-		s, d := db.stage(t), newDraft()
-		s.established(d)
-		s.creates("run-of-another", wanting(&d.Time, 1))
+		s, d := db.newHarness(t), newDraft()
+		s.createReady(d)
+		s.mustCreate("run-of-another", draftWith(&d.Time, 1))
 		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(9))}); p.err != nil {
 			t.Error(p.err)
 		}
 	})
 	t.Run("but more than that is, where the gateway is full", func(t *testing.T) {
 		t.Parallel()
-		s, d := db.stage(t), newDraft()
-		s.established(d)
-		s.creates("run-of-the-full", wanting(&d.Time, 2))
+		s, d := db.newHarness(t), newDraft()
+		s.createReady(d)
+		s.mustCreate("run-of-the-full", draftWith(&d.Time, 2))
 		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(9))}); p.kind() != minigroup.CapacityExceeded {
 			t.Errorf("the run ended with %v", p.err)
 		}
@@ -160,9 +160,9 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 // A worker asks the gateway for slots that are held already, and meanwhile another gives them back and looks after the gateway.
 func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 	t.Parallel()
-	s, d := newDatabase(t).stage(t), newDraft()
-	m := s.established(d)
-	s.tell(janusReserve, func(c call) error {
+	s, d := newDatabase(t).newHarness(t), newDraft()
+	m := s.createReady(d)
+	s.script(janusReserve, func(c call) error {
 		ends := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience}}}
 		if _, err := s.ledger.RecordRoomEvents(s.Context(), ends); err != nil {
 			s.Error(err)
@@ -170,14 +170,14 @@ func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 		if err := s.sweepGateways(m.ID); err != nil {
 			s.Error(err)
 		}
-		return well(c)
+		return succeed(c)
 	})
-	if err := s.act("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ID}); err == nil {
+	if err := s.execute("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ID}); err == nil {
 		t.Error("the slots are told to be held")
 	}
 	m, err := s.ledger.ByID(s.Context(), m.ID)
 	if err != nil || m.ClosedAt.IsZero() {
 		t.Fatalf("got %+v, %v", m, err)
 	}
-	s.slotsHold(m, s.look())
+	s.assertSlots(m, s.takeSnapshot())
 }

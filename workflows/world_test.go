@@ -20,7 +20,7 @@ import (
 // operations, and each of the ledger's, can be told how its next calls go.
 type world struct {
 	mu          sync.Mutex
-	scripts     map[operation][]way
+	scripts     map[operation][]behaviour
 	calls       map[operation]int
 	event       map[uuid.UUID]*eventRoom
 	conference  map[uuid.UUID]*conferenceRoom
@@ -33,18 +33,18 @@ type eventRoom struct {
 	open    bool
 	locked  minigroup.Locks
 	// unheard says that the reply which told of the room was lost.
-	unheard bool
+	replyLost bool
 }
 
 type conferenceRoom struct {
 	minigroup.ConferenceRoomState
-	classID uuid.UUID
-	unheard bool
+	classID   uuid.UUID
+	replyLost bool
 }
 
 func newWorld() *world {
 	return &world{
-		scripts: map[operation][]way{}, calls: map[operation]int{},
+		scripts: map[operation][]behaviour{}, calls: map[operation]int{},
 		event: map[uuid.UUID]*eventRoom{}, conference: map[uuid.UUID]*conferenceRoom{},
 		gateways: map[string]map[uuid.UUID]int32{}, unavailable: map[string]bool{},
 	}
@@ -82,13 +82,13 @@ type call struct {
 }
 
 // way is how one call goes.
-type way func(call) error
+type behaviour func(call) error
 
 func refused(c call) error     { return c.answer(refusal) }
 func unavailable(c call) error { return c.answer(unavailability) }
 
 // lost does what was asked for and loses the reply.
-func lost(c call) error {
+func loseReply(c call) error {
 	if err := c.take(c.ctx); err != nil {
 		return err
 	}
@@ -101,12 +101,12 @@ func hang(c call) error {
 	return c.answer(silence)
 }
 
-func well(c call) error { return c.take(c.ctx) }
+func succeed(c call) error { return c.take(c.ctx) }
 
 // gate is where a worker stands still, as one that is frozen, and goes on when the test opens it.
 type gate struct {
-	reached, opened chan struct{}
-	reach, free     sync.Once
+	reached, opened     chan struct{}
+	reachOnce, openOnce sync.Once
 }
 
 func newGate(t *testing.T) *gate {
@@ -116,29 +116,29 @@ func newGate(t *testing.T) *gate {
 	return g
 }
 
-func (g *gate) open() { g.free.Do(func() { close(g.opened) }) }
+func (g *gate) open() { g.openOnce.Do(func() { close(g.opened) }) }
 
 // stand waits at the gate.
-func (g *gate) stand() {
-	g.reach.Do(func() { close(g.reached) })
+func (g *gate) wait() {
+	g.reachOnce.Do(func() { close(g.reached) })
 	waitFor(g.opened)
 }
 
 // before stands still before it does what was asked for; its caller's context may have ended by then.
 func (g *gate) before(c call) error {
-	g.stand()
-	return done(c)
+	g.wait()
+	return executeDetached(c)
 }
 
 // after does what was asked for and stands still before its caller hears of it.
 func (g *gate) after(c call) error {
-	err := done(c)
-	g.stand()
+	err := executeDetached(c)
+	g.wait()
 	return err
 }
 
 // someone waits until somebody stands at the gate.
-func (g *gate) someone(t *testing.T) {
+func (g *gate) awaitReached(t *testing.T) {
 	t.Helper()
 	select {
 	case <-g.reached:
@@ -148,8 +148,8 @@ func (g *gate) someone(t *testing.T) {
 }
 
 // times repeats a way.
-func times(n int, w way) []way {
-	out := make([]way, n)
+func times(n int, w behaviour) []behaviour {
+	out := make([]behaviour, n)
 	for i := range out {
 		out[i] = w
 	}
@@ -157,24 +157,24 @@ func times(n int, w way) []way {
 }
 
 // tell says how the next calls of an operation go; those after them go well.
-func (w *world) tell(o operation, ways ...way) {
+func (w *world) script(o operation, ways ...behaviour) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.scripts[o] = append(w.scripts[o], ways...)
 }
 
 // called counts the calls of an operation.
-func (w *world) called(o operation) int {
+func (w *world) callCount(o operation) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.calls[o]
 }
 
 // do carries out one call as it was told.
-func (w *world) do(o operation, c call) error {
+func (w *world) handle(o operation, c call) error {
 	w.mu.Lock()
 	w.calls[o]++
-	way := way(well)
+	way := behaviour(succeed)
 	if script := w.scripts[o]; len(script) > 0 {
 		way, w.scripts[o] = script[0], script[1:]
 	}
@@ -183,8 +183,8 @@ func (w *world) do(o operation, c call) error {
 }
 
 // upstream carries out one call of another service. done is told whether the caller heard of it.
-func (w *world) upstream(ctx context.Context, name string, o operation, take func() error) (heard bool, err error) {
-	err = w.do(o, call{
+func (w *world) request(ctx context.Context, name string, o operation, take func() error) (heard bool, err error) {
+	err = w.handle(o, call{
 		ctx: ctx,
 		take: func(context.Context) error {
 			w.mu.Lock()
@@ -209,20 +209,20 @@ type eventService struct{ *world }
 
 func (s eventService) CreateRoom(ctx context.Context, r minigroup.NewEventRoom) (uuid.UUID, error) {
 	id := uuid.New()
-	heard, err := s.upstream(ctx, "event", eventCreate, func() error {
+	heard, err := s.request(ctx, "event", eventCreate, func() error {
 		s.event[id] = &eventRoom{classID: r.ClassID, open: true}
 		return nil
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if room := s.event[id]; room != nil && !heard {
-		room.unheard = true
+		room.replyLost = true
 	}
 	return id, err
 }
 
 func (s eventService) LockRoom(ctx context.Context, id uuid.UUID, locks minigroup.Locks) error {
-	_, err := s.upstream(ctx, "event", eventLock, func() error {
+	_, err := s.request(ctx, "event", eventLock, func() error {
 		room, ok := s.event[id]
 		if !ok {
 			return unknownRoom("event", eventLock)
@@ -234,7 +234,7 @@ func (s eventService) LockRoom(ctx context.Context, id uuid.UUID, locks minigrou
 }
 
 func (s eventService) CloseRoom(ctx context.Context, id uuid.UUID) error {
-	_, err := s.upstream(ctx, "event", eventClose, func() error {
+	_, err := s.request(ctx, "event", eventClose, func() error {
 		room, ok := s.event[id]
 		if !ok {
 			return unknownRoom("event", eventClose)
@@ -250,7 +250,7 @@ type conferenceService struct{ *world }
 
 func (s conferenceService) CreateRoom(ctx context.Context, r minigroup.NewConferenceRoom) (uuid.UUID, error) {
 	id := uuid.New()
-	heard, err := s.upstream(ctx, "conference", conferenceCreate, func() error {
+	heard, err := s.request(ctx, "conference", conferenceCreate, func() error {
 		s.conference[id] = &conferenceRoom{classID: r.ClassID, ConferenceRoomState: minigroup.ConferenceRoomState{
 			ID: id, Time: minigroup.Window{Start: new(r.Start)}, Reserve: r.Reserve,
 		}}
@@ -259,13 +259,13 @@ func (s conferenceService) CreateRoom(ctx context.Context, r minigroup.NewConfer
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if room := s.conference[id]; room != nil && !heard {
-		room.unheard = true
+		room.replyLost = true
 	}
 	return id, err
 }
 
 func (s conferenceService) Room(ctx context.Context, id uuid.UUID) (state minigroup.ConferenceRoomState, err error) {
-	_, err = s.upstream(ctx, "conference", conferenceRead, func() error {
+	_, err = s.request(ctx, "conference", conferenceRead, func() error {
 		room, ok := s.conference[id]
 		if !ok {
 			return unknownRoom("conference", conferenceRead)
@@ -279,7 +279,7 @@ func (s conferenceService) Room(ctx context.Context, id uuid.UUID) (state minigr
 // PatchRoom goes by conference's rules: a room without end takes any window, one with an end keeps its start and an end,
 // and a closing one ends now, although the reply shows the end that was sent.
 func (s conferenceService) PatchRoom(ctx context.Context, id uuid.UUID, p minigroup.ConferencePatch) (shown minigroup.ConferenceRoomState, err error) {
-	_, err = s.upstream(ctx, "conference", conferencePatch, func() error {
+	_, err = s.request(ctx, "conference", conferencePatch, func() error {
 		room, ok := s.conference[id]
 		if !ok {
 			return unknownRoom("conference", conferencePatch)
@@ -329,7 +329,7 @@ func (conferenceService) newWindow(room, sent minigroup.Window, now int64) (mini
 
 // CloseRoom closes as the client of conference does, whatever the state of the room allows.
 func (s conferenceService) CloseRoom(ctx context.Context, id uuid.UUID) error {
-	_, err := s.upstream(ctx, "conference", conferenceClose, func() error {
+	_, err := s.request(ctx, "conference", conferenceClose, func() error {
 		room, ok := s.conference[id]
 		if !ok {
 			return unknownRoom("conference", conferenceClose)
@@ -354,7 +354,7 @@ func (s conferenceService) CloseRoom(ctx context.Context, id uuid.UUID) error {
 type janusService struct{ *world }
 
 func (s janusService) Reserve(ctx context.Context, b minigroup.Backend, room uuid.UUID, slots int32, _ string) error {
-	_, err := s.upstream(ctx, "janus", janusReserve, func() error {
+	_, err := s.request(ctx, "janus", janusReserve, func() error {
 		if s.unavailable[b.ID] {
 			return &minigroup.UpstreamError{Upstream: "janus", Doing: string(janusReserve), Err: errors.New("connection refused")}
 		}
@@ -368,7 +368,7 @@ func (s janusService) Reserve(ctx context.Context, b minigroup.Backend, room uui
 }
 
 func (s janusService) Release(ctx context.Context, b minigroup.Backend, room uuid.UUID) error {
-	_, err := s.upstream(ctx, "janus", janusRelease, func() error {
+	_, err := s.request(ctx, "janus", janusRelease, func() error {
 		if s.unavailable[b.ID] {
 			return &minigroup.UpstreamError{Upstream: "janus", Doing: string(janusRelease), Err: errors.New("connection refused")}
 		}
@@ -379,14 +379,14 @@ func (s janusService) Release(ctx context.Context, b minigroup.Backend, room uui
 }
 
 // away makes a gateway answer nothing, or answer again.
-func (w *world) away(backend string, yes bool) {
+func (w *world) setUnavailable(backend string, yes bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unavailable[backend] = yes
 }
 
 // bound gives every conference room of a class an end, as conference does by itself at the first stream.
-func (w *world) bound(classID uuid.UUID, end int64) {
+func (w *world) setEnd(classID uuid.UUID, end int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, room := range w.conference {
@@ -397,17 +397,17 @@ func (w *world) bound(classID uuid.UUID, end int64) {
 }
 
 // existing is what exists of a class, copied at one moment.
-type existing struct {
+type snapshot struct {
 	event      map[uuid.UUID]eventRoom
 	conference map[uuid.UUID]conferenceRoom
 	gateways   map[string]map[uuid.UUID]int32
 }
 
-func (w *world) look() existing {
+func (w *world) takeSnapshot() snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now().Unix()
-	e := existing{map[uuid.UUID]eventRoom{}, map[uuid.UUID]conferenceRoom{}, map[string]map[uuid.UUID]int32{}}
+	e := snapshot{map[uuid.UUID]eventRoom{}, map[uuid.UUID]conferenceRoom{}, map[string]map[uuid.UUID]int32{}}
 	for id, room := range w.event {
 		if room.open {
 			e.event[id] = *room
@@ -426,7 +426,7 @@ func (w *world) look() existing {
 	return e
 }
 
-func (e existing) String() string {
+func (e snapshot) String() string {
 	return fmt.Sprintf("open event rooms %v, open conference rooms %v, gateway rooms %v", e.event, e.conference, e.gateways)
 }
 

@@ -36,9 +36,9 @@ import (
 
 const (
 	// stepWait is less than the pause before a gateway is looked at again, and enough for a ledger on a busy machine.
-	stepWait    = 1500 * time.Millisecond
-	flight      = 500 * time.Millisecond
-	maxAttempts = 10
+	stepWait       = 1500 * time.Millisecond
+	requestTimeout = 500 * time.Millisecond
+	maxAttempts    = 10
 	// deadline is how long a test waits for what must come.
 	deadline = 20 * time.Second
 )
@@ -66,7 +66,7 @@ func tracedDatabase(t *testing.T, tracer pgx.QueryTracer) database {
 }
 
 // stage is where sagas are played: the world, a real ledger and one process that works on both.
-type stage struct {
+type harness struct {
 	*testing.T
 	*world
 	ledger ledger
@@ -75,30 +75,30 @@ type stage struct {
 	// group is the group of the gateways.
 	group string
 	// gone makes every run the one that is not current.
-	gone atomic.Bool
+	notCurrent atomic.Bool
 	// current is the id of the one run that is current; empty where every run is taken for that.
 	current atomic.Value
 	// deaf makes Temporal start no run that closes a room.
-	deaf    atomic.Bool
-	closing sync.WaitGroup
+	closeRoomFails atomic.Bool
+	closing        sync.WaitGroup
 }
 
-func (b database) stage(t *testing.T) *stage {
+func (b database) newHarness(t *testing.T) *harness {
 	t.Helper()
-	s := &stage{T: t, world: newWorld(), db: b.pool, group: uuid.NewString()}
-	s.ledger = ledger{Store: b.store, world: s.world, db: b.pool, forgotten: new(atomic.Bool)}
-	s.acts = s.process(activities.Settings{StepWait: stepWait, RequestTimeout: flight, Gateways: true, Group: s.group})
-	s.gatewaysWith(10)
+	s := &harness{T: t, world: newWorld(), db: b.pool, group: uuid.NewString()}
+	s.ledger = ledger{Store: b.store, world: s.world, db: b.pool, unknownAttempts: new(atomic.Bool)}
+	s.acts = s.newProcess(activities.Settings{StepWait: stepWait, RequestTimeout: requestTimeout, Gateways: true, Group: s.group})
+	s.setCapacities(10)
 	return s
 }
 
 // process is a worker process: flights of its own on the one ledger. It stops with the test, and stops in time.
-func (s *stage) process(settings activities.Settings) *activities.Activities {
-	return s.processWith(settings, 0)
+func (s *harness) newProcess(settings activities.Settings) *activities.Activities {
+	return s.newProcessWith(settings, 0)
 }
 
-// processWith is a process that has so many requests in flight at most.
-func (s *stage) processWith(settings activities.Settings, most int) *activities.Activities {
+// newProcessWith is a process that has so many requests in flight at most.
+func (s *harness) newProcessWith(settings activities.Settings, most int) *activities.Activities {
 	flights := activities.NewInFlight(s.ledger, s, most, zap.NewNop())
 	s.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -116,10 +116,10 @@ func (s *stage) processWith(settings activities.Settings, most int) *activities.
 }
 
 // backend is the id of the gateway of this number.
-func (s *stage) backend(number int) string { return fmt.Sprintf("%s-%d", s.group, number) }
+func (s *harness) backend(number int) string { return fmt.Sprintf("%s-%d", s.group, number) }
 
-// gatewaysWith makes the gateways number 1, 2 … with these capacities, whatever gateways other cases have.
-func (s *stage) gatewaysWith(capacities ...int32) {
+// setCapacities makes the gateways number 1, 2 … with these capacities, whatever gateways other cases have.
+func (s *harness) setCapacities(capacities ...int32) {
 	s.Helper()
 	for i, c := range capacities {
 		_, err := s.db.Exec(s.Context(), `
@@ -132,17 +132,17 @@ func (s *stage) gatewaysWith(capacities ...int32) {
 }
 
 // IsCurrent, CloseRoom and Decided make a stage the activities.Runs of its processes.
-func (s *stage) IsCurrent(_ context.Context, _, run string) (bool, error) {
+func (s *harness) IsCurrent(_ context.Context, _, run string) (bool, error) {
 	current, _ := s.current.Load().(string)
-	return !s.gone.Load() && (current == "" || current == run), nil
+	return !s.notCurrent.Load() && (current == "" || current == run), nil
 }
 
-func (s *stage) Decided(uuid.UUID) {}
+func (s *harness) Decided(uuid.UUID) {}
 
-func (s *stage) Established(minigroup.Minigroup) {}
+func (s *harness) Established(minigroup.Minigroup) {}
 
-func (s *stage) CloseRoom(_ context.Context, room minigroup.RoomPendingClose) error {
-	if s.deaf.Load() {
+func (s *harness) CloseRoom(_ context.Context, room minigroup.RoomPendingClose) error {
+	if s.closeRoomFails.Load() {
 		return errors.New("temporal is away")
 	}
 	s.closing.Add(1)
@@ -162,22 +162,22 @@ func newDraft() minigroup.Draft {
 	}
 }
 
-func (s *stage) create(run string, d minigroup.Draft, plots ...plot) *played {
+func (s *harness) create(run string, d minigroup.Draft, plots ...hook) *result {
 	return s.createAs(run, minigroup.NewCreateRequest(d), plots...)
 }
 
-func (s *stage) createAs(run string, r minigroup.CreateRequest, plots ...plot) *played {
+func (s *harness) createAs(run string, r minigroup.CreateRequest, plots ...hook) *result {
 	in := workflows.CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: maxAttempts}
 	return s.run(run, workflows.CreateMinigroup, in, plots...)
 }
 
-func (s *stage) createOn(acts *activities.Activities, run string, d minigroup.Draft) *played {
+func (s *harness) createIn(acts *activities.Activities, run string, d minigroup.Draft) *result {
 	in := workflows.CreateInput{Request: requestOf(d), MaxAttempts: maxAttempts}
-	return s.runOn(acts, run, workflows.CreateMinigroup, in)
+	return s.runIn(acts, run, workflows.CreateMinigroup, in)
 }
 
 // beside does something beside the test. What it returns waits for the end of it, and so does the end of the test.
-func beside[T any](s *stage, do func() T) (ended func() T) {
+func inBackground[T any](s *harness, do func() T) (ended func() T) {
 	over := make(chan struct{})
 	var out T
 	go func() {
@@ -197,7 +197,7 @@ func beside[T any](s *stage, do func() T) (ended func() T) {
 }
 
 // played is a run that has ended.
-type played struct {
+type result struct {
 	err error
 	// retried are the activities that were retried, in order, once for each attempt of the retry phase.
 	retried []string
@@ -222,13 +222,13 @@ type attemptSeen struct {
 }
 
 // cancelled reports whether the run ended as one that was cancelled.
-func (p *played) cancelled() bool {
+func (p *result) cancelled() bool {
 	var c *temporal.CanceledError
 	return errors.As(p.err, &c)
 }
 
 // kind is the kind of failure that the run ended with; empty where it did not fail.
-func (p *played) kind() minigroup.Kind {
+func (p *result) kind() minigroup.Kind {
 	var app *temporal.ApplicationError
 	if p.err == nil || !errors.As(p.err, &app) {
 		return ""
@@ -238,18 +238,18 @@ func (p *played) kind() minigroup.Kind {
 
 // plot is something that happens to a run: it is told when an activity is about to begin, and returns false where the
 // activity shall not be carried out. Or it looks at the run so long after its start.
-type plot struct {
+type hook struct {
 	activity string
 	before   func(ctx context.Context, cancel func()) bool
 	after    func(cancel func())
 
-	at   time.Duration
-	look func(workflows.Progress)
+	at      time.Duration
+	inspect func(workflows.Progress)
 }
 
 // cancelBefore cancels the run when the activity has been started and has done nothing.
-func cancelBefore(name string) plot {
-	return plot{activity: name, before: func(ctx context.Context, cancel func()) bool {
+func cancelBefore(name string) hook {
+	return hook{activity: name, before: func(ctx context.Context, cancel func()) bool {
 		cancel()
 		waitFor(ctx.Done())
 		return false
@@ -265,17 +265,17 @@ func waitFor(moment <-chan struct{}) {
 }
 
 // cancelAfter cancels the run once the workflow has heard that the activity is done.
-func cancelAfter(name string) plot {
-	return plot{activity: name, after: func(cancel func()) { cancel() }}
+func cancelAfter(name string) hook {
+	return hook{activity: name, after: func(cancel func()) { cancel() }}
 }
 
 // run plays a workflow to its end, all of its activities included, in an environment that skips time.
-func (s *stage) run(id string, wf, in any, plots ...plot) *played {
-	return s.runOn(s.acts, id, wf, in, plots...)
+func (s *harness) run(id string, wf, in any, plots ...hook) *result {
+	return s.runIn(s.acts, id, wf, in, plots...)
 }
 
-// runOn plays a workflow on a worker process of its own.
-func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots ...plot) *played {
+// runIn plays a workflow on a worker process of its own.
+func (s *harness) runIn(acts *activities.Activities, id string, wf, in any, plots ...hook) *result {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	measured := newMetricsRecorder()
@@ -305,8 +305,8 @@ func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots 
 		return p
 	}
 	for _, p := range plots {
-		if p.look != nil {
-			env.RegisterDelayedCallback(func() { p.look(ask()) }, p.at)
+		if p.inspect != nil {
+			env.RegisterDelayedCallback(func() { p.inspect(ask()) }, p.at)
 		} else if p.activity == "" {
 			env.RegisterDelayedCallback(env.CancelWorkflow, 0)
 		}
@@ -321,17 +321,17 @@ func (s *stage) runOn(acts *activities.Activities, id string, wf, in any, plots 
 	defer w.mu.Unlock()
 	w.err = env.GetWorkflowError()
 	w.progress = ask()
-	return &w.played
+	return &w.result
 }
 
-// atOnce cancels a run before it has done anything.
-var atOnce = plot{}
+// cancelAtOnce cancels a run before it has done anything.
+var cancelAtOnce = hook{}
 
 // watcher gives a run its id, plays its plots and writes down what support would see of it.
 type watcher struct {
 	interceptor.WorkerInterceptorBase
 	run    string
-	plots  []plot
+	plots  []hook
 	cancel func()
 	// working is read-locked by activities that are being carried out, those that nobody waits for included. One may begin
 	// while the end is waited for, which a WaitGroup does not allow.
@@ -339,7 +339,7 @@ type watcher struct {
 
 	mu  sync.Mutex
 	ids map[string]string // activity id, name
-	played
+	result
 }
 
 func (w *watcher) completed(id string) {
@@ -430,12 +430,12 @@ func (a *watchedAttributes) UpsertTypedSearchAttributes(ctx workflow.Context, up
 }
 
 // act carries out one activity for a run, outside any workflow: what a run did that was gone before it did more.
-func (s *stage) act(run string, fn, in any) error {
+func (s *harness) execute(run string, fn, in any) error {
 	s.Helper()
-	return s.actIn(s.acts, run, fn, in)
+	return s.executeIn(s.acts, run, fn, in)
 }
 
-func (s *stage) actIn(acts *activities.Activities, run string, fn, in any) error {
+func (s *harness) executeIn(acts *activities.Activities, run string, fn, in any) error {
 	s.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -447,9 +447,9 @@ func (s *stage) actIn(acts *activities.Activities, run string, fn, in any) error
 }
 
 // sweepGateways does what the sweep of the gateways does: it brings them to what the ledger says of a class.
-func (s *stage) sweepGateways(classID uuid.UUID) error {
+func (s *harness) sweepGateways(classID uuid.UUID) error {
 	s.Helper()
 	patient := *s.acts
 	patient.Settings.StepWait = deadline
-	return s.actIn(&patient, "sweep", patient.SyncGateways, activities.ClassRef{ID: classID})
+	return s.executeIn(&patient, "sweep", patient.SyncGateways, activities.ClassRef{ID: classID})
 }
