@@ -1,4 +1,5 @@
-// Package storagetest gives tests a Store on a real Postgres: one server per test program, one database per test.
+// Package storagetest provides tests with a Store on a real Postgres: one server per test binary, one database per
+// test.
 package storagetest
 
 import (
@@ -19,7 +20,8 @@ import (
 
 var server *stack.Postgres
 
-// Main runs the tests of a package with a Postgres server for them. Use it as TestMain: os.Exit(storagetest.Main(m)).
+// Main starts a Postgres server, runs the tests of a package and returns the exit code. Call it in TestMain:
+// os.Exit(storagetest.Main(m)).
 func Main(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -29,7 +31,8 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if server, err = stack.StartPostgres(ctx, stack.PostgresOptions{Log: filepath.Join(dir, "postgres.log"), Fast: true}); err != nil {
+	options := stack.PostgresOptions{Log: filepath.Join(dir, "postgres.log"), Fast: true}
+	if server, err = stack.StartPostgres(ctx, options); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -41,13 +44,14 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// New returns a Store on a fresh, migrated database, and a connection to look at it. Both end with the test.
+// New returns a Store on a new, migrated database, and a connection to this database for the test's own queries. Both
+// are closed when the test ends.
 func New(t testing.TB) (*storage.Store, *pgx.Conn) {
 	t.Helper()
 	return Traced(t, nil)
 }
 
-// Traced is New with somebody who sees every statement of the Store.
+// Traced is New with a tracer that receives every statement of the Store.
 func Traced(t testing.TB, tracer pgx.QueryTracer) (*storage.Store, *pgx.Conn) {
 	t.Helper()
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -55,7 +59,9 @@ func Traced(t testing.TB, tracer pgx.QueryTracer) (*storage.Store, *pgx.Conn) {
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Options{URL: server.URL(name), MaxConns: 16, PublishEvents: true, Tracer: tracer})
+	store, err := storage.Open(t.Context(), storage.Options{
+		URL: server.URL(name), MaxConns: 16, PublishEvents: true, Tracer: tracer,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
