@@ -32,7 +32,7 @@ func (s *system) startBroker(ctx context.Context) (err error) {
 }
 
 // listening has the worker listen at the broker until the test ends, and returns what is announced there.
-func listenToBroker(t *testing.T) <-chan sandboxclient.Announcement {
+func listenToBroker(t *testing.T) <-chan sandboxclient.RoomEvent {
 	t.Helper()
 	cfg := sut.cfg
 	cfg.MQTT.Broker, cfg.MQTT.ClientID = sut.broker.URL(), "e2e"
@@ -48,7 +48,7 @@ func listenToBroker(t *testing.T) <-chan sandboxclient.Announcement {
 			t.Error(err)
 		}
 	})
-	heard, err := sandboxclient.Listen(t.Context(), sut.broker.URL())
+	heard, err := sandboxclient.Subscribe(t.Context(), sut.broker.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestCreatesWhoseRepliesAreLostWhileTheBrokerIsAwayLeaveNoRoom(t *testing.T)
 
 // countStops reads announcements until one comes that is none of ours but was sent after all others, and counts the stops of
 // the class among them.
-func countStops(t *testing.T, heard <-chan sandboxclient.Announcement, c *class) (stops int) {
+func countStops(t *testing.T, heard <-chan sandboxclient.RoomEvent, c *class) (stops int) {
 	t.Helper()
 	eventually(t, func() error { // all is told that there is to tell
 		var waiting int

@@ -211,7 +211,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
 		"-trust", runbookAudience + "=minigroups.svc.example.org",
-		"-announce", s.broker.URL(), // the worker listens only where a test wants it to
+		"-broker", s.broker.URL(), // the worker listens only where a test wants it to
 	}, nil, s.log("sandbox"))
 	if err != nil {
 		return err

@@ -14,17 +14,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// bodyLimit is what the services' framework takes.
+// bodyLimit is the size of a body, in bytes, that the services' framework accepts.
 const bodyLimit = 2 << 20
 
-// payload is a JSON object from a client. Its first mistake sticks, so that a body is read field by field without
-// looking up after each.
+// payload is the JSON object in the body of a request. It keeps the refusal of the first bad field, so that its
+// methods can read one field after another without checks in between.
 type payload struct {
-	fields map[string]json.RawMessage
-	wrong  *reply
+	fields  map[string]json.RawMessage
+	refusal *reply
 }
 
-// readPayload reads the body as the services' framework does: plain text for what it does not like.
+// readPayload reads the body as the services' framework does, whose refusals are plain text.
 func readPayload(r *http.Request) *payload {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return rejected(http.StatusUnsupportedMediaType, "Expected request with `Content-Type: application/json`")
@@ -48,26 +48,30 @@ func readPayload(r *http.Request) *payload {
 
 func isJSON(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == typeJSON || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"))
+	if err != nil {
+		return false
+	}
+	return media == typeJSON || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
 }
 
-func rejected(status int, words string) *payload {
-	wrong := text(status, words)
-	return &payload{wrong: &wrong}
+func rejected(status int, message string) *payload {
+	refusal := text(status, message)
+	return &payload{refusal: &refusal}
 }
 
 func (p *payload) reject(err error) {
-	if p.wrong != nil {
+	if p.refusal != nil {
 		return
 	}
-	wrong := text(http.StatusUnprocessableEntity, "Failed to deserialize the JSON body into the target type: "+err.Error())
+	refusal := text(http.StatusUnprocessableEntity,
+		"Failed to deserialize the JSON body into the target type: "+err.Error())
 	if errors.Is(err, errTrailing) {
-		wrong = text(http.StatusBadRequest, "Failed to parse the request body as JSON: "+err.Error())
+		refusal = text(http.StatusBadRequest, "Failed to parse the request body as JSON: "+err.Error())
 	}
-	p.wrong = &wrong
+	p.refusal = &refusal
 }
 
-// required returns a field that must be there, whatever its value.
+// required returns a field that must exist. It may be null.
 func (p *payload) required(name string) json.RawMessage {
 	raw, present := p.fields[name]
 	if !present {
@@ -77,7 +81,7 @@ func (p *payload) required(name string) json.RawMessage {
 	return raw
 }
 
-// optional returns nil for a field that is absent or null: to the services these are the same.
+// optional returns nil for a field that is absent or null, which the services treat alike.
 func (p *payload) optional(name string) json.RawMessage {
 	if raw := p.fields[name]; !isNull(raw) {
 		return raw
@@ -85,7 +89,7 @@ func (p *payload) optional(name string) json.RawMessage {
 	return nil
 }
 
-// decode reads a value of which json.Unmarshal is a good judge, null aside.
+// decode reads a value with json.Unmarshal, but rejects null.
 func decode[T any](p *payload, name string, raw json.RawMessage) T {
 	var value T
 	if isNull(raw) {
@@ -96,7 +100,7 @@ func decode[T any](p *payload, name string, raw json.RawMessage) T {
 	return value
 }
 
-func (p *payload) word(name string) string { return decode[string](p, name, p.required(name)) }
+func (p *payload) text(name string) string { return decode[string](p, name, p.required(name)) }
 
 func (p *payload) uuid(name string) uuid.UUID { return p.parseUUID(name, p.required(name)) }
 
@@ -151,22 +155,22 @@ func (p *payload) optionalInt32(name string) *int32 {
 	return &value
 }
 
-// optionalWord returns "" for an absent field, and otherwise one of the known words.
-func (p *payload) optionalWord(name string, known ...string) string {
+// optionalOneOf returns "" for an absent field and rejects a value that is not one of the known ones.
+func (p *payload) optionalOneOf(name string, known ...string) string {
 	raw := p.optional(name)
 	if raw == nil {
 		return ""
 	}
-	return p.known(name, decode[string](p, name, raw), known)
+	return p.oneOf(name, decode[string](p, name, raw), known)
 }
 
-func (p *payload) known(name, word string, known []string) string {
+func (p *payload) oneOf(name, value string, known []string) string {
 	for _, k := range known {
-		if word == k {
-			return word
+		if value == k {
+			return value
 		}
 	}
-	p.reject(fmt.Errorf("%s: unknown variant `%s`, expected one of %q", name, word, known))
+	p.reject(fmt.Errorf("%s: unknown variant `%s`, expected one of %q", name, value, known))
 	return ""
 }
 
@@ -184,7 +188,7 @@ func isNull(raw json.RawMessage) bool {
 	return len(raw) == 0 || string(raw) == "null"
 }
 
-// parseInteger takes no floats, not even 1.0.
+// parseInteger rejects floats, also 1.0.
 func parseInteger(raw json.RawMessage, bits int) (int64, error) {
 	number, err := strconv.ParseInt(string(bytes.TrimSpace(raw)), 10, bits)
 	if err != nil {

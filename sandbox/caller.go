@@ -11,13 +11,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// caller is whom a token speaks for.
+// caller is the account and agent that a request comes from.
 type caller struct {
 	account string // label.audience
 	agent   string // agent label.account
 }
 
-// authenticate answers 401 for a request without a good token; that reply is application/json from every service.
+// authenticate returns a 401 for a request without a valid token. That reply is application/json from every service.
 func (c Config) authenticate(r *http.Request) (caller, *reply) {
 	token, present := bearer(r)
 	if !present {
@@ -39,8 +39,8 @@ func unauthorized(typ, title string) *reply {
 	return &r
 }
 
-// bearer cuts the first seven bytes off the header without looking at them, as the services do: a token without
-// "Bearer " loses its head.
+// bearer removes the first seven bytes of the header without checking them, as the services do: a header with only a
+// token loses the first seven bytes of the token.
 func bearer(r *http.Request) (string, bool) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		return header[min(len("Bearer "), len(header)):], true
@@ -51,7 +51,7 @@ func bearer(r *http.Request) (string, bool) {
 
 var errClaims = errors.New("invalid claims of the authentication token")
 
-// verify returns the account id. The claims are judged before the signature, as the services do.
+// verify returns the account id. It checks the claims before the signature, as the services do.
 func (c Config) verify(token string) (string, error) {
 	parser := jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithJSONNumber())
 	unverified, _, err := parser.ParseUnverified(token, jwt.MapClaims{})
@@ -69,7 +69,7 @@ func (c Config) verify(token string) (string, error) {
 	if !known {
 		return "", fmt.Errorf("issuer = %s of the authentication token is not allowed", issuer)
 	}
-	// "a:b" is an audience of a that stays whole in the account id.
+	// The audience "a:b" is checked as "a" and stays whole in the account id.
 	if first, _, _ := strings.Cut(audience, ":"); !slices.Contains(trusted.Audiences, first) {
 		return "", fmt.Errorf("audience = %s of the authentication token is not allowed", audience)
 	}
@@ -95,7 +95,7 @@ func (c Config) verifySignature(parser *jwt.Parser, token string, issuer Issuer,
 	}
 	expiry, present := claims["exp"]
 	if !present {
-		return nil // such a token never expires
+		return nil // a token without exp does not expire
 	}
 	number, _ := expiry.(json.Number)
 	if seconds, err := number.Int64(); err != nil || seconds < c.Clock().Unix() {
@@ -104,17 +104,20 @@ func (c Config) verifySignature(parser *jwt.Parser, token string, issuer Issuer,
 	return nil
 }
 
-// authorize asks whether the account may do the action to the object in the audience.
+// authorize returns an empty type if the account may do the action to the object in the audience, else the problem.
 func (c Config) authorize(account, audience string, object []string, action string) (typ, detail string) {
 	intent := fmt.Sprintf("intent::%s::%s::%s", account, strings.Join(object, "/"), action)
 	authorization, configured := c.Audiences[audience]
 	switch {
 	case !configured:
-		return "access_denied", fmt.Sprintf("[Forbidden] %s has been forbidden, no authorization configuration for the audience = %s", intent, audience)
+		return "access_denied", fmt.Sprintf(
+			"[Forbidden] %s has been forbidden, no authorization configuration for the audience = %s", intent, audience)
 	case authorization.Kind == AuthorizationUnreachable:
-		return "authorization_failed", fmt.Sprintf("[Network] %s has been forbidden, error sending the authorization request", intent)
+		return "authorization_failed", fmt.Sprintf(
+			"[Network] %s has been forbidden, error sending the authorization request", intent)
 	case authorization.Kind == AuthorizationLocal && !slices.Contains(authorization.Trusted, account):
-		return "access_denied", fmt.Sprintf("[Forbidden] %s has been forbidden, the subject isn't in a trusted list", intent)
+		return "access_denied", fmt.Sprintf(
+			"[Forbidden] %s has been forbidden, the subject isn't in a trusted list", intent)
 	}
 	return "", ""
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// conferenceRoom is a room of conference as it is kept.
+// conferenceRoom is a room of conference in the store.
 type conferenceRoom struct {
 	storedRoom
 	Policy   string  `json:"rtc_sharing_policy"`
@@ -46,13 +46,13 @@ func (r conferenceRoom) conferenceObject() conferenceObject {
 		Backend:          "none",
 		ClassroomID:      r.ClassroomID,
 		ClosedBy:         r.ClosedBy,
-		CreatedAt:        r.CreatedAt.seconds(),
+		CreatedAt:        r.CreatedAt.unixSeconds(),
 		Host:             r.Host,
 		ID:               r.ID,
 		Reserve:          r.Reserve,
 		RTCSharingPolicy: r.Policy,
 		Tags:             r.Tags,
-		Time:             r.Time.wire(),
+		Time:             r.Time.unixSeconds(),
 		TimedOut:         r.TimedOut,
 	}
 	if r.Policy == "shared" {

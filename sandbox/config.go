@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Config says whom a stand-in for event or conference believes, and where it keeps its rooms.
+// Config configures a stand-in for event or conference.
 type Config struct {
 	// Issuers of tokens, by the claim iss.
 	Issuers map[string]Issuer
-	// Audiences that rooms may belong to. Nobody may do anything in an audience that is not listed.
+	// Audiences that rooms may belong to. Requests for any other audience are denied.
 	Audiences map[string]Authorization
-	// StateFile keeps rooms and log over a restart; empty: they live in memory only.
+	// StateFile keeps rooms and log over a restart; if empty they exist in memory only.
 	StateFile string
-	// Clock tells the time; nil: time.Now.
+	// Clock returns the current time; nil is time.Now.
 	Clock func() time.Time
-	// Account is the service's own account id, label.audience, which the topics of its announcements begin with.
+	// Account is the service's own account id, label.audience. It is part of the topics of its room events.
 	Account string
-	// Announcer gets what the service announces; nil: it announces nothing.
-	Announcer Announcer
+	// Publisher publishes the service's room events; nil publishes none.
+	Publisher Publisher
 }
 
-// Issuer is one whose ES256 tokens are accepted for the given audiences.
+// Issuer is an issuer of ES256 tokens and the audiences for which its tokens are accepted.
 type Issuer struct {
 	Audiences []string
 	PublicKey *ecdsa.PublicKey
@@ -34,9 +34,9 @@ type AuthorizationKind string
 
 // The kinds of authorization.
 const (
-	AuthorizationNone        AuthorizationKind = "none"        // everybody may do everything
-	AuthorizationLocal       AuthorizationKind = "local"       // the trusted accounts may do everything, others nothing
-	AuthorizationUnreachable AuthorizationKind = "unreachable" // asks a service that does not answer: 422 authorization_failed
+	AuthorizationNone        AuthorizationKind = "none"        // allows every account everything
+	AuthorizationLocal       AuthorizationKind = "local"       // allows the trusted accounts everything, others nothing
+	AuthorizationUnreachable AuthorizationKind = "unreachable" // refuses all with 422 authorization_failed
 )
 
 // Authorization of one audience.
@@ -48,8 +48,8 @@ type Authorization struct {
 
 func (c Config) validate() error {
 	var mistakes []error
-	if c.Announcer != nil && c.Account == "" {
-		mistakes = append(mistakes, errors.New("there is no account to announce as"))
+	if c.Publisher != nil && c.Account == "" {
+		mistakes = append(mistakes, errors.New("there is no account to publish as"))
 	}
 	for name, issuer := range c.Issuers {
 		if issuer.PublicKey == nil {

@@ -1,19 +1,19 @@
-// Package sandbox holds stand-ins for the services that a minigroup is made of: event, conference, and the Janus
-// gateway. They answer over HTTP as the real services do, bugs and oddities included, keep what they were asked to make,
-// and can be told to misbehave. Event and conference announce over MQTT what becomes of their rooms.
+// Package sandbox has stand-ins for the services on which a minigroup depends: event, conference, and the Janus
+// gateway. They answer over HTTP as the real services do, including their bugs, store the rooms that are created, and
+// can be told to misbehave. Event and conference publish room events over MQTT.
 //
-// The stand-ins for event and conference drop a request wherever it is when its client closes the connection, as the
-// real services do: a room may then exist that was neither answered nor announced. The stand-in for Janus does the
-// opposite, as the real gateway does: it carries out a request whose client is long gone.
+// The stand-ins for event and conference stop working on a request at any point when its client closes the
+// connection, as the real services do: a room may then exist without a reply and without an event. The stand-in for
+// Janus executes such a request to its end, as the real gateway does.
 //
-// Beside the routes of the real service each stand-in serves, on the same listener:
+// Besides the routes of the real service each stand-in serves on the same listener:
 //
-//	GET    /sandbox/rooms[?classroom_id=…]  every room, in the order of creation (see Room and JanusRoom)
-//	GET    /sandbox/log                     every create (see Creation); not for Janus
+//	GET    /sandbox/rooms[?classroom_id=…]  all rooms in the order of creation (see Room and JanusRoom)
+//	GET    /sandbox/log                     all creates (see Creation); not for Janus
 //	GET    /sandbox/faults                  the faults, each with "remaining" (null = until cleared)
 //	PUT    /sandbox/faults                  replaces all faults by a JSON array (see Fault)
-//	DELETE /sandbox/faults                  clears them
-//	POST   /sandbox/rooms/:id/close         conference alone: closes a room by itself, ?timed_out=true or false
+//	DELETE /sandbox/faults                  removes all faults
+//	POST   /sandbox/rooms/:id/close         conference only: closes the room without a request, ?timed_out=true or false
 //
-// Package sandboxclient is a client for these.
+// Package sandboxclient is a client of these routes.
 package sandbox

@@ -6,16 +6,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Event stands in for the event service. It is an http.Handler, safe for concurrent use.
+// Event is a stand-in for the event service. It is an http.Handler, safe for concurrent use.
 type Event struct{ *service[eventRoom] }
 
-// NewEvent returns a stand-in with the rooms of its state file. It fails where the configuration is not whole or the
-// file cannot be read. Close lets go of the file.
+// NewEvent returns a stand-in with the rooms of its state file. It returns an error if the configuration is
+// incomplete or the file cannot be read. Close closes the file.
 func NewEvent(cfg Config) (*Event, error) {
 	s, err := newService(cfg, &service[eventRoom]{
 		name:        "event",
 		contentType: typeJSON,
-		refusal:     "access_denied",
+		refusalType: "access_denied",
 		faults:      newFaults(OperationCreate, OperationRead, OperationUpdate, OperationLock),
 	})
 	if err != nil {
@@ -23,7 +23,8 @@ func NewEvent(cfg Config) (*Event, error) {
 	}
 	e := &Event{s}
 	e.route("/api/v1/rooms", "POST", methods{http.MethodPost: e.createRoom})
-	e.route("/api/v1/rooms/{id}", "GET,HEAD,PATCH,OPTIONS", methods{http.MethodGet: e.readRoom, http.MethodPatch: e.updateRoom})
+	e.route("/api/v1/rooms/{id}", "GET,HEAD,PATCH,OPTIONS",
+		methods{http.MethodGet: e.readRoom, http.MethodPatch: e.updateRoom})
 	e.route("/api/v1/rooms/{id}/locked_types", "POST", methods{http.MethodPost: e.lockTypes})
 	e.route("/api/v1/rooms/{id}/events", "POST", methods{http.MethodPost: e.createEvent})
 	return e, nil
@@ -32,115 +33,119 @@ func NewEvent(cfg Config) (*Event, error) {
 func (e *Event) createRoom(c *call) reply {
 	p := readPayload(c.Request)
 	draft := storedRoom{
-		Audience:    p.word("audience"),
+		Audience:    p.text("audience"),
 		Time:        p.timespan("time", refuseSeconds),
 		ClassroomID: p.uuid("classroom_id"),
 		Tags:        p.optional("tags"),
 	}
-	kind := p.known("kind", p.word("kind"), []string{"Webinar", "P2P", "Minigroup"})
+	kind := p.oneOf("kind", p.text("kind"), []string{"Webinar", "P2P", "Minigroup"})
 	preserve := p.optionalBool("preserve_history", true)
-	if p.wrong != nil {
-		return *p.wrong
+	if p.refusal != nil {
+		return *p.refusal
 	}
 	allowed := func() *reply {
-		if draft.Time.acceptable() {
+		if draft.Time.valid() {
 			return nil
 		}
-		no := e.problem("invalid_room_time", "Invalid room time")
-		return &no
+		refusal := e.problem("invalid_room_time", "Invalid room time")
+		return &refusal
 	}
-	return e.create(c, http.StatusCreated, draft, allowed, func(made storedRoom) eventRoom {
-		return eventRoom{storedRoom: made, Kind: kind, PreserveHistory: preserve, LockedTypes: map[string]bool{}}
+	return e.create(c, http.StatusCreated, draft, allowed, func(created storedRoom) eventRoom {
+		return eventRoom{storedRoom: created, Kind: kind, PreserveHistory: preserve, LockedTypes: map[string]bool{}}
 	})
 }
 
 func (e *Event) updateRoom(c *call) reply {
-	id, wrong := pathID(c)
-	if wrong != nil {
-		return *wrong
+	id, refusal := pathID(c)
+	if refusal != nil {
+		return *refusal
 	}
 	p := readPayload(c.Request)
-	time, tags, classroom := p.optionalTimespan("time", refuseSeconds), p.optional("tags"), p.optionalUUID("classroom_id")
-	if p.wrong != nil {
-		return *p.wrong
+	time := p.optionalTimespan("time", refuseSeconds)
+	tags, classroom := p.optional("tags"), p.optionalUUID("classroom_id")
+	if p.refusal != nil {
+		return *p.refusal
 	}
 	return e.changeRoom(c, OperationUpdate, id, func(room *eventRoom) (reply, bool) {
 		now := e.now()
 		if time != nil && room.Time.ended(now) {
 			return e.problem("room_closed", "Room already closed"), false
 		}
-		if no := e.forbidden(c, room.storedRoom, "update"); no != nil {
-			return *no, false
+		if refusal := e.forbidden(c, room.storedRoom, "update"); refusal != nil {
+			return *refusal, false
 		}
 		if time != nil {
-			if !time.acceptable() {
+			if !time.valid() {
 				return e.problem("invalid_room_time", "Invalid room time"), false
 			}
 			room.Time = rescheduleEvent(room.Time, *time, now)
-			if err := room.Time.stored(); err != nil {
+			if err := room.Time.storable(); err != nil {
 				return e.problem("database_query_failed", err.Error()), false
 			}
 		}
 		room.update(tags, classroom)
-		told := []announcement{toAudience(roomUpdated, room)}
+		events := []roomEvent{toAudience(roomUpdated, room)}
 		if time != nil && time.ended(now) {
-			told = append(told, toRoom(roomClosed, room)) // the audience is not told
+			events = append(events, toRoom(roomClosed, room)) // event publishes no close to the audience
 		}
-		return e.found(http.StatusOK, *room).telling(told...), true
+		return e.found(http.StatusOK, *room).withEvents(events...), true
 	})
 }
 
-// rescheduleEvent takes a room that has not opened wherever it is asked to. An open one keeps its start, and an end that
-// is past becomes now.
-func rescheduleEvent(present, asked timespan, now instant) timespan {
+// rescheduleEvent gives a room that has not begun the requested time. A room that has begun keeps its start, and an
+// end in the past becomes now.
+func rescheduleEvent(present, requested timespan, now instant) timespan {
 	if !present.begun(now) {
-		return asked
+		return requested
 	}
-	asked.From = present.From
-	if asked.ended(now) {
-		asked.To = &now
+	requested.From = present.From
+	if requested.ended(now) {
+		requested.To = &now
 	}
-	return asked
+	return requested
 }
 
 func (e *Event) lockTypes(c *call) reply {
-	id, wrong := pathID(c)
-	if wrong != nil {
-		return *wrong
+	id, refusal := pathID(c)
+	if refusal != nil {
+		return *refusal
 	}
 	p := readPayload(c.Request)
 	locks := decode[map[string]bool](p, "locked_types", p.required("locked_types"))
-	if p.wrong != nil {
-		return *p.wrong
+	if p.refusal != nil {
+		return *p.refusal
 	}
 	return e.changeRoom(c, OperationLock, id, func(room *eventRoom) (reply, bool) {
-		if no := e.forbidden(c, room.storedRoom, "update"); no != nil {
-			return *no, false
+		if refusal := e.forbidden(c, room.storedRoom, "update"); refusal != nil {
+			return *refusal, false
 		}
 		room.lock(locks)
-		return e.found(http.StatusOK, *room).telling(toRoom(roomUpdated, room)), true
+		return e.found(http.StatusOK, *room).withEvents(toRoom(roomUpdated, room)), true
 	})
 }
 
-// eventPayloadLimit is what the service takes as data of one event, in bytes.
+// eventPayloadLimit is the size of an event's data, in bytes, from which the service refuses it.
 const eventPayloadLimit = 102400
 
-// createEvent answers as the service does and forgets the event: nobody reads it back.
+// createEvent replies as the service does, but does not store the event, because no route reads it.
 func (e *Event) createEvent(c *call) reply {
-	id, wrong := pathID(c)
-	if wrong != nil {
-		return *wrong
+	id, refusal := pathID(c)
+	if refusal != nil {
+		return *refusal
 	}
 	p := readPayload(c.Request)
-	typ, data := p.word("type"), p.required("data")
-	event := map[string]any{"type": typ, "set": typ, "data": data, "attribute": p.optional("attribute"), "removed": p.optionalBool("removed", false)}
+	typ, data := p.text("type"), p.required("data")
+	event := map[string]any{
+		"type": typ, "set": typ, "data": data,
+		"attribute": p.optional("attribute"), "removed": p.optionalBool("removed", false),
+	}
 	for _, name := range []string{"set", "label"} {
 		if raw := p.optional(name); raw != nil {
 			event[name] = decode[string](p, name, raw)
 		}
 	}
-	if p.wrong != nil {
-		return *p.wrong
+	if p.refusal != nil {
+		return *p.refusal
 	}
 	return e.perform(c, OperationAny, e.classroomOf(id), func() reply {
 		now := e.now()
@@ -151,8 +156,8 @@ func (e *Event) createEvent(c *call) reply {
 		case !room.Time.begun(now) || room.Time.ended(now):
 			return e.problem("room_closed", "Room already closed or not yet opened")
 		}
-		if no := e.forbidden(c, room.storedRoom, "create", "events", typ, "authors", c.caller.account); no != nil {
-			return *no
+		if refusal := e.forbidden(c, room.storedRoom, "create", "events", typ, "authors", c.caller.account); refusal != nil {
+			return *refusal
 		}
 		if len(data) >= eventPayloadLimit {
 			return e.problem("payload_size_exceeded", "Payload size exceeded")

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// eventRoom is a room of event as it is kept.
+// eventRoom is a room of event in the store.
 type eventRoom struct {
 	storedRoom
 	Kind            string          `json:"kind"`
@@ -40,18 +40,18 @@ func (r eventRoom) eventObject() eventObject {
 	return eventObject{
 		Audience:        r.Audience,
 		ClassroomID:     r.ClassroomID,
-		CreatedAt:       r.CreatedAt.seconds(),
+		CreatedAt:       r.CreatedAt.unixSeconds(),
 		ID:              r.ID,
 		Kind:            r.Kind,
 		LockedTypes:     r.LockedTypes,
 		PreserveHistory: r.PreserveHistory,
 		Tags:            r.Tags,
-		Time:            r.Time.wire(),
+		Time:            r.Time.unixSeconds(),
 	}
 }
 
-// lock merges: what is not named stays, and only what is locked is kept. The map is a new one, for the old one may be
-// on its way to somebody.
+// lock merges locks into the locked types and keeps only the types that are locked. It does not change the old map,
+// which a reader of the room may still use.
 func (r *eventRoom) lock(locks map[string]bool) {
 	merged := map[string]bool{}
 	for _, source := range []map[string]bool{r.LockedTypes, locks} {

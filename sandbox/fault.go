@@ -10,67 +10,68 @@ import (
 	"github.com/google/uuid"
 )
 
-// Operation is what a request does, in the words of faults.
+// Operation is the kind of a request to which a fault applies.
 type Operation string
 
-// The operations. What Any alone covers: event's POST /rooms/:id/events.
+// The operations. Only OperationAny covers event's POST /rooms/:id/events.
 const (
 	OperationCreate Operation = "create" // POST /rooms; Janus: create
 	OperationRead   Operation = "read"   // GET /rooms/:id; Janus: exists, list, listparticipants
-	OperationUpdate Operation = "update" // PATCH /rooms/:id, also one that closes the room; Janus: edit
-	OperationClose  Operation = "close"  // conference: POST /rooms/:id/close; Janus: destroy; event has none
-	OperationLock   Operation = "lock"   // event: POST /rooms/:id/locked_types; others have none
+	OperationUpdate Operation = "update" // PATCH /rooms/:id, also if it closes the room; Janus: edit
+	OperationClose  Operation = "close"  // conference: POST /rooms/:id/close; Janus: destroy; not for event
+	OperationLock   Operation = "lock"   // event: POST /rooms/:id/locked_types; not for conference and Janus
 	OperationAny    Operation = "any"
 )
 
 // Effect is what a fault does to a request.
 type Effect string
 
-// The effects. None of them comes before the checks of token, path and body.
+// The effects. They apply after the checks of token, path and body.
 const (
-	// EffectRefuse answers a problem of the given status and type, before any work.
+	// EffectRefuse replies with a problem of the given status and type, without any work.
 	EffectRefuse Effect = "refuse"
-	// EffectFail answers 503, or the given status, with plain text, before any work.
+	// EffectFail replies with 503, or the given status, and plain text, without any work.
 	EffectFail Effect = "fail"
-	// EffectHang does no work and answers nothing until the client goes away or the faults are replaced; then it answers 503.
+	// EffectHang does no work and sends no reply until the client disconnects or the faults are replaced; then it replies
+	// with 503.
 	EffectHang Effect = "hang"
-	// EffectLate waits half of the delay before the work and half of it after, then answers.
+	// EffectLate waits half of the delay before the work and half of it after, then replies.
 	EffectLate Effect = "late"
-	// EffectLoseReply does the work, then cuts the connection.
+	// EffectLoseReply does the work, then closes the connection without a reply.
 	EffectLoseReply Effect = "lose_reply"
 )
 
-// Fault is one way in which a stand-in misbehaves. A request meets the first fault of the list that fits it and is not
-// used up.
+// Fault is one way in which a stand-in misbehaves. The first fault of the list that matches a request and is not used
+// up applies to the request.
 type Fault struct {
 	Operation Operation `json:"operation"`
-	// ClassroomID narrows the fault to one class. For Janus, whose rooms know no class: the room's id, or a uuid that
-	// its description contains.
+	// ClassroomID restricts the fault to one class; nil is every class. For Janus, whose rooms have no class, it is the
+	// room's id or a uuid in the room's description.
 	ClassroomID *uuid.UUID `json:"classroom_id,omitempty"`
 	Do          Effect     `json:"do"`
-	// Times it happens; 0: until the faults are replaced.
+	// Times is how often it applies; 0 is until the faults are replaced.
 	Times int `json:"times"`
-	// Status of EffectRefuse and EffectFail, 400 to 599; 0: 503 for EffectFail, and for EffectRefuse what goes with the
-	// type. For a refusal by Janus: the plugin's error code, by default 433.
+	// Status of EffectRefuse and EffectFail, 400 to 599; 0 is 503 for EffectFail and the type's status for EffectRefuse.
+	// For a refusal by Janus it is the plugin's error code, 433 by default.
 	Status int `json:"status,omitempty"`
-	// Type of EffectRefuse; empty: access_denied from event, room_time_changing_forbidden from conference. For Janus:
-	// the error's text.
+	// Type of EffectRefuse; empty is access_denied for event and room_time_changing_forbidden for conference. For Janus it
+	// is the text of the error.
 	Type string `json:"type,omitempty"`
-	// RetryAfter in seconds goes into the header of EffectRefuse and EffectFail; 0: no header.
+	// RetryAfter, in seconds, is a header of EffectRefuse and EffectFail; 0 is none.
 	RetryAfter int `json:"retry_after,omitempty"`
-	// DelayMS of EffectLate, in milliseconds.
+	// DelayMS is the delay of EffectLate in milliseconds.
 	DelayMS int `json:"delay_ms,omitempty"`
 }
 
-// pendingFault is a fault with what is left of it.
+// pendingFault is a fault and how often it still applies.
 type pendingFault struct {
 	Fault
-	Remaining *int `json:"remaining"` // nil: unlimited
+	Remaining *int `json:"remaining"` // nil: without limit
 }
 
-// faults are the switches of one stand-in.
+// faults are the faults of one stand-in.
 type faults struct {
-	operations []Operation // those that the service has
+	operations []Operation // those of the service
 
 	mu       sync.Mutex
 	list     []pendingFault
@@ -81,8 +82,8 @@ func newFaults(operations ...Operation) *faults {
 	return &faults{operations: append(operations, OperationAny), replaced: make(chan struct{})}
 }
 
-// take uses up one occurrence of the first fault for the operation that matches; its Do is empty when there is none. The
-// channel closes when the faults are replaced.
+// take returns the first fault that matches and counts it as applied once. Do is empty if none matches. The channel is
+// closed when the faults are replaced.
 func (f *faults) take(operation Operation, matches func(classroom uuid.UUID) bool) (Fault, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,14 +159,14 @@ func (f *faults) read(w http.ResponseWriter, r *http.Request) ([]Fault, error) {
 	return list, nil
 }
 
-// check returns an error that begins with the name of the field.
+// check returns an error that begins with the name of the bad field.
 func (f *faults) check(fault Fault) error {
 	effects := []Effect{EffectRefuse, EffectFail, EffectHang, EffectLate, EffectLoseReply}
 	switch {
 	case !slices.Contains(f.operations, fault.Operation):
-		return fmt.Errorf("operation: %q is none of %q", fault.Operation, f.operations)
+		return fmt.Errorf("operation: %q is not one of %q", fault.Operation, f.operations)
 	case !slices.Contains(effects, fault.Do):
-		return fmt.Errorf("do: %q is none of %q", fault.Do, effects)
+		return fmt.Errorf("do: %q is not one of %q", fault.Do, effects)
 	case fault.Times < 0:
 		return fmt.Errorf("times: %d is negative", fault.Times)
 	case fault.Status != 0 && (fault.Status < 400 || fault.Status > 599):

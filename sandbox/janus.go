@@ -16,17 +16,17 @@ import (
 
 // JanusConfig holds the secrets of a gateway.
 type JanusConfig struct {
-	// AdminSecret is asked of every request to the Admin API but ping and info; empty: of none.
+	// AdminSecret is required by the Admin API, except for ping and info; if empty, it is never required.
 	AdminSecret string
-	// AdminKey is asked by the VideoRoom plugin to create a room, and to list private ones. Empty: anybody creates, and
-	// nobody lists those.
+	// AdminKey is required by the VideoRoom plugin to create a room and to list private rooms. If empty, every client can
+	// create rooms and none can list private ones.
 	AdminKey string
 }
 
-// Janus stands in for a Janus gateway 1.1.2 with the VideoRoom plugin and string ids, as far as rooms are managed over
-// its Admin API. Rooms live in memory only, as the real ones do. It is safe for concurrent use.
+// Janus is a stand-in for a Janus gateway 1.1.2 with the VideoRoom plugin and string ids, as far as the Admin API
+// manages rooms. Rooms exist in memory only, as in the real gateway. It is safe for concurrent use.
 //
-// A request is carried out even if its client has gone.
+// It executes a request even if the client has disconnected.
 type Janus struct {
 	cfg    JanusConfig
 	faults *faults
@@ -42,9 +42,9 @@ func NewJanus(cfg JanusConfig) *Janus {
 	}
 }
 
-// Admin serves what the gateway serves on its admin port: POST /admin with message_plugin for janus.plugin.videoroom
-// (create, edit, destroy, exists, list, listparticipants), ping and info, and GET /admin/info. Beside it /sandbox/rooms
-// and /sandbox/faults.
+// Admin serves the gateway's admin port: POST /admin with message_plugin for janus.plugin.videoroom (create, edit,
+// destroy, exists, list, listparticipants), ping and info, and GET /admin/info. It also serves /sandbox/rooms and
+// /sandbox/faults.
 func (j *Janus) Admin() http.Handler {
 	mux := j.mux("/admin", j.processAdmin)
 	mux.Handle("/sandbox/faults", j.faults)
@@ -52,7 +52,8 @@ func (j *Janus) Admin() http.Handler {
 	return mux
 }
 
-// Public serves, of what the gateway serves on its public port, GET /janus/info, and POST /janus with ping and info.
+// Public serves the part of the gateway's public port that needs no session: GET /janus/info, and POST /janus with
+// ping and info.
 func (j *Janus) Public() http.Handler {
 	return j.mux("/janus", func(_ *http.Request, message janusMessage) reply {
 		return message.unhandled()
@@ -70,7 +71,7 @@ func (j *Janus) mux(path string, process func(*http.Request, janusMessage) reply
 	})
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		answer := dropped
-		// An empty body gets no answer at all.
+		// The gateway closes the connection on an empty body.
 		if body, err := io.ReadAll(r.Body); err == nil && len(body) > 0 {
 			answer = processJanus(r, body, process)
 		}
@@ -89,23 +90,23 @@ type janusMessage struct {
 }
 
 func processJanus(r *http.Request, body []byte, process func(*http.Request, janusMessage) reply) reply {
-	fields, wrong := readJanus(body)
-	if wrong != nil {
-		return *wrong
+	fields, refusal := readJanus(body)
+	if refusal != nil {
+		return *refusal
 	}
 	message := janusMessage{fields: fields}
 	for _, field := range []struct {
 		name string
 		into *string
 	}{{"transaction", &message.transaction}, {"janus", &message.verb}} {
-		word, missing, ok := word(fields, field.name)
+		value, missing, ok := stringField(fields, field.name)
 		switch {
 		case missing:
 			return janusError(nil, 456, fmt.Sprintf("Missing mandatory element (%s)", field.name))
 		case !ok:
 			return janusError(nil, 467, fmt.Sprintf("Invalid element type (%s should be a string)", field.name))
 		}
-		*field.into = word
+		*field.into = value
 	}
 	switch strings.ToLower(message.verb) {
 	case "ping":
@@ -127,7 +128,7 @@ func readJanus(body []byte) (map[string]any, *reply) {
 	if err == nil {
 		err = integersFit(value)
 	}
-	var wrong reply
+	var refusal reply
 	switch value := value.(type) {
 	case map[string]any:
 		if err == nil {
@@ -135,19 +136,19 @@ func readJanus(body []byte) (map[string]any, *reply) {
 		}
 	case []any:
 		if err == nil {
-			wrong = janusError(nil, 455, "JSON error: not an object")
-			return nil, &wrong
+			refusal = janusError(nil, 455, "JSON error: not an object")
+			return nil, &refusal
 		}
 	default:
 		if err == nil {
 			err = fmt.Errorf("'[' or '{' expected")
 		}
 	}
-	wrong = janusError(nil, 454, "JSON error: "+err.Error())
-	return nil, &wrong
+	refusal = janusError(nil, 454, "JSON error: "+err.Error())
+	return nil, &refusal
 }
 
-// integersFit refuses integers beyond 64 bits anywhere, as the gateway's JSON library does.
+// integersFit returns an error for an integer that does not fit into 64 bits, as the gateway's JSON library does.
 func integersFit(value any) error {
 	switch value := value.(type) {
 	case map[string]any:
@@ -171,13 +172,14 @@ func integersFit(value any) error {
 }
 
 func (j *Janus) processAdmin(r *http.Request, message janusMessage) reply {
-	if secret, _, _ := word(message.fields, "admin_secret"); j.cfg.AdminSecret != "" && secret != j.cfg.AdminSecret {
+	secret, _, _ := stringField(message.fields, "admin_secret")
+	if j.cfg.AdminSecret != "" && secret != j.cfg.AdminSecret {
 		return janusError(&message, 403, "Unauthorized request (wrong or missing secret/token)")
 	}
 	if strings.ToLower(message.verb) != "message_plugin" {
 		return message.unhandled()
 	}
-	plugin, missing, ok := word(message.fields, "plugin")
+	plugin, missing, ok := stringField(message.fields, "plugin")
 	request, isObject := message.fields["request"].(map[string]any)
 	_, hasRequest := message.fields["request"]
 	switch {
@@ -195,9 +197,10 @@ func (j *Janus) processAdmin(r *http.Request, message janusMessage) reply {
 	})
 }
 
-// perform meets the fault, if there is one, and does the work, whether or not the client still waits.
+// perform applies the fault, if there is one, and does the work even if the client has disconnected.
 func (j *Janus) perform(r *http.Request, request map[string]any, success func(map[string]any) reply) reply {
-	fault, replaced := j.faults.take(videoRoomOperation(request), func(id uuid.UUID) bool { return j.rooms.concerns(request, id) })
+	concerns := func(id uuid.UUID) bool { return j.rooms.concerns(request, id) }
+	fault, replaced := j.faults.take(videoRoomOperation(request), concerns)
 	switch fault.Do {
 	case EffectRefuse:
 		return success(refusePlugin(fault))
@@ -210,10 +213,10 @@ func (j *Janus) perform(r *http.Request, request map[string]any, success func(ma
 	if fault.Do == EffectLate {
 		half = time.Duration(fault.DelayMS) * time.Millisecond / 2
 	}
-	unbothered := context.WithoutCancel(r.Context())
-	wait(unbothered, half)
+	detached := context.WithoutCancel(r.Context())
+	wait(detached, half)
 	answer := success(j.rooms.handle(request))
-	wait(unbothered, half)
+	wait(detached, half)
 	if fault.Do == EffectLoseReply {
 		return dropped
 	}
@@ -221,21 +224,21 @@ func (j *Janus) perform(r *http.Request, request map[string]any, success func(ma
 }
 
 func refusePlugin(fault Fault) map[string]any {
-	code, words := fault.Status, fault.Type
+	code, message := fault.Status, fault.Type
 	if code == 0 {
 		code = codeUnauthorized
 	}
-	if words == "" {
-		words = "Refused by a fault of the sandbox"
+	if message == "" {
+		message = "Refused by a fault of the sandbox"
 	}
-	return pluginError(code, words)
+	return pluginError(code, message)
 }
 
 func (m janusMessage) unhandled() reply {
 	return janusError(&m, 457, "Unhandled request '"+m.verb+"' at this path")
 }
 
-// janusError is an error of the core. It names the transaction only where the envelope was whole.
+// janusError is an error of the gateway's core. It has the transaction only if the envelope was valid.
 func janusError(message *janusMessage, code int, reason string) reply {
 	fields := map[string]any{"janus": "error", "error": map[string]any{"code": code, "reason": reason}}
 	if message != nil {
@@ -254,21 +257,23 @@ func janusInfo(transaction string) reply {
 		"version_string":         "1.1.2",
 		"accepting-new-sessions": true,
 		"session-timeout":        60,
-		"plugins":                map[string]any{"janus.plugin.videoroom": map[string]any{"version": 9, "version_string": "0.0.9"}},
+		"plugins": map[string]any{
+			"janus.plugin.videoroom": map[string]any{"version": 9, "version_string": "0.0.9"},
+		},
 	})
 }
 
 func janusObject(value any) reply { return object(http.StatusOK, typeJSON, value) }
 
-// word returns a string field. missing: it is absent; ok is false too for one that is not a string.
-func word(fields map[string]any, name string) (value string, missing, ok bool) {
+// stringField returns a string field. missing says that it is absent. ok is false if it is absent or not a string.
+func stringField(fields map[string]any, name string) (value string, missing, ok bool) {
 	raw, present := fields[name]
 	value, ok = raw.(string)
 	return value, !present, ok
 }
 
-// number returns an integer field of no sign.
-func number(raw any) (int64, bool) {
+// nonNegative returns an integer that is not negative.
+func nonNegative(raw any) (int64, bool) {
 	digits, isNumber := raw.(json.Number)
 	value, err := strconv.ParseInt(digits.String(), 10, 64)
 	return value, isNumber && err == nil && value >= 0

@@ -13,39 +13,39 @@ const (
 	typeText = "text/plain; charset=utf-8"
 )
 
-// reply is an answer not yet sent.
+// reply is an HTTP response that is not sent yet.
 type reply struct {
 	status      int
 	contentType string // empty: no such header
 	allow       string
 	retryAfter  int // seconds; 0: no such header
 	body        []byte
-	// dropped: no answer, the connection is cut.
+	// dropped says that the connection is closed without a reply.
 	dropped bool
-	// announcements are what everybody is told when the work that this answers is done.
-	announcements []announcement
+	// events are published before the reply is sent.
+	events []roomEvent
 }
 
 var dropped = reply{dropped: true}
 
-// telling adds announcements to an answer that is no refusal.
-func (r reply) telling(announcements ...announcement) reply {
-	r.announcements = announcements
+// withEvents adds room events to the reply of a successful request.
+func (r reply) withEvents(events ...roomEvent) reply {
+	r.events = events
 	return r
 }
 
 func empty(status int) reply { return reply{status: status} }
 
-func text(status int, words string) reply {
-	return reply{status: status, contentType: typeText, body: []byte(words)}
+func text(status int, message string) reply {
+	return reply{status: status, contentType: typeText, body: []byte(message)}
 }
 
-// object is a JSON reply. conference calls its JSON text/plain, so the type is for the caller to say.
+// object is a JSON reply. The content type is a parameter because conference sends JSON as text/plain.
 func object(status int, contentType string, value any) reply {
 	return reply{status: status, contentType: contentType, body: encode(value)}
 }
 
-// problem is an error of one of the services. Its title is its type in words, as theirs are.
+// problem is an error reply of event or conference. Its title is its type with spaces, as theirs are.
 func problem(contentType string, status int, typ, detail string) reply {
 	title := strings.ReplaceAll(typ, "_", " ")
 	if title != "" {
@@ -54,7 +54,7 @@ func problem(contentType string, status int, typ, detail string) reply {
 	return object(status, contentType, map[string]string{"type": typ, "title": title, "detail": detail})
 }
 
-// problemStatus holds the statuses of those types that are not 422.
+// problemStatus has the status of each problem type whose status is not 422.
 var problemStatus = map[string]int{
 	"access_denied":              http.StatusForbidden,
 	"agent_not_entered_the_room": http.StatusNotFound,
@@ -73,17 +73,17 @@ var problemStatus = map[string]int{
 	"room_not_found":             http.StatusNotFound,
 }
 
-func statusOf(typ string) int {
+func statusOfType(typ string) int {
 	if status, known := problemStatus[typ]; known {
 		return status
 	}
 	return http.StatusUnprocessableEntity
 }
 
-// send writes a reply that is not dropped and flushes it; the error says that the connection did not take it.
+// send writes and flushes a reply that is not dropped. It returns an error if the connection fails.
 func (r reply) send(w http.ResponseWriter) error {
 	header := w.Header()
-	header["Content-Type"] = nil // keeps net/http from guessing one
+	header["Content-Type"] = nil // otherwise net/http guesses one
 	if r.contentType != "" {
 		header.Set("Content-Type", r.contentType)
 	}
@@ -102,8 +102,7 @@ func (r reply) send(w http.ResponseWriter) error {
 }
 
 func writeJSON(w http.ResponseWriter, value any) {
-	// A client that is gone is all that can go wrong, and then nobody is left to tell.
-	_ = object(http.StatusOK, typeJSON, value).send(w)
+	_ = object(http.StatusOK, typeJSON, value).send(w) // fails only if the client is gone
 }
 
 func encode(value any) []byte {
@@ -111,7 +110,7 @@ func encode(value any) []byte {
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // only our own types come here, and they can be encoded
+		panic(err) // all values have types of this package, which can be encoded
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n"))
 }

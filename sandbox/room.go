@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Room is a room of event or conference as GET /sandbox/rooms shows it: the service's own room object, and Open.
-// What one of the services does not have is left at its zero value.
+// Room is a room of event or conference in GET /sandbox/rooms: the service's own room object and Open. Fields that the
+// service does not have are zero.
 type Room struct {
 	ID          uuid.UUID       `json:"id"`
 	ClassroomID uuid.UUID       `json:"classroom_id"`
@@ -15,7 +15,7 @@ type Room struct {
 	Time        [2]*int64       `json:"time"`       // unix seconds, nil = unbounded
 	CreatedAt   int64           `json:"created_at"` // unix seconds
 	Tags        json.RawMessage `json:"tags"`
-	// Open: its end has not come. A room whose start lies ahead is open in this sense.
+	// Open says that the room has not ended. It may not have started yet.
 	Open bool `json:"open"`
 
 	Kind        string          `json:"kind"`         // event
@@ -28,25 +28,25 @@ type Room struct {
 	TimedOut         bool    `json:"timed_out"`          // conference
 }
 
-// Creation is the log entry of one create whose body could be read.
+// Creation is the log entry of one create request with a readable body.
 type Creation struct {
 	Seq         int64      `json:"seq"` // from 1, without gaps
 	At          int64      `json:"at"`  // unix milliseconds
 	Service     string     `json:"service"`
-	Host        string     `json:"host"` // by which the service was called: which way the request came
+	Host        string     `json:"host"` // the request's Host header, which differs between proxies
 	ClassroomID uuid.UUID  `json:"classroom_id"`
 	Audience    string     `json:"audience"`
-	RoomID      *uuid.UUID `json:"room_id"` // nil: no room was made
-	// Announced: the room was handed to the announcer, which may still have it while its broker is away.
-	Announced bool `json:"announced"`
-	// ReplyDelivered: a reply, of whatever status, was handed whole to a connection not known to be closed. A client
-	// that dies before it reads what lies in its socket cannot be told from one that does not.
+	RoomID      *uuid.UUID `json:"room_id"` // nil: no room was created
+	// Published says that the publisher accepted the room's event. It may not have reached the broker yet.
+	Published bool `json:"published"`
+	// ReplyDelivered says that a reply, of any status, was written whole to a connection that was not known to be closed.
+	// The client may have died before it read the reply.
 	ReplyDelivered bool   `json:"reply_delivered"`
 	RepliedAt      int64  `json:"replied_at"`      // unix milliseconds; 0: not delivered
-	Fault          Effect `json:"fault,omitempty"` // the fault it met, if any
+	Fault          Effect `json:"fault,omitempty"` // the fault applied to it, if any
 }
 
-// JanusRoom is a room of the stand-in for Janus as GET /sandbox/rooms shows it, private ones included.
+// JanusRoom is a room of the stand-in for Janus in GET /sandbox/rooms, which shows private ones, too.
 type JanusRoom struct {
 	Room            string `json:"room"`
 	Description     string `json:"description"`

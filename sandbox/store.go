@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// storedRoom is what rooms of event and conference have in common.
+// storedRoom has the common fields of the rooms of event and conference.
 type storedRoom struct {
 	ID          uuid.UUID       `json:"id"`
 	ClassroomID uuid.UUID       `json:"classroom_id"`
@@ -29,25 +29,25 @@ type room interface {
 	common() storedRoom
 	// object is the service's own JSON of the room.
 	object() any
-	// inspected is the same with what GET /sandbox/rooms adds.
+	// inspected is that JSON with the fields that GET /sandbox/rooms adds.
 	inspected(now instant) any
 }
 
-// line is one line of a state file: things as they are from then on. What belongs together shares a line, so that a
-// torn line loses both.
-type line[R room] struct {
+// record is one line of a state file: the new state of a room, of a log entry, or of both. A room and its log entry
+// share a line, so that a process killed while writing loses both or none.
+type record[R room] struct {
 	Room     *R        `json:"room,omitempty"`
 	Creation *Creation `json:"creation,omitempty"`
 }
 
-// store keeps rooms and log, in memory and, where it has a file, on disk.
+// store holds the rooms and the log in memory and, if it has a file, on disk.
 type store[R room] struct {
 	mu    sync.Mutex
 	rooms map[uuid.UUID]R
 	order []uuid.UUID
 	log   []Creation
 	file  *os.File
-	// broken is the first error of the file. Nothing is taken after it.
+	// broken is the first error of the file. Every later write returns it.
 	broken error
 }
 
@@ -67,7 +67,7 @@ func openStore[R room](path string) (*store[R], error) {
 	return s, nil
 }
 
-// read takes the whole lines and cuts off what a killed process left of its last one.
+// read applies the complete lines of the file and removes an incomplete last one, which a killed process may leave.
 func (s *store[R]) read(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *store[R]) read(path string) error {
 	number := 0
 	for raw := range bytes.Lines(whole) {
 		number++
-		var l line[R]
+		var l record[R]
 		if err := json.Unmarshal(raw, &l); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
@@ -86,7 +86,7 @@ func (s *store[R]) read(path string) error {
 	return s.file.Truncate(int64(len(whole)))
 }
 
-func (s *store[R]) apply(l line[R]) {
+func (s *store[R]) apply(l record[R]) {
 	if l.Room != nil {
 		id := (*l.Room).common().ID
 		if _, known := s.rooms[id]; !known {
@@ -104,17 +104,17 @@ func (s *store[R]) apply(l line[R]) {
 	s.log[l.Creation.Seq-1] = *l.Creation
 }
 
-// save keeps a room, a log entry, or both at once. An entry without a number gets the next one.
+// save stores a room, a log entry, or both at once. An entry without a number gets the next one.
 func (s *store[R]) save(room *R, creation *Creation) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if creation != nil && creation.Seq == 0 {
 		creation.Seq = int64(len(s.log)) + 1
 	}
-	return s.keep(line[R]{Room: room, Creation: creation})
+	return s.append(record[R]{Room: room, Creation: creation})
 }
 
-func (s *store[R]) keep(l line[R]) error {
+func (s *store[R]) append(l record[R]) error {
 	if s.broken != nil {
 		return s.broken
 	}
@@ -130,8 +130,8 @@ func (s *store[R]) keep(l line[R]) error {
 
 var errNoRoom = errors.New("no such room")
 
-// change lets the function alter the room with nobody in between, and returns its answer. Where the function says that
-// the answer is a refusal, or the file fails, the room stays as it was. An unknown id is errNoRoom.
+// change calls alter with a copy of the room, while no other change runs, and stores the copy. It stores nothing if
+// alter returns false, with a refusal as reply. It returns errNoRoom for an unknown id.
 func (s *store[R]) change(id uuid.UUID, alter func(*R) (answer reply, done bool)) (reply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *store[R]) change(id uuid.UUID, alter func(*R) (answer reply, done bool)
 	if !done {
 		return answer, nil
 	}
-	return answer, s.keep(line[R]{Room: &room})
+	return answer, s.append(record[R]{Room: &room})
 }
 
 func (s *store[R]) find(id uuid.UUID) (R, bool) {
@@ -179,7 +179,7 @@ func (s *store[R]) close() error {
 	return s.file.Close()
 }
 
-// update sets what is given. Nothing can be set back to null.
+// update sets the given fields. No field can be set to null.
 func (r *storedRoom) update(tags json.RawMessage, classroom *uuid.UUID) {
 	if tags != nil {
 		r.Tags = tags

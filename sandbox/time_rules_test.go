@@ -7,14 +7,13 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 )
 
-// The clock of these tests stands still at this second, for edges that recorded exchanges do not reach.
+// noon is the time of the stand-ins' clock, which does not move in these tests. They test limits that the recorded
+// exchanges do not.
 const noon = 1_800_000_000
 
-func TestTimeRulesAtTheEdges(t *testing.T) {
+func TestTimeRulesAtTheirLimits(t *testing.T) {
 	type request struct{ method, suffix, body string }
 	patch := func(from, to any) request {
 		body, err := json.Marshal(map[string]any{"time": []any{from, to}})
@@ -33,15 +32,46 @@ func TestTimeRulesAtTheEdges(t *testing.T) {
 		want    string // status, and the type of a problem or the time shown
 		after   [2]any // the time of the room afterwards
 	}{
-		{"open and bounded: a past end is now", "conference", [2]any{noon - 10, noon + 10}, patch(5, 6), fmt.Sprintf("200 [%d,%d]", noon-10, noon), [2]any{noon - 10, noon}},
-		{"begun this instant: no patch closes it", "conference", [2]any{noon, noon + 10}, patch(5, 6), emptyRange, [2]any{noon, noon + 10}},
-		{"begun this instant: it cannot be closed", "conference", [2]any{noon, nil}, closing, emptyRange, [2]any{noon, nil}},
-		{"no start and an end: no patch of its time", "conference", [2]any{nil, noon + 10}, patch(5, noon+20), "422 room_time_changing_forbidden", [2]any{nil, noon + 10}},
-		{"no start in the patch", "conference", [2]any{noon - 10, nil}, patch(nil, noon+20), "400 invalid_room_time", [2]any{noon - 10, nil}},
-		{"ended this instant: closed", "conference", [2]any{noon - 10, noon}, closing, "404 room_closed", [2]any{noon - 10, noon}},
-		{"ended this instant: closed", "event", [2]any{noon - 10, noon}, patch(5, 6), "404 room_closed", [2]any{noon - 10, noon}},
-		{"begun this instant: it cannot be closed", "event", [2]any{noon, nil}, patch(5, 6), emptyRange, [2]any{noon, nil}},
-		{"an end this instant closes", "event", [2]any{noon - 10, nil}, patch(5, noon), fmt.Sprintf("200 [%d,%d]", noon-10, noon), [2]any{noon - 10, noon}},
+		{
+			name: "a past end of an open room with an end is now", service: "conference",
+			time: [2]any{noon - 10, noon + 10}, request: patch(5, 6),
+			want: fmt.Sprintf("200 [%d,%d]", noon-10, noon), after: [2]any{noon - 10, noon},
+		},
+		{
+			name: "no patch closes a room that begins now", service: "conference",
+			time: [2]any{noon, noon + 10}, request: patch(5, 6), want: emptyRange, after: [2]any{noon, noon + 10},
+		},
+		{
+			name: "a room that begins now cannot be closed", service: "conference",
+			time: [2]any{noon, nil}, request: closing, want: emptyRange, after: [2]any{noon, nil},
+		},
+		{
+			name: "the time of a room with an end and no start cannot be patched", service: "conference",
+			time: [2]any{nil, noon + 10}, request: patch(5, noon+20),
+			want: "422 room_time_changing_forbidden", after: [2]any{nil, noon + 10},
+		},
+		{
+			name: "a patch needs a start", service: "conference",
+			time: [2]any{noon - 10, nil}, request: patch(nil, noon+20),
+			want: "400 invalid_room_time", after: [2]any{noon - 10, nil},
+		},
+		{
+			name: "a room that ends now is closed", service: "conference",
+			time: [2]any{noon - 10, noon}, request: closing, want: "404 room_closed", after: [2]any{noon - 10, noon},
+		},
+		{
+			name: "a room that ends now is closed", service: "event",
+			time: [2]any{noon - 10, noon}, request: patch(5, 6), want: "404 room_closed", after: [2]any{noon - 10, noon},
+		},
+		{
+			name: "a room that begins now cannot be closed", service: "event",
+			time: [2]any{noon, nil}, request: patch(5, 6), want: emptyRange, after: [2]any{noon, nil},
+		},
+		{
+			name: "an end now closes a room", service: "event",
+			time: [2]any{noon - 10, nil}, request: patch(5, noon),
+			want: fmt.Sprintf("200 [%d,%d]", noon-10, noon), after: [2]any{noon - 10, noon},
+		},
 	} {
 		t.Run(c.service+": "+c.name, func(t *testing.T) {
 			r, stop := atNoon(t, c.service)
@@ -50,11 +80,8 @@ func TestTimeRulesAtTheEdges(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			made := r.do(t, http.MethodPost, "/api/v1/rooms", fmt.Sprintf(`{"audience":"example.org","kind":"Minigroup","classroom_id":%q,"time":%s}`, uuid.New(), times))
-			if made.status != r.created {
-				t.Fatalf("create: %d %s", made.status, made.raw)
-			}
-			a := r.do(t, c.request.method, "/api/v1/rooms/"+made.body["id"].(string)+c.request.suffix, c.request.body)
+			id := r.newRoom(t, string(times))
+			a := r.do(t, c.request.method, "/api/v1/rooms/"+id+c.request.suffix, c.request.body)
 			got := fmt.Sprint(a.status, " ", a.body["type"])
 			if a.status == http.StatusOK {
 				got = fmt.Sprint(a.status, " ", shown(t, a.body["time"]))
@@ -69,7 +96,7 @@ func TestTimeRulesAtTheEdges(t *testing.T) {
 	}
 }
 
-// shown writes a time as JSON, without exponents.
+// shown returns a time as JSON, without exponents.
 func shown(t *testing.T, value any) string {
 	t.Helper()
 	raw, err := json.Marshal(value)
@@ -103,6 +130,6 @@ func atNoon(t *testing.T, service string) (running, func()) {
 		server := httptest.NewServer(handler)
 		return running{standIn: s, url: server.URL, token: mustToken(t, key)}, server.Close
 	}
-	t.Fatalf("no stand-in is called %s", service)
+	t.Fatalf("there is no stand-in %s", service)
 	return running{}, nil
 }

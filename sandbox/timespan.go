@@ -7,63 +7,65 @@ import (
 	"time"
 )
 
-// instant is a moment in microseconds since 1970, the resolution in which the services store time.
+// instant is a time in microseconds since 1970, the resolution of the services' databases.
 type instant int64
 
 func at(t time.Time) instant { return instant(t.UnixMicro()) }
 
 func fromSeconds(s int64) instant { return instant(s * 1_000_000) }
 
-// seconds drops the fraction, rounding down.
-func (i instant) seconds() int64 { return time.UnixMicro(int64(i)).Unix() }
+// unixSeconds rounds down to seconds.
+func (i instant) unixSeconds() int64 { return time.UnixMicro(int64(i)).Unix() }
 
-// timespan is the time of a room, [From, To); nil is unbounded.
+// timespan is the time of a room, [From, To). nil is unbounded.
 type timespan struct {
 	From *instant `json:"from"`
 	To   *instant `json:"to"`
 }
 
-func (t timespan) wire() [2]*int64 {
+func (t timespan) unixSeconds() [2]*int64 {
 	side := func(i *instant) *int64 {
 		if i == nil {
 			return nil
 		}
-		s := i.seconds()
+		s := i.unixSeconds()
 		return &s
 	}
 	return [2]*int64{side(t.From), side(t.To)}
 }
 
-// ended: the end has come.
+// ended reports whether the end is not after now.
 func (t timespan) ended(now instant) bool { return t.To != nil && *t.To <= now }
 
-// begun: the start has come, or there is none.
+// begun reports whether there is no start or it is not after now.
 func (t timespan) begun(now instant) bool { return t.From == nil || *t.From <= now }
 
-// acceptable is the rule of both services for times given by a client: a start, and an end after it or none.
-func (t timespan) acceptable() bool {
+// valid is the rule of both services for the time in a request: a start, and no end or one after the start.
+func (t timespan) valid() bool {
 	return t.From != nil && (t.To == nil || *t.From < *t.To)
 }
 
-// stored returns the error with which the database refuses a range, if it does.
-func (t timespan) stored() error {
+// storable returns nil, or the error with which the services' database refuses the range.
+func (t timespan) storable() error {
 	switch {
 	case t.From == nil || t.To == nil || *t.From < *t.To:
 		return nil
 	case *t.From == *t.To:
-		return errors.New(`error returned from database: new row for relation "room" violates check constraint "room_time_presence"`)
+		return errors.New(`error returned from database: ` +
+			`new row for relation "room" violates check constraint "room_time_presence"`)
 	default:
-		return errors.New("error returned from database: range lower bound must be less than or equal to range upper bound")
+		return errors.New("error returned from database: " +
+			"range lower bound must be less than or equal to range upper bound")
 	}
 }
 
-// The seconds that the services' date type holds.
+// The range of seconds of the services' date type.
 const (
 	earliestSecond = -8_334_632_851_200
 	latestSecond   = 8_210_298_412_799
 )
 
-// secondsBeyond says what a service makes of seconds that its date type cannot hold.
+// secondsBeyond is how a service reads seconds outside the range of its date type.
 type secondsBeyond func(seconds int64) (instant, error)
 
 func refuseSeconds(seconds int64) (instant, error) {
@@ -72,7 +74,7 @@ func refuseSeconds(seconds int64) (instant, error) {
 
 func epochForSeconds(int64) (instant, error) { return 0, nil }
 
-// errTrailing is a syntax error to the services, unlike everything else that can be wrong with a time.
+// errTrailing is the only error in a time that the services treat as a syntax error.
 var errTrailing = errors.New("trailing characters")
 
 func parseTimespan(raw json.RawMessage, beyond secondsBeyond) (timespan, error) {

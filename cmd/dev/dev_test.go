@@ -205,7 +205,7 @@ func TestRun(t *testing.T) {
 		if broker == nil {
 			t.Fatalf("no broker is named:\n%s", out)
 		}
-		heard, err := sandboxclient.Listen(t.Context(), broker[1])
+		heard, err := sandboxclient.Subscribe(t.Context(), broker[1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -392,7 +392,7 @@ func TestSettle(t *testing.T) {
 		if err != nil || p.broker {
 			t.Fatalf("got %v, %+v", err, p)
 		}
-		want := "-announce mqtt://elsewhere:1883 -event-account e.svc.example.org -conference-account conference.svc.example.org"
+		want := "-broker mqtt://elsewhere:1883 -event-account e.svc.example.org -conference-account conference.svc.example.org"
 		if got := announcing(p); got != want {
 			t.Errorf("got %q", got)
 		}

@@ -139,7 +139,7 @@ func (s *system) startStandIns(ctx context.Context) error {
 func (s *system) announcing() (args []string) {
 	if s.plan.announces() {
 		announcements := s.plan.cfg.MQTT
-		args = append(args, "-announce", announcements.Broker,
+		args = append(args, "-broker", announcements.Broker,
 			"-event-account", announcements.EventAccount, "-conference-account", announcements.ConferenceAccount)
 	}
 	return args

@@ -25,13 +25,14 @@ func main() {
 	}
 }
 
-// run serves until the context ends, which is no error. On stdout goes one line per listener, once all of them listen.
+// run serves until the context ends, which is not an error. It writes one line per address to stdout when all of them
+// accept connections.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	options, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}
-	standIns, err := options.standIns() //nolint:contextcheck // what it makes ends when it is closed
+	standIns, err := options.standIns() //nolint:contextcheck // close ends them
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return standIns.serve(ctx)
 }
 
-// standIn is one handler and where it is served.
+// standIn is a handler and the address at which it is served.
 type standIn struct {
 	name     string
 	address  string
@@ -72,8 +73,7 @@ func (all standIns) listen(ctx context.Context) error {
 	return nil
 }
 
-// serve returns when the context has ended or a listener failed. It waits for no request: a client sees its connection
-// closed.
+// serve returns when the context ends or a listener fails. It does not wait for requests: it closes their connections.
 func (all standIns) serve(ctx context.Context) error {
 	failed := make(chan error, len(all))
 	for _, s := range all {

@@ -41,24 +41,27 @@ func TestServes(t *testing.T) {
 
 	t.Run("every stand-in on its own address, until the context ends", func(t *testing.T) {
 		addresses, stop := start(t, args)
-		if status, body := create(t, addresses["event"], key, "example.org", `"kind":"Minigroup"`); status != http.StatusCreated {
+		status, body := create(t, addresses["event"], key, "example.org", `"kind":"Minigroup"`)
+		if status != http.StatusCreated {
 			t.Errorf("event: %d %s", status, body)
 		}
-		if status, body := create(t, addresses["conference"], key, "open.example.org", `"rtc_sharing_policy":"owned"`); status != http.StatusOK {
+		status, body = create(t, addresses["conference"], key, "open.example.org", `"rtc_sharing_policy":"owned"`)
+		if status != http.StatusOK {
 			t.Errorf("conference: %d %s", status, body)
 		}
-		if status, body := request(t, http.MethodGet, addresses["janus"]+"/janus/info", "", ""); status != http.StatusOK {
+		if status, body = request(t, http.MethodGet, addresses["janus"]+"/janus/info", "", ""); status != http.StatusOK {
 			t.Errorf("janus: %d %s", status, body)
 		}
-		_, body := request(t, http.MethodPost, addresses["janus-admin"]+"/admin", "", `{"janus":"frob","transaction":"x","admin_secret":"top-secret"}`)
+		_, body = request(t, http.MethodPost, addresses["janus-admin"]+"/admin", "",
+			`{"janus":"frob","transaction":"x","admin_secret":"top-secret"}`)
 		if !strings.Contains(body, "457") {
 			t.Errorf("janus admin: %s", body)
 		}
 		if err := stop(); err != nil {
-			t.Errorf("stopped with %v", err)
+			t.Errorf("stop returns %v", err)
 		}
 	})
-	t.Run("what is made is announced on the broker", func(t *testing.T) {
+	t.Run("creates are published on the broker", func(t *testing.T) {
 		port, err := stack.FreePort()
 		if err != nil {
 			t.Fatal(err)
@@ -70,31 +73,31 @@ func TestServes(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = broker.Kill() })
-		addresses, stop := start(t, append(slices.Clone(args), "-announce", broker.URL()))
-		heard, err := sandboxclient.Listen(t.Context(), broker.URL())
+		addresses, stop := start(t, append(slices.Clone(args), "-broker", broker.URL()))
+		events, err := sandboxclient.Subscribe(t.Context(), broker.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
 		create(t, addresses["event"], key, "open.example.org", `"kind":"Minigroup"`)
 		create(t, addresses["conference"], key, "open.example.org", `"rtc_sharing_policy":"owned"`)
 		var topics []string
-		patience := time.After(10 * time.Second)
+		timeout := time.After(10 * time.Second)
 		for len(topics) < 2 {
 			select {
-			case a := <-heard:
-				topics = append(topics, a.Topic+" "+a.Label)
-			case <-patience:
-				t.Fatalf("announced so far: %q", topics)
+			case e := <-events:
+				topics = append(topics, e.Topic+" "+e.Label)
+			case <-timeout:
+				t.Fatalf("published so far: %q", topics)
 			}
 		}
 		if err := stop(); err != nil {
-			t.Errorf("stopped with %v", err)
+			t.Errorf("stop returns %v", err)
 		}
 		if err := broker.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
-		for a := range heard {
-			topics = append(topics, a.Topic+" "+a.Label)
+		for e := range events {
+			topics = append(topics, e.Topic+" "+e.Label)
 		}
 		slices.Sort(topics)
 		want := []string{
@@ -102,10 +105,10 @@ func TestServes(t *testing.T) {
 			"apps/meet.svc.example.org/api/v1/audiences/open.example.org/events room.create",
 		}
 		if !slices.Equal(topics, want) {
-			t.Errorf("announced %q", topics)
+			t.Errorf("published %q", topics)
 		}
 	})
-	t.Run("what was made is there after a restart", func(t *testing.T) {
+	t.Run("rooms exist after a restart", func(t *testing.T) {
 		addresses, stop := start(t, args)
 		for _, service := range []string{"event", "conference"} {
 			if rooms, err := sandboxclient.Rooms(t.Context(), addresses[service]); err != nil || len(rooms) != 2 {
@@ -113,12 +116,13 @@ func TestServes(t *testing.T) {
 			}
 		}
 		if err := stop(); err != nil {
-			t.Errorf("stopped with %v", err)
+			t.Errorf("stop returns %v", err)
 		}
 	})
 	t.Run("it ends although a request hangs", func(t *testing.T) {
 		addresses, stop := start(t, args)
-		if err := sandboxclient.SetFaults(t.Context(), addresses["janus-admin"], sandbox.Fault{Operation: "any", Do: "hang", Times: 1}); err != nil {
+		hang := sandbox.Fault{Operation: "any", Do: "hang", Times: 1}
+		if err := sandboxclient.SetFaults(t.Context(), addresses["janus-admin"], hang); err != nil {
 			t.Fatal(err)
 		}
 		conn, err := net.Dial("tcp", strings.TrimPrefix(addresses["janus-admin"], "http://"))
@@ -126,8 +130,10 @@ func TestServes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		body := `{"janus":"message_plugin","transaction":"x","admin_secret":"top-secret","plugin":"janus.plugin.videoroom","request":{"request":"list"}}`
-		if _, err := fmt.Fprintf(conn, "POST /admin HTTP/1.1\r\nHost: janus\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+		const head = "POST /admin HTTP/1.1\r\nHost: janus\r\nContent-Length: %d\r\n\r\n%s"
+		const body = `{"janus":"message_plugin","transaction":"x","admin_secret":"top-secret",` +
+			`"plugin":"janus.plugin.videoroom","request":{"request":"list"}}`
+		if _, err := fmt.Fprintf(conn, head, len(body), body); err != nil {
 			t.Fatal(err)
 		}
 		for faults, deadline := "", time.Now().Add(10*time.Second); !strings.Contains(faults, `"remaining":0`); {
@@ -137,18 +143,18 @@ func TestServes(t *testing.T) {
 			_, faults = request(t, http.MethodGet, addresses["janus-admin"]+"/sandbox/faults", "", "")
 		}
 		if err := stop(); err != nil {
-			t.Errorf("stopped with %v", err)
+			t.Errorf("stop returns %v", err)
 		}
 		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil && os.IsTimeout(err) {
-			t.Errorf("answered %q, %v", rest, err)
+			t.Errorf("replied %q, %v", rest, err)
 		}
 	})
 }
 
-func TestMistakes(t *testing.T) {
+func TestInvalidOptionsAreNamed(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -161,15 +167,17 @@ func TestMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a busy port":          {[]string{"-event", busy.Addr().String(), "-conference", ""}, "event"},
-		"nothing to serve":     {[]string{"-event", "", "-conference", ""}, "nothing to serve"},
-		"nowhere to announce":  {[]string{"-announce", "127.0.0.1:1883"}, "-announce"},
-		"an argument too many": {[]string{"now"}, `"now"`},
-		"no key file":          {[]string{"-issuer", "a=b=" + filepath.Join(dir, "none")}, "no such file"},
-		"a key that is none":   {[]string{"-issuer", "a=b=" + filepath.Join(dir, "text")}, "no PEM"},
-		"half an issuer":       {[]string{"-issuer", "a=b"}, "NAME=AUD1"},
-		"half a trust":         {[]string{"-trust", "a"}, "AUDIENCE=account1"},
-		"an empty secret":      {[]string{"-janus-admin", "127.0.0.1:0", "-janus-admin-key-file", filepath.Join(dir, "empty")}, "empty"},
+		"a busy port":           {[]string{"-event", busy.Addr().String(), "-conference", ""}, "event"},
+		"nothing to serve":      {[]string{"-event", "", "-conference", ""}, "nothing to serve"},
+		"a broker without mqtt": {[]string{"-broker", "127.0.0.1:1883"}, "-broker"},
+		"an argument too many":  {[]string{"now"}, `"now"`},
+		"no key file":           {[]string{"-issuer", "a=b=" + filepath.Join(dir, "none")}, "no such file"},
+		"a file without a key":  {[]string{"-issuer", "a=b=" + filepath.Join(dir, "text")}, "no PEM"},
+		"half an issuer":        {[]string{"-issuer", "a=b"}, "NAME=AUD1"},
+		"half a trust":          {[]string{"-trust", "a"}, "AUDIENCE=account1"},
+		"an empty secret": {
+			[]string{"-janus-admin", "127.0.0.1:0", "-janus-admin-key-file", filepath.Join(dir, "empty")}, "empty",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), c.args, io.Discard)

@@ -24,7 +24,7 @@ type options struct {
 	event, conference, janus, janusAdmin    string
 	state                                   string
 	janusAdminSecretFile, janusAdminKeyFile string
-	announce                                string
+	broker                                  string
 	eventAccount, conferenceAccount         string
 	issuers                                 map[string]sandbox.Issuer
 	audiences                               map[string]sandbox.Authorization
@@ -38,15 +38,20 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.conference, "conference", "127.0.0.1:8092", "`address` of conference; empty: not served")
 	flags.StringVar(&o.janus, "janus", "", "`address` of Janus's public port; empty: not served")
 	flags.StringVar(&o.janusAdmin, "janus-admin", "", "`address` of Janus's admin port; empty: not served")
-	flags.StringVar(&o.janusAdminSecretFile, "janus-admin-secret-file", "", "`file` with Janus's admin_secret; empty: none is asked")
-	flags.StringVar(&o.janusAdminKeyFile, "janus-admin-key-file", "", "`file` with Janus's admin_key; empty: none is asked")
-	flags.StringVar(&o.announce, "announce", "", "`URL` of the MQTT broker that event and conference announce on, mqtt://host:port; empty: they announce nothing")
-	flags.StringVar(&o.eventAccount, "event-account", "event.svc.example.org", "`account` of event, in the topics that it announces on")
-	flags.StringVar(&o.conferenceAccount, "conference-account", "conference.svc.example.org", "`account` of conference, likewise")
+	flags.StringVar(&o.janusAdminSecretFile, "janus-admin-secret-file", "",
+		"`file` with Janus's admin_secret; empty: none is required")
+	flags.StringVar(&o.janusAdminKeyFile, "janus-admin-key-file", "",
+		"`file` with Janus's admin_key; empty: none is required")
+	flags.StringVar(&o.broker, "broker", "",
+		"`URL` of the MQTT broker on which event and conference publish, mqtt://host:port; empty: they do not publish")
+	flags.StringVar(&o.eventAccount, "event-account", "event.svc.example.org", "`account` of event in its topics")
+	flags.StringVar(&o.conferenceAccount, "conference-account", "conference.svc.example.org",
+		"`account` of conference in its topics")
 	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
-	flags.Func("issuer", "who signs tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
-	flags.Func("trust", "accounts that may do everything in an audience, as `AUDIENCE=account1,account2`; repeatable", o.addTrust)
-	flags.Func("open", "an `AUDIENCE` in which everybody may do everything; repeatable", o.addOpen)
+	flags.Func("issuer", "an issuer of tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
+	flags.Func("trust", "accounts that are allowed everything in an audience, as `AUDIENCE=account1,account2`; repeatable",
+		o.addTrust)
+	flags.Func("open", "an `AUDIENCE` in which every account is allowed everything; repeatable", o.addOpen)
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -110,25 +115,31 @@ func readPublicKey(file string) (*ecdsa.PublicKey, error) {
 	return key, nil
 }
 
-// standIns makes what the options ask for. It is the caller's to close.
+// standIns returns the stand-ins of the options. The caller closes them.
 func (o options) standIns() (standIns, error) {
 	var all standIns
 	for _, s := range []struct {
 		name, address, account string
 		start                  func(sandbox.Config) (service, error)
 	}{
-		{"event", o.event, o.eventAccount, func(cfg sandbox.Config) (service, error) { return sandbox.NewEvent(cfg) }},
-		{"conference", o.conference, o.conferenceAccount, func(cfg sandbox.Config) (service, error) { return sandbox.NewConference(cfg) }},
+		{
+			name: "event", address: o.event, account: o.eventAccount,
+			start: func(cfg sandbox.Config) (service, error) { return sandbox.NewEvent(cfg) },
+		},
+		{
+			name: "conference", address: o.conference, account: o.conferenceAccount,
+			start: func(cfg sandbox.Config) (service, error) { return sandbox.NewConference(cfg) },
+		},
 	} {
 		if s.address == "" {
 			continue
 		}
-		made, err := o.service(s.name, s.account, s.start)
+		created, err := o.service(s.name, s.account, s.start)
 		if err != nil {
 			return nil, err
 		}
-		made.address = s.address
-		all = append(all, made)
+		created.address = s.address
+		all = append(all, created)
 	}
 	gateway, err := o.gateway()
 	if err != nil {
@@ -141,7 +152,7 @@ func (o options) standIns() (standIns, error) {
 	return all, nil
 }
 
-// service is a stand-in that keeps rooms and announces them.
+// service is a stand-in for event or conference.
 type service interface {
 	http.Handler
 	io.Closer
@@ -152,22 +163,22 @@ func (o options) service(name, account string, start func(sandbox.Config) (servi
 	if err != nil {
 		return nil, err
 	}
-	made := &standIn{name: name}
-	if o.announce != "" {
-		// Others may announce as the same account on the same broker.
-		announcer, err := sandbox.DialAnnouncer(o.announce, "sandbox-"+uuid.NewString()+"."+account)
+	created := &standIn{name: name}
+	if o.broker != "" {
+		// The client id is unique because another sandbox may publish for the same account on this broker.
+		publisher, err := sandbox.DialPublisher(o.broker, "sandbox-"+uuid.NewString()+"."+account)
 		if err != nil {
-			return nil, fmt.Errorf("%s (flag -announce): %w", name, err)
+			return nil, fmt.Errorf("%s (flag -broker): %w", name, err)
 		}
-		cfg.Account, cfg.Announcer = account, announcer
-		made.closers = append(made.closers, announcer)
+		cfg.Account, cfg.Publisher = account, publisher
+		created.closers = append(created.closers, publisher)
 	}
 	handler, err := start(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	made.handler, made.closers = handler, append(made.closers, handler)
-	return made, nil
+	created.handler, created.closers = handler, append(created.closers, handler)
+	return created, nil
 }
 
 func (o options) config(service string) (sandbox.Config, error) {
@@ -176,7 +187,7 @@ func (o options) config(service string) (sandbox.Config, error) {
 		return cfg, nil
 	}
 	if err := os.MkdirAll(o.state, 0o700); err != nil {
-		return cfg, fmt.Errorf("make state directory: %w", err)
+		return cfg, fmt.Errorf("create state directory: %w", err)
 	}
 	cfg.StateFile = filepath.Join(o.state, service+".jsonl")
 	return cfg, nil

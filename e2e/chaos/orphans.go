@@ -87,7 +87,7 @@ func (o orphans) check(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
 	}
 	if why == received {
 		return fmt.Sprintf("LEAK: %s room %s of class %s, made at %.1fs over %s, belongs to nobody (reply delivered: %v, announced: %v, fault: %q, a lost attempt stands for it: %v)\n        %s",
-			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.Begun).Seconds(), w.route(c.Host), c.ReplyDelivered, c.Announced, c.Fault, match != nil,
+			kind, c.RoomID, c.ClassroomID, at.Sub(w.faults.Begun).Seconds(), w.route(c.Host), c.ReplyDelivered, c.Published, c.Fault, match != nil,
 			strings.Join(w.faults.Around(at.Add(-3*time.Second), at.Add(requestTimeout+3*time.Second)), "\n        "))
 	}
 	match.taken = true
@@ -113,7 +113,7 @@ const hangUpAfter = 950 * time.Millisecond
 // unheard tells why the reply to a create reached no living worker. What was announced does not need it.
 func (w *system) lossReason(c sandbox.Creation, attempt lostAttempt) reason {
 	if w.mqtt {
-		if c.Announced {
+		if c.Published {
 			return received
 		}
 		return dropped

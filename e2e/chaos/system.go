@@ -197,7 +197,7 @@ func (w *system) prepareSandbox() error {
 	w.event, w.conference = "http://"+event, "http://"+conference
 	w.sandbox = harness.NewPart("stand-ins", w.faults, func(ctx context.Context) (harness.Process, error) {
 		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), append(harness.TrustFlags(w.cfg),
-			"-event", event, "-conference", conference, "-announce", w.cfg.MQTT.Broker,
+			"-event", event, "-conference", conference, "-broker", w.cfg.MQTT.Broker,
 		), nil, w.log("sandbox"))
 		if err != nil {
 			return nil, err

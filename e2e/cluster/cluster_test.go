@@ -163,7 +163,7 @@ func (c *cluster) prepareStandIns() error {
 	c.event, c.conference = "http://"+event, "http://"+conference
 	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
 	c.sandbox = harness.NewPart("stand-ins", c.faults, func(ctx context.Context) (harness.Process, error) {
-		return c.run(ctx, "sandbox", "sandbox", append(harness.TrustFlags(c.cfg), "-event", event, "-conference", conference, "-announce", c.cfg.MQTT.Broker), nil,
+		return c.run(ctx, "sandbox", "sandbox", append(harness.TrustFlags(c.cfg), "-event", event, "-conference", conference, "-broker", c.cfg.MQTT.Broker), nil,
 			c.event+"/healthz", c.conference+"/healthz")
 	})
 	return nil

@@ -15,29 +15,29 @@ import (
 	"minigroups/sandbox"
 )
 
-// Connections are not kept, so that a test which ends leaves none behind.
+// No connection is kept open, so that a test that ends leaves none.
 var client = &http.Client{
 	Timeout:   10 * time.Second,
 	Transport: &http.Transport{DisableKeepAlives: true},
 }
 
-// Rooms returns all rooms of the event or conference stand-in at baseURL, in the order of creation.
+// Rooms returns all rooms of the stand-in for event or conference at baseURL in the order of creation.
 func Rooms(ctx context.Context, baseURL string) ([]sandbox.Room, error) {
 	return get[sandbox.Room](ctx, baseURL, "rooms")
 }
 
-// JanusRooms returns all rooms of the Janus stand-in at baseURL (its admin listener), in the order of creation.
+// JanusRooms returns all rooms of the stand-in for Janus at baseURL, its admin port, in the order of creation.
 func JanusRooms(ctx context.Context, baseURL string) ([]sandbox.JanusRoom, error) {
 	return get[sandbox.JanusRoom](ctx, baseURL, "rooms")
 }
 
-// Log returns the log of creates of the event or conference stand-in at baseURL, oldest first. Creates still at work
-// and without a room are not in it yet.
+// Log returns the log of creates of the stand-in for event or conference at baseURL, the oldest first. It does not
+// contain creates that still run and have not created a room yet.
 func Log(ctx context.Context, baseURL string) ([]sandbox.Creation, error) {
 	return get[sandbox.Creation](ctx, baseURL, "log")
 }
 
-// SetFaults replaces all faults of the stand-in at baseURL. The error says which field was not understood.
+// SetFaults replaces all faults of the stand-in at baseURL. The error names a field that is not valid.
 func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) error {
 	if faults == nil {
 		faults = []sandbox.Fault{}
@@ -50,14 +50,14 @@ func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) err
 	return err
 }
 
-// ClearFaults removes all faults of the stand-in at baseURL. Requests that hang are answered.
+// ClearFaults removes all faults of the stand-in at baseURL. Requests that hang receive a 503.
 func ClearFaults(ctx context.Context, baseURL string) error {
 	_, err := do(ctx, http.MethodDelete, baseURL, "faults", nil)
 	return err
 }
 
-// CloseRoom has the conference stand-in at baseURL close an open room as conference does by itself: when its host has
-// not come back, timedOut, or for a reason of its own.
+// CloseRoom lets the stand-in for conference at baseURL close an open room without a request to its API, as
+// conference does if the host has not come back (timedOut) or for another reason.
 func CloseRoom(ctx context.Context, baseURL string, id uuid.UUID, timedOut bool) error {
 	_, err := do(ctx, http.MethodPost, baseURL, fmt.Sprintf("rooms/%s/close?timed_out=%t", id, timedOut), nil)
 	return err
@@ -76,7 +76,8 @@ func get[T any](ctx context.Context, baseURL, what string) ([]T, error) {
 }
 
 func do(ctx context.Context, method, baseURL, what string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(baseURL, "/")+"/sandbox/"+what, bytes.NewReader(body))
+	url := strings.TrimRight(baseURL, "/") + "/sandbox/" + what
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%s sandbox %s: %w", method, what, err)
 	}
@@ -90,7 +91,8 @@ func do(ctx context.Context, method, baseURL, what string, body []byte) ([]byte,
 		return nil, fmt.Errorf("%s sandbox %s: %w", method, what, err)
 	}
 	if resp.StatusCode >= 300 {
-		return nil, fmt.Errorf("%s sandbox %s: status %d: %s", method, what, resp.StatusCode, strings.TrimSpace(string(reply)))
+		message := strings.TrimSpace(string(reply))
+		return nil, fmt.Errorf("%s sandbox %s: status %d: %s", method, what, resp.StatusCode, message)
 	}
 	return reply, nil
 }

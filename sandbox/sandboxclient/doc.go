@@ -1,3 +1,3 @@
-// Package sandboxclient looks into the stand-ins of package sandbox and sets their switches, over HTTP, and listens to
-// what they announce, over MQTT.
+// Package sandboxclient reads the state of the stand-ins of package sandbox and sets their faults over HTTP, and
+// receives their room events over MQTT.
 package sandboxclient

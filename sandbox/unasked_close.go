@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// closeOrphan serves the closing that nobody asks conference for: the host of the room has not come back, or whatever
-// else makes it end a room by itself.
-func (f *Conference) closeOrphan(w http.ResponseWriter, r *http.Request) {
+// closeUnasked serves POST /sandbox/rooms/:id/close: conference closes the room itself, without a request, because the
+// host has not come back (timed_out=true) or for another reason.
+func (f *Conference) closeUnasked(w http.ResponseWriter, r *http.Request) {
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil {
 		http.Error(w, "id: "+err.Error(), http.StatusBadRequest)
@@ -22,27 +22,29 @@ func (f *Conference) closeOrphan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	began := f.Clock()
-	answer, err := f.rooms.change(id, func(room *conferenceRoom) (reply, bool) { return f.orphaned(room, timedOut) })
+	answer, err := f.rooms.change(id, func(room *conferenceRoom) (reply, bool) {
+		return f.closedUnasked(room, timedOut)
+	})
 	switch {
 	case errors.Is(err, errNoRoom):
 		answer = text(http.StatusNotFound, err.Error())
 	case err != nil:
 		answer = text(http.StatusInternalServerError, err.Error())
 	default:
-		f.announce(answer.announcements, began)
+		f.publish(answer.events, began)
 	}
-	_ = answer.send(w) // a client that is gone needs no answer
+	_ = answer.send(w) // fails only if the client is gone
 }
 
-func (f *Conference) orphaned(room *conferenceRoom, timedOut bool) (reply, bool) {
+func (f *Conference) closedUnasked(room *conferenceRoom, timedOut bool) (reply, bool) {
 	now := f.now()
 	if room.Time.ended(now) {
 		return text(http.StatusConflict, "the room is closed already"), false
 	}
 	room.close(caller{agent: "conference." + f.Account}, now)
 	room.TimedOut = timedOut
-	if err := room.Time.stored(); err != nil {
+	if err := room.Time.storable(); err != nil {
 		return text(http.StatusConflict, "the room has not begun: "+err.Error()), false
 	}
-	return f.found(http.StatusOK, *room).telling(toAudience(roomClosed, room), toRoom(roomClosed, room)), true
+	return f.found(http.StatusOK, *room).withEvents(toAudience(roomClosed, room), toRoom(roomClosed, room)), true
 }
