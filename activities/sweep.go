@@ -36,7 +36,7 @@ type Sweeper struct {
 	Steps *Activities
 	// Grace is how long after its end a class is closed.
 	Grace time.Duration
-	// LostRoomTimeout is how long after its deadline the room of a lost attempt may still be announced; 0 without a broker.
+	// LostRoomTimeout is how long after its deadline the room of a lost attempt may still be announced; 0: no broker.
 	LostRoomTimeout time.Duration
 	// Retention is how long finished records are kept; 0 keeps them permanently.
 	Retention time.Duration

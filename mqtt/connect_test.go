@@ -23,12 +23,12 @@ import (
 	"minigroups/mqtt"
 )
 
-func TestConnecting(t *testing.T) {
-	t.Run("the token is asked for anew each time, and is the password", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(*puppet) {})
-		b := newBook()
-		o := options(t, p.url, b)
+func TestConnect(t *testing.T) {
+	t.Run("each connection gets a new token as its password", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(*fakeBroker) {})
+		ledger := newLedger()
+		o := options(t, broker.url, ledger)
 		tokens := make(chan string, 3)
 		tokens <- "one"
 		tokens <- "two"
@@ -40,95 +40,90 @@ func TestConnecting(t *testing.T) {
 			}
 			return token, nil
 		}
-		w := listen(t, o)
-		p.disconnects()
-		await(t, "it is back", func() bool {
-			ups, _ := w.connections()
-			return ups == 2
-		})
-		users, passwords := p.seen()
-		if !slices.Equal(users, []string{"v2::service", "v2::service"}) || !slices.Equal(passwords, []string{"one", "three"}) {
-			t.Errorf("%v %v", users, passwords)
+		w := startConnected(t, o)
+		broker.disconnect()
+		await(t, "the worker is connected again", func() bool { return w.connected() == 2 })
+		users, passwords := broker.credentials()
+		if !slices.Equal(users, []string{"v2::service", "v2::service"}) ||
+			!slices.Equal(passwords, []string{"one", "three"}) {
+			t.Errorf("users %v, passwords %v", users, passwords)
 		}
 		id := uuid.New()
-		p.delivers(topic(event, audience), envelope("room.create", payload(id)))
-		await(t, "it hears", func() bool { return b.has(id) })
+		broker.deliver(topic(eventAccount, audience), envelope("room.create", roomPayload(id)))
+		await(t, "the event is recorded", func() bool { return ledger.has(id) })
 	})
 
-	t.Run("a broker that refuses is asked again, and its word is in the log but no token", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(*puppet) {})
-		p.refuses(packets.ConnackBadUsernameOrPassword)
-		o := options(t, p.url, newBook())
+	t.Run("a refused connection is retried, and the log has its reason code but no token", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(*fakeBroker) {})
+		broker.setConnectReason(packets.ConnackBadUsernameOrPassword)
+		o := options(t, broker.url, newLedger())
 		core, logs := observer.New(zap.DebugLevel)
 		o.Log = zap.New(core)
 		o.Token = func() (string, error) { return "header.claims.signature", nil }
-		w := run(t, o)
-		await(t, "it is refused", func() bool {
-			_, passwords := p.seen()
+		w := start(t, o)
+		await(t, "the connection is refused twice", func() bool {
+			_, passwords := broker.credentials()
 			return len(passwords) > 1
 		})
-		p.refuses(packets.ConnackSuccess)
-		await(t, "it listens", func() bool {
-			ups, _ := w.connections()
-			return ups == 1
-		})
-		said := ""
+		broker.setConnectReason(packets.ConnackSuccess)
+		await(t, "the worker is connected", func() bool { return w.connected() == 1 })
+		logged := ""
 		for _, entry := range logs.All() {
 			for _, value := range entry.ContextMap() {
 				if text, ok := value.(string); ok {
-					said += text + "\n"
+					logged += text + "\n"
 				}
 			}
 		}
-		if !strings.Contains(said, "0x86") || strings.Contains(said, "claims") {
-			t.Error(said)
+		if !strings.Contains(logged, "0x86") || strings.Contains(logged, "claims") {
+			t.Error(logged)
 		}
 	})
 
-	t.Run("a broker that refuses one of the subscriptions is asked again", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(p *puppet) { p.unsubscribed = topic(conference, "+") })
-		w := run(t, options(t, p.url, newBook()))
-		await(t, "it tries again", func() bool {
-			_, passwords := p.seen()
+	t.Run("a refused subscription is retried on a new connection", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(b *fakeBroker) { b.refusedFilter = topic(conferenceAccount, "+") })
+		w := start(t, options(t, broker.url, newLedger()))
+		await(t, "the worker has connected three times", func() bool {
+			_, passwords := broker.credentials()
 			return len(passwords) > 2
 		})
-		if ups, _ := w.connections(); ups > 0 {
-			t.Error("it says that it listens")
+		if w.connected() > 0 {
+			t.Error("a connection was reported without all subscriptions")
 		}
 	})
 
-	t.Run("over TLS, to a broker that proves who it is", func(t *testing.T) {
-		leaveNothing(t)
-		certificate, roots := certify(t)
-		p := puppeteer(t, func(p *puppet) {
-			p.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	t.Run("TLS verifies the certificate of the broker", func(t *testing.T) {
+		checkGoroutines(t)
+		certificate, roots := selfSigned(t)
+		broker := startFakeBroker(t, func(b *fakeBroker) {
+			b.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		})
-		b := newBook()
-		o := options(t, strings.Replace(p.url, "mqtt:", "mqtts:", 1), b)
+		ledger := newLedger()
+		o := options(t, strings.Replace(broker.url, "mqtt:", "mqtts:", 1), ledger)
 		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-		w := listen(t, o)
-		b.with(func(b *book) { b.outbox = append(b.outbox, stop(audience, "math")) })
-		await(t, "it tells", func() bool { return w.of("told minigroup.stop") == 1 })
+		w := startConnected(t, o)
+		ledger.update(func(l *fakeLedger) { l.outbox = append(l.outbox, stopEvent(audience, "math")) })
+		await(t, "the event is published", func() bool { return w.count("published minigroup.stop") == 1 })
 		w.stop()
 
-		o.TLS, o.Observer = nil, newWatcher()
+		o.TLS, o.Observer = nil, newObserver()
 		core, logs := observer.New(zap.WarnLevel)
 		o.Log = zap.New(core)
-		w = run(t, o)
-		await(t, "it does not trust everybody", func() bool {
+		w = start(t, o)
+		await(t, "the certificate is rejected", func() bool {
 			return logs.Len() > 0 && strings.Contains(logs.All()[0].ContextMap()["error"].(string), "certificate")
 		})
 		w.stop()
-		if _, passwords := p.seen(); len(passwords) != 1 {
-			t.Errorf("it gave its token away: %v", passwords)
+		if _, passwords := broker.credentials(); len(passwords) != 1 {
+			t.Errorf("the token was sent to an unverified broker: %v", passwords)
 		}
 	})
 }
 
-// certify makes a certificate for 127.0.0.1 that is its own root.
-func certify(t *testing.T) (tls.Certificate, *x509.CertPool) {
+// selfSigned returns a self-signed certificate for 127.0.0.1 and a pool that contains it.
+func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -151,28 +146,28 @@ func certify(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-func TestUnusableOptions(t *testing.T) {
-	for what, spoil := range map[string]func(*mqtt.Options){
-		"no broker":                     func(o *mqtt.Options) { o.Broker = nil },
-		"a broker that speaks HTTP":     func(o *mqtt.Options) { o.Broker.Scheme = "http" },
-		"a broker without a host":       func(o *mqtt.Options) { o.Broker.Host = ":1883" },
-		"no client id":                  func(o *mqtt.Options) { o.ClientID = "" },
-		"a group of several levels":     func(o *mqtt.Options) { o.Group = "a/b" },
-		"no account":                    func(o *mqtt.Options) { o.Account = "" },
-		"everybody as event":            func(o *mqtt.Options) { o.Event = "+" },
-		"event and conference as one":   func(o *mqtt.Options) { o.Event = o.Conference },
-		"an audience of several levels": func(o *mqtt.Options) { o.Audiences = []string{"a/b"} },
-		"all audiences by a wildcard":   func(o *mqtt.Options) { o.Audiences = []string{"#"} },
-		"no session":                    func(o *mqtt.Options) { o.Session = 0 },
-		"a session for ever":            func(o *mqtt.Options) { o.Session = 1 << 62 },
+func TestInvalidOptions(t *testing.T) {
+	for name, change := range map[string]func(*mqtt.Options){
+		"no broker":                      func(o *mqtt.Options) { o.Broker = nil },
+		"a broker with another scheme":   func(o *mqtt.Options) { o.Broker.Scheme = "http" },
+		"a broker without a host":        func(o *mqtt.Options) { o.Broker.Host = ":1883" },
+		"no client id":                   func(o *mqtt.Options) { o.ClientID = "" },
+		"a group with a slash":           func(o *mqtt.Options) { o.Group = "a/b" },
+		"no account":                     func(o *mqtt.Options) { o.Account = "" },
+		"a wildcard as event account":    func(o *mqtt.Options) { o.Event = "+" },
+		"one account for both services":  func(o *mqtt.Options) { o.Event = o.Conference },
+		"an audience with a slash":       func(o *mqtt.Options) { o.Audiences = []string{"a/b"} },
+		"an audience that is a wildcard": func(o *mqtt.Options) { o.Audiences = []string{"#"} },
+		"no session expiry":              func(o *mqtt.Options) { o.Session = 0 },
+		"a session expiry out of range":  func(o *mqtt.Options) { o.Session = 1 << 62 },
 	} {
-		t.Run(what+" is an error at once", func(t *testing.T) {
-			o := options(t, "mqtt://127.0.0.1:1", newBook())
-			spoil(&o)
+		t.Run(name, func(t *testing.T) {
+			o := options(t, "mqtt://127.0.0.1:1", newLedger())
+			change(&o)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if err := mqtt.Run(ctx, o); err == nil {
-				t.Error("it would have run")
+				t.Error("no error")
 			}
 		})
 	}

@@ -29,7 +29,8 @@ var (
 const (
 	eventRoom = `{"audience":"example.org","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f",` +
 		`"created_at":1700000000,"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","kind":"Minigroup",` +
-		`"locked_types":{},"preserve_history":true,"tags":{"scope":"math-7b","id":"not this"},"time":[1700000000,null],"whiteboard_access":{}}`
+		`"locked_types":{},"preserve_history":true,"tags":{"scope":"math-7b","id":"not this"},"time":[1700000000,null],` +
+		`"whiteboard_access":{}}`
 	conferenceRoom = `{"audience":"example.org","backend":"none","classroom_id":"5dd1ed50-49ec-5ccb-abca-13a7bb19e62f",` +
 		`"closed_by":null,"created_at":1700000000,"host":null,"id":"4cdbe0fe-6d90-4ddb-a00c-a5351f153525","reserve":10,` +
 		`"rtc_sharing_policy":"owned","tags":{},"time":[1700000000,null],"timed_out":true}`

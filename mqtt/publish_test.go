@@ -11,23 +11,19 @@ import (
 	"minigroups/minigroup"
 )
 
-func stop(audience, class string) minigroup.OutboxEvent {
-	return minigroup.OutboxEvent{Audience: audience, Label: "minigroup.stop", Payload: json.RawMessage(`{"id":"` + class + `"}`)}
-}
-
-func TestTelling(t *testing.T) {
-	t.Run("what a closed room puts into the outbox is told once, in an envelope", func(t *testing.T) {
-		leaveNothing(t)
+func TestPublishing(t *testing.T) {
+	t.Run("the event of a closed room is published once, in an envelope", func(t *testing.T) {
+		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
-		b := newBook()
-		b.answers = true
-		w := listen(t, options(t, broker.URL(), b))
-		p := join(t, broker.URL())
-		p.broadcasts(t)
+		ledger := newLedger()
+		ledger.endsClasses = true
+		w := startConnected(t, options(t, broker.URL(), ledger))
+		p := connectPeer(t, broker.URL())
+		p.subscribe(t)
 		first, second := uuid.New(), uuid.New()
-		p.say(t, topic(conference, audience), envelope("room.close", payload(first)))
+		p.publish(t, topic(conferenceAccount, audience), envelope("room.close", roomPayload(first)))
 		m := p.next(t)
-		if m.Topic != topic(ours, audience) || m.Properties.ContentType != "application/json" {
+		if m.Topic != topic(serviceAccount, audience) || m.Properties.ContentType != "application/json" {
 			t.Errorf("%+v", m)
 		}
 		var got struct {
@@ -37,135 +33,139 @@ func TestTelling(t *testing.T) {
 		if err := json.Unmarshal(m.Payload, &got); err != nil {
 			t.Fatal(err)
 		}
-		if got.Payload != `{"id":"`+classOf(first).String()+`"}` || got.Properties["type"] != "event" || got.Properties["label"] != "minigroup.stop" || len(got.Properties["timestamp"]) != 13 {
+		if got.Payload != `{"id":"`+classOf(first).String()+`"}` || got.Properties["type"] != "event" ||
+			got.Properties["label"] != "minigroup.stop" || len(got.Properties["timestamp"]) != 13 {
 			t.Errorf("%+v", got)
 		}
-		p.say(t, topic(conference, audience), envelope("room.close", payload(second)))
+		p.publish(t, topic(conferenceAccount, audience), envelope("room.close", roomPayload(second)))
 		if m := p.next(t); !strings.Contains(string(m.Payload), classOf(second).String()) {
-			t.Errorf("the next is not that of the second room: %s", m.Payload)
+			t.Errorf("the next event is not that of the second room: %s", m.Payload)
 		}
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
-		if n := w.of("told minigroup.stop"); n != 2 {
-			t.Errorf("%d were told", n)
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
+		if n := w.count("published minigroup.stop"); n != 2 {
+			t.Errorf("%d events were published", n)
 		}
 	})
 
-	t.Run("what others put into the outbox is told too, all of it", func(t *testing.T) {
-		leaveNothing(t)
+	t.Run("events that other processes put into the outbox are published", func(t *testing.T) {
+		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
-		b := newBook()
-		p := join(t, broker.URL())
-		p.broadcasts(t)
-		w := listen(t, options(t, broker.URL(), b))
-		b.with(func(b *book) {
+		ledger := newLedger()
+		p := connectPeer(t, broker.URL())
+		p.subscribe(t)
+		w := startConnected(t, options(t, broker.URL(), ledger))
+		ledger.update(func(l *fakeLedger) {
 			for range 120 {
-				b.outbox = append(b.outbox, stop(audience, "math"))
+				l.outbox = append(l.outbox, stopEvent(audience, "math"))
 			}
 		})
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 		for range 120 {
 			p.next(t)
 		}
-		if n := w.of("told minigroup.stop"); n != 120 {
-			t.Errorf("%d were told", n)
+		if n := w.count("published minigroup.stop"); n != 120 {
+			t.Errorf("%d events were published", n)
 		}
 	})
 
-	t.Run("what the ledger could not forget is told again", func(t *testing.T) {
-		leaveNothing(t)
+	t.Run("an event that the ledger could not remove is published again", func(t *testing.T) {
+		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
-		b := newBook()
-		b.outbox, b.amnesia = []minigroup.OutboxEvent{stop(audience, "math")}, 1
-		p := join(t, broker.URL())
-		p.broadcasts(t)
-		listen(t, options(t, broker.URL(), b))
+		ledger := newLedger()
+		ledger.outbox, ledger.failRemovals = []minigroup.OutboxEvent{stopEvent(audience, "math")}, 1
+		p := connectPeer(t, broker.URL())
+		p.subscribe(t)
+		startConnected(t, options(t, broker.URL(), ledger))
 		p.next(t)
 		p.next(t)
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 	})
 
-	t.Run("what waits while the broker is away is told when it is back", func(t *testing.T) {
-		leaveNothing(t)
-		place := mosquittoOptions(t)
-		broker := startMosquitto(t, place)
-		b := newBook()
-		w := listen(t, options(t, broker.URL(), b))
-		if err := broker.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		await(t, "the worker notices", func() bool {
-			_, downs := w.connections()
-			return downs > 0
-		})
-		b.with(func(b *book) { b.outbox = append(b.outbox, stop(audience, "math")) })
-		startMosquitto(t, place)
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
-		if n := w.of("told minigroup.stop"); n != 1 {
-			t.Errorf("%d were told", n)
+	t.Run("events are published after the broker has restarted", func(t *testing.T) {
+		checkGoroutines(t)
+		brokerOptions := mosquittoOptions(t)
+		broker := startMosquitto(t, brokerOptions)
+		ledger := newLedger()
+		w := startConnected(t, options(t, broker.URL(), ledger))
+		killMosquitto(t, broker)
+		await(t, "the worker is disconnected", func() bool { return w.disconnected() > 0 })
+		ledger.update(func(l *fakeLedger) { l.outbox = append(l.outbox, stopEvent(audience, "math")) })
+		startMosquitto(t, brokerOptions)
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
+		if n := w.count("published minigroup.stop"); n != 1 {
+			t.Errorf("%d events were published", n)
 		}
 	})
 
-	t.Run("a broker that is frozen in the middle is told when it thaws", func(t *testing.T) {
-		leaveNothing(t)
+	t.Run("events are published after the broker was frozen", func(t *testing.T) {
+		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
-		b := newBook()
-		w := listen(t, options(t, broker.URL(), b))
+		ledger := newLedger()
+		w := startConnected(t, options(t, broker.URL(), ledger))
 		if err := broker.Freeze(); err != nil {
 			t.Fatal(err)
 		}
-		b.with(func(b *book) { b.outbox = append(b.outbox, stop(audience, "math"), stop(audience, "art")) })
-		await(t, "it is not told", func() bool { return b.refused() > 0 })
-		if n := w.of("told minigroup.stop"); n > 0 {
-			t.Errorf("%d were told", n)
+		ledger.update(func(l *fakeLedger) {
+			l.outbox = append(l.outbox, stopEvent(audience, "math"), stopEvent(audience, "art"))
+		})
+		await(t, "publishing fails", func() bool { return ledger.failureCount() > 0 })
+		if n := w.count("published minigroup.stop"); n > 0 {
+			t.Errorf("%d events were published", n)
 		}
 		broker.Thaw()
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 	})
 
-	t.Run("what the broker refuses waits and keeps no other waiting", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(*puppet) {})
-		p.answersWith(topic(ours, "example.com"), packets.PubackNotAuthorized)
-		b := newBook()
-		b.outbox = []minigroup.OutboxEvent{stop("example.com", "math"), stop(audience, "art")}
-		w := listen(t, options(t, p.url, b))
-		await(t, "one waits", func() bool { return b.waiting() == 1 })
-		if n := w.of("told minigroup.stop"); n != 1 {
-			t.Errorf("%d were told", n)
+	t.Run("a refused event stays in the outbox and does not block others", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(*fakeBroker) {})
+		broker.setPublishReason(topic(serviceAccount, "example.com"), packets.PubackNotAuthorized)
+		ledger := newLedger()
+		ledger.outbox = []minigroup.OutboxEvent{stopEvent("example.com", "math"), stopEvent(audience, "art")}
+		w := startConnected(t, options(t, broker.url, ledger))
+		await(t, "one event is left", func() bool { return ledger.outboxLen() == 1 })
+		if n := w.count("published minigroup.stop"); n != 1 {
+			t.Errorf("%d events were published", n)
 		}
-		p.answersWith(topic(ours, "example.com"), packets.PubackNoMatchingSubscribers)
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
+		broker.setPublishReason(topic(serviceAccount, "example.com"), packets.PubackNoMatchingSubscribers)
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 	})
 
-	t.Run("what can never be told keeps no other waiting", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(p *puppet) { p.maximum = 4096 })
-		p.answersWith(topic(ours, "example.net"), packets.DisconnectPacketTooLarge)
-		b := newBook()
-		for _, bad := range []string{"", "a/b", "+", "example.org#", "\x00", "\xff", strings.Repeat("x", 70_000), "example.net"} {
-			b.outbox = append(b.outbox, stop(bad, "math"))
+	t.Run("an event that can never be published is discarded and does not block others", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(b *fakeBroker) { b.maxPacketSize = 4096 })
+		broker.setPublishReason(topic(serviceAccount, "example.net"), packets.DisconnectPacketTooLarge)
+		ledger := newLedger()
+		for _, invalid := range []string{
+			"", "a/b", "+", "example.org#", "\x00", "\xff", strings.Repeat("x", 70_000), "example.net",
+		} {
+			ledger.outbox = append(ledger.outbox, stopEvent(invalid, "math"))
 		}
-		b.outbox = append(b.outbox, stop(audience, strings.Repeat("x", 5000)), stop(audience, "art"))
-		w := listen(t, options(t, p.url, b))
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
+		ledger.outbox = append(ledger.outbox,
+			stopEvent(audience, strings.Repeat("x", 5000)), stopEvent(audience, "art"))
+		w := startConnected(t, options(t, broker.url, ledger))
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 		w.stop()
-		if len(p.publishes) != 2 || w.of("told minigroup.stop") != 1 {
-			t.Errorf("%d were published, %d told", len(p.publishes), w.of("told minigroup.stop"))
+		if len(broker.publishes) != 2 || w.count("published minigroup.stop") != 1 {
+			t.Errorf("the broker received %d messages, and %d events were published",
+				len(broker.publishes), w.count("published minigroup.stop"))
 		}
-		if m := <-p.publishes; m.QoS != 1 || m.Retain {
+		if m := <-broker.publishes; m.QoS != 1 || m.Retain {
 			t.Errorf("%+v", m)
 		}
 	})
 
-	t.Run("a broadcast at which the broker hangs up each time is given up", func(t *testing.T) {
-		leaveNothing(t)
-		p := puppeteer(t, func(p *puppet) { p.hangsUpAbove = 4096 })
-		b := newBook()
-		b.outbox = []minigroup.OutboxEvent{stop(audience, "art"), stop(audience, strings.Repeat("x", 5000)), stop(audience, "music")}
-		w := listen(t, options(t, p.url, b))
-		await(t, "the outbox is empty", func() bool { return b.waiting() == 0 })
-		if n := w.of("told minigroup.stop"); n != 2 {
-			t.Errorf("%d were told", n)
+	t.Run("a poison message at which the broker always disconnects is discarded", func(t *testing.T) {
+		checkGoroutines(t)
+		broker := startFakeBroker(t, func(b *fakeBroker) { b.disconnectAbove = 4096 })
+		ledger := newLedger()
+		ledger.outbox = []minigroup.OutboxEvent{
+			stopEvent(audience, "art"), stopEvent(audience, strings.Repeat("x", 5000)), stopEvent(audience, "music"),
+		}
+		w := startConnected(t, options(t, broker.url, ledger))
+		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
+		if n := w.count("published minigroup.stop"); n != 2 {
+			t.Errorf("%d events were published", n)
 		}
 	})
 }
