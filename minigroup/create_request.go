@@ -25,12 +25,12 @@ func ClassID(audience, scope string) uuid.UUID {
 	return uuid.NewSHA1(classNamespace, name)
 }
 
-// CreateRequest is a draft with its class id and its fingerprint. It is made once, where the draft is made, and passed
-// on as it is.
+// CreateRequest is a draft with its class id and its fingerprint. It is made once, by NewCreateRequest or RetryRequest,
+// and passed on unchanged.
 type CreateRequest struct {
 	Draft
 	ID uuid.UUID
-	// Fingerprint is equal for drafts that ask for the same. A retry has the fingerprint of the original request.
+	// Fingerprint is equal for drafts that request the same. A retry has the fingerprint of the original request.
 	Fingerprint string
 	// Retry says that the draft was read from the row of a failed minigroup, which is created again.
 	Retry bool
@@ -42,13 +42,13 @@ func NewCreateRequest(d Draft) CreateRequest {
 }
 
 // RetryRequest makes the request that creates a failed minigroup again. It has the fingerprint of the original request,
-// because properties may have been set and documents rewritten since, so that an equal POST still finds it.
+// although properties may have been set since, so that an equal POST still joins it.
 func (m Minigroup) RetryRequest() CreateRequest {
 	return CreateRequest{Draft: m.Draft, ID: m.ID, Fingerprint: m.Fingerprint, Retry: true}
 }
 
-// fingerprint is stored. No reserve and a reserve of 0 are the same request, and so are no properties and an empty
-// object.
+// fingerprint is stored, so it must not change. No reserve and a reserve of 0 are the same request, and so are no
+// properties and an empty object.
 func (d Draft) fingerprint() string {
 	properties := compact(d.Properties)
 	if properties == "{}" {

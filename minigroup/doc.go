@@ -1,4 +1,4 @@
 // Package minigroup holds the domain types of the service: what a minigroup is, what callers may request of it, how a
-// request can fail, and the rules that need nothing but these types. It does no I/O, knows no wire format and imports no
-// other package of the service, so that every other package can import it.
+// request can fail, and the rules that need only these types. It does no I/O, knows no wire format and imports no other
+// package of the service, so every other package can import it.
 package minigroup

@@ -52,7 +52,7 @@ type Error struct {
 	Detail string
 	// Fields lists every mistake of an invalid request.
 	Fields []FieldError
-	// Upstream and UpstreamType are the other service that refused and its own error type; empty otherwise.
+	// Upstream is the other service that refused or failed, and UpstreamType its own error type; empty otherwise.
 	Upstream     string
 	UpstreamType string
 	// RetryAfter is how long to wait before another attempt; 0 if unknown.
@@ -70,7 +70,7 @@ func Invalid(fields []FieldError) *Error {
 	for i, f := range fields {
 		names[i] = f.Field
 	}
-	return &Error{Kind: InvalidPayload, Detail: "see errors for what is wrong with: " + strings.Join(names, ", "), Fields: fields}
+	return &Error{Kind: InvalidPayload, Detail: "invalid fields: " + strings.Join(names, ", "), Fields: fields}
 }
 
 func (e *Error) Error() string {

@@ -14,10 +14,10 @@ import (
 // MaxDepth is the maximum depth of nested objects and arrays, including the outermost.
 const MaxDepth = 32
 
-// CanonicalJSON writes a decoded document (json.Decoder with UseNumber), such as tags or a property, in the form that is
-// stored, sent and compared: keys sorted, whole numbers within int64 unchanged, every other number as the nearest
-// float64. It lists every value that cannot be stored, by its path below field: numbers beyond float64, NUL characters,
-// invalid UTF-8 and nesting deeper than MaxDepth.
+// CanonicalJSON writes a decoded document (json.Decoder with UseNumber), such as tags or a property, in the form that
+// is stored, sent and compared: keys sorted, whole numbers within int64 unchanged, every other number as the nearest
+// float64. If the document has values that cannot be stored, it returns nil and lists them, each by its path below
+// field: numbers beyond float64, NUL characters, invalid UTF-8 and nesting deeper than MaxDepth.
 func CanonicalJSON(field string, document any) (json.RawMessage, []FieldError) {
 	c := canonicaliser{}
 	value := c.value(&path{key: field}, document, 1)
@@ -31,16 +31,16 @@ func CanonicalJSON(field string, document any) (json.RawMessage, []FieldError) {
 	return text, nil
 }
 
-// maxMistakes bounds the list of mistakes.
+// maxMistakes bounds the list that CanonicalJSON returns.
 const maxMistakes = 100
 
 type canonicaliser struct{ errs []FieldError }
 
-// path is the path of a value. It is written out only for a mistake, because keys may be as long as the document.
+// path is the path of a value. Its text is made only for mistakes, because keys may be as long as the document.
 type path struct {
 	parent *path
 	key    string
-	index  int // of an element of an array, which has no key; -1 for a member of an object
+	index  int // of an element of an array; -1 for a member of an object
 }
 
 func (p *path) String() string {

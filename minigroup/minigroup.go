@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Minigroup is a live class as stored in the database.
+// Minigroup is a live class as its row in the database has it.
 type Minigroup struct {
 	// Draft is what was requested, including the updates since.
 	Draft
@@ -54,8 +54,8 @@ const (
 	StatusFailed   Status = "failed"
 )
 
-// Status returns the status at now (unix seconds). A minigroup that is being undone reads as creating: it reads as failed
-// only when nothing of it is left.
+// Status returns the status at now (unix seconds). A minigroup is shown as creating while it is being undone, and as
+// failed only when everything is undone.
 func (m Minigroup) Status(now int64) Status {
 	switch {
 	case m.State == Failed:
@@ -68,23 +68,3 @@ func (m Minigroup) Status(now int64) Status {
 		return StatusRealTime
 	}
 }
-
-// Update is an update that is undecided or has failed.
-type Update struct {
-	ID        uuid.UUID
-	State     UpdateState
-	Requested Change
-	// Failure says why the update failed; nil otherwise.
-	Failure *Failure
-}
-
-// UpdateState is the state of an update.
-type UpdateState string
-
-// The states of an update: requested ─► running ─► done or failed.
-const (
-	UpdateRequested UpdateState = "requested"
-	UpdateRunning   UpdateState = "running"
-	UpdateDone      UpdateState = "done"
-	UpdateFailed    UpdateState = "failed"
-)

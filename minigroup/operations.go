@@ -6,17 +6,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// FailedFilter says which failed minigroups are meant. What is empty makes no difference.
+// FailedFilter selects failed minigroups. A zero field selects all.
 type FailedFilter struct {
 	Audience string
-	// Since and Before bound the moment at which they failed; Before itself is too late.
+	// Since and Before select minigroups that failed at Since or later, and before Before.
 	Since, Before time.Time
-	// Kind and Upstream are those of the failure.
+	// Kind and Upstream are the kind of the failure and the service that caused it.
 	Kind     Kind
 	Upstream string
 }
 
-// FailedMinigroup is a minigroup that could not be had.
+// FailedMinigroup is a minigroup whose create failed and was undone.
 type FailedMinigroup struct {
 	ClassID  uuid.UUID
 	Audience string
@@ -24,12 +24,12 @@ type FailedMinigroup struct {
 	Failure  Failure
 }
 
-// WaitingSaga is a saga that is not decided.
+// WaitingSaga is an undecided saga.
 type WaitingSaga struct {
 	OpenSaga
-	// State is that of the minigroup, or of the update where it is one.
+	// State is the state of the update, or of the minigroup if the saga is a create.
 	State string
-	// Since is when that state began.
+	// Since is when that state began, or when the update was requested.
 	Since time.Time
 }
 
@@ -49,38 +49,39 @@ func (w WaitingSaga) Operation() string {
 	}
 }
 
-// AttemptRecord is an attempt to create a room, as the ledger tells it.
+// AttemptRecord is an attempt to create a room, with its history.
 type AttemptRecord struct {
 	Attempt
 	Kind      RoomKind
 	Operation AttemptOperation
 	Run       string
 	SentAt    time.Time
-	// ExpiresAt is until when the request may be in flight.
+	// ExpiresAt is the deadline of the request.
 	ExpiresAt time.Time
-	// Resolution is what became of a lost attempt; empty where that is open.
+	// Resolution says how a lost attempt was resolved: closed or never_seen. It is empty for all others.
 	Resolution string
 }
 
-// LostAttempt is an attempt that was never answered. Its room was made within the two moments, if it was.
+// LostAttempt is an attempt whose deadline has passed without an answer.
 type LostAttempt struct {
-	Kind       RoomKind
-	ClassID    uuid.UUID
-	Audience   string
-	Scope      string
+	Kind     RoomKind
+	ClassID  uuid.UUID
+	Audience string
+	Scope    string
+	// MadeAfter and MadeBefore bound the time at which the room was created, if it was.
 	MadeAfter  time.Time
 	MadeBefore time.Time
-	// Resolution is closed or never seen; empty where it is open what became of the attempt.
+	// Resolution is closed, never_seen, or empty if the attempt is not resolved.
 	Resolution string
 }
 
-// ReservationRecord is a reservation as the ledger tells it.
+// ReservationRecord is a reservation with the window of its class.
 type ReservationRecord struct {
 	Reservation
 	During Window
 }
 
-// RecordedUpdate is an update as the ledger tells it.
+// RecordedUpdate is an update with its history.
 type RecordedUpdate struct {
 	Update
 	Run         string
@@ -89,15 +90,17 @@ type RecordedUpdate struct {
 	DecidedAt time.Time
 }
 
-// BackendLoad is a gateway and what is reserved on it.
+// BackendLoad is a gateway and the slots reserved on it.
 type BackendLoad struct {
 	Backend
-	// Enabled says that it is configured.
+	// Enabled says that the gateway is configured.
 	Enabled bool
-	// Peak is the most slots that are reserved at one moment from now on, and Live the number of reservations that count.
+	// Peak is the maximum number of slots that are reserved at the same time, now or later. Live is the number of
+	// reservations that are not released.
 	Peak int64
 	Live int64
-	// AwaySince is since when it has not answered, and DrainingSince since when it takes no classes; zero where it does.
+	// AwaySince is since when the gateway does not answer, and DrainingSince since when it gets no new classes; zero if it
+	// does.
 	AwaySince     time.Time
 	DrainingSince time.Time
 }

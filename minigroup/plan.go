@@ -11,13 +11,15 @@ type UpdatePlan struct {
 	Ends bool
 }
 
-// PlanUpdate returns the effect of a change of m, given the conference room as it is and now (unix seconds). It refuses
-// what conference would refuse or silently change, before anything is sent: Closed if the room is closed,
-// RoomTimeChangeForbidden if the room can no longer be moved that way. conferenceOwnsSlots says that the number of slots
-// is kept with the conference room.
-func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conferenceOwnsSlots bool) (UpdatePlan, error) {
+// PlanUpdate returns the effect of a change of m, given the present state of its conference room; now is in unix
+// seconds. conferenceOwnsSlots says that conference keeps the number of slots. PlanUpdate refuses what conference would
+// refuse or silently change: it returns Closed if the room is closed, RoomTimeChangeForbidden if conference does not
+// allow the new time, and InvalidPayload if the end is not after the start of the room.
+func PlanUpdate(
+	m Minigroup, c Change, room ConferenceRoomState, now int64, conferenceOwnsSlots bool,
+) (UpdatePlan, error) {
 	if !m.ClosedAt.IsZero() || room.Time.Ended(now) {
-		return UpdatePlan{}, Errorf(Closed, "the conference room of this minigroup is closed; it cannot be changed any more")
+		return UpdatePlan{}, Errorf(Closed, "the conference room of this minigroup is closed and cannot be changed")
 	}
 	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
 	if c.Host != nil {
@@ -45,8 +47,8 @@ func PlanUpdate(m Minigroup, c Change, room ConferenceRoomState, now int64, conf
 	return plan, nil
 }
 
-// planTime returns the new window of the class and the window to send to conference. Conference accepts any window for a
-// room without end; a room with an end keeps its start and always has an end.
+// planTime returns the new window of the class and the window to send to conference. Conference accepts any window for
+// a room without end. A room with an end keeps its start, and its end cannot be removed.
 func planTime(want, room Window, now int64) (class, patch Window, err error) {
 	start := want.Start
 	if start == nil {
@@ -63,22 +65,26 @@ func planTime(want, room Window, now int64) (class, patch Window, err error) {
 	class = Window{start, want.End}
 	switch {
 	case room.End == nil && *start > now:
-		return class, Window{start, nil}, nil
+		return class, Window{start, nil}, nil // with an end it could not be moved again before it opens
 	case room.End == nil:
 		return class, class, nil
 	case !equal(start, room.Start):
-		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so its start (%s) cannot be moved", second(room.Start))
+		return class, patch, Errorf(RoomTimeChangeForbidden,
+			"the conference room already has an end, so its start (%s) cannot be moved", second(room.Start))
 	case want.End == nil:
-		return class, patch, Errorf(RoomTimeChangeForbidden, "the conference room already has an end, so it cannot be made endless again")
+		return class, patch, Errorf(RoomTimeChangeForbidden,
+			"the conference room already has an end, which cannot be removed")
 	default:
 		return class, class, nil
 	}
 }
 
-// startBefore returns a start for a class that is to end now although its room starts after the requested end.
+// startBefore returns a start before an end that is not after the start of the class. An end that has passed closes the
+// room, whatever its start, if the room has no end; any other is a mistake.
 func startBefore(end, start int64, room Window, now int64) (*int64, error) {
 	if end <= now && room.End != nil && start > now {
-		return nil, Errorf(RoomTimeChangeForbidden, "the conference room has an end and has not opened yet (it opens at %s), so it cannot be closed before", second(room.Start))
+		return nil, Errorf(RoomTimeChangeForbidden,
+			"the conference room has an end and opens at %s; it cannot be closed before that", second(room.Start))
 	}
 	if end > now || end == 0 || room.End != nil {
 		return nil, Invalid([]FieldError{{"time[1]", "must be after the start of the class, which is " + second(&start)}})
@@ -86,8 +92,8 @@ func startBefore(end, start int64, room Window, now int64) (*int64, error) {
 	return new(end - 1), nil
 }
 
-// Applied reports whether the room shows what the patch requests. A patch that closes the room is applied if the room is
-// closed, whatever its end: conference sets the end to the time at which it closed the room.
+// Applied reports whether the room shows what the patch requests; now is in unix seconds. A patch that closes the room
+// is applied if the room is closed, whatever its end, because conference sets the end to the time of closing.
 func (p ConferencePatch) Applied(room ConferenceRoomState, now int64) bool {
 	if p.Host != nil && room.Host != *p.Host {
 		return false

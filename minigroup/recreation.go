@@ -7,17 +7,18 @@ type Recreation struct {
 	LockedQuestions *bool
 }
 
-// ValidateRecreation lists every mistake in a change that recreates a class, each with its field; now is in unix seconds.
+// ValidateRecreation lists every mistake in a change that recreates a class, each with its field; now is in unix
+// seconds.
 func (c Change) ValidateRecreation(now int64) []FieldError {
 	errs := c.Validate()
 	if len(errs) == 0 && c.Time != nil && c.Time.Ended(now) {
-		errs = append(errs, FieldError{"time[1]", "must lie in the future"})
+		errs = append(errs, FieldError{"time[1]", "must be in the future (unix seconds)"})
 	}
 	return errs
 }
 
-// PlanRecreation returns the values of a class once it has its new rooms, at now (unix seconds). The class keeps its time
-// if its end is in the future. A class that is over is open again, without end unless the change sets one.
+// PlanRecreation returns the values that a class has with its new rooms; now is in unix seconds. The class keeps its
+// time if it has not ended. A class that has ended is open again, without an end unless the change sets one.
 func PlanRecreation(m Minigroup, c Change, now int64) UpdatePlan {
 	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
 	switch {
@@ -29,7 +30,7 @@ func PlanRecreation(m Minigroup, c Change, now int64) UpdatePlan {
 	return plan
 }
 
-// Recreated returns the draft of the new rooms of a class.
+// Recreated returns the draft for the new rooms of a class.
 func (m Minigroup) Recreated(plan UpdatePlan, r Recreation) Draft {
 	d := m.Draft
 	d.Time = plan.Time

@@ -7,24 +7,25 @@ import (
 	"github.com/google/uuid"
 )
 
-// Announcements are what event and conference have announced lately, in no order, some of it perhaps for the second time.
+// RoomEvents are events that event and conference have published, in any order. An event may be delivered more than
+// once.
 type RoomEvents struct {
 	Created []AnnouncedRoom
 	Closed  []ClosedRoom
 }
 
-// AnnouncedRoom is a room that a service has announced to have made. It may be anybody's.
+// AnnouncedRoom is a room whose creation its service has published. It may belong to another product.
 type AnnouncedRoom struct {
 	Kind RoomKind
 	ID   uuid.UUID
-	// ClassID is that of the class which the room was made for: ours only if the ledger knows it.
+	// ClassID is the class that the room was created for. It is one of ours only if the ledger has it.
 	ClassID  uuid.UUID
 	Audience string
-	// MadeAt is when it was made, by the clock of its service.
+	// MadeAt is when the room was created, by the clock of its service.
 	MadeAt time.Time
 }
 
-// ClosedRoom is a conference room that conference has announced to be closed. It may be anybody's.
+// ClosedRoom is a conference room whose closing conference has published. It may belong to another product.
 type ClosedRoom struct {
 	ID       uuid.UUID
 	ClassID  uuid.UUID
@@ -33,10 +34,10 @@ type ClosedRoom struct {
 	TimedOut bool
 }
 
-// Broadcast is what this service announces itself.
+// OutboxEvent is an event that this service publishes.
 type OutboxEvent struct {
 	Audience string
-	// Label says what it is: minigroup.stop.
+	// Label is the name of the event: minigroup.stop.
 	Label string
 	// Payload is a JSON object.
 	Payload json.RawMessage

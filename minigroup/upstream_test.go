@@ -9,7 +9,7 @@ import (
 	"minigroups/minigroup"
 )
 
-func TestUpstreamErrorsTellWhatTheServiceDid(t *testing.T) {
+func TestUpstreamErrorSaysWhatTheServiceAnswered(t *testing.T) {
 	for _, c := range []struct {
 		err          minigroup.UpstreamError
 		want, public string
@@ -24,7 +24,8 @@ func TestUpstreamErrorsTellWhatTheServiceDid(t *testing.T) {
 		},
 		{
 			minigroup.UpstreamError{Status: 422, Type: "database_query_failed"},
-			"create room: event answered 422 database_query_failed", "create room: event is not available: database_query_failed (422)",
+			"create room: event answered 422 database_query_failed",
+			"create room: event is not available: database_query_failed (422)",
 		},
 		{
 			minigroup.UpstreamError{Status: 201, Err: errors.New("decode reply: no JSON"), MaybeDone: true},
@@ -36,7 +37,8 @@ func TestUpstreamErrorsTellWhatTheServiceDid(t *testing.T) {
 		},
 		{
 			minigroup.UpstreamError{Err: errors.New("dial tcp 10.0.0.7:80: connection refused")},
-			"create room: event gave no answer: dial tcp 10.0.0.7:80: connection refused", "create room: event is not available",
+			"create room: event gave no answer: dial tcp 10.0.0.7:80: connection refused",
+			"create room: event is not available",
 		},
 		{
 			minigroup.UpstreamError{Detail: "no answer within 10s; the request is still in flight", MaybeDone: true},
@@ -47,10 +49,10 @@ func TestUpstreamErrorsTellWhatTheServiceDid(t *testing.T) {
 	} {
 		c.err.Upstream, c.err.Doing = "event", "create room"
 		if got := c.err.Error(); got != c.want {
-			t.Errorf("support is told %q, want %q", got, c.want)
+			t.Errorf("operators see %q, want %q", got, c.want)
 		}
 		if got := c.err.Public(); got != c.public {
-			t.Errorf("callers are told %q, want %q", got, c.public)
+			t.Errorf("callers see %q, want %q", got, c.public)
 		}
 	}
 }

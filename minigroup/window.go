@@ -1,8 +1,11 @@
 package minigroup
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// MaxSecond is the last unix second that a window may contain: the end of the year 9999.
+// MaxSecond is the greatest side of a window: the last second of the year 9999.
 const MaxSecond int64 = 253402300799
 
 // Window is the half-open range [Start, End) of unix seconds. A nil side is unbounded.
@@ -26,11 +29,13 @@ func (w Window) problems(field string) []FieldError {
 	var errs []FieldError
 	for i, side := range []*int64{w.Start, w.End} {
 		if side != nil && (*side < 0 || *side > MaxSecond) {
-			errs = append(errs, FieldError{field + [2]string{"[0]", "[1]"}[i], "must lie between 0 and 253402300799 (unix seconds, up to year 9999)"})
+			errs = append(errs, FieldError{
+				fmt.Sprintf("%s[%d]", field, i), "must be between 0 and 253402300799 (unix seconds, up to year 9999)",
+			})
 		}
 	}
 	if w.Start != nil && w.End != nil && *w.Start >= *w.End {
-		errs = append(errs, FieldError{field, "must start before it ends: [start, end) in unix seconds"})
+		errs = append(errs, FieldError{field, "must have a start before its end: [start, end) in unix seconds"})
 	}
 	return errs
 }
