@@ -21,7 +21,7 @@ func TestMQTTOptions(t *testing.T) {
 	options := func(cfg config.Config) (mqtt.Options, error) {
 		return mqttOptions(cfg, nil, nil, process.NewEventMetrics(), "-api", zap.NewNop())
 	}
-	t.Run("by default the client id is the host name and the suffix, and the system's certificates count", func(t *testing.T) {
+	t.Run("the defaults are the host name with the suffix, and the certificates of the system", func(t *testing.T) {
 		o, err := options(cfg)
 		host, _ := os.Hostname()
 		if err != nil || o.ClientID != host+"-api" || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" ||
