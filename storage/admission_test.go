@@ -259,3 +259,40 @@ func TestAdmission(t *testing.T) {
 		}
 	})
 }
+
+// A gateway that is drained while an admission waits takes no class from then on, and an admission under way is over
+// before Drain and SyncBackends return.
+func TestAdmissionsAndChangesOfGatewaysWaitForEachOther(t *testing.T) {
+	t.Run("an admission sees what was changed while it waited", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		gateways(t, s, 10, 10)
+		meanwhile(t, db, storage.LockAdmission, `UPDATE janus_backend SET draining_since = now()`, nil, func() error {
+			if _, kind := reserve(t, s, 1, hours(1, 2)); kind != minigroup.CapacityExceeded {
+				t.Errorf("got %q", kind)
+			}
+			return nil
+		})
+	})
+	t.Run("an admission sees what was reserved while it waited", func(t *testing.T) {
+		s, db := storagetest.New(t)
+		m := readyWith(t, s, hours(1, 2))
+		meanwhile(t, db, storage.LockAdmission, `UPDATE janus_reservation SET slots = 10`, nil, func() error {
+			if _, kind := reserve(t, s, 1, m.Time); kind != minigroup.CapacityExceeded {
+				t.Errorf("got %q", kind)
+			}
+			return nil
+		})
+	})
+	for name, change := range map[string]func(*storage.Store) error{
+		"a drain waits": func(s *storage.Store) error { return s.Drain(t.Context(), "janus-1", true) },
+		"a synchronisation waits": func(s *storage.Store) error {
+			return s.SyncBackends(t.Context(), []minigroup.Backend{{ID: "janus-2", AdminURL: "u"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, db := storagetest.New(t)
+			gateways(t, s, 10)
+			meanwhile(t, db, storage.LockAdmission, `SELECT`, nil, func() error { return change(s) })
+		})
+	}
+}

@@ -75,6 +75,51 @@ func demandOperation(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry) e
 	return err
 }
 
+// firstAttempts are the first attempts at both rooms, for a create or a recreate that is under way.
+type firstAttempts struct {
+	class uuid.UUID
+	run   string
+	// update is nil for a create.
+	update            *uuid.UUID
+	event, conference uuid.UUID // ids of the attempts
+	timeout           time.Duration
+}
+
+// writeFirstAttempts writes an attempt for each kind of which no room is held and no request is in flight.
+const writeFirstAttempts = `
+	INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
+	SELECT first.id, m.id, first.kind, purpose.operation, 'sent', $2, purpose.fingerprint, now() + $6::interval
+	FROM minigroup m
+	CROSS JOIN (VALUES ($4::uuid, 'event'), ($5::uuid, 'conference')) first (id, kind)
+	CROSS JOIN LATERAL (
+		SELECT CASE WHEN $3::uuid IS NULL THEN 'create' ELSE 'recreate' END AS operation,
+			coalesce($3::uuid::text, m.fingerprint) AS fingerprint
+	) purpose
+	WHERE ` + underWay + ` AND NOT EXISTS (
+		SELECT FROM room_attempt a
+		WHERE a.class_id = m.id AND a.kind = first.kind AND a.operation = purpose.operation
+			AND a.fingerprint = purpose.fingerprint
+			AND (a.state = 'held' OR a.state = 'sent' AND a.expires_at > now()))
+	RETURNING id, kind`
+
+// queue adds the attempts to a batch that has locked the class. The ids of those that are written go to event and
+// conference; the others stay as they are.
+func (f firstAttempts) queue(batch *pgx.Batch, event, conference *uuid.UUID) {
+	batch.Queue(writeFirstAttempts, f.class, f.run, f.update, f.event, f.conference, f.timeout).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var kind minigroup.RoomKind
+		_, err := pgx.ForEachRow(rows, []any{&id, &kind}, func() error {
+			if kind == minigroup.EventRoom {
+				*event = id
+			} else {
+				*conference = id
+			}
+			return nil
+		})
+		return err
+	})
+}
+
 // answerAttempt writes the id that a reply has brought. The room is held where it is wanted and the place is free.
 const answerAttempt = `
 	UPDATE room_attempt a SET room_id = $2, answered_at = now(), changed_at = now(), resolution = NULL, resolved_at = NULL,

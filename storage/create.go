@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -12,74 +11,61 @@ import (
 	"minigroups/minigroup"
 )
 
-// BeginCreate takes the row for the run, or makes it, and writes what the run is about to ask for: attempts and, where
-// slots are asked for, the reservation. What is left of an earlier draft is condemned; what was held for an equal one is
-// kept. On a minigroup that is ready it changes nothing. Done twice by the same run, it does the same once.
+// BeginCreate takes the row for the run, or makes it, and writes what the run is about to request: an attempt at each
+// room and, where slots are asked for, their reservation. What an equal draft holds is kept; what another draft has left
+// is marked for closing. A minigroup that is ready is not changed. Done twice by the same run, it does the same once.
 //
 // It returns *minigroup.OwnedError where another run owns the row, and CapacityExceeded where the slots fit nowhere.
 func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
-	begun, fresh, err := s.beginFresh(ctx, c)
-	if err != nil || fresh {
-		return begun, err
-	}
-	err = s.inTx(ctx, "begin create again", func(tx pgx.Tx) (err error) {
-		begun, err = beginAgain(ctx, tx, c)
-		return err
-	})
-	return begun, err
-}
-
-// freshCreate makes a row with its first attempts, and returns its id; nothing where there is a row.
-const freshCreate = `
-	WITH fresh AS (` + insertMinigroup + ` RETURNING id
-	), attempts AS (
-		INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
-		SELECT first.id, fresh.id, first.kind, 'create', 'sent', $5, $14, now() + $18
-		FROM fresh, (VALUES ($16::uuid, 'event'), ($17::uuid, 'conference')) first (id, kind)
-	)
-	SELECT id FROM fresh`
-
-// beginFresh begins the create of a class that has no row; it reports false, and changes nothing, where there is one, or where
-// the slots fit nowhere. As nearly every class is created once, this is what a create costs: one round trip, and one commit, for
-// Postgres takes a batch for a transaction. Nobody who waits for the gateways waits for more than that.
-func (s *Store) beginFresh(ctx context.Context, c minigroup.CreateEntry) (begun minigroup.BegunCreate, fresh bool, err error) {
-	begun = minigroup.BegunCreate{State: minigroup.Creating, EventAttempt: c.EventAttempt, ConferenceAttempt: c.ConferenceAttempt}
-	args := append(rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil), c.EventAttempt, c.ConferenceAttempt, c.RequestTimeout)
-	var batch pgx.Batch // the class first, then the gateways: so everybody locks
-	batch.Queue(freshCreate, args...).QueryRow(func(row pgx.Row) error {
-		var id uuid.UUID
-		err := row.Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
+	// Nearly every class is created once, by one run. So this is what a create costs: one round trip and one commit,
+	// for Postgres takes a batch for a transaction. Other admissions wait for no more than that.
+	var fresh bool
+	var row lockedRow
+	var begun minigroup.BegunCreate
+	err := s.inBatch(ctx, "begin create", func(batch *pgx.Batch) {
+		begun = minigroup.BegunCreate{State: minigroup.Creating}
+		batch.Queue(insertMinigroup, rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil)...).Exec(func(tag pgconn.CommandTag) error {
+			fresh = tag.RowsAffected() == 1
 			return nil
-		}
-		fresh = err == nil
-		return err
+		})
+		batch.Queue(lockMinigroup, c.ID).QueryRow(func(r pgx.Row) (err error) {
+			row, err = scanLocked(r)
+			return err
+		})
+		queueCreate(batch, c, &begun)
 	})
-	if c.Reserves() {
-		begun.Reservation = c.Reservation
-		forRequest(c.CreateRequest, c.Group).queueFresh(&batch, c)
-	}
-	err = s.pool.SendBatch(ctx, &batch).Close()
-	if isRolledBack(err) || err == nil && !fresh {
-		return minigroup.BegunCreate{}, false, nil
-	}
-	return begun, true, wrap("begin create", err)
-}
-
-// isRolledBack reports whether Postgres has undone a begin that may go another way: the slots fit nowhere, or somebody else was
-// in the way.
-func isRolledBack(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) &&
-		(isDeadlock(pgErr) || pgErr.Code == "23502" && pgErr.ColumnName == "backend_id")
-}
-
-// beginAgain begins a create of a class that has a row, or that has none and could not be begun at once.
-func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
-	begun := minigroup.BegunCreate{State: minigroup.Creating}
-	if _, err := insertRow(ctx, tx, c.Run, minigroup.Creating, c.CreateRequest, nil); err != nil {
+	switch {
+	case err != nil:
+		return minigroup.BegunCreate{}, capacityExceeded(err, c.Slots())
+	case fresh:
+		return begun, nil
+	case row.owner == c.Run && row.state == minigroup.Creating:
+		begun.PendingClose, err = s.RoomsPendingClose(ctx, c.ID)
 		return begun, err
 	}
+	err = s.inTx(ctx, "take over create", func(tx pgx.Tx) (err error) {
+		begun, err = takeOverCreate(ctx, tx, c)
+		return err
+	})
+	return begun, capacityExceeded(err, c.Slots())
+}
+
+// queueCreate adds to a batch that has locked the row what a create is about to request. Nothing is written unless the
+// row is the run's and creating.
+func queueCreate(batch *pgx.Batch, c minigroup.CreateEntry, begun *minigroup.BegunCreate) {
+	first := firstAttempts{
+		class: c.ID, run: c.Run, event: c.EventAttempt, conference: c.ConferenceAttempt,
+		timeout: c.RequestTimeout,
+	}
+	first.queue(batch, &begun.EventAttempt, &begun.ConferenceAttempt)
+	if c.Reserves() {
+		forCreate(c.Run, c.CreateRequest, c.Group, c.Reservation).queue(batch, &begun.Reservation)
+	}
+}
+
+// takeOverCreate begins a create whose row is another run's, or is not creating.
+func takeOverCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
+	begun := minigroup.BegunCreate{State: minigroup.Creating}
 	row, err := lockRow(ctx, tx, c.ID)
 	if err != nil {
 		return begun, err
@@ -99,19 +85,9 @@ func beginAgain(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigr
 	if begun.PendingClose, err = roomsPendingCloseOf(ctx, tx, c.ID); err != nil {
 		return begun, err
 	}
-	first := minigroup.AttemptEntry{
-		Run: c.Run, ClassID: c.ID, Operation: minigroup.ForCreate, Fingerprint: c.Fingerprint, RequestTimeout: c.RequestTimeout,
-	}
-	if begun.EventAttempt, err = firstAttempt(ctx, tx, first, minigroup.EventRoom, c.EventAttempt); err != nil {
-		return begun, err
-	}
-	if begun.ConferenceAttempt, err = firstAttempt(ctx, tx, first, minigroup.ConferenceRoom, c.ConferenceAttempt); err != nil {
-		return begun, err
-	}
-	if c.Reserves() {
-		begun.Reservation, err = reserveForCreate(ctx, tx, c)
-	}
-	return begun, err
+	var batch pgx.Batch
+	queueCreate(&batch, c, &begun)
+	return begun, tx.SendBatch(ctx, &batch).Close()
 }
 
 // AcceptCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
@@ -166,7 +142,7 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	case err == nil && !closed:
 		return m, nil
 	case err == nil:
-		_, err = s.endEach(ctx, []uuid.UUID{id}, hasClosed)
+		_, err = s.endEach(ctx, []uuid.UUID{id}, endClosed)
 	case errors.Is(err, pgx.ErrNoRows):
 		err = nil
 	}
@@ -184,22 +160,4 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	default:
 		return minigroup.Minigroup{}, minigroup.Supersededf("a room, its locks or the slots are not held any more")
 	}
-}
-
-// firstAttempt writes the first attempt of a kind, unless a room is held or a request may still bring one.
-func firstAttempt(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry, kind minigroup.RoomKind, id uuid.UUID) (uuid.UUID, error) {
-	tag, err := tx.Exec(ctx, `
-		INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
-		SELECT $1, $2, $3, $7, 'sent', $4, $5, now() + $6
-		WHERE NOT EXISTS (
-			SELECT 1 FROM room_attempt WHERE class_id = $2 AND kind = $3 AND operation = $7 AND fingerprint = $5
-				AND (state = 'held' OR (state = 'sent' AND expires_at > now())))`,
-		id, n.ClassID, kind, n.Run, n.Fingerprint, n.RequestTimeout, n.Operation)
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("write %s attempt: %w", kind, err)
-	}
-	if tag.RowsAffected() == 0 {
-		return uuid.Nil, nil
-	}
-	return id, nil
 }

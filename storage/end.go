@@ -7,65 +7,63 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"minigroups/minigroup"
 )
 
-// undecided is the condition that an operation on the minigroup m may still change it: then nobody ends it, and whoever
+// undecided is the condition that an operation on the minigroup m may still change it. Then nothing else ends it: what
 // decides that operation looks again.
-const undecided = `EXISTS (SELECT FROM minigroup_update u WHERE u.class_id = m.id AND u.state IN ('requested', 'running'))`
+const undecided = `EXISTS (
+	SELECT FROM minigroup_update u WHERE u.class_id = m.id AND u.state IN ('requested', 'running'))`
 
-// end ends a class whose row the transaction has locked: it is closed for good, its end is now unless it lay before, its
-// slots are given back, and whoever listens is told. It does nothing, and reports false, where the class has ended already
-// or is not ready.
-func (s *Store) end(ctx context.Context, tx pgx.Tx, id uuid.UUID) (bool, error) {
-	tag, err := tx.Exec(ctx, `
+// hasClosed is the condition that conference has closed the room of the minigroup m, and that no operation is undecided.
+const hasClosed = `(NOT ` + undecided + ` AND EXISTS (
+	SELECT FROM closed_room c WHERE c.class_id = m.id AND c.room_id = m.conference_room_id AND NOT c.settled))`
+
+// end is the statement that ends the class m for which the condition holds, whose row has to be locked: it is closed
+// from then on, its end is now unless it lay before, its slots are given back and, with $2, minigroup.stop is put into
+// the outbox. It returns the id of the class, or nothing where the class has ended already or is not ready.
+func end(condition string) string {
+	return `
+	WITH ended AS (
 		UPDATE minigroup m SET closed_at = now(), changed_at = now(),
 			timed_out = EXISTS (SELECT FROM closed_room c WHERE c.room_id = m.conference_room_id AND c.timed_out),
-			during = CASE WHEN during @> date_trunc('second', now()) AND lower(during) IS DISTINCT FROM date_trunc('second', now())
+			during = CASE
+				WHEN during @> date_trunc('second', now()) AND lower(during) IS DISTINCT FROM date_trunc('second', now())
 				THEN tstzrange(lower(during), date_trunc('second', now())) ELSE during END
-		WHERE id = $1 AND state = 'ready' AND closed_at IS NULL`, id)
-	if err != nil || tag.RowsAffected() == 0 {
-		return false, wrap("end class", err)
-	}
-	_, err = tx.Exec(ctx, `
-		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, update_id = NULL, changed_at = now()
-		WHERE class_id = $1 AND state IN ('pending', 'held')`, id)
-	if err != nil || !s.publishEvents {
-		return err == nil, wrap("give slots back", err)
-	}
-	_, err = tx.Exec(ctx, `
+		WHERE m.state = 'ready' AND m.closed_at IS NULL AND ` + condition + `
+		RETURNING m.id, m.audience, m.scope, m.tags
+	), slots AS (
+		UPDATE janus_reservation r SET state = 'releasing', next_slots = NULL, next_during = NULL, update_id = NULL,
+			changed_at = now()
+		FROM ended WHERE r.class_id = ended.id AND r.state IN ('pending', 'held')
+	), stop AS (
 		INSERT INTO outbox (audience, label, payload)
 		SELECT audience, 'minigroup.stop', jsonb_build_object('id', id, 'scope', scope) ||
 			CASE WHEN tags IS NULL THEN '{}' ELSE jsonb_build_object('tags', tags) END
-		FROM minigroup WHERE id = $1`, id)
-	return true, wrap("tell of the end", err)
+		FROM ended WHERE $2::boolean
+	)
+	SELECT id FROM ended`
 }
 
-// endWhere ends a class, whose row the transaction has locked, if the condition holds and nothing is undecided.
-func (s *Store) endWhere(ctx context.Context, tx pgx.Tx, id uuid.UUID, condition string) (bool, error) {
-	var holds bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM minigroup m WHERE m.id = $1 AND NOT `+undecided+` AND `+condition+`)`, id).Scan(&holds)
-	if err != nil || !holds {
-		return false, err
-	}
-	return s.end(ctx, tx, id)
-}
+var (
+	// endClosed ends the class $1 where conference has closed its room.
+	endClosed = end(`m.id = $1 AND ` + hasClosed)
+	// endOverdue ends the class $1 where its end has passed by more than $3.
+	endOverdue = end(`m.id = $1 AND NOT ` + undecided + ` AND upper(m.during) < now() - $3::interval`)
+)
 
-// hasClosed is the condition that conference has announced to have closed the room of the minigroup m.
-const hasClosed = `EXISTS (SELECT FROM closed_room c WHERE c.class_id = m.id AND c.room_id = m.conference_room_id AND NOT c.settled)`
-
-// endEach ends those of the classes for which the condition holds, each in a transaction of its own, and returns how many
-// that were.
-func (s *Store) endEach(ctx context.Context, ids []uuid.UUID, condition string) (ended int, err error) {
+// endEach ends classes by the statement, each in a transaction of its own, and returns how many have ended.
+func (s *Store) endEach(ctx context.Context, ids []uuid.UUID, statement string, args ...any) (ended int, err error) {
 	for _, id := range ids {
-		var did bool
-		err := s.inTx(ctx, "end class", func(tx pgx.Tx) (err error) {
-			if _, err := lockRow(ctx, tx, id); err != nil {
-				return err
-			}
-			did, err = s.endWhere(ctx, tx, id, condition)
-			return err
+		did := false
+		err := s.inBatch(ctx, "end class", func(batch *pgx.Batch) {
+			batch.Queue(`SELECT FROM minigroup WHERE id = $1 FOR UPDATE`, id) // what follows sees what those before have done
+			batch.Queue(statement, append([]any{id, s.publishEvents}, args...)...).Exec(func(tag pgconn.CommandTag) error {
+				did = tag.RowsAffected() == 1
+				return nil
+			})
 		})
 		if err != nil {
 			return ended, err
@@ -86,7 +84,7 @@ func (s *Store) EndClosed(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ended, err := s.endEach(ctx, ids, hasClosed)
+	ended, err := s.endEach(ctx, ids, endClosed)
 	if err != nil {
 		return ended, err
 	}
@@ -104,7 +102,7 @@ func (s *Store) EndOverdue(ctx context.Context, grace time.Duration, limit int) 
 	if err != nil {
 		return 0, err
 	}
-	return s.endEach(ctx, ids, fmt.Sprintf(`upper(m.during) < now() - interval '%d milliseconds'`, grace.Milliseconds()))
+	return s.endEach(ctx, ids, endOverdue, grace)
 }
 
 // DueLookups lists at most so many classes that have begun, have no end, and were not looked up in conference for so long;

@@ -31,6 +31,20 @@ func violates(err error, constraint string) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == "23505" && pgErr.ConstraintName == constraint
 }
 
+// capacityExceeded turns an error of raise_capacity_exceeded into a *minigroup.Error of kind CapacityExceeded, and leaves
+// every other alone. slots is the number that was wanted.
+func capacityExceeded(err error, slots int32) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "MG001" {
+		return err
+	}
+	if pgErr.Detail == "" {
+		return minigroup.Errorf(minigroup.CapacityExceeded, "no gateway is there to reserve %d slots on", slots)
+	}
+	return minigroup.Errorf(minigroup.CapacityExceeded,
+		"no gateway has %d slots free for all of the class; the most that is free is %s", slots, pgErr.Detail)
+}
+
 // isLost reports whether a query failed for its connection. That says nothing about Postgres: the connection may have been
 // dead for a while.
 func isLost(err error) bool {

@@ -154,7 +154,10 @@ func (e exerciser) ends() {
 	d.Time = running()
 	take(e.T, e.Store, closing(ready(e.T, e.Store, "run-1", d), true))
 	e.EndClosed(ctx, 10)
-	e.EndOverdue(ctx, time.Hour, 10)
+	d = e.class()
+	d.Time = running()
+	ready(e.T, e.Store, "run-1", d)
+	e.EndOverdue(ctx, -time.Hour, 10) // whose end is less than an hour ahead
 	e.DueLookups(ctx, time.Hour, 10)
 	e.PublishOutbox(ctx, 10, func(context.Context, minigroup.OutboxEvent) error { return nil })
 }

@@ -34,3 +34,6 @@ func Unmigrate(ctx context.Context, url string) error {
 	_, err = provider.DownTo(ctx, 0)
 	return errors.Join(err, db.Close())
 }
+
+// LockAdmission is the statement that makes admissions wait until the end of the transaction.
+var LockAdmission = lockAdmission

@@ -2,8 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -136,39 +134,6 @@ const listLost = `
 	FROM room_attempt a JOIN minigroup m ON m.id = a.class_id
 	WHERE a.state = 'lost' AND ($1 OR a.resolution IS DISTINCT FROM 'closed')
 	ORDER BY a.sent_at DESC, a.id LIMIT $2`
-
-var listLoads = load(allGateways) + `
-	SELECT b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity, b.enabled, b.away_since, b.draining_since,
-		(SELECT max(l.others) FROM load l WHERE l.id = b.id),
-		(SELECT count(*) FROM janus_reservation r WHERE r.backend_id = b.id AND r.state <> 'released')
-	FROM janus_backend b ORDER BY b.id`
-
-// BackendLoads lists all gateways with what is reserved on them from now on.
-func (s *Store) BackendLoads(ctx context.Context) ([]minigroup.BackendLoad, error) {
-	return list(ctx, s.pool, "list the load of gateways", func(row pgx.CollectableRow) (b minigroup.BackendLoad, err error) {
-		var away, draining *time.Time
-		err = row.Scan(&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity, &b.Enabled, &away, &draining, &b.Peak, &b.Live)
-		b.AwaySince, b.DrainingSince = orZero(away), orZero(draining)
-		return b, err
-	}, listLoads, time.Now().Unix(), nil, uuid.Nil)
-}
-
-// Drain keeps classes that are not on the gateway away from it, or lets them come again. It returns ErrNoBackend where there
-// is no such gateway. Admissions under way are waited for. Done twice it does the same once.
-func (s *Store) Drain(ctx context.Context, backend string, yes bool) error {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE janus_backend SET draining_since = CASE WHEN $2 THEN coalesce(draining_since, now()) END WHERE id = $1`, backend, yes)
-	if err != nil {
-		return fmt.Errorf("drain gateway: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return ErrNoBackend
-	}
-	return nil
-}
-
-// ErrNoBackend says that there is no gateway of this id.
-var ErrNoBackend = errors.New("there is no gateway of this id")
 
 func orZero(at *time.Time) time.Time {
 	if at == nil {

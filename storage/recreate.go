@@ -9,34 +9,17 @@ import (
 	"minigroups/minigroup"
 )
 
-// BeginRecreate writes the recreate as an update with its old and new values, and the first attempts at its rooms; slots are
-// admitted as for an update. Unlike one, it may begin when the class has ended. It demands that the run owns the row and
-// returns *minigroup.SupersededError otherwise, PreconditionFailed where it is not at the revision that is demanded, and
-// CapacityExceeded where the slots do not fit.
+// BeginRecreate writes the recreate as an update with its old and new values, and the first attempts at its rooms; slots
+// are admitted as for an update. Unlike one, it may begin when the class has ended. It returns
+// *minigroup.SupersededError where the run does not own the row, PreconditionFailed where it is not at the revision that
+// is demanded, and CapacityExceeded where the slots do not fit. Done twice it does the same once.
 func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
-	return s.inTx(ctx, "begin recreate", func(tx pgx.Tx) error {
-		row, err := lockRow(ctx, tx, r.ClassID)
-		if err != nil {
-			return err
+	return s.beginUpdate(ctx, "begin recreate", r.UpdateEntry, func(batch *pgx.Batch) {
+		first := firstAttempts{
+			class: r.ClassID, run: r.Run, update: &r.ID, event: r.EventAttempt, conference: r.ConferenceAttempt,
+			timeout: r.RequestTimeout,
 		}
-		if err := row.demand(r.Run, minigroup.Ready); err != nil {
-			return err
-		}
-		if err := row.demandRevision(r.Change); err != nil {
-			return err
-		}
-		if err := writeUpdate(ctx, tx, r.UpdateEntry); err != nil {
-			return err
-		}
-		first := minigroup.AttemptEntry{
-			Run: r.Run, ClassID: r.ClassID, Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), RequestTimeout: r.RequestTimeout,
-		}
-		for kind, id := range map[minigroup.RoomKind]uuid.UUID{minigroup.EventRoom: r.EventAttempt, minigroup.ConferenceRoom: r.ConferenceAttempt} {
-			if _, err := firstAttempt(ctx, tx, first, kind, id); err != nil {
-				return err
-			}
-		}
-		return reserveForUpdate(ctx, tx, r.UpdateEntry)
+		first.queue(batch, new(uuid.UUID), new(uuid.UUID))
 	})
 }
 
@@ -71,7 +54,7 @@ func (s *Store) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 				return err
 			}
 		}
-		_, err = s.endWhere(ctx, tx, classID, hasClosed)
+		_, err = tx.Exec(ctx, endClosed, classID, s.publishEvents)
 		return err
 	})
 }

@@ -35,7 +35,7 @@ func (s *Store) RecordRoomEvents(ctx context.Context, a minigroup.RoomEvents) (e
 	if err != nil {
 		return 0, err
 	}
-	return s.endEach(ctx, ids, hasClosed)
+	return s.endEach(ctx, ids, endClosed)
 }
 
 // clockSkew is how far the clock of a service may be behind that of Postgres for its rooms to be told from those that were

@@ -22,17 +22,25 @@ type lockedRow struct {
 	revision int64
 }
 
-// lockRow returns pgx.ErrNoRows where there is no such minigroup.
-func lockRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (lockedRow, error) {
+// lockMinigroup locks the row of a minigroup ($1) and reads what scanLocked scans.
+const lockMinigroup = `
+	SELECT state, owner, failure, failed_at, closed_at, revision FROM minigroup WHERE id = $1 FOR UPDATE`
+
+func scanLocked(from pgx.Row) (lockedRow, error) {
 	var row lockedRow
 	var failure *stored.Failure
 	var failedAt *time.Time
-	err := tx.QueryRow(ctx, `SELECT state, owner, failure, failed_at, closed_at, revision FROM minigroup WHERE id = $1 FOR UPDATE`, id).
-		Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision)
+	err := from.Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision)
+	row.failure = failure.Failure(failedAt)
+	return row, err
+}
+
+// lockRow returns pgx.ErrNoRows where there is no such minigroup.
+func lockRow(ctx context.Context, tx pgx.Tx, id uuid.UUID) (lockedRow, error) {
+	row, err := scanLocked(tx.QueryRow(ctx, lockMinigroup, id))
 	if err != nil {
 		return row, fmt.Errorf("lock minigroup: %w", err)
 	}
-	row.failure = failure.Failure(failedAt)
 	return row, nil
 }
 

@@ -54,11 +54,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	cfg.ConnConfig.RuntimeParams["application_name"] = "minigroups"
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(statementTimeout.Milliseconds())
+	// By default Postgres plans reads of minigroups and admissions anew each time, which takes longer than executing
+	// them. No statement needs a plan of its own for its arguments.
+	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	forReads := min(max(o.MaxConns/4, 1), 4)
-	readsCfg := cfg.Copy()
-	// By itself Postgres plans the read of a minigroup anew each time, which takes ten times as long as the read.
-	readsCfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	reads, err := openPool(ctx, readsCfg, forReads)
+	reads, err := openPool(ctx, cfg.Copy(), forReads)
 	if err != nil {
 		return nil, err
 	}

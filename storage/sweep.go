@@ -64,16 +64,3 @@ func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, quiet time.Durati
 	return list(ctx, s.pool, "list strays", pgx.RowTo[uuid.UUID], `
 		SELECT id FROM janus_reservation WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, quiet)
 }
-
-// GatewayAnswers notes whether a gateway answers. New reservations prefer those that do.
-func (s *Store) GatewayAnswers(ctx context.Context, backend string, answers bool) error {
-	return s.exec(ctx, "note whether a gateway answers", `
-		UPDATE janus_backend SET away_since = CASE WHEN $2 THEN NULL ELSE now() END WHERE id = $1 AND (away_since IS NULL) <> $2`, backend, answers)
-}
-
-// Backends lists all gateways, those that take no new reservations included.
-func (s *Store) Backends(ctx context.Context) ([]minigroup.Backend, error) {
-	return list(ctx, s.pool, "list gateways", func(row pgx.CollectableRow) (b minigroup.Backend, err error) {
-		return b, row.Scan(&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
-	}, `SELECT id, admin_url, janus_url, "group", capacity, balancer_capacity FROM janus_backend ORDER BY id`)
-}

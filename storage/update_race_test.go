@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/storage"
 	"minigroups/storage/storagetest"
 )
 
@@ -76,17 +77,18 @@ func TestAClassEndsWhoseRoomWasClosedWhileItsUpdateWaitedToCommit(t *testing.T) 
 	}
 }
 
-func TestAnUpdateThatWantsNoOtherSlotsWaitsForNoGateway(t *testing.T) {
+func TestAnUpdateThatWantsNoOtherSlotsWaitsForNoAdmission(t *testing.T) {
 	s, db := storagetest.New(t)
 	m := readyWith(t, s, hours(1, 2))
 	tx, err := db.Begin(t.Context())
 	if err == nil {
-		_, err = tx.Exec(t.Context(), `SELECT FROM janus_backend FOR UPDATE`)
+		_, err = tx.Exec(t.Context(), storage.LockAdmission)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: "a.b.c"}); err != nil {
+	plan := minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: "a.b.c"}
+	if _, err := beginUpdate(t, s, "run-2", m, plan); err != nil {
 		t.Error(err)
 	}
 	commit(t, tx)

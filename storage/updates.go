@@ -94,79 +94,80 @@ func scanBegun(row pgx.Row) (b minigroup.BegunUpdate, err error) {
 }
 
 // BeginUpdate writes the update with its old and new values; the new slots are admitted and stand beside the old until
-// the update is decided. It demands that the run owns the row and returns *minigroup.SupersededError otherwise. It
-// returns Closed where the class has ended, PreconditionFailed where it is not at the revision that the update demands, and
-// CapacityExceeded where the slots do not fit.
+// the update is decided. It returns *minigroup.SupersededError where the run does not own the row, Closed where the
+// class has ended, PreconditionFailed where it is not at the revision that the update demands, and CapacityExceeded
+// where the slots do not fit. Done twice it does the same once.
 func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
-	if begun, err := s.beginUpdateAtOnce(ctx, u); err != nil || begun {
+	return s.beginUpdate(ctx, "begin update", u, nil)
+}
+
+// maxBegins bounds how often an update is begun that found a demand unmet which is met when it is looked at again.
+const maxBegins = 3
+
+// beginUpdate begins an update, and writes with it what more adds to the batch.
+func (s *Store) beginUpdate(ctx context.Context, doing string, u minigroup.UpdateEntry, more func(*pgx.Batch)) error {
+	want := forUpdate(u)
+	for range maxBegins {
+		var begun bool
+		err := s.inBatch(ctx, doing, func(batch *pgx.Batch) {
+			batch.Queue(writeUpdate, valuesOf(u)...).Exec(func(tag pgconn.CommandTag) error {
+				begun = tag.RowsAffected() == 1
+				return nil
+			})
+			if more != nil {
+				more(batch)
+			}
+			if want.slots > 0 {
+				want.queue(batch, new(uuid.UUID))
+			}
+		})
+		if err != nil || begun {
+			return capacityExceeded(err, want.slots)
+		}
+		if err := s.whyNotBegun(ctx, u); err != nil {
+			return wrap(doing, err)
+		}
+	}
+	return fmt.Errorf("%s: the minigroup kept changing", doing)
+}
+
+// whyNotBegun returns the demand of an update that the minigroup does not meet; nil where it meets all of them by now.
+func (s *Store) whyNotBegun(ctx context.Context, u minigroup.UpdateEntry) error {
+	row, err := scanLocked(s.pool.QueryRow(ctx, lockMinigroup, u.ClassID))
+	if err != nil {
 		return err
 	}
-	return s.inTx(ctx, "begin update", func(tx pgx.Tx) error {
-		row, err := lockRow(ctx, tx, u.ClassID)
-		if err != nil {
-			return err
-		}
-		if err := row.demand(u.Run, minigroup.Ready); err != nil {
-			return err
-		}
-		if row.closedAt != nil {
-			return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
-		}
-		if err := row.demandRevision(u.Change); err != nil {
-			return err
-		}
-		if err := writeUpdate(ctx, tx, u); err != nil {
-			return err
-		}
-		return reserveForUpdate(ctx, tx, u)
-	})
+	if err := row.demand(u.Run, minigroup.Ready); err != nil {
+		return err
+	}
+	if row.closedAt != nil && u.Change.Recreate == nil {
+		return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
+	}
+	return row.demandRevision(u.Change)
 }
 
-// beginUpdateAtOnce begins an update in one round trip. It reports false, and changes nothing, where a demand is not met or the
-// slots do not fit: why that is, and whether it is so still, is found out step by step.
-func (s *Store) beginUpdateAtOnce(ctx context.Context, u minigroup.UpdateEntry) (begun bool, err error) {
-	var batch pgx.Batch // the class first, then the gateways: so everybody locks
-	batch.Queue(beginUpdate, begunWith(u)...).Exec(func(tag pgconn.CommandTag) error {
-		begun = tag.RowsAffected() == 1
-		return nil
-	})
-	if want := forUpdate(u); want.slots > 0 {
-		want.queueLock(&batch)
-		batch.Queue(reserveBegun, want.args(u.Reservation, u.ID, u.Run)...)
-	}
-	err = s.pool.SendBatch(ctx, &batch).Close()
-	if isRolledBack(err) {
-		return false, nil
-	}
-	return begun, wrap("begin update", err)
-}
-
-// beginUpdate locks the class $1 and writes its update; nothing where the run does not own the class, or the class has ended ($11:
-// that does not matter) or is at another revision ($12) than is demanded.
-const beginUpdate = `
+// writeUpdate locks the class $1 and writes its update; nothing where the run does not own the class, or the class has
+// ended (which does not matter with $11) or is not at the revision $12 that is demanded.
+const writeUpdate = `
 	INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
 		new_during, new_reserve, new_host, ends_class, patch)
 	SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
 		tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
 	FROM minigroup m
-	WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NULL OR $11) AND m.revision = coalesce($12, m.revision)
+	WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NULL OR $11)
+		AND m.revision = coalesce($12, m.revision)
 	FOR UPDATE
-	ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run, old_during = excluded.old_during, old_reserve = excluded.old_reserve,
-		old_host = excluded.old_host, new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
+	ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run,
+		old_during = excluded.old_during, old_reserve = excluded.old_reserve, old_host = excluded.old_host,
+		new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
 		ends_class = excluded.ends_class, patch = excluded.patch`
 
-func begunWith(u minigroup.UpdateEntry) []any {
+func valuesOf(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
-		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends, stored.NewPatch(p.Patch),
-		u.Change.Recreate != nil, u.Change.Revision,
+		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends,
+		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision,
 	}
-}
-
-// writeUpdate writes an update whose demands are met.
-func writeUpdate(ctx context.Context, tx pgx.Tx, u minigroup.UpdateEntry) error {
-	_, err := tx.Exec(ctx, beginUpdate, begunWith(u)...)
-	return wrap("write update", err)
 }
 
 // UpdateRecord reads an update. It returns a *minigroup.Error of kind ClassNotFound where it is unknown.
@@ -319,48 +320,44 @@ const commitSlots = `
 func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
 	var committed bool
 	err := s.inBatch(ctx, "commit update", func(batch *pgx.Batch) {
-		batch.Queue(lockClassOf, id) // what follows sees what those before have done
-		batch.Queue(commitUpdate, id, run, false).Exec(func(tag pgconn.CommandTag) error {
+		batch.Queue(lockClassOf, id) // the statements that follow see what those before have done
+		batch.Queue(commitUpdate, id, run).Exec(func(tag pgconn.CommandTag) error {
 			committed = tag.RowsAffected() == 1
 			return nil
 		})
+		batch.Queue(endAfterCommit, id, s.publishEvents)
 	})
 	if err != nil || committed {
 		return err
 	}
-	return s.inTx(ctx, "commit update", func(tx pgx.Tx) error {
-		classID, state, err := lockUpdate(ctx, tx, run, id)
-		if err != nil || state == minigroup.UpdateDone {
-			return err
-		}
-		if state != minigroup.UpdateRunning {
-			return minigroup.Supersededf("update %s is %s", id, state)
-		}
-		var ends bool
-		if err := tx.QueryRow(ctx, commitUpdate+` RETURNING u.ends_class`, id, run, true).Scan(&ends); err != nil {
-			return err
-		}
-		if ends {
-			_, err = s.end(ctx, tx, classID)
-		} else {
-			_, err = s.endWhere(ctx, tx, classID, hasClosed)
-		}
-		return err
-	})
+	rec, err := s.UpdateRecord(ctx, id)
+	switch {
+	case err != nil:
+		return wrap("commit update", err)
+	case rec.State == minigroup.UpdateDone:
+		return nil
+	case rec.State == minigroup.UpdateRunning:
+		return notToCarryOut(id)
+	default:
+		return minigroup.Supersededf("update %s is %s", id, rec.State)
+	}
 }
 
-// commitUpdate commits the update $1 of the run $2, whose class is locked. One that may end its class is committed only where
-// whoever asks sees to that ($3).
+// commitUpdate commits the update $1 of the run $2, whose class is locked.
 const commitUpdate = `
 	WITH u AS (
 		UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL
-		WHERE ` + ownsUpdate + ` AND ($3 OR NOT ends_class AND NOT EXISTS (
-			SELECT FROM closed_room c WHERE c.class_id = minigroup_update.class_id AND NOT c.settled))
-		RETURNING class_id, new_during, new_reserve, new_host, ends_class
+		WHERE ` + ownsUpdate + `
+		RETURNING class_id, new_during, new_reserve, new_host
 	), slots AS (` + commitSlots + `u WHERE r.class_id = u.class_id AND r.state IN ('pending', 'held')
 	)
 	UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
 	FROM u WHERE m.id = u.class_id`
+
+// endAfterCommit ends the class of the update $1 where this transaction has committed it and it asks for that, or where
+// conference has closed the room.
+var endAfterCommit = end(`m.id = (SELECT class_id FROM minigroup_update WHERE id = $1) AND (` + hasClosed + ` OR EXISTS (
+	SELECT FROM minigroup_update u WHERE u.id = $1 AND u.state = 'done' AND u.ends_class AND u.decided_at = now()))`)
 
 // FailUpdate ends an update with nothing changed; rooms that it has made are condemned, and the class ends where conference has
 // closed its room meanwhile. With unlessSent it leaves an update alone of which a PATCH may have
@@ -399,7 +396,7 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 				return err
 			}
 		}
-		_, err = s.endWhere(ctx, tx, classID, hasClosed)
+		_, err = tx.Exec(ctx, endClosed, classID, s.publishEvents)
 		return err
 	})
 	return out, err

@@ -228,6 +228,16 @@ CREATE TABLE janus_backend (
     CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0)
 );
 
+-- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and thereby its transaction.
+-- The detail of the error is the number of slots that are free on the best gateway; it is empty where there is none.
+-- Nothing is returned: the type lets it stand where the id of a gateway is wanted.
+-- +goose StatementBegin
+CREATE FUNCTION raise_capacity_exceeded(free bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'MG001', MESSAGE = 'capacity exceeded', DETAIL = coalesce(free::text, '');
+END $$;
+-- +goose StatementEnd
+
 -- A reservation of slots. The gateway's room for it has the same id.
 CREATE TABLE janus_reservation (
     id          uuid        PRIMARY KEY,
@@ -391,4 +401,4 @@ CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 -- +goose Down
 DROP TABLE idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
     announced_room, room_attempt, minigroup;
-DROP FUNCTION note_followed, count_revision, check_transition;
+DROP FUNCTION raise_capacity_exceeded, note_followed, count_revision, check_transition;
