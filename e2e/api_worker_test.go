@@ -14,8 +14,8 @@ import (
 	"minigroups/stack"
 )
 
-// What was answered is so: whoever comes next finds no operation of the minigroup in the way, though the run that has told of its
-// end in the same process has yet to report it to Temporal.
+// What was answered is so: whoever comes next finds no operation of the minigroup in the way, though the run that has
+// told of its end in the same process has yet to report it to Temporal.
 func TestAnAPIThatCarriesOutSagas(t *testing.T) {
 	t.Parallel()
 	_, address := anotherAPI(t, "hosting-api", "MINIGROUPS_API__WORKER=true", "MINIGROUPS_TEMPORAL__TASK_QUEUE=hosted")
@@ -40,7 +40,7 @@ func TestAnAPIThatCarriesOutSagas(t *testing.T) {
 			moved := c.start
 			move := func(api string) {
 				moved += 60
-				r, err := sendTo(t.Context(), api, http.MethodPut, c.path(), map[string]any{"time": []int64{moved, c.start + 3600}})
+				r, err := sendTo(t.Context(), api, http.MethodPut, c.path(), window(moved, c.start+3600))
 				if err != nil || r.code != http.StatusOK || r.Time[0] == nil || *r.Time[0] != moved {
 					t.Errorf("a move at %s: got %d %s, %v", api, r.code, r.text, err)
 				}

@@ -15,7 +15,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"minigroups/sandbox"
 	"minigroups/stack"
 )
 
@@ -25,7 +24,7 @@ func TestAKeyAnswersTheSameAgain(t *testing.T) {
 	const header = "Idempotency-Key"
 	key := c.id.String()
 	first := c.post(header, key).want(t, http.StatusCreated)
-	request(t, http.MethodPut, c.path(), map[string]any{"reserve": 3}).want(t, http.StatusOK)
+	c.put(map[string]any{"reserve": 3}).want(t, http.StatusOK)
 	again := c.post(header, `"`+key+`"`).want(t, http.StatusCreated)
 	if again.text != first.text || again.header.Get("Location") != c.path() || again.header.Get("ETag") != first.header.Get("ETag") {
 		t.Errorf("first %s\nthen  %s %v", first.text, again.text, again.header)
@@ -44,7 +43,7 @@ func TestAnUpdateOnACondition(t *testing.T) {
 	c := newClass(t)
 	created := c.post().want(t, http.StatusCreated).header.Get("ETag")
 	updated := request(t, http.MethodPut, c.byScope(), map[string]any{"reserve": 3}, "If-Match", created).want(t, http.StatusOK).header.Get("ETag")
-	if r := request(t, http.MethodPut, c.path(), map[string]any{"reserve": 4}, "If-Match", created).want(t, http.StatusPreconditionFailed); r.Type != "precondition_failed" {
+	if r := c.put(map[string]any{"reserve": 4}, "If-Match", created).want(t, http.StatusPreconditionFailed); r.Type != "precondition_failed" {
 		t.Errorf("got %s", r.text)
 	}
 	if now := c.get(); *now.Reserve != 3 || now.Update != nil || now.header.Get("ETag") != updated {
@@ -76,7 +75,7 @@ func TestAProcessThatIsToldToEndAnswersWhoWaits(t *testing.T) {
 	t.Parallel()
 	p, address := anotherAPI(t, "ending-api")
 	c := newClass(t)
-	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+	restore := c.setFault(sut.conference, createHangs)
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)

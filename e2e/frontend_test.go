@@ -23,7 +23,7 @@ func TestWhatFrontendsDoInAClass(t *testing.T) {
 	t.Run("properties are kept, and outlive an update", func(t *testing.T) {
 		request(t, http.MethodPut, c.path()+"/properties/layout", map[string]any{"columns": []int{2}}).want(t, http.StatusOK)
 		request(t, http.MethodPut, "/api/v1/account/properties/filters", map[string]any{"blur": 1}).want(t, http.StatusOK)
-		request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start + 60, c.start + 7200}}).want(t, http.StatusOK)
+		c.put(window(c.start+60, c.start+7200)).want(t, http.StatusOK)
 		keys := "?class_keys[]=theme&class_keys[]=layout&account_keys%5B%5D=filters"
 		for _, path := range []string{c.path(), c.byScope()} {
 			got := request(t, http.MethodGet, path+keys, nil).want(t, http.StatusOK).text

@@ -2,16 +2,14 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
-// Processes that stop in their tracks and go on later, with what they knew then.
+// These tests freeze processes, which continue later with outdated knowledge.
 
 // freeze freezes a process until it is thawed, or the test ends.
 func freeze(t testing.TB, p interface {
@@ -25,12 +23,12 @@ func freeze(t testing.TB, p interface {
 	}
 }
 
-func TestACancelBeforeBegin(t *testing.T) {
+func TestACancelBeforeTheFirstStep(t *testing.T) {
 	c := newClass(t)
 	if err := sut.worker.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	c.cancel()
 	if o := c.get(); o.Status != "creating" {
 		t.Fatalf("got %s", o.text)
@@ -44,29 +42,28 @@ func TestACancelBeforeBegin(t *testing.T) {
 	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED)
 	c.assertNothingLeft()
 	if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1`); n != 0 || len(c.rooms(sut.event)) != 0 {
-		t.Fatalf("%d rooms were asked for", n)
+		t.Fatalf("%d creates were sent", n)
 	}
 }
 
-// TestAWorkerFrozenInAStep freezes the worker while conference works on what it was asked for. Another worker takes the
-// class over. Then the first thaws, and finds the reply, with the id of a room.
+// TestAWorkerFrozenInAStep freezes the worker while a create is in flight. Another worker takes the class over. Then
+// the first thaws and receives the reply, with the id of a room.
 func TestAWorkerFrozenInAStep(t *testing.T) {
-	late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 1500}
-	begin := func() (c *class, inTime func()) {
+	begin := func() (c *class, restore func()) {
 		c = newClass(t)
-		inTime = c.setFault(sut.conference, late)
-		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+		restore = c.setFault(sut.conference, createLate(1500))
+		c.postAsync()
 		c.awaitAttempt("event", "held")
-		return c, inTime
+		return c, restore
 	}
-	ready, inTime1 := begin()
-	failed, inTime2 := begin()
-	other, inTime3 := begin()
+	ready, restoreReady := begin()
+	failed, restoreFailed := begin()
+	other, restoreOther := begin()
 	freeze(t, sut.worker)
 	classes := []*class{ready, failed, other}
 	for _, c := range classes {
 		if len(c.rooms(sut.conference)) != 0 {
-			t.Fatal("conference was not late, so nothing is tried here")
+			t.Fatal("conference was not late, so this tests nothing")
 		}
 		c.terminate()
 	}
@@ -78,10 +75,11 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 		}
 		return nil
 	})
-	inTime1()
-	inTime2()
-	inTime3()
-	second, err := sut.anotherWorker(t.Context(), "second-worker", sut.configFile, "MINIGROUPS_WORKER__METRICS_LISTEN=127.0.0.1:0")
+	restoreReady()
+	restoreFailed()
+	restoreOther()
+	second, err := sut.anotherWorker(t.Context(), "second-worker", sut.configFile,
+		"MINIGROUPS_WORKER__METRICS_LISTEN=127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,21 +91,16 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 	failed.setFault(sut.conference, createRefused)
 	other.body["host"] = "another.example.org"
 	for _, c := range classes {
-		c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+		c.postAsync()
 	}
 	ready.awaitStatus("real-time")
 	other.awaitStatus("real-time")
 	failed.awaitStatus("failed")
 	sut.worker.Thaw()
 	for _, c := range classes {
-		eventually(t, func() error {
-			if n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state IN ('sent', 'releasing')`); n != 0 {
-				return fmt.Errorf("%d attempts are open", n)
-			}
-			return nil
-		})
+		eventually(t, c.hasNoOpenAttempts)
 		if n := len(c.rooms(sut.conference)); c != failed && n != 2 {
-			t.Fatalf("conference made %d rooms, want that of the frozen worker and that of the other", n)
+			t.Fatalf("conference made %d rooms, want one for the frozen worker and one for the other", n)
 		}
 	}
 	ready.awaitComplete()
@@ -121,21 +114,21 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 func TestAGatewayFrozenDuringACreateAndItsUndo(t *testing.T) {
 	c := newClass(t)
 	freeze(t, sut.janus)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	eventually(t, func() error {
 		if c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND doubtful`) == 0 {
-			return fmt.Errorf("the gateway was not asked in vain yet")
+			return fmt.Errorf("no request to the gateway has timed out yet")
 		}
 		return nil
 	})
 	c.cancel()
 	c.awaitStatus("failed")
 	if n := c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND state = 'releasing'`); n != 1 {
-		t.Fatal("the slots do not count any more, and the gateway may have them")
+		t.Fatal("the slots no longer count, but the gateway may have reserved them")
 	}
 	sut.janus.Thaw()
 	sweepUntil(t, workflows.ScheduleGateways, func() error {
-		if n := c.count(`SELECT count(*) FROM janus_reservation WHERE class_id = $1 AND state <> 'released'`); n != 0 {
+		if n := c.unreleased(); n != 0 {
 			return fmt.Errorf("%d reservations still count", n)
 		}
 		return nil

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
@@ -32,7 +31,7 @@ func workerMetrics(ctx context.Context) (string, error) {
 
 func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
 	c := newClass(t)
-	c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
+	c.setFault(sut.event, createReplyLost)
 	c.post().want(t, http.StatusCreated)
 	sweepUntil(t, workflows.ScheduleClasses, func() error {
 		if c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'lost'`) == 0 {

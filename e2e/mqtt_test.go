@@ -56,7 +56,8 @@ func listenToBroker(t *testing.T) <-chan sandboxclient.RoomEvent {
 	return heard
 }
 
-// createWithLostReplies creates minigroups of which both rooms are made by requests whose replies are lost, and then by others.
+// createWithLostReplies creates minigroups of which both rooms are made by requests whose replies are lost, and then by
+// others.
 func createWithLostReplies(t *testing.T) []*class {
 	t.Helper()
 	classes := make([]*class, *lostReplies)
@@ -150,7 +151,7 @@ func TestCreatesWhoseRepliesAreLostLeaveNoRoom(t *testing.T) {
 	classes := createWithLostReplies(t)
 	for _, service := range []string{sut.event, sut.conference} {
 		if open := openRoomsByClass(t, service); open[classes[0].id] != 2 {
-			t.Fatalf("%d rooms of a class are open at %s, so nothing is tried here", open[classes[0].id], service)
+			t.Fatalf("%d rooms of a class are open at %s, so this tests nothing", open[classes[0].id], service)
 		}
 	}
 	awaitOneRoomEach(t, classes)
@@ -175,8 +176,8 @@ func TestCreatesWhoseRepliesAreLostWhileTheBrokerIsAwayLeaveNoRoom(t *testing.T)
 	awaitOneRoomEach(t, classes)
 }
 
-// countStops reads announcements until one comes that is none of ours but was sent after all others, and counts the stops of
-// the class among them.
+// countStops reads announcements until one comes that is none of ours but was sent after all others, and counts the
+// stops of the class among them.
 func countStops(t *testing.T, heard <-chan sandboxclient.RoomEvent, c *class) (stops int) {
 	t.Helper()
 	eventually(t, func() error { // all is told that there is to tell
@@ -228,15 +229,10 @@ func TestAClassEndsWhenConferenceClosesItsRoom(t *testing.T) {
 	if n := countStops(t, heard, c); n != 1 {
 		t.Fatalf("minigroup.stop was told %d times", n)
 	}
-	if r := c.put(map[string]any{"time": []int64{c.start, c.start + 40000}}).want(t, http.StatusConflict); r.Type != "minigroup_closed" {
+	if r := c.put(window(c.start, c.start+40000)).want(t, http.StatusConflict); r.Type != "minigroup_closed" {
 		t.Fatalf("got %s", r.text)
 	}
-	sweepUntil(t, workflows.ScheduleGateways, func() error {
-		if rooms := c.gatewayRooms(); len(rooms) != 0 {
-			return fmt.Errorf("the gateway has rooms for %v", rooms)
-		}
-		return nil
-	})
+	c.awaitUnreserved()
 }
 
 func TestAnUpdateThatEndsAClassIsToldOnce(t *testing.T) {
@@ -245,7 +241,7 @@ func TestAnUpdateThatEndsAClassIsToldOnce(t *testing.T) {
 	c.start -= 7200
 	c.body["time"] = []int64{c.start, c.start + 36000}
 	c.post().want(t, http.StatusCreated)
-	r := c.put(map[string]any{"time": []int64{c.start, c.start + 60}}).want(t, http.StatusOK)
+	r := c.put(window(c.start, c.start+60)).want(t, http.StatusOK)
 	if r.Status != "closed" || *r.TimedOut {
 		t.Fatalf("got %s", r.text)
 	}

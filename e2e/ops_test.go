@@ -288,7 +288,7 @@ func TestOpsShowsWhatIsStuckAndCancelsIt(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	c.setFault(sut.conference, createFails)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	c.awaitAttempt("event", "held")
 	c.awaitRetryOf("CreateConferenceRoom")
 	args := []string{"stuck", "--older-than", "0s", "--audience", "example.org", "--limit", "1000", "-o", "json"}
@@ -331,7 +331,7 @@ func TestOpsSweeps(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	c.setFault(sut.conference, createFails)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	c.awaitRetryOf("CreateConferenceRoom")
 	c.terminate()
 	var swept []struct {
@@ -344,10 +344,7 @@ func TestOpsSweeps(t *testing.T) {
 	}
 	within(t, time.Minute, func() error { // the sweeper leaves alone what has been touched in the last seconds
 		ops(t, nil, "sweep", "classes").want(t, 0)
-		if state := c.rowState(); state != "failed" {
-			return fmt.Errorf("the row is %s", state)
-		}
-		return nil
+		return c.isInRowState("failed")
 	})
 }
 

@@ -5,32 +5,14 @@ import (
 	"net/http"
 	"testing"
 
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
-
-func (c *class) recreate(body map[string]any, headers ...string) reply {
-	c.t.Helper()
-	return request(c.t, http.MethodPost, c.path()+"/recreate", body, headers...)
-}
-
-// awaitRooms asserts that the class has exactly what it shows once what was condemned is closed.
-func (c *class) awaitRooms(o object) {
-	c.t.Helper()
-	eventually(c.t, func() error {
-		if n, m := len(c.openRooms(sut.event)), len(c.openRooms(sut.conference)); n != 1 || m != 1 {
-			return fmt.Errorf("%d event rooms and %d conference rooms are open", n, m)
-		}
-		return nil
-	})
-	c.assertComplete(o)
-}
 
 func TestRecreateGivesAClassNewRooms(t *testing.T) {
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
 	const host = "web.teacher.example.org"
-	before := request(t, http.MethodPut, c.path(), map[string]any{"host": host}).want(t, http.StatusOK)
+	before := c.put(map[string]any{"host": host}).want(t, http.StatusOK)
 	after := c.recreate(map[string]any{}).want(t, http.StatusOK)
 	if after.RealTime.EventRoomID == before.RealTime.EventRoomID || after.RealTime.ConferenceRoomID == before.RealTime.ConferenceRoomID {
 		t.Fatalf("it has the rooms it had: %s", after.text)
@@ -48,7 +30,7 @@ func TestRecreateGivesAClassNewRooms(t *testing.T) {
 func TestARefusedRecreateChangesNothing(t *testing.T) {
 	c := newClass(t)
 	before := c.post().want(t, http.StatusCreated)
-	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	restore := c.setFault(sut.conference, createRefused)
 	if r := c.recreate(map[string]any{}).want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
 		t.Fatalf("got %s", r.text)
 	}
@@ -72,7 +54,7 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClass(t)
 			before := c.post().want(t, http.StatusCreated)
-			restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
+			restore := c.setFault(sut.conference, createHangs)
 			r := c.recreate(map[string]any{}, "Prefer", "respond-async").want(t, http.StatusAccepted)
 			if r.Update == nil || r.Update.State != "running" || r.Status != "real-time" {
 				t.Fatalf("got %s", r.text)
@@ -103,11 +85,11 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 func TestRecreateOpensAClassThatIsOver(t *testing.T) {
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
-	if r := request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start - 7200, c.start - 7100}}).want(t, http.StatusOK); r.Status != "closed" {
+	if r := c.put(window(c.start-7200, c.start-7100)).want(t, http.StatusOK); r.Status != "closed" {
 		t.Fatalf("got %s", r.text)
 	}
-	request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start, c.start + 60}}).want(t, http.StatusConflict)
-	r := c.recreate(map[string]any{"time": []int64{c.start, c.start + 1200}}).want(t, http.StatusOK)
+	c.put(window(c.start, c.start+60)).want(t, http.StatusConflict)
+	r := c.recreate(window(c.start, c.start+1200)).want(t, http.StatusOK)
 	if r.Status != "real-time" || *r.Time[1] != c.start+1200 {
 		t.Fatalf("got %s", r.text)
 	}

@@ -9,20 +9,16 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 )
 
-func (c *class) retry(headers ...string) reply {
+// assertRetryRefused asserts that a retry is refused with a detail that contains this.
+func (c *class) assertRetryRefused(detail string) {
 	c.t.Helper()
-	return request(c.t, http.MethodPost, c.path()+"/retry", nil, headers...)
-}
-
-// assertRetryRefused asserts that a retry is refused, for a reason that says this.
-func (c *class) assertRetryRefused(says string) {
-	c.t.Helper()
-	if r := c.retry().want(c.t, http.StatusConflict); r.Type != "retry_not_possible" || !strings.Contains(r.Detail, says) {
+	r := c.retry().want(c.t, http.StatusConflict)
+	if r.Type != "retry_not_possible" || !strings.Contains(r.Detail, detail) {
 		c.t.Fatalf("got %s", r.text)
 	}
 }
 
-func TestARetryStartsAFailedCreateOver(t *testing.T) {
+func TestARetryRestartsAFailedCreate(t *testing.T) {
 	t.Parallel()
 	c := failedClass(t)
 	before := c.get()
@@ -32,7 +28,7 @@ func TestARetryStartsAFailedCreateOver(t *testing.T) {
 	if r.Status != "real-time" || r.ClassID != before.ClassID || r.Failure != nil {
 		t.Fatalf("got %s", r.text)
 	}
-	if r := c.post().want(t, http.StatusOK); r.RealTime == nil { // it is still what was asked for
+	if r := c.post().want(t, http.StatusOK); r.RealTime == nil { // it still equals the first POST
 		t.Fatalf("got %s", r.text)
 	}
 	c.assertRetryRefused("nothing has failed")
@@ -40,7 +36,7 @@ func TestARetryStartsAFailedCreateOver(t *testing.T) {
 	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }
 
-func TestARetryThatGoesOnIsOneThatIsGoing(t *testing.T) {
+func TestASecondRetryIsRefusedWhileTheFirstRuns(t *testing.T) {
 	t.Parallel()
 	c := failedClass(t)
 	restore := c.setFault(sut.conference, createFails)
@@ -58,10 +54,10 @@ func TestARetryThatGoesOnIsOneThatIsGoing(t *testing.T) {
 	}
 }
 
-func TestRetriesAtOnceAreOne(t *testing.T) {
+func TestConcurrentRetriesStartOneRun(t *testing.T) {
 	t.Parallel()
 	c := failedClass(t)
-	restore := c.setFault(sut.conference, createFails) // so that they meet
+	restore := c.setFault(sut.conference, createFails) // so that the first runs while the others arrive
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -75,41 +71,32 @@ func TestRetriesAtOnceAreOne(t *testing.T) {
 	restore()
 	c.assertComplete(c.awaitStatus("real-time").object)
 	if n := c.count(`SELECT count(DISTINCT run) FROM room_attempt WHERE class_id = $1`); n != 2 {
-		t.Fatalf("%d runs have asked for rooms, want the first and one retry", n)
+		t.Fatalf("%d runs sent creates, want the first and one retry", n)
 	}
 }
 
-// TestARetryBesideTheEndOfTheRunThatFailed has the row say that the run which is open has failed, as it does in the moment
-// before that run ends: to join it would be to hear of the old failure.
-func TestARetryBesideTheEndOfTheRunThatFailed(t *testing.T) {
+// TestARetryDoesNotJoinTheRunThatFailed sets the row to failed while its run is open, as it is just before that run
+// ends. A retry that joined this run would return the old failure.
+func TestARetryDoesNotJoinTheRunThatFailed(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	restore := c.setFault(sut.conference, createFails)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	c.awaitRetryOf("CreateConferenceRoom")
-	for _, sql := range []string{
-		`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`,
-		`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`,
-	} {
-		if _, err := sut.db.Exec(t.Context(), sql, c.id); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if r := c.retry().want(t, http.StatusConflict); r.Type != "operation_in_progress" || r.header.Get("Retry-After") == "" {
-		t.Fatalf("got %v %s", r.header, r.text)
-	}
-	if _, err := sut.db.Exec(t.Context(), `UPDATE minigroup SET state = 'creating', failure = NULL, failed_at = NULL WHERE id = $1`, c.id); err != nil {
-		t.Fatal(err)
-	}
+	c.exec(`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`)
+	c.exec(`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`)
+	c.retry().wantInProgress(t)
+	c.exec(`UPDATE minigroup SET state = 'creating', failure = NULL, failed_at = NULL WHERE id = $1`)
 	restore()
 	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
-func TestARetryIsRefusedAsTheCreateWas(t *testing.T) {
+func TestARetryFailsAsTheCreateDid(t *testing.T) {
 	t.Parallel()
 	c := failedClass(t)
 	restore := c.setFault(sut.conference, createRefused)
-	if r := c.retry().want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
+	r := c.retry().want(t, http.StatusUnprocessableEntity)
+	if r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
 		t.Fatalf("got %s", r.text)
 	}
 	c.awaitFailed()

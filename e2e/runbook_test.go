@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"minigroups/minigroup"
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
@@ -55,7 +54,7 @@ func (s *runbookCase) newClass() *class {
 func (s *runbookCase) newStuckClass(service string) *class {
 	c := s.newClass()
 	s.restore = c.setFault(service, createFails)
-	c.post("Prefer", "respond-async").want(s, http.StatusAccepted)
+	c.postAsync()
 	c.awaitRetryOf(map[string]string{sut.event: "CreateEventRoom", sut.conference: "CreateConferenceRoom"}[service])
 	return c
 }
@@ -76,7 +75,8 @@ func (s *runbookCase) awaitReady() {
 	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
-// swept waits until the sweeper has had the class undone, whose run is gone: it leaves alone what a run has only just left.
+// swept waits until the sweeper has had the class undone, whose run is gone: it leaves alone what a run has only just
+// left.
 func (s *runbookCase) awaitUndone() {
 	s.Helper()
 	sweepUntil(s.T, workflows.ScheduleClasses, func() error {
@@ -176,7 +176,7 @@ var sections = map[string]section{
 				default:
 				}
 			})
-			s.newClass().post("Prefer", "respond-async").want(s, http.StatusAccepted)
+			s.newClass().postAsync()
 		},
 		meanwhile: func(s *runbookCase) {
 			if err := sut.startWorker(s.Context()); err != nil {
@@ -242,7 +242,7 @@ var sections = map[string]section{
 	"`minigroups_lost_attempts` has risen": {
 		arrange: func(s *runbookCase) {
 			c := s.newClass()
-			c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1})
+			c.setFault(sut.event, createReplyLost)
 			c.post().want(s.T, http.StatusCreated)
 			s.awaitCount(`SELECT count(*) FROM room_attempt WHERE class_id = '`+c.id.String()+`' AND state = 'lost'`, 1, workflows.ScheduleClasses)
 		},
@@ -295,7 +295,8 @@ var sectionParts = []string{"**Symptom.**", "**What to do.**", "**Verify.**"}
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestTheRunbook makes the symptom of every section, runs what the section says to type, and looks whether it has helped.
+// TestTheRunbook makes the symptom of every section, runs what the section says to type, and looks whether it has
+// helped.
 func TestTheRunbook(t *testing.T) {
 	text, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {

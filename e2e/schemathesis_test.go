@@ -18,8 +18,9 @@ var (
 	schemathesisTime = flag.Duration("schemathesis-time", time.Minute, "how long it goes on")
 )
 
-// testWithSchemathesis has Schemathesis derive requests, good and bad ones, from openapi.yaml. It fails on any 5xx and on any
-// answer that is not described. It returns the exit code. No test of the others: what it installs comes from outside.
+// testWithSchemathesis has Schemathesis derive requests, good and bad ones, from openapi.yaml. It fails on any 5xx and
+// on any answer that is not described. It returns the exit code. No test of the others: what it installs comes from
+// outside.
 func testWithSchemathesis() int {
 	ctx, cancel := context.WithTimeout(context.Background(), *schemathesisTime+10*time.Minute)
 	defer cancel()

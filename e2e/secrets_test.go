@@ -20,7 +20,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"google.golang.org/protobuf/proto"
 
-	"minigroups/sandbox"
 	"minigroups/stack"
 )
 
@@ -113,9 +112,9 @@ func provokeErrors(t *testing.T, c, refused *class) map[string]string {
 	said := map[string]string{}
 	say := func(r reply) { said[fmt.Sprintf("answer %d, %d", len(said), r.code)] = r.text }
 	restore := c.setFault(sut.conference, readFails)
-	say(c.put(map[string]any{"time": []int64{c.start + 60, c.start + 120}}, "Prefer", "wait=1"))
+	say(c.put(window(c.start+60, c.start+120), "Prefer", "wait=1"))
 	restore()
-	refused.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: 403})
+	refused.setFault(sut.conference, createRefused)
 	say(refused.post().want(t, http.StatusUnprocessableEntity))
 	for _, authorization := range []string{
 		"Bearer " + sut.token[:len(sut.token)-2], "Basic " + sut.token, sut.token, "Bearer " + strings.ToUpper(sut.token),

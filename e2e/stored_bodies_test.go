@@ -7,8 +7,8 @@ import (
 	"minigroups/httpapi/httpapitest"
 )
 
-// TestWhatIsAcceptedIsStoredAsItWas has Postgres keep what the API accepts, odd characters and numbers in the tags above all.
-// What is refused leaves no row.
+// TestWhatIsAcceptedIsStoredAsItWas has Postgres keep what the API accepts, odd characters and numbers in the tags
+// above all. What is refused leaves no row.
 func TestWhatIsAcceptedIsStoredAsItWas(t *testing.T) {
 	count := func() (n int) {
 		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM minigroup`).Scan(&n); err != nil {

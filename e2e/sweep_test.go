@@ -1,46 +1,23 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
 
-	"github.com/google/uuid"
-	"go.temporal.io/sdk/client"
-
 	"minigroups/clients/janus"
 	"minigroups/clients/rest"
 	"minigroups/minigroup"
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
-// sweepUntil has the sweeper run again and again until check succeeds, at most 30 seconds.
-func sweepUntil(t *testing.T, schedule string, check func() error) {
-	t.Helper()
-	eventually(t, func() error { return errors.Join(sweep(t, schedule), check()) })
-}
-
-// sweep has the sweeper run, unless it does.
-func sweep(t *testing.T, schedule string) error {
-	return sut.client.ScheduleClient().GetHandle(t.Context(), schedule).Trigger(t.Context(), client.ScheduleTriggerOptions{})
-}
-
-func (c *class) terminate() {
-	c.t.Helper()
-	if err := sut.client.TerminateWorkflow(c.t.Context(), c.workflowID(), "", "a test pressed Terminate"); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
 func TestATerminatedCreateIsUndone(t *testing.T) {
 	c := newClass(t)
-	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang})
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	restore := c.setFault(sut.conference, createHangs)
+	c.postAsync()
 	eventually(t, func() error {
 		if len(c.openRooms(sut.event)) == 0 || len(c.gatewayRooms()) == 0 {
-			return fmt.Errorf("nothing was made yet")
+			return fmt.Errorf("event room and gateway room are not there yet")
 		}
 		return nil
 	})
@@ -60,14 +37,9 @@ func TestATerminatedCreateIsUndone(t *testing.T) {
 func TestATerminatedUpdateIsFinished(t *testing.T) {
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
-	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang})
-	request(t, http.MethodPut, c.path(), map[string]any{"time": []int64{c.start + 60, c.start + 120}}, "Prefer", "respond-async").want(t, http.StatusAccepted)
-	eventually(t, func() error {
-		if n := c.count(`SELECT coalesce(sum(patches), 0) FROM minigroup_update WHERE class_id = $1`); n == 0 {
-			return fmt.Errorf("conference was not asked yet")
-		}
-		return nil
-	})
+	restore := c.setFault(sut.conference, patchHangs)
+	c.putAsync(window(c.start+60, c.start+120))
+	c.awaitPatch()
 	c.terminate()
 	restore()
 	sweepUntil(t, workflows.ScheduleClasses, func() error {
@@ -83,10 +55,12 @@ func TestATerminatedUpdateIsFinished(t *testing.T) {
 	recordHistory(t, "update after it was terminated", c.workflowID())
 }
 
-func TestAReadyMinigroupIsLeftAloneBySweeping(t *testing.T) {
+func TestSweepsLeaveAReadyMinigroupAlone(t *testing.T) {
 	c := newClass(t)
 	r := c.post().want(t, http.StatusCreated)
-	for name, schedule := range map[string]string{"sweep of the classes": workflows.ScheduleClasses, "sweep of the gateways": workflows.ScheduleGateways} {
+	for name, schedule := range map[string]string{
+		"sweep of the classes": workflows.ScheduleClasses, "sweep of the gateways": workflows.ScheduleGateways,
+	} {
 		before, _ := sweeps(t, schedule)
 		sweepUntil(t, schedule, func() error {
 			if n, _ := sweeps(t, schedule); n <= before {
@@ -103,7 +77,7 @@ func TestAReadyMinigroupIsLeftAloneBySweeping(t *testing.T) {
 	}
 }
 
-// sweeps is how many sweeps a schedule has started, and the workflow id of the last.
+// sweeps returns how many sweeps a schedule has started, and the workflow id of the latest.
 func sweeps(t *testing.T, schedule string) (n int, last string) {
 	t.Helper()
 	d, err := sut.client.ScheduleClient().GetHandle(t.Context(), schedule).Describe(t.Context())
@@ -116,7 +90,7 @@ func sweeps(t *testing.T, schedule string) (n int, last string) {
 	return d.Info.NumActions, last
 }
 
-func TestAGatewayThatForgotItsRoomsGetsThemBack(t *testing.T) {
+func TestARestartedGatewayGetsItsRoomsBack(t *testing.T) {
 	c := newClass(t)
 	r := c.post().want(t, http.StatusCreated)
 	if err := sut.janus.Kill(); err != nil {
@@ -137,24 +111,18 @@ func TestAGatewayThatForgotItsRoomsGetsThemBack(t *testing.T) {
 	c.assertComplete(r.object)
 }
 
-func TestARoomThatAGatewayMadeLateIsRemoved(t *testing.T) {
+func TestAGatewayRoomMadeAfterTheReleaseIsRemoved(t *testing.T) {
 	c := newClass(t)
-	restore := c.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden})
+	restore := c.setFault(sut.conference, createRefused)
 	c.post().want(t, http.StatusUnprocessableEntity)
 	restore()
 	c.assertNothingLeft()
-	var released uuid.UUID
-	if err := sut.db.QueryRow(t.Context(), `SELECT id FROM janus_reservation WHERE class_id = $1`, c.id).Scan(&released); err != nil {
+	gateway := janus.New(janus.Config{
+		AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, RoomKey: janusRoomKey,
+	}, rest.NewTransport())
+	backend, name := minigroup.Backend{AdminURL: sut.janus.AdminURL()}, "minigroup:"+c.id.String()
+	if err := gateway.Reserve(t.Context(), backend, c.reservationID(), 8, name); err != nil {
 		t.Fatal(err)
 	}
-	gateway := janus.New(janus.Config{AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, RoomKey: janusRoomKey}, rest.NewTransport())
-	if err := gateway.Reserve(t.Context(), minigroup.Backend{AdminURL: sut.janus.AdminURL()}, released, 8, "minigroup:"+c.id.String()); err != nil {
-		t.Fatal(err)
-	}
-	sweepUntil(t, workflows.ScheduleGateways, func() error {
-		if rooms := c.gatewayRooms(); len(rooms) != 0 {
-			return fmt.Errorf("the gateway has rooms for %v", rooms)
-		}
-		return nil
-	})
+	c.awaitUnreserved()
 }

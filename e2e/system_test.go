@@ -17,11 +17,12 @@ import (
 
 	"minigroups/auth"
 	"minigroups/config"
+	"minigroups/e2e/harness"
 	"minigroups/stack"
 	"minigroups/workflows"
 )
 
-// system is the whole service on this machine, with the addresses by which tests reach its parts.
+// system is the whole service on this machine, with the addresses of its parts.
 type system struct {
 	dir, bin   string
 	cfg        config.Config
@@ -43,11 +44,11 @@ type system struct {
 	apis     *stack.Process
 	worker   *stack.Process
 
-	client client.Client
+	client client.Client // of Temporal
 	db     *pgxpool.Pool
 }
 
-// What nobody may tell.
+// The secrets. No log, answer, history or metric may contain one.
 const (
 	databasePassword = "e2e-database-password"
 	janusAdminKey    = "e2e-key"
@@ -55,7 +56,7 @@ const (
 	janusRoomKey     = "e2e-room-key"
 )
 
-// sut is the system under test, shared by all tests: each uses scopes of its own.
+// sut is the system under test. All tests share it, each with scopes of its own.
 var sut *system
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -74,7 +75,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "start the system:", err)
 		return 1
 	}
-	if err := flag.Set("test.parallel", "16"); err != nil { // what runs at the same time mostly waits
+	if err := flag.Set("test.parallel", "16"); err != nil { // parallel tests mostly wait
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -104,7 +105,8 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox"); err != nil {
+	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox"}
+	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, programs...); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {
@@ -113,7 +115,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Fast: true, Log: s.log("postgres")}); err != nil {
 		return err
 	}
-	// Postgres asks for no password here; there is one so that it can be looked for where it must not be.
+	// Postgres ignores the password. There is one so that the tests can look for it in logs and answers.
 	database, err := url.Parse(s.postgres.URL("postgres"))
 	if err != nil {
 		return err
@@ -121,7 +123,8 @@ func (s *system) start(ctx context.Context) (err error) {
 	database.User = url.UserPassword(database.User.Username(), databasePassword)
 	s.cfg.Database.URL = config.DatabaseURL(database.String())
 	if s.temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
-		Binary: temporal, Address: s.cfg.Temporal.Address, UIAddress: hostOf(s.ui), SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
+		Binary: temporal, Address: s.cfg.Temporal.Address, UIAddress: hostOf(s.ui),
+		SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
 	}); err != nil {
 		return err
 	}
@@ -143,10 +146,10 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err := s.startWorker(ctx); err != nil {
 		return err
 	}
-	if s.apis, err = stack.StartBinary(ctx, "api", filepath.Join(s.bin, "api"), []string{"-config", s.configFile}, nil, s.log("api")); err != nil {
+	if s.apis, err = s.program(ctx, "api", "api", s.configFile); err != nil {
 		return err
 	}
-	if s.client, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: quiet{}}); err != nil {
+	if s.client, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}); err != nil {
 		return err
 	}
 	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {
@@ -155,17 +158,23 @@ func (s *system) start(ctx context.Context) (err error) {
 	return s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
 }
 
+// program starts one of our programs under a name of its own, with additional environment variables.
+func (s *system) program(ctx context.Context, name, binary, configFile string, env ...string) (*stack.Process, error) {
+	return stack.StartBinary(ctx, name, filepath.Join(s.bin, binary), []string{"-config", configFile}, env, s.log(name))
+}
+
 func (s *system) startWorker(ctx context.Context) (err error) {
 	s.worker, err = s.anotherWorker(ctx, "worker", s.configFile)
 	return err
 }
 
-// anotherWorker starts a worker process besides, or with other settings than, the one that is there.
+// anotherWorker starts a worker process in addition to that of the system.
 func (s *system) anotherWorker(ctx context.Context, name, configFile string, env ...string) (*stack.Process, error) {
-	return stack.StartBinary(ctx, name, filepath.Join(s.bin, "worker"), []string{"-config", configFile}, env, s.log(name))
+	return s.program(ctx, name, "worker", configFile, env...)
 }
 
-// restartWorkerWith tells the database of the gateways that a configuration names, and has the worker work with it.
+// restartWorkerWith migrates with another configuration, which writes its gateways to the database, and restarts the
+// worker with it.
 func (s *system) restartWorkerWith(ctx context.Context, configFile string) (err error) {
 	if err := s.migrate(ctx, configFile); err != nil {
 		return err
@@ -178,11 +187,7 @@ func (s *system) restartWorkerWith(ctx context.Context, configFile string) (err 
 }
 
 func (s *system) migrate(ctx context.Context, configFile string) error {
-	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(s.bin, "migrate"), []string{"-config", configFile}, nil, s.log("migrate"))
-	if err != nil {
-		return err
-	}
-	return migrate.Wait(ctx)
+	return harness.Migrate(ctx, s.bin, configFile, s.log("migrate"))
 }
 
 func (s *system) startJanus(ctx context.Context) error {
@@ -191,12 +196,15 @@ func (s *system) startJanus(ctx context.Context) error {
 		return err
 	}
 	s.janusOptions = stack.JanusOptions{
-		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1], AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: s.log("janus"),
+		Dir: filepath.Join(s.dir, "janus"), Port: ports[0], AdminPort: ports[1],
+		AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: s.log("janus"),
 	}
 	if err := s.restartJanus(ctx); err != nil {
 		return err
 	}
-	s.cfg.Janus.Backends = []config.Backend{{ID: "janus-1", AdminURL: s.janus.AdminURL(), JanusURL: s.janus.URL(), Capacity: new(int32(10000))}}
+	s.cfg.Janus.Backends = []config.Backend{{
+		ID: "janus-1", AdminURL: s.janus.AdminURL(), JanusURL: s.janus.URL(), Capacity: new(int32(10000)),
+	}}
 	return nil
 }
 
@@ -211,7 +219,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
 		"-trust", runbookAudience + "=minigroups.svc.example.org",
-		"-broker", s.broker.URL(), // the worker listens only where a test wants it to
+		"-broker", s.broker.URL(), // only the workers of some tests connect to it
 	}, nil, s.log("sandbox"))
 	if err != nil {
 		return err
@@ -219,7 +227,7 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 	return s.sandbox.AwaitHTTP(ctx, time.Minute, s.event+"/healthz")
 }
 
-// configure writes keys and settings. Waits are short, so that the tests are.
+// configure writes keys and settings, with short timeouts to keep the tests short.
 func (s *system) configure() error {
 	ports, err := freePorts(8)
 	if err != nil {
@@ -245,7 +253,9 @@ func (s *system) configure() error {
 	s.cfg.Event.URL, s.cfg.Conference.URL = s.event, s.conference
 	s.brokerPort, s.ui = ports[6], "http://"+address(7)
 	s.cfg.Account.PrivateKeyFile = private
-	s.cfg.Authentication = map[string]config.Issuer{"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public}}
+	s.cfg.Authentication = map[string]config.Issuer{
+		"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public},
+	}
 	s.cfg.Authorization = map[string]config.Audience{}
 	for _, audience := range []string{"example.org", runbookAudience} {
 		s.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
@@ -305,11 +315,3 @@ func freePorts(n int) ([]int, error) {
 }
 
 func hostOf(url string) string { return url[len("http://"):] }
-
-// quiet drops what the Temporal SDK has to say.
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}

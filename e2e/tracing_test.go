@@ -25,8 +25,8 @@ import (
 	"minigroups/stack"
 )
 
-// observed is an API and a worker on a task queue of their own, that have everything on which signals depend: a receiver of
-// spans, a broker, a tenant and an issuer to ask (neither of which answers).
+// observed is an API and a worker on a task queue of their own, that have everything on which signals depend: a
+// receiver of spans, a broker, a tenant and an issuer to ask (neither of which answers).
 type instrumented struct {
 	api, worker      *stack.Process
 	url              string

@@ -21,7 +21,7 @@ import (
 
 const versioned = "versioned"
 
-// upgrade pastes the commands of docs/upgrading.md in which these words stand into a shell.
+// runUpgradeCommand runs the command of docs/upgrading.md that contains these words.
 func runUpgradeCommand(t *testing.T, words, before, after string) {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -38,7 +38,8 @@ func runUpgradeCommand(t *testing.T, words, before, after string) {
 		}
 		cmd := exec.CommandContext(t.Context(), "bash", "-uc", line)
 		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+sut.cfg.Temporal.Address, "DEPLOYMENT="+versioned, "OLD="+before, "NEW="+after)
+		cmd.Env = append(os.Environ(),
+			"TEMPORAL_ADDRESS="+sut.cfg.Temporal.Address, "DEPLOYMENT="+versioned, "OLD="+before, "NEW="+after)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v: %s", line, err, out)
 		}
@@ -47,7 +48,8 @@ func runUpgradeCommand(t *testing.T, words, before, after string) {
 	t.Fatalf("docs/upgrading.md has no command with %s", words)
 }
 
-// useVersionedQueue has this test's API and sweeps use a task queue of its own until it ends. It returns how to start a worker there.
+// useVersionedQueue makes the API and the sweeps use another task queue until the test ends. worker starts a worker of
+// a build on that queue.
 func useVersionedQueue(t *testing.T) (worker func(build string) *stack.Process) {
 	t.Helper()
 	cfg := sut.cfg
@@ -80,14 +82,15 @@ func useVersionedQueue(t *testing.T) (worker func(build string) *stack.Process) 
 	}
 }
 
-// polls waits until workers of the build ask for workflow tasks and for activities.
+// awaitPolling waits until workers of the build poll for workflow tasks and for activities.
 func awaitPolling(t *testing.T, build string) {
 	t.Helper()
 	eventually(t, func() error {
-		version, err := sut.client.WorkflowService().DescribeWorkerDeploymentVersion(t.Context(), &workflowservice.DescribeWorkerDeploymentVersionRequest{
+		request := &workflowservice.DescribeWorkerDeploymentVersionRequest{
 			Namespace:         sut.cfg.Temporal.Namespace,
 			DeploymentVersion: &deploymentpb.WorkerDeploymentVersion{DeploymentName: versioned, BuildId: build},
-		})
+		}
+		version, err := sut.client.WorkflowService().DescribeWorkerDeploymentVersion(t.Context(), request)
 		if err != nil {
 			return err
 		}
@@ -98,7 +101,7 @@ func awaitPolling(t *testing.T, build string) {
 	})
 }
 
-// build returns the build that the latest run under the id is with; empty if none.
+// buildOf returns the build to which the latest run of a workflow id is pinned; empty if none.
 func buildOf(t *testing.T, workflowID string) string {
 	t.Helper()
 	described, err := sut.client.DescribeWorkflowExecution(t.Context(), workflowID, "")
@@ -108,25 +111,15 @@ func buildOf(t *testing.T, workflowID string) string {
 	return described.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
-// awaitBuild waits until the latest run under the id is with the build.
+// awaitBuild waits until the latest run of a workflow id is pinned to the build.
 func awaitBuild(t *testing.T, workflowID, want string) {
 	t.Helper()
 	eventually(t, func() error {
 		if got := buildOf(t, workflowID); got != want {
-			return fmt.Errorf("%s is with build %q, want %q", workflowID, got, want)
+			return fmt.Errorf("%s is pinned to build %q, want %q", workflowID, got, want)
 		}
 		return nil
 	})
-}
-
-// stuck makes a class whose create waits for conference.
-func stuckClass(t *testing.T) (c *class, restore func()) {
-	t.Helper()
-	c = newClass(t)
-	restore = c.setFault(sut.conference, createFails)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
-	c.awaitRetryOf("CreateConferenceRoom")
-	return c, restore
 }
 
 func TestARunStaysWithItsBuild(t *testing.T) {
@@ -139,7 +132,7 @@ func TestARunStaysWithItsBuild(t *testing.T) {
 	first := worker("1")
 	awaitPolling(t, "1")
 	runUpgradeCommand(t, "set-current-version", "", "1")
-	awaitBuild(t, before.workflowID(), "1") // what began without a build goes to the first that is current
+	awaitBuild(t, before.workflowID(), "1") // an unversioned run moves to the first build that is made current
 	old, restoreOld := stuckClass(t)
 	terminated, _ := stuckClass(t)
 	left, restoreLeft := stuckClass(t)
@@ -174,10 +167,10 @@ func TestARunStaysWithItsBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	restoreLeft()
-	eventually(t, func() error { // what can be searched for lags behind
+	eventually(t, func() error { // the visibility index lags behind
 		runUpgradeCommand(t, "update-options", "1", "2")
 		if got := buildOf(t, left.workflowID()); got != "2" {
-			return fmt.Errorf("the run is with build %q", got)
+			return fmt.Errorf("the run is pinned to build %q", got)
 		}
 		return nil
 	})

@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"minigroups/minigroup"
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
@@ -131,7 +130,7 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	well := named("well")
 	well.post().want(t, http.StatusCreated)
 	well.setFault(sut.conference, patchRefused)
-	well.put(map[string]any{"time": []int64{well.start + 60, well.start + 120}}).want(t, http.StatusUnprocessableEntity)
+	well.put(window(well.start+60, well.start+120)).want(t, http.StatusUnprocessableEntity)
 
 	refused := named("refused")
 	refused.setFault(sut.conference, createRefused)
@@ -162,7 +161,7 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	retrying.post(async...).want(t, http.StatusAccepted)
 
 	closing := named("closing")
-	closing.setFault(sut.conference, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: 3500})
+	closing.setFault(sut.conference, createLate(3500))
 	closing.setFault(sut.conference, closeFails)
 	closing.post(async...).want(t, http.StatusAccepted)
 	closing.awaitAttempt("event", "held")
@@ -211,23 +210,11 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	})
 }
 
-// retryNow has a pending activity tried at once, as Reset of a pending activity in the UI does.
-func (c *class) retryNow(activity string) {
-	c.t.Helper()
-	_, err := sut.client.WorkflowService().ResetActivity(c.t.Context(), &workflowservice.ResetActivityRequest{
-		Namespace: sut.cfg.Temporal.Namespace, Execution: execution(c.workflowID(), ""), Identity: "e2e",
-		Activity: &workflowservice.ResetActivityRequest_Type{Type: activity},
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
 func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	restore := c.setFault(sut.conference, createFails)
-	c.post("Prefer", "respond-async").want(t, http.StatusAccepted)
+	c.postAsync()
 	c.awaitRetryOf("CreateConferenceRoom")
 	says := func(wanted ...string) {
 		t.Helper()

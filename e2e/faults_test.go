@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"minigroups/sandbox"
+	"minigroups/sandbox/sandboxclient"
+)
+
+// The faults that most tests set. patchFails also keeps an event room from being closed, which is a PATCH.
+var (
+	createFails     = sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail}
+	createHangs     = sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectHang}
+	createReplyLost = sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLoseReply, Times: 1}
+	createRefused   = sandbox.Fault{
+		Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden,
+	}
+	lockFails    = sandbox.Fault{Operation: sandbox.OperationLock, Do: sandbox.EffectFail}
+	readFails    = sandbox.Fault{Operation: sandbox.OperationRead, Do: sandbox.EffectFail}
+	patchFails   = sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectFail}
+	patchHangs   = sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectHang}
+	patchRefused = sandbox.Fault{
+		Operation: sandbox.OperationUpdate, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden",
+	}
+	closeFails = sandbox.Fault{Operation: sandbox.OperationClose, Do: sandbox.EffectFail}
+)
+
+// createLate makes a service answer creates this much later, and create the room halfway.
+func createLate(milliseconds int) sandbox.Fault {
+	return sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: milliseconds}
+}
+
+// faults holds the faults in force at each service. A stand-in can only replace all of its faults at once, and tests
+// run in parallel.
+var faults = struct {
+	sync.Mutex
+	at map[string][]*sandbox.Fault
+}{at: map[string][]*sandbox.Fault{}}
+
+// changeFaults sets the faults that edit makes of those in force. The stand-in answers requests that hang with 503; if
+// their fault remains, they hang again when they are repeated.
+func changeFaults(ctx context.Context, service string, edit func([]*sandbox.Fault) []*sandbox.Fault) error {
+	faults.Lock()
+	defer faults.Unlock()
+	faults.at[service] = edit(faults.at[service])
+	list := make([]sandbox.Fault, len(faults.at[service]))
+	for i, f := range faults.at[service] {
+		list[i] = *f
+	}
+	return sandboxclient.SetFaults(ctx, service, list...)
+}
+
+func addFault(ctx context.Context, service string, f *sandbox.Fault) error {
+	return changeFaults(ctx, service, func(list []*sandbox.Fault) []*sandbox.Fault { return append(list, f) })
+}
+
+func removeFault(ctx context.Context, service string, f *sandbox.Fault) error {
+	return changeFaults(ctx, service, func(list []*sandbox.Fault) []*sandbox.Fault {
+		return slices.DeleteFunc(list, func(other *sandbox.Fault) bool { return other == f })
+	})
+}
+
+// setFault sets a fault for this class at a service until the test ends or the returned function is called.
+func (c *class) setFault(service string, f sandbox.Fault) (restore func()) {
+	c.t.Helper()
+	f.ClassroomID = &c.id
+	if err := addFault(c.t.Context(), service, &f); err != nil {
+		c.t.Fatal(err)
+	}
+	restore = sync.OnceFunc(func() {
+		if err := removeFault(context.Background(), service, &f); err != nil {
+			c.t.Error(err)
+		}
+	})
+	c.t.Cleanup(restore)
+	return restore
+}
+
+// failedClass returns a class whose create was refused. The cause is gone.
+func failedClass(t *testing.T) *class {
+	t.Helper()
+	c := newClass(t)
+	restore := c.setFault(sut.conference, createRefused)
+	c.post().want(t, http.StatusUnprocessableEntity)
+	restore()
+	return c
+}
+
+// stuckClass returns a class whose create retries the conference room until restore is called.
+func stuckClass(t *testing.T) (c *class, restore func()) {
+	t.Helper()
+	c = newClass(t)
+	restore = c.setFault(sut.conference, createFails)
+	c.postAsync()
+	c.awaitRetryOf("CreateConferenceRoom")
+	return c, restore
+}
+
+// undoingClass returns a class whose create was refused and whose undo cannot close the event room until restore is
+// called.
+func undoingClass(t *testing.T) (c *class, restore func()) {
+	t.Helper()
+	c = newClass(t)
+	restoreCreate := c.setFault(sut.conference, createFails)
+	restore = c.setFault(sut.event, patchFails)
+	c.postAsync()
+	c.awaitAttempt("event", "held")
+	c.setFault(sut.conference, createRefused)
+	restoreCreate()
+	c.awaitRowState("undoing")
+	return c, restore
+}
