@@ -9,18 +9,19 @@ import (
 	"minigroups/minigroup"
 )
 
-// acceptable refuses a request whose caller does not take JSON.
-func (s *server) acceptable(c *gin.Context) {
+// checkAccept refuses a request that does not accept JSON.
+func (s *server) checkAccept(c *gin.Context) {
 	if !acceptsJSON(c.Request.Header.Values("Accept")) {
-		s.fail(c, minigroup.Errorf(minigroup.NotAcceptable, "answers are application/json, and problems application/problem+json"))
+		s.fail(c, minigroup.Errorf(minigroup.NotAcceptable,
+			"responses are application/json, problems application/problem+json"))
 	}
 }
 
-// acceptsJSON reports whether the Accept headers leave room for application/json: of the ranges that it is in the most
-// specific one counts, and a quality of 0 rules it out (RFC 9110, 12.5.1). What cannot be read is passed over; where nothing
-// is left, everything is acceptable.
+// acceptsJSON reports whether the Accept headers allow application/json. The most specific matching range decides, and
+// a quality of 0 excludes it (RFC 9110, 12.5.1). Invalid ranges are ignored; without a valid range everything is
+// accepted.
 func acceptsJSON(accept []string) bool {
-	said, best, quality := false, 0, 0.0
+	hasRange, best, quality := false, 0, 0.0
 	for _, element := range elements(accept) {
 		mediaRange, parameters, err := mime.ParseMediaType(element)
 		if err != nil {
@@ -32,11 +33,11 @@ func acceptsJSON(accept []string) bool {
 				continue
 			}
 		}
-		said = true
+		hasRange = true
 		specificity := map[string]int{"*/*": 1, "application/*": 2, "application/json": 3}[mediaRange]
 		if specificity > best || (specificity == best && best > 0 && q > quality) {
 			best, quality = specificity, q
 		}
 	}
-	return !said || quality > 0
+	return !hasRange || quality > 0
 }

@@ -119,7 +119,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		TemporalState: func(context.Context) string { return w.temporal },
 		BrokerState:   func(context.Context) string { return "not configured" },
 		Draining:      w.draining,
-		Wait:          15 * time.Second, MaxWait: time.Minute, BodyWait: time.Minute, KeepKeys: 24 * time.Hour,
+		Wait:          15 * time.Second, MaxWait: time.Minute, BodyTimeout: time.Minute, KeyRetention: 24 * time.Hour,
 		AllowedOrigins: []string{"*"},
 		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
 		Requests:       telemetry.NewRequests(nil),

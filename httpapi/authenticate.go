@@ -10,7 +10,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// authenticate finds out whose token the request bears.
+// authenticate verifies the token of a request and stores its account.
 func (s *server) authenticate(c *gin.Context) {
 	account, err := s.account(c)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *server) account(c *gin.Context) (auth.Account, error) {
 	return s.Verifier.Verify(c.Request.Context(), token, time.Now())
 }
 
-// tokenOf reads the token from the header or, where there is none, from the query: pages cannot set headers everywhere.
+// tokenOf returns the token of the Authorization header or, without one, of the query: pages cannot always set headers.
 func tokenOf(c *gin.Context) (string, error) {
 	header := c.GetHeader("Authorization")
 	if header == "" {
@@ -44,14 +44,13 @@ func tokenOf(c *gin.Context) (string, error) {
 	return strings.TrimSpace(token), nil
 }
 
-// accountOf is the account of an authenticated request.
+// accountOf returns the account of an authenticated request.
 func accountOf(c *gin.Context) auth.Account {
 	account, _ := c.Value(accountKey).(auth.Account)
 	return account
 }
 
-// challenge says in the header WWW-Authenticate (RFC 6750) how to authenticate, and that a token was no good where one was
-// sent.
+// challenge returns the WWW-Authenticate header (RFC 6750), with an error if the request has an invalid token.
 func challenge(kind minigroup.Kind) string {
 	if kind == minigroup.InvalidAuthentication {
 		return `Bearer realm="minigroups", error="invalid_token"`

@@ -7,8 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// cors lets pages of the allowed origins call every route, and answers their preflights, even for routes that do not exist:
-// the page could not read the 404 otherwise.
+// cors allows pages of the allowed origins to call every route, and replies to their preflight requests. It includes
+// routes that do not exist, because a page could not read the 404 otherwise.
 func (s *server) cors(c *gin.Context) {
 	s.allowOrigin(c)
 	if c.Request.Method != http.MethodOptions {
@@ -17,7 +17,8 @@ func (s *server) cors(c *gin.Context) {
 	h := c.Writer.Header()
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
-		h.Set("Access-Control-Allow-Headers", "authorization, content-type, ulms-app-audience, ulms-scope, ulms-app-version, ulms-app-label, x-agent-label, "+
+		h.Set("Access-Control-Allow-Headers", "authorization, content-type, "+
+			"ulms-app-audience, ulms-scope, ulms-app-version, ulms-app-label, x-agent-label, "+
 			"prefer, idempotency-key, if-match, if-none-match, x-request-id")
 		h.Set("Access-Control-Max-Age", "3600")
 	}
@@ -25,13 +26,13 @@ func (s *server) cors(c *gin.Context) {
 	c.AbortWithStatus(http.StatusOK)
 }
 
-// allowOrigin lets a page read the answer.
+// allowOrigin sets the headers that allow a page to read the response.
 func (s *server) allowOrigin(c *gin.Context) {
 	h := c.Writer.Header()
 	if slices.Contains(s.AllowedOrigins, "*") {
 		h.Set("Access-Control-Allow-Origin", "*")
 	} else {
-		h.Add("Vary", "origin") // what is kept for one page must not be shown to another
+		h.Add("Vary", "origin") // a cache must not return the response for one origin to another
 		origin := c.GetHeader("Origin")
 		if origin == "" || !slices.Contains(s.AllowedOrigins, origin) {
 			return

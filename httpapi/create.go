@@ -45,11 +45,11 @@ func (s *server) create(c *gin.Context) error {
 
 // createFrom has the minigroup of a draft created, and answers with what has become of it.
 func (s *server) createFrom(c *gin.Context, request minigroup.CreateRequest) error {
-	leave, err := s.door.enter(request.Audience)
+	release, err := s.writes.acquire(request.Audience)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), request, s.waitFor(c))
 	if err != nil {
 		return err
@@ -66,8 +66,8 @@ func (s *server) createFrom(c *gin.Context, request minigroup.CreateRequest) err
 	}
 }
 
-// decodeDraftOrLate reads a draft. Where nothing is wrong with it but that its end has passed, late says so: nothing is created
-// from it any more, but it may be that it was.
+// decodeDraftOrLate reads a draft. Where nothing is wrong with it but that its end has passed, late says so: nothing is
+// created from it any more, but it may be that it was.
 func decodeDraftOrLate(body []byte, now int64) (draft minigroup.Draft, late, err error) {
 	if draft, err = decodeDraft(body, now); err == nil {
 		return draft, nil, nil

@@ -203,10 +203,10 @@ func TestAHostileBodyGetsABoundedAnswer(t *testing.T) {
 	body := with(`"tags":{"` + strings.Repeat("k", 30_000) + `":[` + strings.Repeat(`"\ud800",`, 3000) + `0]}`)
 	_, err := decodeDraft([]byte(body), now)
 	fields := fieldsOf(t, err)
-	if len(fields) != maxMistakes {
+	if len(fields) != maxFieldErrors {
 		t.Errorf("%d mistakes are listed", len(fields))
 	}
-	if len(err.Error()) > 2*maxMistakes*(maxFieldRunes+10) {
+	if len(err.Error()) > 2*maxFieldErrors*(maxFieldRunes+10) {
 		t.Errorf("they take %d bytes", len(err.Error()))
 	}
 }

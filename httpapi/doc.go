@@ -1,7 +1,7 @@
-// Package httpapi is the REST API: it turns requests into the words of package minigroup, asks those who know (the
-// database for reads, the sagas for writes), and turns what comes back into JSON. openapi.yaml describes it for callers.
+// Package httpapi is the REST API. It decodes requests into the types of package minigroup, reads minigroups from the
+// database, starts the sagas for writes, and encodes the results as JSON. openapi.yaml describes the API for callers.
 //
-// Every failure is a problem (RFC 9457) and every body but openapi.yaml is JSON. A request is checked in one order: its token, what it
-// accepts, how much its account writes, its content type, its size, its body (every mistake at once), the minigroup it names,
-// whether the account may do it, its conditions, and its idempotency key.
+// Every failure is a problem (RFC 9457), and every body except openapi.yaml and the pages below /docs is JSON. A
+// request is checked in this order: token, Accept header, rate limit of the account, content type, size, body (all
+// errors are listed), existence of the minigroup, authorization, conditions, idempotency key, concurrent writes.
 package httpapi

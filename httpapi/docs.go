@@ -16,30 +16,30 @@ var (
 	docsScript []byte
 )
 
-// docsPolicy lets the page load its own files, read the description and call the API, and nothing else: no inline
-// scripts, no other hosts, no frames. Swagger UI's style sheet holds its icons as data.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// docsPolicy allows the page to load its own files, read openapi.yaml and call the API. It forbids inline scripts,
+// other hosts and frames. Swagger UI's style sheet contains its icons as data URLs.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docs answers with a page on which the API can be read and tried.
+// docs handles GET /docs, an interactive page of the API.
 func docs(c *gin.Context) error {
 	c.Header("Content-Security-Policy", docsPolicy)
 	c.Data(http.StatusOK, "text/html; charset=utf-8", docsPage)
 	return nil
 }
 
-// swaggerUI holds the files of Swagger UI, compressed; of those the page needs the named ones.
+// swaggerUI serves the compressed files of Swagger UI. The page needs only swaggerUIFiles.
 var (
-	swaggerUI     = http.StripPrefix("/docs/", statigz.FileServer(static.FS))
-	swaggerUIUses = map[string]bool{"swagger-ui.css": true, "swagger-ui-bundle.js": true, "favicon-32x32.png": true}
+	swaggerUI      = http.StripPrefix("/docs/", statigz.FileServer(static.FS))
+	swaggerUIFiles = map[string]bool{"swagger-ui.css": true, "swagger-ui-bundle.js": true, "favicon-32x32.png": true}
 )
 
-// docsFile answers with a file that the page loads.
+// docsFile handles GET of a file that the page loads.
 func docsFile(c *gin.Context) error {
 	switch file := c.Param("file"); {
 	case file == "docs.js":
 		c.Data(http.StatusOK, "application/javascript", docsScript)
-	case swaggerUIUses[file]:
+	case swaggerUIFiles[file]:
 		swaggerUI.ServeHTTP(c.Writer, c.Request)
 	default:
 		return routeNotFound(c)

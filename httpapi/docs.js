@@ -1,8 +1,8 @@
-// Shows openapi.yaml. The token that is entered lives as long as the page.
+// Shows openapi.yaml. The token is kept in memory until the page is closed.
 SwaggerUIBundle({
   url: 'openapi.yaml',
   dom_id: '#docs',
   deepLinking: true,
   displayRequestDuration: true,
-  validatorUrl: null, // Swagger UI would ask a server of its makers
+  validatorUrl: null, // the default validator is an external server
 });

@@ -16,16 +16,18 @@ import (
 	"minigroups/minigroup"
 )
 
-// representation is a minigroup as it is sent, with its entity tag.
+// representation is an encoded minigroup with its entity tag.
 type representation struct {
 	body []byte
 	tag  string
 }
 
-// represent is the minigroup as it stands now, with those of its properties, and of the account's own, that were asked for.
-// The tag changes with everything that is to be seen of the minigroup, all its properties included, be it by time alone; where
-// the account's were asked for, it says after a dash which those were.
-func (s *server) represent(m minigroup.Minigroup, keys propertyKeys, own json.RawMessage) (representation, error) {
+// represent encodes the current state of the minigroup with the properties that keys names, of the class and of the
+// account. Its tag changes with every visible change of the minigroup and of all its properties, including those that
+// time causes. If keys names account keys, the tag has a second part after a dash, which covers the whole body.
+func (s *server) represent(
+	m minigroup.Minigroup, keys propertyKeys, accountProperties json.RawMessage,
+) (representation, error) {
 	object := s.describe(m, time.Now())
 	body, err := encode(object)
 	if err != nil {
@@ -36,7 +38,7 @@ func (s *server) represent(m minigroup.Minigroup, keys propertyKeys, own json.Ra
 		if object.Properties, err = pick(m.Properties, keys.class); err != nil {
 			return representation{}, err
 		}
-		if object.AccountProperties, err = pick(own, keys.account); err != nil {
+		if object.AccountProperties, err = pick(accountProperties, keys.account); err != nil {
 			return representation{}, err
 		}
 		if body, err = encode(object); err != nil {
@@ -54,7 +56,7 @@ func hash(parts ...[]byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// show answers with a minigroup.
+// show replies with the minigroup and its ETag.
 func (s *server) show(c *gin.Context, status int, m minigroup.Minigroup) error {
 	r, err := s.represent(m, propertyKeys{}, nil)
 	if err != nil {
@@ -69,35 +71,35 @@ func (r representation) send(c *gin.Context, status int) {
 	send(c, status, objectType, r.body)
 }
 
-// holds evaluates the conditions of a request on a minigroup (RFC 9110, 13.2.2): it returns PreconditionFailed where one does
-// not hold, and unmodified where a reader already has what would be sent. Tags are compared strongly for If-Match, and weakly
-// for If-None-Match.
-func (r representation) holds(c *gin.Context) (unmodified bool, err error) {
-	if given := c.Request.Header.Values("If-Match"); len(given) > 0 && !isAmong(given, r.isOf) {
-		return false, minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup has another ETag than those of If-Match")
+// checkConditions evaluates the conditions of a request (RFC 9110, 13.2.2). It returns PreconditionFailed if one fails,
+// and notModified if a read has the current representation already. If-Match compares tags strongly, If-None-Match
+// weakly.
+func (r representation) checkConditions(c *gin.Context) (notModified bool, err error) {
+	if headers := c.Request.Header.Values("If-Match"); len(headers) > 0 && !anyTag(headers, r.matches) {
+		return false, minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup has none of the ETags in If-Match")
 	}
-	given := c.Request.Header.Values("If-None-Match")
-	if len(given) == 0 || !isAmong(given, func(tag string) bool { return strings.TrimPrefix(tag, "W/") == r.tag }) {
+	headers := c.Request.Header.Values("If-None-Match")
+	if len(headers) == 0 || !anyTag(headers, func(tag string) bool { return strings.TrimPrefix(tag, "W/") == r.tag }) {
 		return false, nil
 	}
 	if c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
 		return true, nil
 	}
-	return false, minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup has an ETag of those of If-None-Match")
+	return false, minigroup.Errorf(minigroup.PreconditionFailed, "the minigroup has one of the ETags in If-None-Match")
 }
 
-// entityTag finds the tags of a list. Unlike a quoted string a tag knows no escapes.
+// entityTag matches one tag of a list. Unlike a quoted string, a tag has no escapes.
 var entityTag = regexp.MustCompile(`(?:W/)?"[^"]*"`)
 
-// isAmong reports whether a tag that fits is in the headers, or whether they allow any.
-func isAmong(headers []string, fits func(tag string) bool) bool {
+// anyTag reports whether the headers contain a matching tag or "*".
+func anyTag(headers []string, matches func(tag string) bool) bool {
 	return slices.ContainsFunc(headers, func(header string) bool {
-		return isAny(header) || slices.ContainsFunc(entityTag.FindAllString(header, -1), fits)
+		return isWildcard(header) || slices.ContainsFunc(entityTag.FindAllString(header, -1), matches)
 	})
 }
 
-// isOf reports whether the tag is one of this minigroup as it is, whatever was read of the account's own.
-func (r representation) isOf(tag string) bool {
+// matches reports whether the tag is of the current state of the minigroup, with any account properties.
+func (r representation) matches(tag string) bool {
 	first := func(tag string) string {
 		part, _, _ := strings.Cut(tag, "-")
 		return strings.TrimSuffix(part, `"`)
@@ -105,10 +107,10 @@ func (r representation) isOf(tag string) bool {
 	return first(tag) == first(r.tag)
 }
 
-func isAny(header string) bool { return strings.TrimSpace(header) == "*" }
+func isWildcard(header string) bool { return strings.TrimSpace(header) == "*" }
 
-// demandsTag reports whether the request is meant for one state of the minigroup, not just for one that exists.
-func demandsTag(c *gin.Context) bool {
-	given := c.Request.Header.Values("If-Match")
-	return len(given) > 0 && !slices.ContainsFunc(given, isAny)
+// requiresTag reports whether If-Match names tags: a wildcard requires only that the minigroup exists.
+func requiresTag(c *gin.Context) bool {
+	headers := c.Request.Header.Values("If-Match")
+	return len(headers) > 0 && !slices.ContainsFunc(headers, isWildcard)
 }

@@ -14,18 +14,18 @@ import (
 	"minigroups/minigroup"
 )
 
-// Events makes events in event rooms, in the name of this service. Its errors are *minigroup.UpstreamError.
+// Events creates events in event rooms, with this service as their author. Its errors are *minigroup.UpstreamError.
 type Events interface {
-	// CreateEvent makes one event. Called twice it makes two.
+	// CreateEvent creates one event. Called twice it creates two.
 	CreateEvent(ctx context.Context, room uuid.UUID, event json.RawMessage) error
-	// CreateWhiteboard makes the whiteboard of a class. Called twice it is the same whiteboard, blank again.
+	// CreateWhiteboard creates the whiteboard of a class. Called twice it resets the same whiteboard.
 	CreateWhiteboard(ctx context.Context, room, classID uuid.UUID) error
 }
 
-// eventWait is how long event may take to answer.
-const eventWait = 10 * time.Second
+// eventTimeout bounds a request to the event service.
+const eventTimeout = 10 * time.Second
 
-// createEvent answers POST of an event into the event room of a minigroup.
+// createEvent handles POST of an event to the event room of a minigroup.
 func (s *server) createEvent(c *gin.Context) error {
 	body, err := readBody(c)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *server) createEvent(c *gin.Context) error {
 	})
 }
 
-// createWhiteboard answers POST of a whiteboard. It needs no body.
+// createWhiteboard handles POST of a whiteboard. It ignores the body.
 func (s *server) createWhiteboard(c *gin.Context) error {
 	return s.createInEventRoom(c, func(ctx context.Context, m minigroup.Minigroup) error {
 		return s.Events.CreateWhiteboard(ctx, m.EventRoomID, m.ID)
@@ -55,23 +55,23 @@ func (s *server) createInEventRoom(c *gin.Context, create func(context.Context, 
 	if m.State != minigroup.Ready {
 		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.Status(time.Now().Unix()))
 	}
-	leave, err := s.door.enter(m.Audience)
+	release, err := s.writes.acquire(m.Audience)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	// Event drops a request half-way when its caller hangs up, so this one goes on when our own caller does.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eventWait)
+	defer release()
+	// The event service drops a request when its client closes the connection, so this request must outlive its caller.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eventTimeout)
 	defer cancel()
 	if err := create(ctx, m); err != nil {
-		return s.explainEvent(c, err)
+		return s.eventError(c, err)
 	}
 	return reply(c, http.StatusCreated, struct{}{})
 }
 
-// explainEvent tells the caller what event made of the request. Nothing is tried again here: only a refusal says for sure
-// that there is no event.
-func (s *server) explainEvent(c *gin.Context, err error) error {
+// eventError converts an error of the event service into one for the caller. The request is not retried, because only a
+// refusal proves that no event was created.
+func (s *server) eventError(c *gin.Context, err error) error {
 	var failed *minigroup.UpstreamError
 	if !errors.As(err, &failed) {
 		return err
@@ -86,10 +86,10 @@ func (s *server) explainEvent(c *gin.Context, err error) error {
 	case failed.Refused:
 		e.Kind = minigroup.UpstreamRefused
 	case failed.MaybeDone:
-		e.Detail += "; it may have been done all the same"
+		e.Detail += "; it may have taken effect"
 	}
 	if !failed.Refused {
-		s.log(c).Warn("event did not answer as it should", zap.Error(err))
+		s.log(c).Warn("request to event failed", zap.Error(err))
 	}
 	return e
 }

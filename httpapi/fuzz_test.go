@@ -31,7 +31,7 @@ func FuzzDraft(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		draft, err := decodeDraft(body, now)
 		if err != nil {
-			if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+			if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
 				t.Errorf("%d mistakes: %v", n, err)
 			}
 			return
@@ -62,7 +62,7 @@ func FuzzChange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		change, err := decodeChange(body)
 		if err != nil {
-			if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+			if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
 				t.Errorf("%d mistakes: %v", n, err)
 			}
 			return
@@ -94,7 +94,7 @@ func FuzzDocument(f *testing.F) {
 		} {
 			document, err := decode(body)
 			if err != nil {
-				if n := len(fieldsOf(t, err)); n == 0 || n > maxMistakes {
+				if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
 					t.Errorf("%d mistakes: %v", n, err)
 				}
 				continue

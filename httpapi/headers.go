@@ -2,14 +2,14 @@ package httpapi
 
 import "strings"
 
-// splitOutsideQuotes cuts a header at each separator that is not within a quoted string (RFC 9110, 5.6.4).
+// splitOutsideQuotes splits a header at each separator that is outside a quoted string (RFC 9110, 5.6.4).
 func splitOutsideQuotes(header string, separator byte) []string {
 	var parts []string
 	from, quoted := 0, false
 	for i := 0; i < len(header); i++ {
 		switch {
 		case quoted && header[i] == '\\':
-			i++ // what is escaped ends nothing
+			i++ // an escaped quote does not end the string
 		case header[i] == '"':
 			quoted = !quoted
 		case !quoted && header[i] == separator:
@@ -20,5 +20,5 @@ func splitOutsideQuotes(header string, separator byte) []string {
 	return append(parts, header[from:])
 }
 
-// elements lists what is in a header that is a list, however many lines it takes.
+// elements returns the elements of a list header, which may have several lines.
 func elements(lines []string) []string { return splitOutsideQuotes(strings.Join(lines, ","), ',') }

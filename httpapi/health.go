@@ -11,31 +11,33 @@ import (
 	"minigroups/minigroup"
 )
 
-// stateWait bounds the look at Temporal and the broker: it only informs, and must not make a ready process seem hung.
-const stateWait = time.Second
+// stateTimeout bounds how long /readyz waits for the states of Temporal and the broker, which are only informative.
+const stateTimeout = time.Second
 
-// healthz answers as long as the process can answer at all.
+// healthz handles GET /healthz.
 func healthz(c *gin.Context) error {
 	return reply(c, http.StatusOK, healthObject{Status: "alive"})
 }
 
-// readyz answers 200 if reads work and the process is not about to end. Temporal and the broker are told about, but without them reads still work.
+// readyz handles GET /readyz. It replies 200 if reads work and the process is not shutting down. The states of Temporal
+// and the broker are reported and do not change the status, because reads work without them.
 func (s *server) readyz(c *gin.Context) error {
 	select {
 	case <-s.Draining:
-		return minigroup.Errorf(minigroup.ServiceUnavailable, "the process is ending")
+		return minigroup.Errorf(minigroup.ServiceUnavailable, "the process is shutting down")
 	default:
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	if err := s.Ready(ctx); err != nil {
 		s.log(c).Warn("not ready", zap.Error(err))
-		return minigroup.Errorf(minigroup.ServiceUnavailable, "the database is out of reach or its schema is not the one expected")
+		return minigroup.Errorf(minigroup.ServiceUnavailable,
+			"the database is unavailable or does not have the expected schema")
 	}
-	ctx, cancel = context.WithTimeout(c.Request.Context(), stateWait)
+	ctx, cancel = context.WithTimeout(c.Request.Context(), stateTimeout)
 	defer cancel()
-	states := make(chan string, 1)
-	go func() { states <- s.TemporalState(ctx) }()
+	temporal := make(chan string, 1)
+	go func() { temporal <- s.TemporalState(ctx) }()
 	broker := s.BrokerState(ctx)
-	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: <-states, Broker: broker})
+	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: <-temporal, Broker: broker})
 }

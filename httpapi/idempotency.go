@@ -25,8 +25,8 @@ type Keys interface {
 // maxKeyLength bounds an Idempotency-Key, in characters.
 const maxKeyLength = 255
 
-// idempotencyKey reads the Idempotency-Key header, empty where there is none. It is a string of structured fields (RFC 8941),
-// and taken without its quotes as well.
+// idempotencyKey reads the Idempotency-Key header, empty where there is none. It is a string of structured fields (RFC
+// 8941), and taken without its quotes as well.
 func idempotencyKey(c *gin.Context) (string, error) {
 	lines := c.Request.Header.Values("Idempotency-Key")
 	if len(lines) == 0 {
@@ -63,12 +63,12 @@ func unquote(text string) (plain string, ok bool) {
 	return "", false
 }
 
-// once has a request worked on, unless its key tells that it was answered for good before: then it is given that answer. A
-// request without a final answer is worked on again, which the sagas take for the same request.
+// once has a request worked on, unless its key tells that it was answered for good before: then it is given that
+// answer. A request without a final answer is worked on again, which the sagas take for the same request.
 func (s *server) withIdempotencyKey(c *gin.Context, key minigroup.RequestKey, work endpoint) error {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
-	known, err := s.Keys.ClaimKey(ctx, key, s.KeepKeys)
+	known, err := s.Keys.ClaimKey(ctx, key, s.KeyRetention)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *server) withIdempotencyKey(c *gin.Context, key minigroup.RequestKey, wo
 		replay(c, *known)
 		return nil
 	}
-	s.answer(work)(c)
+	s.handle(work)(c)
 	if isFinal(c) {
 		s.record(c, key)
 	}
@@ -110,7 +110,7 @@ func isFinal(c *gin.Context) bool {
 
 // record remembers the answer that was given. Without that the same request is worked on again, so nobody else is told.
 func (s *server) record(c *gin.Context, key minigroup.RequestKey) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), databaseWait) // also for a caller who has gone
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), databaseTimeout) // also for a caller who has gone
 	defer cancel()
 	body, _ := c.Value(bodyKey).([]byte)
 	header := c.Writer.Header()

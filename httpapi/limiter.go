@@ -7,17 +7,18 @@ import (
 	"minigroups/minigroup"
 )
 
-// door lets in so many writes at a time, half of them for the minigroups of one audience: whatever waits for the rooms of one
-// tenant keeps no other out. Who is not let in is told so at once, so that what waits stays bounded however much is asked for.
-type door struct{ *limiter.Limiter }
+// writeLimiter limits concurrent writes, at most half of them for one audience, so that writes which wait for the rooms
+// of one tenant do not block others. It refuses instead of queueing, which bounds the memory of a process under load.
+type writeLimiter struct{ *limiter.Limiter }
 
-// enter lets a write in until leave is called, or returns ServiceUnavailable.
-func (d door) enter(audience string) (leave func(), err error) {
-	leave, ok := d.Acquire(audience)
+// acquire returns a function that releases the capacity of one write, or ServiceUnavailable if there is none.
+func (l writeLimiter) acquire(audience string) (release func(), err error) {
+	release, ok := l.Acquire(audience)
 	if !ok {
-		err := minigroup.Errorf(minigroup.ServiceUnavailable, "too many requests are being worked on; nothing was done, and the same request may be sent again")
+		err := minigroup.Errorf(minigroup.ServiceUnavailable,
+			"too many concurrent writes; nothing was done, and the same request may be sent again")
 		err.RetryAfter = time.Second
 		return nil, err
 	}
-	return leave, nil
+	return release, nil
 }

@@ -14,14 +14,14 @@ import (
 	"minigroups/telemetry"
 )
 
-// What the middlewares leave in Gin's context.
+// Keys of Gin's context.
 const (
-	accountKey = "account"
-	problemKey = "problem"
-	bodyKey    = "body"
+	accountKey = "account" // the auth.Account of the request
+	problemKey = "problem" // the type of the problem in the response
+	bodyKey    = "body"    // the body of the response
 )
 
-// requestID gives every request a name: the caller's own, if it is fit for a log line, or a new one.
+// requestID sets the id of a request: the caller's X-Request-Id if it is fit for a log line, else a new uuid.
 func requestID(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if !isVisible(id, 128) {
@@ -33,12 +33,12 @@ func requestID(c *gin.Context) {
 
 func requestIDOf(c *gin.Context) string { return telemetry.RequestID(c.Request.Context()) }
 
-// about notes which minigroup a request is about, for the log.
+// about adds the minigroup of a request to its log fields.
 func about(c *gin.Context, classID uuid.UUID) {
 	c.Request = c.Request.WithContext(telemetry.WithFields(c.Request.Context(), zap.Stringer("class_id", classID)))
 }
 
-// observe tells of a request in metrics and, where there are any, traces.
+// observe records a request in metrics and, if tracing is configured, in a span.
 func (s *server) observe(c *gin.Context) {
 	ctx, end := s.Requests.Begin(c.Request, c.FullPath())
 	if ctx != c.Request.Context() {
@@ -48,31 +48,31 @@ func (s *server) observe(c *gin.Context) {
 	c.Next()
 }
 
-// isVisible holds for 1 to limit visible ASCII characters.
+// isVisible reports whether text is 1 to limit visible ASCII characters.
 func isVisible(text string, limit int) bool {
 	invisible := func(r rune) bool { return r <= ' ' || r > '~' }
 	return text != "" && len(text) <= limit && !strings.ContainsFunc(text, invisible)
 }
 
-// log is the log for what concerns one request.
+// log returns a logger with the fields of one request.
 func (s *server) log(c *gin.Context) *zap.Logger {
 	return s.Log.With(telemetry.Fields(c.Request.Context())...)
 }
 
-// accessLog writes one line per request. The path is told as its template and the query not at all: they may name
-// people or hold tokens.
+// accessLog writes one line per request. It contains the template of the path and no query, because they may contain
+// names or tokens.
 func (s *server) accessLog(c *gin.Context) {
-	began := time.Now()
+	start := time.Now()
 	c.Next()
 	line := s.Log.Check(zap.InfoLevel, "request")
 	if line == nil {
-		return // too many are alike
+		return // the logger drops this line
 	}
 	fields := append(telemetry.Fields(c.Request.Context()),
 		zap.String("method", c.Request.Method),
 		zap.String("route", c.FullPath()),
 		zap.Int("status", c.Writer.Status()),
-		zap.Duration("duration", time.Since(began)),
+		zap.Duration("duration", time.Since(start)),
 	)
 	if account := accountOf(c); account != (auth.Account{}) {
 		fields = append(fields, zap.Stringer("account", account))
@@ -83,8 +83,9 @@ func (s *server) accessLog(c *gin.Context) {
 	line.Write(fields...)
 }
 
-// protect tells browsers not to guess, frame, run or keep what is answered. A route may say otherwise.
-func protect(c *gin.Context) {
+// securityHeaders forbids browsers to guess the type of a response, frame it, run it or cache it. A route may override
+// them.
+func securityHeaders(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -92,14 +93,14 @@ func protect(c *gin.Context) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// allowOptions completes the methods that Gin has found for a path which does not take the one of the request.
+// allowOptions adds OPTIONS to the Allow header that Gin sets with a 405.
 func allowOptions(c *gin.Context) {
 	if allowed := c.Writer.Header().Get("Allow"); allowed != "" {
 		c.Header("Allow", allowed+", "+http.MethodOptions)
 	}
 }
 
-// recoverPanics answers a request whose handler panicked, and keeps the stack for the log.
+// recoverPanics replies 503 to a request whose handler panicked, and logs the stack.
 func (s *server) recoverPanics(c *gin.Context) {
 	defer func() {
 		cause := recover()
@@ -107,9 +108,10 @@ func (s *server) recoverPanics(c *gin.Context) {
 			return
 		}
 		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(cause) // net/http's own way to drop a connection
+			panic(cause) // net/http closes the connection on this one
 		}
-		s.log(c).Error("handler panicked", zap.String("route", c.FullPath()), zap.Any("cause", cause), zap.Stack("stack"))
+		s.log(c).Error("handler panicked",
+			zap.String("route", c.FullPath()), zap.Any("cause", cause), zap.Stack("stack"))
 		c.Abort()
 		if !c.Writer.Written() {
 			writeProblem(c, serviceUnavailable())

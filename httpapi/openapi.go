@@ -10,7 +10,7 @@ import (
 //go:embed openapi.yaml
 var openAPIDocument []byte
 
-// openAPI answers with the description of this API.
+// openAPI handles GET /openapi.yaml.
 func openAPI(c *gin.Context) {
 	send(c, http.StatusOK, "application/yaml", openAPIDocument)
 }

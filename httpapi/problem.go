@@ -14,79 +14,95 @@ import (
 	"minigroups/minigroup"
 )
 
-// problemKind is what callers are told about a kind of failure.
+// problemKind is how a kind of error is presented to callers.
 type problemKind struct {
 	status int
 	title  string
-	// transient says that the same request may succeed later, without anybody changing anything.
+	// transient means that the same request may succeed later.
 	transient bool
-	// retryAfter is told where the failure itself knows no better; 0 tells nothing.
+	// retryAfter is the Retry-After header if the error has none of its own; 0 sends no header.
 	retryAfter time.Duration
 }
 
-// problems has a row for every kind of failure.
+// problems has an entry for every kind of error.
 var problems = map[minigroup.Kind]problemKind{
-	minigroup.InvalidPayload:          {http.StatusBadRequest, "The request has mistakes", false, 0},
-	minigroup.NoAuthenticationToken:   {http.StatusUnauthorized, "The request has no token", false, 0},
-	minigroup.InvalidAuthentication:   {http.StatusUnauthorized, "The token is not valid", false, 0},
-	minigroup.AccessDenied:            {http.StatusForbidden, "The account may not do this", false, 0},
-	minigroup.AuthorizationFailed:     {http.StatusUnprocessableEntity, "It could not be found out whether the account may do this", true, 5 * time.Second},
-	minigroup.ClassNotFound:           {http.StatusNotFound, "There is no such minigroup", false, 0},
-	minigroup.ClassPropertyNotFound:   {http.StatusNotFound, "The minigroup has no such property", false, 0},
-	minigroup.AccountPropertyNotFound: {http.StatusNotFound, "The account has no such property", false, 0},
-	minigroup.RouteNotFound:           {http.StatusNotFound, "There is no such route", false, 0},
-	minigroup.MethodNotAllowed:        {http.StatusMethodNotAllowed, "The route does not take this method", false, 0},
-	minigroup.NotAcceptable:           {http.StatusNotAcceptable, "There is no answer in an accepted format", false, 0},
-	minigroup.AlreadyEstablished:      {http.StatusConflict, "There is another minigroup of this scope", false, 0},
-	minigroup.IdempotencyKeyReused:    {http.StatusUnprocessableEntity, "The idempotency key belongs to another request", false, 0},
-	minigroup.OperationInProgress:     {http.StatusConflict, "Another operation on the minigroup is under way", true, 2 * time.Second},
-	minigroup.NotReady:                {http.StatusConflict, "The minigroup is not ready", false, 0},
-	minigroup.Closed:                  {http.StatusConflict, "The minigroup is closed", false, 0},
-	minigroup.RetryNotPossible:        {http.StatusConflict, "The minigroup cannot be retried", false, 0},
-	minigroup.OperationCancelled:      {http.StatusConflict, "The operation was cancelled", false, 0},
-	minigroup.PreconditionFailed:      {http.StatusPreconditionFailed, "The minigroup is not in the state that was demanded", false, 0},
-	minigroup.PayloadTooLarge:         {http.StatusRequestEntityTooLarge, "The body or what it adds to is too large", false, 0},
-	minigroup.UnsupportedMediaType:    {http.StatusUnsupportedMediaType, "The body is not of a supported type", false, 0},
-	minigroup.UpstreamRefused:         {http.StatusUnprocessableEntity, "Another service refused", false, 0},
-	minigroup.RoomTimeChangeForbidden: {http.StatusUnprocessableEntity, "The room can no longer be moved that way", false, 0},
-	minigroup.UpstreamUnavailable:     {http.StatusServiceUnavailable, "Another service was out of reach for too long", true, 30 * time.Second},
-	minigroup.CapacityExceeded:        {http.StatusServiceUnavailable, "There are not enough free slots", false, 0},
-	minigroup.TooManyRequests:         {http.StatusTooManyRequests, "The account sends too many requests", true, time.Second},
-	minigroup.ServiceUnavailable:      {http.StatusServiceUnavailable, "The service is out of order", true, 5 * time.Second},
+	minigroup.InvalidPayload:        {status: http.StatusBadRequest, title: "Invalid request"},
+	minigroup.NoAuthenticationToken: {status: http.StatusUnauthorized, title: "Authentication required"},
+	minigroup.InvalidAuthentication: {status: http.StatusUnauthorized, title: "Invalid token"},
+	minigroup.AccessDenied:          {status: http.StatusForbidden, title: "Access denied"},
+	minigroup.AuthorizationFailed: {
+		status: http.StatusUnprocessableEntity, title: "Authorization unavailable",
+		transient: true, retryAfter: 5 * time.Second,
+	},
+	minigroup.ClassNotFound:           {status: http.StatusNotFound, title: "Minigroup not found"},
+	minigroup.ClassPropertyNotFound:   {status: http.StatusNotFound, title: "Property not found"},
+	minigroup.AccountPropertyNotFound: {status: http.StatusNotFound, title: "Property not found"},
+	minigroup.RouteNotFound:           {status: http.StatusNotFound, title: "Route not found"},
+	minigroup.MethodNotAllowed:        {status: http.StatusMethodNotAllowed, title: "Method not allowed"},
+	minigroup.NotAcceptable:           {status: http.StatusNotAcceptable, title: "Not acceptable"},
+	minigroup.AlreadyEstablished:      {status: http.StatusConflict, title: "Minigroup already exists"},
+	minigroup.IdempotencyKeyReused:    {status: http.StatusUnprocessableEntity, title: "Idempotency key reused"},
+	minigroup.OperationInProgress: {
+		status: http.StatusConflict, title: "Operation in progress",
+		transient: true, retryAfter: 2 * time.Second,
+	},
+	minigroup.NotReady:                {status: http.StatusConflict, title: "Minigroup not ready"},
+	minigroup.Closed:                  {status: http.StatusConflict, title: "Minigroup closed"},
+	minigroup.RetryNotPossible:        {status: http.StatusConflict, title: "Retry not possible"},
+	minigroup.OperationCancelled:      {status: http.StatusConflict, title: "Operation cancelled"},
+	minigroup.PreconditionFailed:      {status: http.StatusPreconditionFailed, title: "Precondition failed"},
+	minigroup.PayloadTooLarge:         {status: http.StatusRequestEntityTooLarge, title: "Payload too large"},
+	minigroup.UnsupportedMediaType:    {status: http.StatusUnsupportedMediaType, title: "Unsupported media type"},
+	minigroup.UpstreamRefused:         {status: http.StatusUnprocessableEntity, title: "Upstream refused"},
+	minigroup.RoomTimeChangeForbidden: {status: http.StatusUnprocessableEntity, title: "Room time cannot be changed"},
+	minigroup.UpstreamUnavailable: {
+		status: http.StatusServiceUnavailable, title: "Upstream unavailable",
+		transient: true, retryAfter: 30 * time.Second,
+	},
+	minigroup.CapacityExceeded: {status: http.StatusServiceUnavailable, title: "Not enough free slots"},
+	minigroup.TooManyRequests: {
+		status: http.StatusTooManyRequests, title: "Too many requests",
+		transient: true, retryAfter: time.Second,
+	},
+	minigroup.ServiceUnavailable: {
+		status: http.StatusServiceUnavailable, title: "Service unavailable",
+		transient: true, retryAfter: 5 * time.Second,
+	},
 }
 
-// titleOf names a kind for people. A stored failure may be of a kind that is no longer in use.
+// titleOf returns the title of a kind, or the kind itself if it is unknown: a stored failure may have a retired kind.
 func titleOf(kind minigroup.Kind) string {
 	return cmp.Or(problems[kind].title, string(kind))
 }
 
-// fail answers with the problem that err is. An error that is not meant for callers is logged and told as
-// service_unavailable; what is told as that and has a cause that is not told is logged, too.
+// fail replies with the problem for err. An error that is not a known *minigroup.Error is reported to the caller as
+// service_unavailable and logged. A ServiceUnavailable is logged too if it wraps a cause that the caller does not see.
 func (s *server) fail(c *gin.Context, err error) {
-	told := serviceUnavailable()
+	public := serviceUnavailable()
 	var e *minigroup.Error
 	if errors.As(err, &e) {
 		if _, known := problems[e.Kind]; known {
-			told = e
+			public = e
 		}
 	}
-	if told.Kind == minigroup.ServiceUnavailable && err.Error() != told.Error() {
+	if public.Kind == minigroup.ServiceUnavailable && err.Error() != public.Error() {
 		s.logCause(c, err)
 	}
-	writeProblem(c, told)
+	writeProblem(c, public)
 }
 
 func (s *server) logCause(c *gin.Context, err error) {
 	log := s.log(c)
-	say := log.Error
+	write := log.Error
 	if c.Request.Context().Err() != nil {
-		say = log.Info // the caller has hung up, which fails whatever was under way
+		write = log.Info // the caller closed the connection, which cancels its request
 	}
-	say("request failed", zap.String("route", c.FullPath()), zap.Error(err))
+	write("request failed", zap.String("route", c.FullPath()), zap.Error(err))
 }
 
 func serviceUnavailable() *minigroup.Error {
-	return minigroup.Errorf(minigroup.ServiceUnavailable, "the request could not be worked on; the same request may be sent again")
+	return minigroup.Errorf(minigroup.ServiceUnavailable,
+		"the request could not be processed; the same request may be sent again")
 }
 
 func writeProblem(c *gin.Context, e *minigroup.Error) {
@@ -112,5 +128,5 @@ func writeProblem(c *gin.Context, e *minigroup.Error) {
 	}
 	c.Set(problemKey, string(e.Kind))
 	c.Abort()
-	_ = replyAs(c, kind.status, problemType, problem) // strings and numbers always have a JSON form
+	_ = replyAs(c, kind.status, problemType, problem) // a problemObject can always be encoded
 }

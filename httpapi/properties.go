@@ -13,18 +13,20 @@ import (
 	"minigroups/minigroup"
 )
 
-// Properties keeps what callers want to keep, with a minigroup or for their own account.
+// Properties stores the properties of minigroups and accounts.
 type Properties interface {
-	// SetProperty sets one property of a minigroup and returns all of them. It returns a *minigroup.Error of kind
-	// PayloadTooLarge where they would grow too large.
+	// SetProperty sets one property of a minigroup and returns all its properties. It returns a *minigroup.Error of kind
+	// PayloadTooLarge if they would exceed their size limit.
 	SetProperty(ctx context.Context, classID uuid.UUID, key string, value json.RawMessage) (json.RawMessage, error)
-	// AccountProperties reads all properties of an account, nil where it has none.
+	// AccountProperties returns all properties of an account, or nil if it has none.
 	AccountProperties(ctx context.Context, account minigroup.Account) (json.RawMessage, error)
-	// SetAccountProperty does for an account what SetProperty does for a minigroup.
-	SetAccountProperty(ctx context.Context, account minigroup.Account, key string, value json.RawMessage) (json.RawMessage, error)
+	// SetAccountProperty sets one property of an account, as SetProperty does for a minigroup.
+	SetAccountProperty(
+		ctx context.Context, account minigroup.Account, key string, value json.RawMessage,
+	) (json.RawMessage, error)
 }
 
-// readProperty answers GET of one property of a minigroup.
+// readProperty handles GET of one property of a minigroup.
 func (s *server) readProperty(c *gin.Context) error {
 	m, err := s.find(c, byID, "read")
 	if err != nil {
@@ -33,9 +35,9 @@ func (s *server) readProperty(c *gin.Context) error {
 	return replyProperty(c, m.Properties, minigroup.ClassPropertyNotFound)
 }
 
-// writeProperty answers PUT of one property of a minigroup.
+// writeProperty handles PUT of one property of a minigroup.
 func (s *server) writeProperty(c *gin.Context) error {
-	key, value, err := readPropertyFrom(c)
+	key, value, err := decodeProperty(c)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (s *server) writeProperty(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	properties, err := s.Properties.SetProperty(ctx, m.ID, key, value)
 	if err != nil {
@@ -52,9 +54,9 @@ func (s *server) writeProperty(c *gin.Context) error {
 	return reply(c, http.StatusOK, properties)
 }
 
-// readAccountProperty answers GET of one property of the caller's account.
+// readAccountProperty handles GET of one property of the caller's account.
 func (s *server) readAccountProperty(c *gin.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	properties, err := s.Properties.AccountProperties(ctx, minigroup.Account(accountOf(c)))
 	if err != nil {
@@ -63,13 +65,13 @@ func (s *server) readAccountProperty(c *gin.Context) error {
 	return replyProperty(c, properties, minigroup.AccountPropertyNotFound)
 }
 
-// writeAccountProperty answers PUT of one property of the caller's account.
+// writeAccountProperty handles PUT of one property of the caller's account.
 func (s *server) writeAccountProperty(c *gin.Context) error {
-	key, value, err := readPropertyFrom(c)
+	key, value, err := decodeProperty(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	properties, err := s.Properties.SetAccountProperty(ctx, minigroup.Account(accountOf(c)), key, value)
 	if err != nil {
@@ -78,11 +80,11 @@ func (s *server) writeAccountProperty(c *gin.Context) error {
 	return reply(c, http.StatusOK, properties)
 }
 
-// replyProperty answers with the property that the path names, or says by its own word that there is none.
+// replyProperty replies with the property that the path names. It returns an error of kind notFound if there is none.
 func replyProperty(c *gin.Context, properties json.RawMessage, notFound minigroup.Kind) error {
-	key, mistakes := propertyKey(c)
-	if len(mistakes) > 0 {
-		return minigroup.Errorf(notFound, "no property can have this key")
+	key, errs := propertyKey(c)
+	if len(errs) > 0 {
+		return minigroup.Errorf(notFound, "the key of the property is invalid")
 	}
 	found, err := pick(properties, []string{key})
 	if err != nil {
@@ -95,14 +97,14 @@ func replyProperty(c *gin.Context, properties json.RawMessage, notFound minigrou
 	return reply(c, http.StatusOK, value)
 }
 
-// readPropertyFrom reads from path and body which property is to become what.
-func readPropertyFrom(c *gin.Context) (key string, value json.RawMessage, err error) {
+// decodeProperty returns the key in the path and the value in the body. Its error lists what is wrong with either.
+func decodeProperty(c *gin.Context) (key string, value json.RawMessage, err error) {
 	body, err := readBody(c)
 	if err != nil {
 		return "", nil, err
 	}
-	key, mistakes := propertyKey(c)
-	value, err = decodeDocument(body, mistakes)
+	key, errs := propertyKey(c)
+	value, err = decodeDocument(body, errs)
 	return key, value, err
 }
 
@@ -115,7 +117,7 @@ func propertyKey(c *gin.Context) (string, []minigroup.FieldError) {
 	return key, minigroup.CheckName(field, key)
 }
 
-// pick takes those of the properties (a JSON object, or nil) that have one of the keys. It is never nil.
+// pick returns the properties (a JSON object, or nil) that have one of the keys. The map is never nil.
 func pick(properties json.RawMessage, keys []string) (map[string]json.RawMessage, error) {
 	picked := map[string]json.RawMessage{}
 	if properties == nil || len(keys) == 0 {

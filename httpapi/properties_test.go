@@ -224,8 +224,8 @@ func TestCreateWithProperties(t *testing.T) {
 	}
 }
 
-// Frontends read these members from the service that this one replaces: a GET there, recorded with every member that a class
-// without recordings has.
+// Frontends read these members from the service that this one replaces: a GET there, recorded with every member that a
+// class without recordings has.
 const readElsewhere = `{"account_properties":{},"class_id":"$class","content_id":"$class","id":"$scope","properties":{},
 	"real_time":{"conference_room_id":"$uuid","event_room_id":"$uuid"},"status":"real-time","timed_out":false,"turn_host":"turn.example.org"}`
 

@@ -12,8 +12,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// TestAnyCreate: whatever the body of a POST, either the minigroup is there as it was asked for, or the caller is told why
-// not and nothing has been started.
+// TestAnyCreate: whatever the body of a POST, either the minigroup is there as it was asked for, or the caller is told
+// why not and nothing has been started.
 func TestAnyCreate(t *testing.T) {
 	w := newWorld(t)
 	accepted, refused := 0, 0

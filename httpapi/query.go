@@ -8,19 +8,19 @@ import (
 	"minigroups/minigroup"
 )
 
-// maxKeys is how many properties of a kind one read may ask for.
+// maxKeys is the maximum number of class keys, and of account keys, in one read.
 const maxKeys = 100
 
-// propertyKeys are the keys of the properties that a read asks for: of the class, and of the caller's account.
+// propertyKeys are the keys of the properties that a read returns: of the class, and of the caller's account.
 type propertyKeys struct{ class, account []string }
 
-// decodePropertyKeys reads class_keys[]=a&class_keys[]=b and the same of account_keys; the brackets may be percent-encoded.
-// Its error lists every mistake. Other parameters are ignored.
+// decodePropertyKeys decodes class_keys[]=a&class_keys[]=b, and account_keys[] likewise; the brackets may be
+// percent-encoded. Other parameters are ignored. Its error lists every invalid key.
 func decodePropertyKeys(query string) (propertyKeys, error) {
 	d := &decoder{}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		d.fail("query", "must be name=value pairs with & between, percent-encoded")
+		d.fail("query", "must be name=value pairs separated by &, percent-encoded")
 		return propertyKeys{}, d.finish(nil)
 	}
 	keys := propertyKeys{d.keys(values, "class_keys"), d.keys(values, "account_keys")}
@@ -40,8 +40,8 @@ func (d *decoder) keys(values url.Values, parameter string) []string {
 		return nil
 	}
 	for i, key := range keys {
-		for _, mistake := range minigroup.CheckName(fmt.Sprintf("%s[%d]", parameter, i), key) {
-			d.fail(mistake.Field, mistake.Detail)
+		for _, e := range minigroup.CheckName(fmt.Sprintf("%s[%d]", parameter, i), key) {
+			d.fail(e.Field, e.Detail)
 		}
 	}
 	return keys

@@ -13,19 +13,19 @@ import (
 	"minigroups/minigroup"
 )
 
-// classKey reads from the path which minigroup is meant. ok is false where the path can name none.
+// classKey returns the id of the minigroup that the path names. ok is false if the path cannot name a minigroup.
 type classKey func(*gin.Context) (classID uuid.UUID, ok bool)
 
 func byID(c *gin.Context) (uuid.UUID, bool) {
 	text := c.Param("minigroup_id")
 	if len(text) != len("00000000-0000-0000-0000-000000000000") {
-		return uuid.Nil, false // uuid.Parse knows spellings that are not ours
+		return uuid.Nil, false // uuid.Parse also accepts braces, a URN prefix and 32 digits
 	}
 	id, err := uuid.Parse(text)
 	return id, err == nil
 }
 
-// byScope needs no look into the database: the id follows from audience and scope.
+// byScope derives the id from audience and scope.
 func byScope(c *gin.Context) (uuid.UUID, bool) {
 	audience, err := url.PathUnescape(c.Param("audience"))
 	if err != nil {
@@ -38,17 +38,17 @@ func byScope(c *gin.Context) (uuid.UUID, bool) {
 	return minigroup.ClassID(audience, scope), true
 }
 
-// read answers GET of one minigroup, with those properties of it and of the caller's account that the query asks for.
+// read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names.
 func (s *server) read(key classKey) endpoint {
 	return func(c *gin.Context) error {
 		keys, err := decodePropertyKeys(c.Request.URL.RawQuery)
 		if err != nil {
 			return err
 		}
-		read, own := s.Minigroups.ByID, json.RawMessage(nil)
+		read, accountProperties := s.Minigroups.ByID, json.RawMessage(nil)
 		if len(keys.account) > 0 {
 			read = func(ctx context.Context, classID uuid.UUID) (m minigroup.Minigroup, err error) {
-				m, own, err = s.Minigroups.ByIDForAccount(ctx, classID, minigroup.Account(accountOf(c)))
+				m, accountProperties, err = s.Minigroups.ByIDForAccount(ctx, classID, minigroup.Account(accountOf(c)))
 				return m, err
 			}
 		}
@@ -56,16 +56,16 @@ func (s *server) read(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
-		current, err := s.represent(m, keys, own)
+		current, err := s.represent(m, keys, accountProperties)
 		if err != nil {
 			return err
 		}
-		c.Header("Cache-Control", "private, no-cache") // kept by whoever may see it, and asked for again by its ETag
-		unmodified, err := current.holds(c)
+		c.Header("Cache-Control", "private, no-cache") // the caller may cache it, and must revalidate it by its ETag
+		notModified, err := current.checkConditions(c)
 		switch {
 		case err != nil:
 			return err
-		case unmodified:
+		case notModified:
 			c.Header("ETag", current.tag)
 			c.Status(http.StatusNotModified)
 		default:
@@ -75,7 +75,8 @@ func (s *server) read(key classKey) endpoint {
 	}
 }
 
-// find returns the minigroup that the path names if the account may do action to it.
+// find returns the minigroup that the path names if the account may perform action on it. It returns ClassNotFound,
+// AccessDenied or AuthorizationFailed otherwise.
 func (s *server) find(c *gin.Context, key classKey, action string) (minigroup.Minigroup, error) {
 	return s.findBy(c, key, action, s.Minigroups.ByID)
 }
@@ -85,7 +86,7 @@ func (s *server) findBy(
 ) (minigroup.Minigroup, error) {
 	classID, ok := key(c)
 	if !ok {
-		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "no minigroup can have this name")
+		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "the path cannot name a minigroup")
 	}
 	about(c, classID)
 	m, err := lookUp(c, classID, read)
@@ -95,11 +96,11 @@ func (s *server) findBy(
 	return m, s.authorize(c, m.Audience, action, classID.String())
 }
 
-// lookUp reads a minigroup within a bounded time, whoever asks.
+// lookUp reads a minigroup within databaseTimeout, without authorization.
 func lookUp(
 	c *gin.Context, classID uuid.UUID, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
 ) (minigroup.Minigroup, error) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseWait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	m, err := read(ctx, classID)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// BenchmarkARead is all that a read costs but the network and the database: the token, who may, the object, its tag, a log line.
+// BenchmarkARead is all that a read costs but the network and the database: the token, who may, the object, its tag, a
+// log line.
 func BenchmarkARead(b *testing.B) {
 	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
 	w := newWorld(b, func(d *Deps) { d.Log = log })

@@ -59,7 +59,7 @@ func TestRead(t *testing.T) {
 				"state":     "failed",
 				"requested": map[string]any{"time": []any{1.0, 2.0}, "reserve": 9.0, "host": "a.b.c"},
 				"failure": map[string]any{
-					"type": "upstream_refused", "title": "Another service refused", "detail": "no", "failed_at": 1700000001.0,
+					"type": "upstream_refused", "title": "Upstream refused", "detail": "no", "failed_at": 1700000001.0,
 					"upstream": map[string]any{"name": "conference", "type": "room_closed"},
 				},
 			},

@@ -6,7 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// recreate answers POST of new rooms for a minigroup.
+// recreate handles POST to replace the rooms of a minigroup.
 func (s *server) recreate(c *gin.Context) error {
 	body, err := readBody(c)
 	if err != nil {
@@ -20,5 +20,5 @@ func (s *server) recreate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.change(c, m, change)
+	return s.applyChange(c, m, change)
 }

@@ -28,11 +28,11 @@ func (s *server) retry(c *gin.Context) error {
 
 // startOver has a failed minigroup created once more, and answers with what has become of it.
 func (s *server) startOver(c *gin.Context, m minigroup.Minigroup) error {
-	leave, err := s.door.enter(m.Audience)
+	release, err := s.writes.acquire(m.Audience)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	m, outcome, err := s.Sagas.Retry(c.Request.Context(), m, s.waitFor(c))
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (w *world) begin(t *testing.T, token string, length int, body string) net.C
 }
 
 func TestABodyThatDoesNotArrive(t *testing.T) {
-	w := newWorld(t, func(d *Deps) { d.BodyWait = 50 * time.Millisecond })
+	w := newWorld(t, func(d *Deps) { d.BodyTimeout = 50 * time.Millisecond })
 	for name, c := range map[string]struct {
 		token string
 		kind  minigroup.Kind
@@ -55,7 +55,7 @@ func TestABodyThatDoesNotArrive(t *testing.T) {
 }
 
 func TestASagaMayTakeLongerThanABody(t *testing.T) {
-	w := newWorld(t, func(d *Deps) { d.BodyWait = 50 * time.Millisecond })
+	w := newWorld(t, func(d *Deps) { d.BodyTimeout = 50 * time.Millisecond })
 	create := w.create
 	w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
 		select {

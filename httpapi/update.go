@@ -8,7 +8,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// update answers PUT of one minigroup.
+// update handles PUT of one minigroup.
 func (s *server) update(key classKey) endpoint {
 	return func(c *gin.Context) error {
 		body, err := readBody(c)
@@ -23,31 +23,31 @@ func (s *server) update(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
-		return s.change(c, m, change)
+		return s.applyChange(c, m, change)
 	}
 }
 
-// change has a minigroup changed, if the conditions of the request hold, and answers with what has become of it.
-func (s *server) change(c *gin.Context, m minigroup.Minigroup, change minigroup.Change) error {
+// applyChange starts the update of a minigroup if the conditions of the request hold, and replies with its outcome.
+func (s *server) applyChange(c *gin.Context, m minigroup.Minigroup, change minigroup.Change) error {
 	current, err := s.represent(m, propertyKeys{}, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := current.holds(c); err != nil {
+	if _, err := current.checkConditions(c); err != nil {
 		return err
 	}
 	if change.Empty() {
 		current.send(c, http.StatusOK)
 		return nil
 	}
-	if demandsTag(c) {
-		change.Revision = &m.Revision // and it is looked at again when the update begins
+	if requiresTag(c) {
+		change.Revision = &m.Revision // the update compares it when it begins
 	}
-	leave, err := s.door.enter(m.Audience)
+	release, err := s.writes.acquire(m.Audience)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// minigroupObject is a minigroup as callers see it.
+// minigroupObject is the JSON form of a minigroup.
 type minigroupObject struct {
 	ID              string          `json:"id"`
 	ClassID         string          `json:"class_id"`
@@ -32,14 +32,14 @@ type minigroupObject struct {
 	CreatedAt       int64           `json:"created_at"`
 	RealTime        *realTimeObject `json:"real_time,omitempty"`
 	TurnHost        string          `json:"turn_host,omitempty"`
-	// Properties are those that a read asked for, of the class and of the account; never null.
+	// Properties and AccountProperties are the properties that a read names. They are never null.
 	Properties        map[string]json.RawMessage `json:"properties"`
 	AccountProperties map[string]json.RawMessage `json:"account_properties"`
 	Failure           *failureObject             `json:"failure,omitempty"`
 	Update            *updateObject              `json:"update,omitempty"`
 }
 
-// windowTuple is [start, end) in unix seconds; null is unbounded.
+// windowTuple is [start, end) in unix seconds, where null is unbounded.
 type windowTuple [2]*int64
 
 type realTimeObject struct {
@@ -56,7 +56,7 @@ type failureObject struct {
 	Upstream *upstreamObject `json:"upstream,omitempty"`
 }
 
-// upstreamObject says which other service refused, and its own word for it where it gave one.
+// upstreamObject names the service that refused or failed, and its own error type if it sent one.
 type upstreamObject struct {
 	Name string `json:"name"`
 	Type string `json:"type,omitempty"`
@@ -72,7 +72,7 @@ type changeObject struct {
 	Time    *windowTuple `json:"time,omitempty"`
 	Reserve *int32       `json:"reserve,omitempty"`
 	Host    *string      `json:"host,omitempty"`
-	// Recreate is there, if only as {}, where the minigroup is given new rooms.
+	// Recreate is set, possibly to {}, if the change replaces the rooms.
 	Recreate *recreationObject `json:"recreate,omitempty"`
 }
 
@@ -81,7 +81,7 @@ type recreationObject struct {
 	LockedQuestions *bool `json:"locked_questions,omitempty"`
 }
 
-// problemObject is a failed request as callers see it (RFC 9457).
+// problemObject is the JSON form of an error (RFC 9457).
 type problemObject struct {
 	Type        string             `json:"type"`
 	Title       string             `json:"title"`
@@ -99,14 +99,14 @@ type fieldErrorObject struct {
 	Detail string `json:"detail"`
 }
 
-// healthObject says how the process is, and of what it needs for writing only.
+// healthObject is the state of the process, of Temporal and of the MQTT broker.
 type healthObject struct {
 	Status   string `json:"status"`
 	Temporal string `json:"temporal,omitempty"`
 	Broker   string `json:"broker,omitempty"`
 }
 
-// describe is the minigroup as it stands at the moment now, without any of its properties.
+// describe returns the JSON form of the minigroup at the time now, without properties.
 func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject {
 	status, classID := m.Status(now.Unix()), m.ID
 	o := minigroupObject{
@@ -138,12 +138,14 @@ func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject 
 	return o
 }
 
-// turnHost is always the same for a class; the classes spread evenly, for their ids are hashes.
+// turnHost returns the TURN server of a class: always the same one, and evenly distributed because class ids are
+// hashes.
 func turnHost(hosts []string, classID uuid.UUID) string {
 	if len(hosts) == 0 {
 		return ""
 	}
-	return hosts[binary.BigEndian.Uint32(classID[:4])%uint32(len(hosts))] //nolint:gosec // a list from a file
+	n := uint32(len(hosts)) //nolint:gosec // a configured list is short
+	return hosts[binary.BigEndian.Uint32(classID[:4])%n]
 }
 
 func describeUpdate(u *minigroup.Update) *updateObject {
@@ -176,20 +178,20 @@ func describeFailure(f *minigroup.Failure) *failureObject {
 	}
 }
 
-func describeUpstream(name, word string) *upstreamObject {
+func describeUpstream(name, errorType string) *upstreamObject {
 	if name == "" {
 		return nil
 	}
-	return &upstreamObject{Name: name, Type: word}
+	return &upstreamObject{Name: name, Type: errorType}
 }
 
-// The types of what is answered.
+// The content types of responses.
 const (
 	objectType  = "application/json; charset=utf-8"
 	problemType = "application/problem+json"
 )
 
-// reply answers with an object.
+// reply encodes and sends an object.
 func reply(c *gin.Context, status int, object any) error {
 	return replyAs(c, status, objectType, object)
 }
@@ -203,7 +205,7 @@ func replyAs(c *gin.Context, status int, contentType string, object any) error {
 	return nil
 }
 
-// send writes the answer. Its length is told to HEAD as well.
+// send writes the response, and stores its body for idempotency keys. Content-Length is set because HEAD has it too.
 func send(c *gin.Context, status int, contentType string, body []byte) {
 	c.Set(bodyKey, body)
 	c.Header("Content-Length", strconv.Itoa(len(body)))
@@ -213,9 +215,9 @@ func send(c *gin.Context, status int, contentType string, body []byte) {
 func encode(object any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // names and tags read as they were written
+	encoder.SetEscapeHTML(false) // names and tags keep their form
 	if err := encoder.Encode(object); err != nil {
-		return nil, fmt.Errorf("write the answer as JSON: %w", err)
+		return nil, fmt.Errorf("encode the response: %w", err)
 	}
 	return body.Bytes(), nil
 }

@@ -49,7 +49,7 @@ func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Ha
 	}
 	return httpapi.New(httpapi.Deps{
 		Sagas: s, Minigroups: reader, Verifier: verifier, Authorizer: authorizer,
-		Wait: 15 * time.Second, MaxWait: time.Minute, BodyWait: 10 * time.Second, AllowedOrigins: []string{"*"},
+		Wait: 15 * time.Second, MaxWait: time.Minute, BodyTimeout: 10 * time.Second, AllowedOrigins: []string{"*"},
 		Requests: telemetry.NewRequests(nil), Log: access.Log,
 	}), nil
 }

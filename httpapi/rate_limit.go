@@ -12,25 +12,28 @@ import (
 	"minigroups/minigroup"
 )
 
-// rememberedAccounts bounds the memory of a writeLimit; of more accounts the least active starts anew.
-const rememberedAccounts = 10_000
+// rateLimitedAccounts bounds the memory of a rateLimiter. Beyond it, the least recently active account starts with a
+// full bucket again.
+const rateLimitedAccounts = 10_000
 
-// writeLimit is how much each account may write, as this process counts it: a bucket of tokens that a minute fills.
-type writeLimit struct {
+// rateLimiter limits the writes of each account by a token bucket that fills in a minute. It counts in this process
+// only.
+type rateLimiter struct {
 	perMinute int
 	buckets   *lru.Cache[auth.Account, *rate.Limiter]
 }
 
-func newWriteLimit(perMinute int) *writeLimit {
-	buckets, err := lru.New[auth.Account, *rate.Limiter](rememberedAccounts)
+func newRateLimiter(perMinute int) *rateLimiter {
+	buckets, err := lru.New[auth.Account, *rate.Limiter](rateLimitedAccounts)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &writeLimit{perMinute, buckets}
+	return &rateLimiter{perMinute, buckets}
 }
 
-// take takes a token of the account's, or returns in how long there will be one.
-func (l *writeLimit) take(account auth.Account, now time.Time) time.Duration {
+// take takes a token from the account's bucket and returns 0. If the bucket is empty, it takes nothing and returns how
+// long the next token takes.
+func (l *rateLimiter) take(account auth.Account, now time.Time) time.Duration {
 	bucket, known := l.buckets.Get(account)
 	if !known {
 		bucket = rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)
@@ -46,17 +49,17 @@ func (l *writeLimit) take(account auth.Account, now time.Time) time.Duration {
 	return wait
 }
 
-// limitWrites refuses what an account writes beyond its limit.
-func (s *server) limitWrites(perMinute int) gin.HandlerFunc {
+// limitRate returns a middleware that refuses the writes of an account above perMinute; 0 is no limit.
+func (s *server) limitRate(perMinute int) gin.HandlerFunc {
 	if perMinute <= 0 {
 		return func(*gin.Context) {}
 	}
-	limit := newWriteLimit(perMinute)
+	limiter := newRateLimiter(perMinute)
 	return func(c *gin.Context) {
 		if c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead {
 			return
 		}
-		if wait := limit.take(accountOf(c), time.Now()); wait > 0 {
+		if wait := limiter.take(accountOf(c), time.Now()); wait > 0 {
 			err := minigroup.Errorf(minigroup.TooManyRequests, "an account may send %d writes a minute", perMinute)
 			err.RetryAfter = wait
 			s.fail(c, err)

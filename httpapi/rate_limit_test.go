@@ -34,7 +34,7 @@ func TestAnAccountMayWriteSoMuch(t *testing.T) {
 }
 
 func TestABucketFillsInAMinute(t *testing.T) {
-	limit, now, account := newWriteLimit(2), time.Now(), auth.Account{Label: "a", Audience: "b"}
+	limit, now, account := newRateLimiter(2), time.Now(), auth.Account{Label: "a", Audience: "b"}
 	for i, c := range []struct {
 		after time.Duration
 		wait  time.Duration
@@ -46,11 +46,11 @@ func TestABucketFillsInAMinute(t *testing.T) {
 }
 
 func TestOnlySoManyAccountsAreRemembered(t *testing.T) {
-	limit, now := newWriteLimit(1), time.Now()
-	for i := range rememberedAccounts + 10 {
+	limit, now := newRateLimiter(1), time.Now()
+	for i := range rateLimitedAccounts + 10 {
 		limit.take(auth.Account{Label: fmt.Sprint(i), Audience: "b"}, now)
 	}
-	if n := limit.buckets.Len(); n != rememberedAccounts {
+	if n := limit.buckets.Len(); n != rateLimitedAccounts {
 		t.Errorf("%d are remembered", n)
 	}
 }

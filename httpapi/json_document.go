@@ -13,7 +13,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// object reads a field that holds any object, in the form in which it is kept.
+// object returns the canonical form of a field that is any JSON object.
 func (d *decoder) object(field string) json.RawMessage {
 	raw := d.value(field)
 	if raw == nil {
@@ -26,44 +26,47 @@ func (d *decoder) object(field string) json.RawMessage {
 	return d.document(field, raw)
 }
 
-// properties reads an object whose keys can be asked for one by one.
+// properties returns the canonical form of the field properties, an object whose keys must be valid names.
 func (d *decoder) properties() json.RawMessage {
 	const field = "properties"
 	properties := d.object(field)
 	var byKey map[string]json.RawMessage
-	_ = json.Unmarshal(properties, &byKey) // of what is no object the mistake is listed
+	_ = json.Unmarshal(properties, &byKey) // object has added the error if it is not an object
 	for _, key := range slices.Sorted(maps.Keys(byKey)) {
-		for _, mistake := range minigroup.CheckName(field+"."+key, key) {
-			d.fail(mistake.Field, mistake.Detail)
+		for _, e := range minigroup.CheckName(field+"."+key, key) {
+			d.fail(e.Field, e.Detail)
 		}
 	}
 	return properties
 }
 
-// document reads any JSON in the form in which it is kept; raw is valid JSON without spaces before it.
+// document returns the canonical form of any JSON. raw must be valid JSON without leading spaces.
 func (d *decoder) document(field string, raw []byte) json.RawMessage {
-	r := documentReader{raw: raw, json: json.NewDecoder(bytes.NewReader(raw)), path: []string{field}, into: d}
+	r := documentReader{raw: raw, json: json.NewDecoder(bytes.NewReader(raw)), path: []string{field}, decoder: d}
 	r.json.UseNumber()
 	value, err := r.next()
 	if err != nil {
 		d.fail(field, "must be JSON")
 		return nil
 	}
-	canonical, mistakes := minigroup.CanonicalJSON(field, value)
-	for _, mistake := range mistakes {
-		d.fail(mistake.Field, mistake.Detail)
+	canonical, errs := minigroup.CanonicalJSON(field, value)
+	for _, e := range errs {
+		d.fail(e.Field, e.Detail)
 	}
 	return canonical
 }
 
-// documentReader reads a document as encoding/json does, and tells of what encoding/json would silently replace or what
-// is nested too deeply. Such a value reads as harmless, so that nothing is told of it twice.
+// documentReader decodes a document as encoding/json does, and adds an error for each value that encoding/json would
+// silently replace or that is nested too deeply. It returns such a value in a valid form, so that CanonicalJSON does
+// not report it again.
 type documentReader struct {
-	raw  []byte // valid JSON
-	json *json.Decoder
-	path []string
-	into *decoder
+	raw     []byte // valid JSON
+	json    *json.Decoder
+	path    []string
+	decoder *decoder // receives the errors
 }
+
+// next returns the next value.
 
 func (r *documentReader) next() (any, error) {
 	token, raw, err := r.token()
@@ -73,7 +76,7 @@ func (r *documentReader) next() (any, error) {
 	switch token := token.(type) {
 	case json.Delim:
 		if len(r.path) > minigroup.MaxDepth {
-			r.mistake(fmt.Sprintf("must not be nested deeper than %d levels", minigroup.MaxDepth))
+			r.fail(fmt.Sprintf("must not be nested deeper than %d levels", minigroup.MaxDepth))
 			return nil, r.skip()
 		}
 		if token == '{' {
@@ -123,7 +126,7 @@ func (r *documentReader) array() ([]any, error) {
 	return array, err
 }
 
-// skip reads on to the end of the object or array that has just begun.
+// skip reads to the end of the object or array that has just begun.
 func (r *documentReader) skip() error {
 	for open := 1; open > 0; {
 		token, err := r.json.Token()
@@ -140,7 +143,7 @@ func (r *documentReader) skip() error {
 	return nil
 }
 
-// token returns the next token, and how it was written (with what parts it from the one before).
+// token returns the next token and its raw text, including the separator before it.
 func (r *documentReader) token() (json.Token, []byte, error) {
 	from := r.json.InputOffset()
 	token, err := r.json.Token()
@@ -151,13 +154,13 @@ func (r *documentReader) token() (json.Token, []byte, error) {
 }
 
 func (r *documentReader) check(raw []byte) {
-	if mistake := textMistake(raw); mistake != "" {
-		r.mistake(mistake)
+	if problem := checkString(raw); problem != "" {
+		r.fail(problem)
 	}
 }
 
-func (r *documentReader) mistake(detail string) {
-	if !r.into.full() { // the path of a mistake may be as long as the body
-		r.into.fail(strings.Join(r.path, ""), detail)
+func (r *documentReader) fail(detail string) {
+	if !r.decoder.full() { // joining is expensive: a path may be as long as the body
+		r.decoder.fail(strings.Join(r.path, ""), detail)
 	}
 }
