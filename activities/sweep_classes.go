@@ -147,7 +147,7 @@ const (
 	lookUpAtOnce  = 10
 )
 
-// lookUp ends classes without an end whose room conference has closed, if the event of that was not received.
+// readMinigroup ends classes without an end whose room conference has closed, if the event of that was not received.
 func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	due, err := s.Ledger.DueLookups(ctx, lookUpEvery, lookUpBatch)
 	if err != nil {

@@ -16,7 +16,7 @@ func TestWhatIsAcceptedIsStoredAsItWas(t *testing.T) {
 		}
 		return n
 	}
-	bodies := httpapitest.Creates("example.org")
+	bodies := httpapitest.CreateBodies("example.org")
 	accepted, refused := 0, 0
 	for seed := range 60 {
 		body := bodies.Example(seed)

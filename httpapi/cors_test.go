@@ -10,9 +10,10 @@ import (
 
 func TestAllowedOrigins(t *testing.T) {
 	w := newWorld(t, func(d *Deps) { d.AllowedOrigins = []string{"https://a.example", "https://b.example:8443"} })
-	preflight := func(t *testing.T, origin string) answer {
+	preflight := func(t *testing.T, origin string) response {
 		t.Helper()
-		a := w.call(t, http.MethodOptions, minigroups, "", "Authorization", "", "Origin", origin, "Access-Control-Request-Method", "PUT")
+		a := w.call(t, http.MethodOptions, minigroups, "",
+			"Authorization", "", "Origin", origin, "Access-Control-Request-Method", "PUT")
 		if a.status != http.StatusOK || a.text != "" {
 			t.Fatalf("got %d %q", a.status, a.text)
 		}
@@ -20,18 +21,27 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 	for _, origin := range []string{"https://a.example", "https://b.example:8443"} {
 		t.Run(origin+" may read and write", func(t *testing.T) {
-			preflight(t, origin).wantsHeader("Access-Control-Allow-Origin", origin).wantsHeader("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
-			a := w.call(t, http.MethodGet, "/healthz", "", "Origin", origin).wantsHeader("Access-Control-Allow-Origin", origin).wantsHeader("Vary", "origin")
+			preflight(t, origin).wantHeader("Access-Control-Allow-Origin", origin).
+				wantHeader("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
+			a := w.call(t, http.MethodGet, "/healthz", "", "Origin", origin).wantHeader("Access-Control-Allow-Origin", origin).
+				wantHeader("Vary", "origin")
 			if a.header.Get("Access-Control-Expose-Headers") == "" {
 				t.Error("no header is exposed")
 			}
 		})
 	}
-	for _, origin := range []string{"", "https://c.example", "http://a.example", "https://a.example.evil", "https://b.example", "null"} {
-		t.Run("a page of "+origin+" may nothing", func(t *testing.T) {
-			for _, a := range []answer{preflight(t, origin), w.call(t, http.MethodGet, "/healthz", "", "Origin", origin).wantsHeader("Vary", "origin")} {
+	for _, origin := range []string{
+		"", "https://c.example", "http://a.example", "https://a.example.evil", "https://b.example", "null",
+	} {
+		t.Run("a page of "+origin+" may not read or write", func(t *testing.T) {
+			for _, a := range []response{
+				preflight(t, origin), w.call(t, http.MethodGet, "/healthz", "", "Origin", origin).wantHeader("Vary", "origin"),
+			} {
 				for name := range a.header {
-					if slices.Contains([]string{"Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Expose-Headers"}, name) {
+					if slices.Contains([]string{
+						"Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers",
+						"Access-Control-Expose-Headers",
+					}, name) {
 						t.Errorf("%s is %s", name, a.header.Get(name))
 					}
 				}
@@ -40,7 +50,7 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 }
 
-func TestOptionsTellWhatAPathTakes(t *testing.T) {
+func TestOptionsListTheAllowedMethods(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string][]string{
 		minigroups:           {"OPTIONS", "POST"},
@@ -53,21 +63,24 @@ func TestOptionsTellWhatAPathTakes(t *testing.T) {
 		if a.status != http.StatusOK || a.text != "" {
 			t.Errorf("%s: %d %s", path, a.status, a.text)
 		}
-		if got := methods(a); !slices.Equal(got, want) {
-			t.Errorf("%s takes %v, want %v", path, got, want)
+		if got := allowedMethods(a); !slices.Equal(got, want) {
+			t.Errorf("%s allows %v, want %v", path, got, want)
 		}
 	}
 }
 
-func TestEveryAnswerProtectsItsReader(t *testing.T) {
+func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 	w := newWorld(t)
 	w.put(filled())
-	for _, a := range []answer{
-		w.call(t, http.MethodGet, "/healthz", ""), w.call(t, http.MethodGet, "/nowhere", ""), w.call(t, http.MethodDelete, minigroups, ""),
-		w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusCreated), w.call(t, http.MethodPost, minigroups, ""),
-		w.call(t, http.MethodGet, minigroups+"/x", "").wantsProblem(http.StatusNotFound, minigroup.ClassNotFound),
+	for _, a := range []response{
+		w.call(t, http.MethodGet, "/healthz", ""), w.call(t, http.MethodGet, "/nowhere", ""),
+		w.call(t, http.MethodDelete, minigroups, ""),
+		w.call(t, http.MethodPost, minigroups, lesson).wantStatus(http.StatusCreated),
+		w.call(t, http.MethodPost, minigroups, ""),
+		w.call(t, http.MethodGet, minigroups+"/x", "").wantProblem(http.StatusNotFound, minigroup.ClassNotFound),
 	} {
-		a.wantsHeader("X-Content-Type-Options", "nosniff").wantsHeader("Referrer-Policy", "no-referrer").wantsHeader("Cache-Control", "no-store").
-			wantsHeader("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		a.wantHeader("X-Content-Type-Options", "nosniff").wantHeader("Referrer-Policy", "no-referrer").
+			wantHeader("Cache-Control", "no-store").
+			wantHeader("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// create answers POST /api/v1/minigroups.
+// create handles POST /api/v1/minigroups.
 func (s *server) create(c *gin.Context) error {
 	key, err := idempotencyKey(c)
 	if err != nil {
@@ -21,30 +21,25 @@ func (s *server) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	draft, late, err := decodeDraftOrLate(body, time.Now().Unix())
+	draft, expired, err := decodeDraftOrExpired(body, time.Now().Unix())
 	if err != nil {
 		return err
 	}
 	request := minigroup.NewCreateRequest(draft)
-	about(c, request.ID)
+	logClassID(c, request.ID)
 	if err := s.authorize(c, request.Audience, "create"); err != nil {
-		return cmp.Or(late, err) // what is wrong with the body comes first
+		return cmp.Or(expired, err) // errors of the body take precedence
 	}
-	work := func(c *gin.Context) error {
-		if late != nil {
-			return s.findLate(c, request, late)
+	return s.withIdempotencyKey(c, key, request.Fingerprint, func(c *gin.Context) error {
+		if expired != nil {
+			return s.findExpired(c, request, expired)
 		}
-		return s.createFrom(c, request)
-	}
-	if key == "" {
-		return work(c)
-	}
-	account := accountOf(c)
-	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), request.Fingerprint), work)
+		return s.createMinigroup(c, request)
+	})
 }
 
-// createFrom has the minigroup of a draft created, and answers with what has become of it.
-func (s *server) createFrom(c *gin.Context, request minigroup.CreateRequest) error {
+// createMinigroup starts the create and replies with its outcome.
+func (s *server) createMinigroup(c *gin.Context, request minigroup.CreateRequest) error {
 	release, err := s.writes.acquire(request.Audience)
 	if err != nil {
 		return err
@@ -56,55 +51,55 @@ func (s *server) createFrom(c *gin.Context, request minigroup.CreateRequest) err
 	}
 	switch outcome {
 	case minigroup.OutcomeExisting:
-		return s.show(c, http.StatusOK, m)
+		return s.replyMinigroup(c, http.StatusOK, m)
 	case minigroup.OutcomeAccepted:
-		locate(c, m)
-		return s.accept(c, m)
+		setLocation(c, m)
+		return s.replyAccepted(c, m)
 	default:
-		locate(c, m)
-		return s.show(c, http.StatusCreated, m)
+		setLocation(c, m)
+		return s.replyMinigroup(c, http.StatusCreated, m)
 	}
 }
 
-// decodeDraftOrLate reads a draft. Where nothing is wrong with it but that its end has passed, late says so: nothing is
-// created from it any more, but it may be that it was.
-func decodeDraftOrLate(body []byte, now int64) (draft minigroup.Draft, late, err error) {
+// decodeDraftOrExpired decodes a draft. If the only error is that its end has passed, that error is returned as
+// expired: the draft cannot create a minigroup any more, but an equal request may have created one before.
+func decodeDraftOrExpired(body []byte, now int64) (draft minigroup.Draft, expired, err error) {
 	if draft, err = decodeDraft(body, now); err == nil {
 		return draft, nil, nil
 	}
-	late = err
+	expired = err
 	if draft, err = decodeDraft(body, 0); err != nil {
-		return draft, nil, late // with everything that is wrong
+		return draft, nil, expired // which lists all errors
 	}
-	return draft, late, nil
+	return draft, expired, nil
 }
 
-// findLate answers with the minigroup that was created from an equal draft before its end had passed; where there is none,
-// with what is wrong with the draft now.
-func (s *server) findLate(c *gin.Context, request minigroup.CreateRequest, late error) error {
-	m, err := lookUp(c, request.ID, s.Minigroups.ByID)
-	var refusal *minigroup.Error
+// findExpired replies with the minigroup that an equal request created before its end had passed. If there is none, it
+// returns expired.
+func (s *server) findExpired(c *gin.Context, request minigroup.CreateRequest, expired error) error {
+	m, err := readMinigroup(c, request.ID, s.Minigroups.ByID)
+	var e *minigroup.Error
 	switch {
-	case errors.As(err, &refusal) && refusal.Kind == minigroup.ClassNotFound, err == nil && m.Fingerprint != request.Fingerprint:
-		return late
+	case errors.As(err, &e) && e.Kind == minigroup.ClassNotFound:
+		return expired
 	case err != nil:
 		return err
+	case m.Fingerprint != request.Fingerprint, m.State == minigroup.Failed:
+		return expired
 	case m.State == minigroup.Ready:
-		return s.show(c, http.StatusOK, m)
-	case m.State == minigroup.Failed:
-		return late
+		return s.replyMinigroup(c, http.StatusOK, m)
 	default:
-		locate(c, m)
-		return s.accept(c, m)
+		setLocation(c, m)
+		return s.replyAccepted(c, m)
 	}
 }
 
-func locate(c *gin.Context, m minigroup.Minigroup) {
+func setLocation(c *gin.Context, m minigroup.Minigroup) {
 	c.Header("Location", "/api/v1/minigroups/"+m.ID.String())
 }
 
-// accept answers with a minigroup that is not finished yet, and says when to look again.
-func (s *server) accept(c *gin.Context, m minigroup.Minigroup) error {
+// replyAccepted replies 202 with a minigroup whose operation is in progress, and sets Retry-After.
+func (s *server) replyAccepted(c *gin.Context, m minigroup.Minigroup) error {
 	c.Header("Retry-After", "2")
-	return reply(c, http.StatusAccepted, s.describe(m, time.Now()))
+	return reply(c, http.StatusAccepted, s.toObject(m, time.Now()))
 }

@@ -16,7 +16,7 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("status %d, %v", page.status, page.header)
 	}
 
-	t.Run("it may load and call nothing but this service", func(t *testing.T) {
+	t.Run("the page may load and call only this service", func(t *testing.T) {
 		for directive := range strings.SplitSeq(page.header.Get("Content-Security-Policy"), ";") {
 			for _, source := range strings.Fields(directive)[1:] {
 				if source != "'self'" && source != "'none'" && source != "data:" {
@@ -26,7 +26,7 @@ func TestDocs(t *testing.T) {
 		}
 	})
 
-	t.Run("what it loads is there", func(t *testing.T) {
+	t.Run("every file that the page loads exists", func(t *testing.T) {
 		loaded := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page.text, -1)
 		if len(loaded) != 4 {
 			t.Fatalf("it loads %v", loaded)
@@ -39,9 +39,10 @@ func TestDocs(t *testing.T) {
 		}
 	})
 
-	t.Run("what it does not load is not there", func(t *testing.T) {
+	t.Run("other files are not served", func(t *testing.T) {
 		for _, file := range []string{"oauth2-redirect.html", "swagger-ui.css.gz", "..%2Fopenapi.yaml", "%00"} {
-			w.call(t, http.MethodGet, "/docs/"+file, "", "Authorization", "").wantsProblem(http.StatusNotFound, minigroup.RouteNotFound)
+			w.call(t, http.MethodGet, "/docs/"+file, "", "Authorization", "").
+				wantProblem(http.StatusNotFound, minigroup.RouteNotFound)
 		}
 	})
 }

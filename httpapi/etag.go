@@ -28,7 +28,7 @@ type representation struct {
 func (s *server) represent(
 	m minigroup.Minigroup, keys propertyKeys, accountProperties json.RawMessage,
 ) (representation, error) {
-	object := s.describe(m, time.Now())
+	object := s.toObject(m, time.Now())
 	body, err := encode(object)
 	if err != nil {
 		return representation{}, err
@@ -57,7 +57,7 @@ func hash(parts ...[]byte) string {
 }
 
 // show replies with the minigroup and its ETag.
-func (s *server) show(c *gin.Context, status int, m minigroup.Minigroup) error {
+func (s *server) replyMinigroup(c *gin.Context, status int, m minigroup.Minigroup) error {
 	r, err := s.represent(m, propertyKeys{}, nil)
 	if err != nil {
 		return err

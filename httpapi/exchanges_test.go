@@ -12,16 +12,16 @@ import (
 )
 
 // exchangesFile receives the exchanges of all tests. Package e2e/openapi runs these tests with it and validates each
-// exchange against openapi.yaml, so that no OpenAPI library is among the requirements of this module.
-var exchangesFile = flag.String("exchanges", "", "`file` to which every exchange is appended, as lines of JSON")
+// exchange against openapi.yaml. This module therefore needs no OpenAPI library.
+var exchangesFile = flag.String("exchanges", "", "append every exchange to this `file`, as lines of JSON")
 
 // openExchanges opens the file once for all tests.
 var openExchanges = sync.OnceValues(func() (*os.File, error) {
 	return os.OpenFile(*exchangesFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 })
 
-// record appends an exchange to the file, if the flag names one.
-func record(t *testing.T, req *http.Request, body string, resp *http.Response, answer []byte) {
+// recordExchange appends an exchange to the file if the flag is set.
+func recordExchange(t *testing.T, req *http.Request, body string, resp *http.Response, respBody []byte) {
 	t.Helper()
 	if *exchangesFile == "" {
 		return
@@ -31,12 +31,12 @@ func record(t *testing.T, req *http.Request, body string, resp *http.Response, a
 		Request: httpapitest.Request{
 			Method: req.Method, URL: req.URL.String(), Header: req.Header, Body: []byte(body),
 		},
-		Response: httpapitest.Response{Status: resp.StatusCode, Header: resp.Header, Body: answer},
+		Response: httpapitest.Response{Status: resp.StatusCode, Header: resp.Header, Body: respBody},
 	})
-	mustNot(t, err)
+	noError(t, err)
 	file, err := openExchanges()
-	mustNot(t, err)
-	// One write to a file in append mode is never mixed with another.
+	noError(t, err)
+	// A single write in append mode is not interleaved with other writes.
 	_, err = file.Write(append(line, '\n'))
-	mustNot(t, err)
+	noError(t, err)
 }

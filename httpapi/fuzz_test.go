@@ -15,8 +15,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// FuzzDraft: a body is refused with its mistakes, or what it asks for is valid, can be stored, and reads the same when
-// what GET would show of it is sent again.
+// FuzzDraft decodes arbitrary bodies of a create. Each is refused with a list of errors, or its draft is valid, can be
+// stored, and equals the draft decoded from the JSON that GET returns for it.
 func FuzzDraft(f *testing.F) {
 	for _, body := range []string{
 		with(`"time":[1900000000,null],"tags":{"a":[1,2.5,"\u00e9",null,{"b":true}]},"reserve":8,"locked_chat":true`),
@@ -32,29 +32,32 @@ func FuzzDraft(f *testing.F) {
 		draft, err := decodeDraft(body, now)
 		if err != nil {
 			if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
-				t.Errorf("%d mistakes: %v", n, err)
+				t.Errorf("%d errors: %v", n, err)
 			}
 			return
 		}
 		if invalid := draft.Validate(now); len(invalid) > 0 {
 			t.Errorf("accepted: %v", invalid)
 		}
-		storable(t, draft.Tags)
-		storable(t, draft.Properties)
-		shown, err := json.Marshal((&server{}).describe(minigroup.Minigroup{Draft: draft, CreatedAt: time.Unix(now, 0)}, time.Unix(now, 0)))
-		mustNot(t, err)
+		wantStorable(t, draft.Tags)
+		wantStorable(t, draft.Properties)
+		shown, err := json.Marshal(
+			(&server{}).toObject(minigroup.Minigroup{Draft: draft, CreatedAt: time.Unix(now, 0)}, time.Unix(now, 0)),
+		)
+		noError(t, err)
 		again, err := decodeDraft(shown, now)
-		again.Properties = draft.Properties // GET shows those it is asked for
+		again.Properties = draft.Properties // GET returns only requested properties
 		if err != nil || fingerprint(again) != fingerprint(draft) {
-			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, draft)
+			t.Errorf("%s is decoded as %+v, %v instead of %+v", shown, again, err, draft)
 		}
 	})
 }
 
-// FuzzChange is to updates what FuzzDraft is to creates.
+// FuzzChange does for updates what FuzzDraft does for creates.
 func FuzzChange(f *testing.F) {
 	for _, body := range []string{
-		`{"time":[null,1900000000],"reserve":2147483647,"host":"web.teacher.example.org"}`, `{"time":[2,1],"reserve":1.0,"host":"a..b"}`,
+		`{"time":[null,1900000000],"reserve":2147483647,"host":"web.teacher.example.org"}`,
+		`{"time":[2,1],"reserve":1.0,"host":"a..b"}`,
 		`{"host":"\ud800.a.b","time":[]}`, `{}`, `[]`, `{"time":[-1,253402300800]}`,
 	} {
 		f.Add([]byte(body))
@@ -63,27 +66,29 @@ func FuzzChange(f *testing.F) {
 		change, err := decodeChange(body)
 		if err != nil {
 			if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
-				t.Errorf("%d mistakes: %v", n, err)
+				t.Errorf("%d errors: %v", n, err)
 			}
 			return
 		}
 		if invalid := change.Validate(); len(invalid) > 0 {
 			t.Errorf("accepted: %v", invalid)
 		}
-		update := describeUpdate(&minigroup.Update{State: minigroup.UpdateFailed, Requested: change})
+		update := toUpdateObject(&minigroup.Update{State: minigroup.UpdateFailed, Requested: change})
 		shown, err := json.Marshal(update.Requested)
-		mustNot(t, err)
+		noError(t, err)
 		again, err := decodeChange(shown)
 		if err != nil || again.Fingerprint() != change.Fingerprint() {
-			t.Errorf("shown as %s it reads %+v, %v instead of %+v", shown, again, err, change)
+			t.Errorf("%s is decoded as %+v, %v instead of %+v", shown, again, err, change)
 		}
 	})
 }
 
-// FuzzDocument: a property or an event is refused with its mistakes, or can be stored and sent as what it says.
+// FuzzDocument decodes arbitrary properties and events. Each is refused with a list of errors, or can be stored and
+// decodes to itself.
 func FuzzDocument(f *testing.F) {
 	for _, body := range []string{
-		`{"type":"message","data":{"text":"\ud83d\ude00"},"room_id":7,"room_id":8}`, `[1e999]`, `"\ud800"`, ` null `, `-0.0`, `{} {}`, ``, "\xff",
+		`{"type":"message","data":{"text":"\ud83d\ude00"},"room_id":7,"room_id":8}`, `[1e999]`, `"\ud800"`, ` null `, `-0.0`,
+		`{} {}`, ``, "\xff",
 		strings.Repeat("[", 40) + strings.Repeat("]", 40), `{"a":1,"a":"\u0000"}`,
 	} {
 		f.Add([]byte(body))
@@ -95,33 +100,33 @@ func FuzzDocument(f *testing.F) {
 			document, err := decode(body)
 			if err != nil {
 				if n := len(fieldsOf(t, err)); n == 0 || n > maxFieldErrors {
-					t.Errorf("%d mistakes: %v", n, err)
+					t.Errorf("%d errors: %v", n, err)
 				}
 				continue
 			}
-			storable(t, document)
+			wantStorable(t, document)
 			if again, err := decode(document); err != nil || string(again) != string(document) {
-				t.Errorf("kept as %s it reads %s, %v", document, again, err)
+				t.Errorf("%s is decoded as %s, %v", document, again, err)
 			}
 		}
 	})
 }
 
-// storable fails the test where jsonb would not take this JSON.
-func storable(t *testing.T, tags json.RawMessage) {
+// wantStorable fails the test if jsonb would refuse this JSON.
+func wantStorable(t *testing.T, tags json.RawMessage) {
 	t.Helper()
 	if tags == nil {
 		return
 	}
 	if !json.Valid(tags) || !utf8.Valid(tags) {
-		t.Fatalf("tags are kept as %q", tags)
+		t.Fatalf("it is stored as %q", tags)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(tags))
 	decoder.UseNumber()
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return // the end, for it is valid
+			return // the end, because the JSON is valid
 		}
 		switch token := token.(type) {
 		case string:
@@ -136,9 +141,11 @@ func storable(t *testing.T, tags json.RawMessage) {
 	}
 }
 
-// FuzzPrefer: whatever is preferred, the wait is bounded, and the answer's header fit for HTTP.
+// FuzzPrefer sends arbitrary Prefer headers. The wait is bounded, and Preference-Applied is a valid header.
 func FuzzPrefer(f *testing.F) {
-	for _, header := range []string{"wait=10", "respond-async, wait=99", `WAIT="7";x=1,,wait=8`, "wait=-1", "wait=18446744073709551616", ";=,", "=,wait"} {
+	for _, header := range []string{
+		"wait=10", "respond-async, wait=99", `WAIT="7";x=1,,wait=8`, "wait=-1", "wait=18446744073709551616", ";=,", "=,wait",
+	} {
 		f.Add(header)
 	}
 	s := &server{Deps: Deps{Wait: 15 * time.Second, MaxWait: time.Minute}}
@@ -156,13 +163,17 @@ func FuzzPrefer(f *testing.F) {
 	})
 }
 
-// FuzzPath: whatever path is asked for, the answer is a document, a minigroup, or a problem of the caller's.
+// FuzzPath requests arbitrary paths. No status is 500 or above, and every error is a problem.
 func FuzzPath(f *testing.F) {
 	for _, path := range []string{
-		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000", "/api/v1/minigroups/{00000000-0000-0000-0000-000000000000}",
-		"/api/v1/minigroups/%ff", "/api/v1/minigroups/", "/api/v1/audiences/example.org/minigroups/a%2Fb%20%00", "/api/v1/audiences//minigroups/%2e%2e",
-		"/api/v1/audiences/a/minigroups/%E0%80%AF?x=%", "/docs/..%2fopenapi.yaml", "//healthz", "/docs?proxy=http://127.0.0.1", "*",
-		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000?class_keys[]=%00&class_keys[]=a;b&account_keys=%zz", "/api/v1/account/properties/%ff",
+		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000",
+		"/api/v1/minigroups/{00000000-0000-0000-0000-000000000000}",
+		"/api/v1/minigroups/%ff", "/api/v1/minigroups/", "/api/v1/audiences/example.org/minigroups/a%2Fb%20%00",
+		"/api/v1/audiences//minigroups/%2e%2e",
+		"/api/v1/audiences/a/minigroups/%E0%80%AF?x=%", "/docs/..%2fopenapi.yaml", "//healthz",
+		"/docs?proxy=http://127.0.0.1", "*",
+		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000?class_keys[]=%00&class_keys[]=a;b&account_keys=%zz",
+		"/api/v1/account/properties/%ff",
 		"/api/v1/minigroups/00000000-0000-0000-0000-000000000000/properties/a%2Fb",
 	} {
 		f.Add(path, "GET")
@@ -172,19 +183,19 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, method string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader("{}"))
 		if err != nil {
-			return // net/http would not let it in
+			return // net/http would refuse it
 		}
 		req.Header = http.Header{"Authorization": {"Bearer " + w.token}, "Content-Type": {"application/json"}}
-		answer := httptest.NewRecorder()
-		w.server.Config.Handler.ServeHTTP(answer, req)
-		w.logs.TakeAll() // they would pile up
-		if answer.Code >= 500 {
-			t.Fatalf("%s %s: %d %s", method, path, answer.Code, answer.Body)
+		recorder := httptest.NewRecorder()
+		w.server.Config.Handler.ServeHTTP(recorder, req)
+		w.logs.TakeAll() // otherwise they would accumulate
+		if recorder.Code >= 500 {
+			t.Fatalf("%s %s: %d %s", method, path, recorder.Code, recorder.Body)
 		}
-		if answer.Code >= 400 {
+		if recorder.Code >= 400 {
 			var problem problemObject
-			if err := json.Unmarshal(answer.Body.Bytes(), &problem); err != nil || problem.Status != answer.Code {
-				t.Errorf("%s %s: %d %s", method, path, answer.Code, answer.Body)
+			if err := json.Unmarshal(recorder.Body.Bytes(), &problem); err != nil || problem.Status != recorder.Code {
+				t.Errorf("%s %s: %d %s", method, path, recorder.Code, recorder.Body)
 			}
 		}
 	})

@@ -12,40 +12,41 @@ import (
 	"minigroups/minigroup"
 )
 
-// Keys remembers the requests that came with an Idempotency-Key, and their final answers.
+// Keys stores idempotency keys with the final responses to their requests.
 type Keys interface {
-	// ClaimKey writes the key of a request that is about to be worked on, and returns the answer that was recorded for it,
-	// or nil. It returns a *minigroup.Error of kind IdempotencyKeyReused where the key came with something else less than
-	// keep ago. Any other error means that the database is out of reach.
-	ClaimKey(ctx context.Context, k minigroup.RequestKey, keep time.Duration) (*minigroup.Answer, error)
-	// RecordAnswer writes a final answer. The first one stays.
+	// ClaimKey stores the key of a request before it is processed. It returns the response recorded for the key, or nil.
+	// It returns a *minigroup.Error of kind IdempotencyKeyReused if the key belongs to a different request that is more
+	// recent than retention. Any other error means that the database is unavailable.
+	ClaimKey(ctx context.Context, k minigroup.RequestKey, retention time.Duration) (*minigroup.Answer, error)
+	// RecordAnswer stores the final response. If there is one already, it changes nothing.
 	RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error
 }
 
-// maxKeyLength bounds an Idempotency-Key, in characters.
+// maxKeyLength is the maximum length of an Idempotency-Key in characters.
 const maxKeyLength = 255
 
-// idempotencyKey reads the Idempotency-Key header, empty where there is none. It is a string of structured fields (RFC
-// 8941), and taken without its quotes as well.
+// idempotencyKey returns the Idempotency-Key of a request, or "" if it has none. The header is a string of structured
+// fields (RFC 8941); it is accepted without quotes too.
 func idempotencyKey(c *gin.Context) (string, error) {
 	lines := c.Request.Header.Values("Idempotency-Key")
 	if len(lines) == 0 {
 		return "", nil
 	}
-	name, ok := lines[0], len(lines) == 1
-	if strings.HasPrefix(name, `"`) {
-		name, ok = unquote(name)
+	key, ok := lines[0], len(lines) == 1
+	if strings.HasPrefix(key, `"`) {
+		key, ok = unquote(key)
 		ok = ok && len(lines) == 1
 	}
-	if !ok || !isVisible(name, maxKeyLength) {
+	if !ok || !isVisible(key, maxKeyLength) {
 		return "", minigroup.Invalid([]minigroup.FieldError{{
-			Field: "Idempotency-Key", Detail: `must be one string of 1 to 255 visible ASCII characters, such as "8e03978e-40d5"`,
+			Field:  "Idempotency-Key",
+			Detail: `must be one string of 1 to 255 visible ASCII characters, such as "8e03978e-40d5"`,
 		}})
 	}
-	return name, nil
+	return key, nil
 }
 
-// unquote reads a string of structured fields. ok is false where it is none.
+// unquote parses a string of structured fields. ok is false if text is not one.
 func unquote(text string) (plain string, ok bool) {
 	var b strings.Builder
 	for i := 1; i < len(text); i++ {
@@ -63,27 +64,33 @@ func unquote(text string) (plain string, ok bool) {
 	return "", false
 }
 
-// once has a request worked on, unless its key tells that it was answered for good before: then it is given that
-// answer. A request without a final answer is worked on again, which the sagas take for the same request.
-func (s *server) withIdempotencyKey(c *gin.Context, key minigroup.RequestKey, work endpoint) error {
+// withIdempotencyKey replies with the final response stored for the key, or calls process and stores its response if it
+// is final. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
+// request whose key has no final response is processed again; the sagas treat it as an equal request.
+func (s *server) withIdempotencyKey(c *gin.Context, key, fingerprint string, process endpoint) error {
+	if key == "" {
+		return process(c)
+	}
+	account := accountOf(c)
+	k := minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), fingerprint)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
-	known, err := s.Keys.ClaimKey(ctx, key, s.KeyRetention)
+	stored, err := s.Keys.ClaimKey(ctx, k, s.KeyRetention)
 	if err != nil {
 		return err
 	}
-	if known != nil {
-		replay(c, *known)
+	if stored != nil {
+		replyStored(c, *stored)
 		return nil
 	}
-	s.handle(work)(c)
+	s.handle(process)(c)
 	if isFinal(c) {
-		s.record(c, key)
+		s.recordResponse(c, k)
 	}
 	return nil
 }
 
-func replay(c *gin.Context, a minigroup.Answer) {
+func replyStored(c *gin.Context, a minigroup.Answer) {
 	for name, value := range map[string]string{"Location": a.Location, "ETag": a.ETag} {
 		if value != "" {
 			c.Header(name, value)
@@ -96,7 +103,7 @@ func replay(c *gin.Context, a minigroup.Answer) {
 	send(c, a.Status, contentType, a.Body)
 }
 
-// isFinal reports whether the answer that was given will always be the same: the work is done, or was refused for good.
+// isFinal reports whether the response is final: a success, or a problem that is not transient.
 func isFinal(c *gin.Context) bool {
 	switch status := c.Writer.Status(); {
 	case status == http.StatusOK || status == http.StatusCreated:
@@ -108,9 +115,11 @@ func isFinal(c *gin.Context) bool {
 	}
 }
 
-// record remembers the answer that was given. Without that the same request is worked on again, so nobody else is told.
-func (s *server) record(c *gin.Context, key minigroup.RequestKey) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), databaseTimeout) // also for a caller who has gone
+// recordResponse stores the response that was sent. If that fails, it only logs the error, because the request can be
+// processed again.
+func (s *server) recordResponse(c *gin.Context, key minigroup.RequestKey) {
+	// The caller may have closed the connection, which must not prevent it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), databaseTimeout)
 	defer cancel()
 	body, _ := c.Value(bodyKey).([]byte)
 	header := c.Writer.Header()
@@ -118,6 +127,6 @@ func (s *server) record(c *gin.Context, key minigroup.RequestKey) {
 		Status: c.Writer.Status(), Location: header.Get("Location"), ETag: header.Get("ETag"), Body: body,
 	})
 	if err != nil {
-		s.log(c).Warn("the answer to an idempotency key was not recorded", zap.Error(err))
+		s.log(c).Warn("response for an idempotency key not recorded", zap.Error(err))
 	}
 }

@@ -13,28 +13,39 @@ import (
 
 const idempotencyHeader = "Idempotency-Key"
 
-func TestTheFirstFinalAnswerIsGivenAgain(t *testing.T) {
+func TestTheFirstFinalResponseIsRepeated(t *testing.T) {
 	for name, c := range map[string]struct {
 		outcome minigroup.Outcome
 		err     error
 		status  int
 		final   bool
 	}{
-		"created":             {minigroup.OutcomeDone, nil, http.StatusCreated, true},
-		"there before":        {minigroup.OutcomeExisting, nil, http.StatusOK, true},
-		"accepted":            {minigroup.OutcomeAccepted, nil, http.StatusAccepted, false},
-		"another class":       {0, minigroup.Errorf(minigroup.AlreadyEstablished, "x"), http.StatusConflict, true},
-		"refused":             {0, &minigroup.Error{Kind: minigroup.UpstreamRefused, Upstream: "event", UpstreamType: "y"}, http.StatusUnprocessableEntity, true},
-		"no capacity":         {0, minigroup.Errorf(minigroup.CapacityExceeded, "x"), http.StatusServiceUnavailable, true},
-		"another operation":   {0, minigroup.Errorf(minigroup.OperationInProgress, "x"), http.StatusConflict, false},
-		"out of reach":        {0, minigroup.Errorf(minigroup.UpstreamUnavailable, "x"), http.StatusServiceUnavailable, false},
-		"an error of its own": {0, errors.New("x"), http.StatusServiceUnavailable, false},
-		"the caller has gone": {0, context.Canceled, http.StatusServiceUnavailable, false},
+		"created":  {outcome: minigroup.OutcomeDone, status: http.StatusCreated, final: true},
+		"existing": {outcome: minigroup.OutcomeExisting, status: http.StatusOK, final: true},
+		"accepted": {outcome: minigroup.OutcomeAccepted, status: http.StatusAccepted},
+		"another class": {
+			err: minigroup.Errorf(minigroup.AlreadyEstablished, "x"), status: http.StatusConflict, final: true,
+		},
+		"refused": {
+			err:    &minigroup.Error{Kind: minigroup.UpstreamRefused, Upstream: "event", UpstreamType: "y"},
+			status: http.StatusUnprocessableEntity, final: true,
+		},
+		"no capacity": {
+			err: minigroup.Errorf(minigroup.CapacityExceeded, "x"), status: http.StatusServiceUnavailable, final: true,
+		},
+		"another operation": {err: minigroup.Errorf(minigroup.OperationInProgress, "x"), status: http.StatusConflict},
+		"upstream unavailable": {
+			err: minigroup.Errorf(minigroup.UpstreamUnavailable, "x"), status: http.StatusServiceUnavailable,
+		},
+		"an unknown error":    {err: errors.New("x"), status: http.StatusServiceUnavailable},
+		"a cancelled request": {err: context.Canceled, status: http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			create := w.create
-			w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+			w.create = func(
+				ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+			) (minigroup.Minigroup, minigroup.Outcome, error) {
 				if c.err != nil {
 					return minigroup.Minigroup{}, 0, c.err
 				}
@@ -45,9 +56,9 @@ func TestTheFirstFinalAnswerIsGivenAgain(t *testing.T) {
 			if first.status != c.status {
 				t.Fatalf("got %d %s", first.status, first.text)
 			}
-			second := w.call(t, http.MethodPost, minigroups, lesson+" ", idempotencyHeader, `k`) // the same, written otherwise
-			if again := w.sagas() == 2; again == c.final {
-				t.Fatalf("%d sagas were started", w.sagas())
+			second := w.call(t, http.MethodPost, minigroups, lesson+" ", idempotencyHeader, `k`) // the same key without quotes
+			if again := w.startedSagas() == 2; again == c.final {
+				t.Fatalf("%d sagas were started", w.startedSagas())
 			}
 			if !c.final {
 				return
@@ -56,7 +67,7 @@ func TestTheFirstFinalAnswerIsGivenAgain(t *testing.T) {
 				t.Errorf("first %d %s\nthen  %d %s", first.status, first.text, second.status, second.text)
 			}
 			for _, header := range []string{"Location", "ETag", "Content-Type", "Content-Length"} {
-				second.wantsHeader(header, first.header.Get(header))
+				second.wantHeader(header, first.header.Get(header))
 			}
 		})
 	}
@@ -64,80 +75,93 @@ func TestTheFirstFinalAnswerIsGivenAgain(t *testing.T) {
 
 func TestIdempotencyKeys(t *testing.T) {
 	other := strings.Replace(lesson, `"reserve":8`, `"reserve":9`, 1)
-	t.Run("another body is refused, before the first is answered as well", func(t *testing.T) {
+	t.Run("another body is refused, also before the first response", func(t *testing.T) {
 		w := newWorld(t)
 		create := w.create
-		var meanwhile answer
-		ask := func() { meanwhile = w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k") }
-		w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
-			ask()
+		var concurrent response
+		sendOther := func() { concurrent = w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k") }
+		w.create = func(
+			ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+		) (minigroup.Minigroup, minigroup.Outcome, error) {
+			sendOther()
 			return create(ctx, request, wait)
 		}
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)
-		meanwhile.wantsProblem(http.StatusUnprocessableEntity, minigroup.IdempotencyKeyReused)
-		w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k").wantsProblem(http.StatusUnprocessableEntity, minigroup.IdempotencyKeyReused)
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)
-		if w.sagas() != 1 {
-			t.Errorf("%d sagas were started", w.sagas())
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wantStatus(http.StatusCreated)
+		concurrent.wantProblem(http.StatusUnprocessableEntity, minigroup.IdempotencyKeyReused)
+		w.call(t, http.MethodPost, minigroups, other, idempotencyHeader, "k").
+			wantProblem(http.StatusUnprocessableEntity, minigroup.IdempotencyKeyReused)
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wantStatus(http.StatusCreated)
+		if w.startedSagas() != 1 {
+			t.Errorf("%d sagas were started", w.startedSagas())
 		}
 	})
-	t.Run("another key, or another account, is another request", func(t *testing.T) {
+	t.Run("another key or another account is another request", func(t *testing.T) {
 		w := newWorld(t)
 		open := strings.Replace(lesson, `"example.org"`, `"open.example"`, 1)
-		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "k").wants(http.StatusCreated)
-		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "K").wants(http.StatusCreated)
-		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "k", "Authorization", "Bearer "+w.tokenOf(t, "pupil", time.Now().Add(time.Hour))).wants(http.StatusCreated)
-		if w.sagas() != 3 {
-			t.Errorf("%d sagas were started", w.sagas())
+		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "k").wantStatus(http.StatusCreated)
+		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "K").wantStatus(http.StatusCreated)
+		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
+		w.call(t, http.MethodPost, minigroups, open, idempotencyHeader, "k", "Authorization", pupil).
+			wantStatus(http.StatusCreated)
+		if w.startedSagas() != 3 {
+			t.Errorf("%d sagas were started", w.startedSagas())
 		}
 	})
-	t.Run("what is refused before is not kept", func(t *testing.T) {
+	t.Run("the key of an invalid or denied request is not stored", func(t *testing.T) {
 		w := newWorld(t)
-		w.call(t, http.MethodPost, minigroups, `{}`, idempotencyHeader, "k").wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k", "Authorization", "Bearer "+w.tokenOf(t, "pupil", time.Now().Add(time.Hour))).
-			wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
+		w.call(t, http.MethodPost, minigroups, `{}`, idempotencyHeader, "k").
+			wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k", "Authorization", pupil).
+			wantProblem(http.StatusForbidden, minigroup.AccessDenied)
 		if len(w.keys) != 0 {
-			t.Errorf("%d keys are kept", len(w.keys))
+			t.Errorf("%d keys are stored", len(w.keys))
 		}
 	})
-	t.Run("an answer that cannot be recorded is given", func(t *testing.T) {
+	t.Run("a response that cannot be recorded is sent", func(t *testing.T) {
 		w := newWorld(t)
 		create := w.create
-		w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.create = func(
+			ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+		) (minigroup.Minigroup, minigroup.Outcome, error) {
 			w.keysErr = errors.New("postgres://user:s3cr3t@db")
 			return create(ctx, request, wait)
 		}
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wants(http.StatusCreated)
-		if w.logs.FilterMessageSnippet("was not recorded").Len() != 1 {
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wantStatus(http.StatusCreated)
+		if w.logs.FilterMessageSnippet("not recorded").Len() != 1 {
 			t.Errorf("logs are %v", w.logs.All())
 		}
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
-		if w.sagas() != 1 {
-			t.Error("a saga was started whose key is not written")
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k").
+			wantProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+		if w.startedSagas() != 1 {
+			t.Error("a saga was started although its key could not be stored")
 		}
 	})
-	t.Run("spellings", func(t *testing.T) {
+	t.Run("valid and invalid keys", func(t *testing.T) {
 		long := strings.Repeat("x", 255)
 		for header, want := range map[string]string{
 			`k`: "k", `"k"`: "k", `"a\"b\\c"`: `a"b\c`, `a"b`: `a"b`, `a;b=c`: "a;b=c", long: long, `"` + long + `"`: long,
-			`""`: "", `"`: "", `"a`: "", `"a"b`: "", `"a";b=c`: "", `"a\b"`: "", `"a\`: "", `a b`: "", `"a b"`: "", "é": "", long + "x": "", `"` + long + `x"`: "",
+			`""`: "", `"`: "", `"a`: "", `"a"b`: "", `"a";b=c`: "", `"a\b"`: "", `"a\`: "", `a b`: "", `"a b"`: "", "é": "",
+			long + "x": "", `"` + long + `x"`: "",
 		} {
 			w := newWorld(t)
 			a := w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, header)
 			if want == "" {
-				a.wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
-				if !strings.Contains(a.text, idempotencyHeader) || w.sagas() != 0 {
-					t.Errorf("%s: %d sagas, %s", header, w.sagas(), a.text)
+				a.wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+				if !strings.Contains(a.text, idempotencyHeader) || w.startedSagas() != 0 {
+					t.Errorf("%s: %d sagas, %s", header, w.startedSagas(), a.text)
 				}
 				continue
 			}
-			a.wants(http.StatusCreated)
-			w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(want)+`"`).wants(http.StatusCreated)
-			if w.sagas() != 1 {
+			a.wantStatus(http.StatusCreated)
+			quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(want) + `"`
+			w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, quoted).wantStatus(http.StatusCreated)
+			if w.startedSagas() != 1 {
 				t.Errorf("%s is not %s", header, want)
 			}
 		}
 		w := newWorld(t)
-		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "a", idempotencyHeader, "a").wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+		w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "a", idempotencyHeader, "a").
+			wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
 	})
 }

@@ -24,7 +24,7 @@ import (
 
 func TestEveryKindHasAProblem(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../minigroup/errors.go", nil, 0)
-	mustNot(t, err)
+	noError(t, err)
 	var kinds []string
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
@@ -34,9 +34,9 @@ func TestEveryKindHasAProblem(t *testing.T) {
 		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Kind" {
 			return true
 		}
-		word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		mustNot(t, err)
-		kinds = append(kinds, word)
+		kind, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		noError(t, err)
+		kinds = append(kinds, kind)
 		return true
 	})
 	if len(kinds) < 20 {
@@ -45,11 +45,11 @@ func TestEveryKindHasAProblem(t *testing.T) {
 	for _, kind := range kinds {
 		p, ok := problems[minigroup.Kind(kind)]
 		if !ok || p.status < 400 || p.title == "" || p.transient != (p.retryAfter > 0) {
-			t.Errorf("%s: its row is %+v (there: %v)", kind, p, ok)
+			t.Errorf("%s: its entry is %+v (exists: %v)", kind, p, ok)
 		}
 	}
 	if len(problems) != len(kinds) {
-		t.Errorf("there are %d rows for %d kinds", len(problems), len(kinds))
+		t.Errorf("there are %d entries for %d kinds", len(problems), len(kinds))
 	}
 
 	documented := readDocument(t).Components.Schemas.Problem.Properties.Type.Enum
@@ -63,12 +63,14 @@ func TestEveryKindHasAProblem(t *testing.T) {
 func TestUnknownRoutes(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{
-		"/", "/api/v1", "/api/v1/minigroups/", "/api/v1/minigroups/a/b", "/api/v1/audiences/a/minigroups/b/c", "/api/v1/audiences/a/minigroups/",
+		"/", "/api/v1", "/api/v1/minigroups/", "/api/v1/minigroups/a/b", "/api/v1/audiences/a/minigroups/b/c",
+		"/api/v1/audiences/a/minigroups/",
 		"/api/v1/audiences/a/minigroups", "/healthz/", "/HEALTHZ", "/api/v1/Minigroups", "//healthz",
-		"/api/v1//minigroups/x", "/api/v1/./minigroups", "/api/v1/../healthz", "/api/v1/minigroups//", "/%2e%2e/healthz", "/healthz%2F", "/api%2Fv1%2Fminigroups",
+		"/api/v1//minigroups/x", "/api/v1/./minigroups", "/api/v1/../healthz", "/api/v1/minigroups//", "/%2e%2e/healthz",
+		"/healthz%2F", "/api%2Fv1%2Fminigroups",
 	} {
-		t.Run(path+" is told and not redirected", func(t *testing.T) {
-			a := w.call(t, http.MethodGet, path, "").wantsProblem(http.StatusNotFound, minigroup.RouteNotFound)
+		t.Run(path+" is not found and not redirected", func(t *testing.T) {
+			a := w.call(t, http.MethodGet, path, "").wantProblem(http.StatusNotFound, minigroup.RouteNotFound)
 			if a.body["instance"] != path {
 				t.Errorf("instance is %v", a.body["instance"])
 			}
@@ -80,19 +82,20 @@ func TestUnknownRoutes(t *testing.T) {
 		{http.MethodDelete, "/api/v1/audiences/a/minigroups/b%2Fc", "GET, HEAD, PUT, OPTIONS"},
 		{http.MethodPost, "/healthz", "GET, HEAD, OPTIONS"},
 	} {
-		t.Run(c.method+" "+c.path+" is told what is allowed", func(t *testing.T) {
-			a := w.call(t, c.method, c.path, "", "Authorization", "").wantsProblem(http.StatusMethodNotAllowed, minigroup.MethodNotAllowed)
+		t.Run(c.method+" "+c.path+" lists the allowed methods", func(t *testing.T) {
+			a := w.call(t, c.method, c.path, "", "Authorization", "").
+				wantProblem(http.StatusMethodNotAllowed, minigroup.MethodNotAllowed)
 			want := strings.Split(c.allow, ", ")
 			slices.Sort(want)
-			if allowed := methods(a); !slices.Equal(allowed, want) {
+			if allowed := allowedMethods(a); !slices.Equal(allowed, want) {
 				t.Errorf("Allow is %v, want %v", allowed, want)
 			}
 		})
 	}
 }
 
-// methods are those that an answer allows.
-func methods(a answer) []string {
+// allowedMethods returns the sorted methods in the Allow header.
+func allowedMethods(a response) []string {
 	if a.header.Get("Allow") == "" {
 		return nil
 	}
@@ -103,17 +106,22 @@ func methods(a answer) []string {
 
 func TestPreflights(t *testing.T) {
 	w := newWorld(t)
-	for _, path := range []string{minigroups, minigroups + "/x", "/api/v1/audiences/a/minigroups/b", "/healthz", "/openapi.yaml", "/nowhere"} {
+	for _, path := range []string{
+		minigroups, minigroups + "/x", "/api/v1/audiences/a/minigroups/b", "/healthz", "/openapi.yaml", "/nowhere",
+	} {
 		t.Run(path, func(t *testing.T) {
-			a := w.call(t, http.MethodOptions, path, "", "Authorization", "", "Content-Type", "", "Origin", "https://page.example", "Access-Control-Request-Method", "PUT")
+			a := w.call(t, http.MethodOptions, path, "",
+				"Authorization", "", "Content-Type", "",
+				"Origin", "https://page.example", "Access-Control-Request-Method", "PUT")
 			if a.status != http.StatusOK || a.text != "" {
 				t.Fatalf("got %d %q", a.status, a.text)
 			}
-			a.wantsHeader("Access-Control-Allow-Origin", "*").wantsHeader("Access-Control-Max-Age", "3600").
-				wantsHeader("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
+			a.wantHeader("Access-Control-Allow-Origin", "*").wantHeader("Access-Control-Max-Age", "3600").
+				wantHeader("Access-Control-Allow-Methods", "GET,PUT,POST,PATCH,DELETE")
 			allowed := strings.Split(a.header.Get("Access-Control-Allow-Headers"), ", ")
 			for _, name := range []string{
-				"authorization", "content-type", "ulms-app-audience", "ulms-scope", "ulms-app-version", "ulms-app-label", "x-agent-label",
+				"authorization", "content-type", "ulms-app-audience", "ulms-scope", "ulms-app-version", "ulms-app-label",
+				"x-agent-label",
 				"prefer", "idempotency-key", "if-match", "if-none-match", "x-request-id",
 			} {
 				if !slices.Contains(allowed, name) {
@@ -132,12 +140,13 @@ func TestPreflights(t *testing.T) {
 
 func TestRequestIDs(t *testing.T) {
 	w := newWorld(t)
-	t.Run("a sane one is kept", func(t *testing.T) {
+	t.Run("a valid id is kept", func(t *testing.T) {
 		for _, id := range []string{"a", "trace/1:2~!", strings.Repeat("x", 128)} {
-			w.call(t, http.MethodGet, "/nowhere", "", "X-Request-Id", id).wantsProblem(http.StatusNotFound, minigroup.RouteNotFound).wantsHeader("X-Request-Id", id)
+			w.call(t, http.MethodGet, "/nowhere", "", "X-Request-Id", id).
+				wantProblem(http.StatusNotFound, minigroup.RouteNotFound).wantHeader("X-Request-Id", id)
 		}
 	})
-	t.Run("any other is replaced", func(t *testing.T) {
+	t.Run("any other id is replaced", func(t *testing.T) {
 		for _, id := range []string{"", "a b", "é", strings.Repeat("x", 129)} {
 			a := w.call(t, http.MethodGet, "/nowhere", "", "X-Request-Id", id)
 			if got := a.header.Get("X-Request-Id"); got == id || len(got) != 36 {
@@ -147,16 +156,19 @@ func TestRequestIDs(t *testing.T) {
 	})
 }
 
-func TestTheAccessLog(t *testing.T) {
+func TestAccessLog(t *testing.T) {
 	w := newWorld(t)
-	w.call(t, http.MethodPost, minigroups+"?access_token=s3cr3t", lesson, "X-Request-Id", "r1").wants(http.StatusCreated)
-	w.call(t, http.MethodGet, "/api/v1/audiences/example.org/minigroups/personal", "").wants(http.StatusNotFound)
+	w.call(t, http.MethodPost, minigroups+"?access_token=s3cr3t", lesson, "X-Request-Id", "r1").
+		wantStatus(http.StatusCreated)
+	w.call(t, http.MethodGet, "/api/v1/audiences/example.org/minigroups/personal", "").wantStatus(http.StatusNotFound)
 	lines := w.logs.FilterMessage("request").All()
 	if len(lines) != 2 {
 		t.Fatalf("there are %d lines", len(lines))
 	}
 	created, missing := lines[0].ContextMap(), lines[1].ContextMap()
-	for name, want := range map[string]any{"method": "POST", "route": minigroups, "status": int64(201), "request_id": "r1", "account": "teacher.example.org"} {
+	for name, want := range map[string]any{
+		"method": "POST", "route": minigroups, "status": int64(201), "request_id": "r1", "account": "teacher.example.org",
+	} {
 		if created[name] != want {
 			t.Errorf("%s is %v, want %v", name, created[name], want)
 		}
@@ -167,17 +179,21 @@ func TestTheAccessLog(t *testing.T) {
 	if missing["route"] != "/api/v1/audiences/:audience/minigroups/:scope" || missing["problem"] != "class_not_found" {
 		t.Errorf("got %v", missing)
 	}
-	if text := fmt.Sprint(created, missing); strings.Contains(text, "s3cr3t") || strings.Contains(text, w.token) || strings.Contains(text, "personal") {
-		t.Errorf("the log shows too much: %s", text)
+	text := fmt.Sprint(created, missing)
+	if strings.Contains(text, "s3cr3t") || strings.Contains(text, w.token) || strings.Contains(text, "personal") {
+		t.Errorf("the log contains a secret or a name: %s", text)
 	}
 }
 
 func TestAPanicIsAProblemAndIsLoggedOnce(t *testing.T) {
 	w := newWorld(t)
-	w.create = func(context.Context, minigroup.CreateRequest, time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(
+		context.Context, minigroup.CreateRequest, time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error) {
 		panic("s3cr3t")
 	}
-	a := w.call(t, http.MethodPost, minigroups, lesson).wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+	a := w.call(t, http.MethodPost, minigroups, lesson).
+		wantProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
 	if strings.Contains(a.text, "s3cr3t") || strings.Contains(a.text, "goroutine") {
 		t.Error(a.text)
 	}
@@ -191,11 +207,11 @@ func TestAPanicIsAProblemAndIsLoggedOnce(t *testing.T) {
 		t.Errorf("logged: %v", errs)
 	}
 	if len(w.logs.FilterMessage("request").All()) != 1 {
-		t.Error("the access log misses it")
+		t.Error("it is not in the access log")
 	}
 }
 
-func TestAPanicAfterTheAnswerAddsNothingToIt(t *testing.T) {
+func TestAPanicAfterTheResponseAddsNothingToIt(t *testing.T) {
 	engine := newEngine(Deps{Requests: telemetry.NewRequests(nil), Log: zap.NewNop()})
 	engine.GET("/late", func(c *gin.Context) {
 		c.String(http.StatusOK, "whole")
@@ -208,29 +224,31 @@ func TestAPanicAfterTheAnswerAddsNothingToIt(t *testing.T) {
 	}
 }
 
-func TestACallerWhoHangsUpIsNoErrorOfOurs(t *testing.T) {
+func TestACancelledRequestIsNotLoggedAsAnError(t *testing.T) {
 	w := newWorld(t)
 	started := make(chan struct{})
-	w.create = func(ctx context.Context, _ minigroup.CreateRequest, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(
+		ctx context.Context, _ minigroup.CreateRequest, _ time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error) {
 		close(started)
 		<-ctx.Done()
 		return minigroup.Minigroup{}, minigroup.OutcomeDone, ctx.Err()
 	}
-	ctx, hangUp := context.WithCancel(t.Context())
-	defer hangUp()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+minigroups, strings.NewReader(lesson))
-	mustNot(t, err)
+	noError(t, err)
 	req.Header.Set("Authorization", "Bearer "+w.token)
 	req.Header.Set("Content-Type", "application/json")
-	ended := make(chan error, 1)
+	result := make(chan error, 1)
 	go func() {
 		_, err := http.DefaultClient.Do(req)
-		ended <- err
+		result <- err
 	}()
 	<-started
-	hangUp()
-	if err := <-ended; err == nil {
-		t.Fatal("it was answered")
+	cancel()
+	if err := <-result; err == nil {
+		t.Fatal("it received a response")
 	}
 	w.server.Close() // waits for the handler
 	for _, entry := range w.logs.All() {

@@ -12,7 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is what these tests read of openapi.yaml. Package e2e/openapi validates the whole of it, and every answer.
+// document is the part of openapi.yaml that these tests read. Package e2e/openapi validates the whole document, and
+// every response against it.
 type document struct {
 	Paths      map[string]map[string]yaml.Node
 	Components struct {
@@ -26,7 +27,7 @@ type document struct {
 
 func readDocument(t *testing.T) (d document) {
 	t.Helper()
-	mustNot(t, yaml.Unmarshal(openAPIDocument, &d))
+	noError(t, yaml.Unmarshal(openAPIDocument, &d))
 	return d
 }
 
@@ -35,11 +36,12 @@ var documentedMethods = []string{
 	http.MethodOptions, http.MethodTrace,
 }
 
-func TestEveryRouteHasAPathAndTheReverse(t *testing.T) {
+func TestRoutesAndDocumentedPathsAreEqual(t *testing.T) {
 	documented := map[string]bool{}
 	for path, item := range readDocument(t).Paths {
 		for key := range item {
-			if method := strings.ToUpper(key); slices.Contains(documentedMethods, method) { // others hold for all methods
+			// Other keys, such as parameters, apply to all methods.
+			if method := strings.ToUpper(key); slices.Contains(documentedMethods, method) {
 				documented[method+" "+path] = true
 			}
 		}
@@ -55,7 +57,7 @@ func TestEveryRouteHasAPathAndTheReverse(t *testing.T) {
 	}
 	for route := range served {
 		if strings.HasPrefix(route, "GET ") != heads[route] {
-			t.Errorf("%s takes HEAD: %v", route, heads[route])
+			t.Errorf("%s allows HEAD: %v", route, heads[route])
 		}
 	}
 	if len(served) == 0 || !maps.Equal(served, documented) {

@@ -121,7 +121,7 @@ func writeProblem(c *gin.Context, e *minigroup.Error) {
 		Instance:    c.Request.URL.EscapedPath(),
 		RequestID:   requestIDOf(c),
 		IsTransient: kind.transient,
-		Upstream:    describeUpstream(e.Upstream, e.UpstreamType),
+		Upstream:    toUpstreamObject(e.Upstream, e.UpstreamType),
 	}
 	for _, f := range e.Fields {
 		problem.Errors = append(problem.Errors, fieldErrorObject(f))

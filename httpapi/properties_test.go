@@ -14,7 +14,7 @@ import (
 	"minigroups/minigroup"
 )
 
-const ownProperties = "/api/v1/account/properties/"
+const accountProperties = "/api/v1/account/properties/"
 
 func classPath() string { return minigroups + "/" + filled().ID.String() }
 
@@ -25,21 +25,23 @@ func TestReadWithProperties(t *testing.T) {
 	byScope := "/api/v1/audiences/example.org/minigroups/math-7b"
 
 	for name, c := range map[string]struct{ query, properties, account string }{
-		"none without keys":                     {"", `{}`, `{}`},
-		"those of the class":                    {"class_keys[]=p&class_keys[]=z", `{"p":{"q":"<b>"},"z":null}`, `{}`},
-		"those of the account":                  {"account_keys[]=lang", `{}`, `{"lang":"ru"}`},
-		"both":                                  {"class_keys[]=n&account_keys[]=n&account_keys[]=lang", `{"n":1}`, `{"n":[1],"lang":"ru"}`},
-		"with the brackets encoded":             {"class_keys%5B%5D=n&account_keys%5b%5d=n", `{"n":1}`, `{"n":[1]}`},
-		"those that exist":                      {"class_keys[]=none&class_keys[]=n&class_keys[]=n", `{"n":1}`, `{}`},
-		"beside parameters that we do not know": {"_=1&class_keysx=2&class_keys[]=n", `{"n":1}`, `{}`},
-		"a hundred":                             {strings.Repeat("class_keys[]=n&", 100), `{"n":1}`, `{}`},
+		"none without keys":         {"", `{}`, `{}`},
+		"properties of the class":   {"class_keys[]=p&class_keys[]=z", `{"p":{"q":"<b>"},"z":null}`, `{}`},
+		"properties of the account": {"account_keys[]=lang", `{}`, `{"lang":"ru"}`},
+		"both": {
+			"class_keys[]=n&account_keys[]=n&account_keys[]=lang", `{"n":1}`, `{"n":[1],"lang":"ru"}`,
+		},
+		"encoded brackets":               {"class_keys%5B%5D=n&account_keys%5b%5d=n", `{"n":1}`, `{"n":[1]}`},
+		"only existing properties":       {"class_keys[]=none&class_keys[]=n&class_keys[]=n", `{"n":1}`, `{}`},
+		"unknown parameters are ignored": {"_=1&class_keysx=2&class_keys[]=n", `{"n":1}`, `{}`},
+		"a hundred keys":                 {strings.Repeat("class_keys[]=n&", 100), `{"n":1}`, `{}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{classPath(), byScope} {
-				a := w.call(t, http.MethodGet, path+"?"+c.query, "").wants(http.StatusOK)
+				a := w.call(t, http.MethodGet, path+"?"+c.query, "").wantStatus(http.StatusOK)
 				for member, want := range map[string]string{"properties": c.properties, "account_properties": c.account} {
 					var wanted any
-					mustNot(t, json.Unmarshal([]byte(want), &wanted))
+					noError(t, json.Unmarshal([]byte(want), &wanted))
 					if !reflect.DeepEqual(a.body[member], wanted) {
 						t.Errorf("%s is %v, want %s", member, a.body[member], want)
 					}
@@ -47,13 +49,14 @@ func TestReadWithProperties(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an account has no properties but its own", func(t *testing.T) {
+	t.Run("an account cannot read the properties of another", func(t *testing.T) {
 		m := filled()
 		m.Audience = "open.example"
 		m.ID = classID(m.Draft)
 		w.put(m)
 		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
-		a := w.call(t, http.MethodGet, minigroups+"/"+m.ID.String()+"?account_keys[]=lang", "", "Authorization", pupil).wants(http.StatusOK)
+		a := w.call(t, http.MethodGet, minigroups+"/"+m.ID.String()+"?account_keys[]=lang", "", "Authorization", pupil).
+			wantStatus(http.StatusOK)
 		if !strings.Contains(a.text, `"account_properties":{}`) {
 			t.Error(a.text)
 		}
@@ -71,8 +74,9 @@ func TestReadWithProperties(t *testing.T) {
 		"class_keys[]=%zz":                         "query",
 		"a;b":                                      "query",
 	} {
-		t.Run("a mistake is told: "+query, func(t *testing.T) {
-			a := w.call(t, http.MethodGet, classPath()+"?"+query, "").wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+		t.Run("an invalid query is refused: "+query, func(t *testing.T) {
+			a := w.call(t, http.MethodGet, classPath()+"?"+query, "").
+				wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
 			if fields := fieldsIn(a); !reflect.DeepEqual(fields, []string{field}) {
 				t.Errorf("got %v", fields)
 			}
@@ -80,7 +84,7 @@ func TestReadWithProperties(t *testing.T) {
 	}
 }
 
-func fieldsIn(a answer) (fields []string) {
+func fieldsIn(a response) (fields []string) {
 	errs, _ := a.body["errors"].([]any)
 	for _, e := range errs {
 		field, _ := e.(map[string]any)["field"].(string)
@@ -90,13 +94,12 @@ func fieldsIn(a answer) (fields []string) {
 }
 
 func TestProperty(t *testing.T) {
-	// Both kinds do the same.
 	for kind, c := range map[string]struct {
 		path     func() string
 		notFound minigroup.Kind
 	}{
 		"of a class":    {func() string { return classPath() + "/properties/" }, minigroup.ClassPropertyNotFound},
-		"of an account": {func() string { return ownProperties }, minigroup.AccountPropertyNotFound},
+		"of an account": {func() string { return accountProperties }, minigroup.AccountPropertyNotFound},
 	} {
 		fresh := func(t *testing.T) *world {
 			w := newWorld(t)
@@ -105,17 +108,19 @@ func TestProperty(t *testing.T) {
 			w.put(m)
 			return w
 		}
-		t.Run(kind+" that was set reads as it was written, beside the others", func(t *testing.T) {
+		t.Run(kind+" is returned as written, and the others stay", func(t *testing.T) {
 			w := fresh(t)
-			w.call(t, http.MethodPut, c.path()+"first", `1`).wants(http.StatusOK)
-			for _, value := range []string{`"ru"`, `null`, `false`, `0`, `[]`, `{}`, `{"x":[1,2.5,"б"]}`, ` [ 9223372036854775807 ] `} {
+			w.call(t, http.MethodPut, c.path()+"first", `1`).wantStatus(http.StatusOK)
+			for _, value := range []string{
+				`"ru"`, `null`, `false`, `0`, `[]`, `{}`, `{"x":[1,2.5,"б"]}`, ` [ 9223372036854775807 ] `,
+			} {
 				value := strings.TrimSpace(value)
-				a := w.call(t, http.MethodPut, c.path()+"p", value).wants(http.StatusOK)
+				a := w.call(t, http.MethodPut, c.path()+"p", value).wantStatus(http.StatusOK)
 				if _, ok := a.body["p"]; !ok || a.body["first"] != 1.0 || len(a.body) != 2 {
 					t.Errorf("after %s all are %s", value, a.text)
 				}
 				want := strings.ReplaceAll(value, " ", "")
-				if got := w.call(t, http.MethodGet, c.path()+"p", "").wants(http.StatusOK).text; got != want+"\n" {
+				if got := w.call(t, http.MethodGet, c.path()+"p", "").wantStatus(http.StatusOK).text; got != want+"\n" {
 					t.Errorf("wrote %s, read %s", want, got)
 				}
 			}
@@ -123,128 +128,141 @@ func TestProperty(t *testing.T) {
 		t.Run(kind+" may have any printable key", func(t *testing.T) {
 			w := fresh(t)
 			for _, key := range []string{"a/b", "a b", "ключ", "%2F", "+", "..", "a.b", "😀", "_", strings.Repeat("ж", 255)} {
-				if a := w.call(t, http.MethodPut, c.path()+url.PathEscape(key), `1`).wants(http.StatusOK); a.body[key] != 1.0 {
+				a := w.call(t, http.MethodPut, c.path()+url.PathEscape(key), `1`).wantStatus(http.StatusOK)
+				if a.body[key] != 1.0 {
 					t.Errorf("%q: %s", key, a.text)
 				}
-				w.call(t, http.MethodGet, c.path()+url.PathEscape(key), "").wants(http.StatusOK)
+				w.call(t, http.MethodGet, c.path()+url.PathEscape(key), "").wantStatus(http.StatusOK)
 			}
 		})
 		t.Run(kind+" that does not exist is not found", func(t *testing.T) {
 			w := fresh(t)
-			w.call(t, http.MethodGet, c.path()+"p", "").wantsProblem(http.StatusNotFound, c.notFound)
-			w.call(t, http.MethodPut, c.path()+"p", `1`).wants(http.StatusOK)
+			w.call(t, http.MethodGet, c.path()+"p", "").wantProblem(http.StatusNotFound, c.notFound)
+			w.call(t, http.MethodPut, c.path()+"p", `1`).wantStatus(http.StatusOK)
 			for _, key := range []string{"none", "%00", "%ff", strings.Repeat("x", 256)} {
-				w.call(t, http.MethodGet, c.path()+key, "").wantsProblem(http.StatusNotFound, c.notFound)
+				w.call(t, http.MethodGet, c.path()+key, "").wantProblem(http.StatusNotFound, c.notFound)
 			}
 		})
 		for name, c2 := range map[string]struct{ key, body, field string }{
-			"no JSON":           {"p", `{`, "body"},
-			"nothing":           {"p", ``, "body"},
-			"two values":        {"p", `1 2`, "body"},
-			"NUL":               {"p", `{"a":["\u0000"]}`, "body.a[0]"},
-			"half a surrogate":  {"p", `"\ud800"`, "body"},
-			"invalid UTF-8":     {"p", "[\"\xff\"]", "body[0]"},
-			"a number too big":  {"p", `1e400`, "body"},
-			"33 levels":         {"p", nested(33), "body" + strings.Repeat("[0]", 32)},
-			"a key with NUL":    {"%00", `1`, "property_id"},
-			"a key of no text":  {"%ff", `1`, "property_id"},
-			"a key of 256":      {strings.Repeat("x", 256), `1`, "property_id"},
-			"a key with breaks": {"a%0Ab", `1`, "property_id"},
+			"not JSON":                {"p", `{`, "body"},
+			"an empty body":           {"p", ``, "body"},
+			"two values":              {"p", `1 2`, "body"},
+			"NUL":                     {"p", `{"a":["\u0000"]}`, "body.a[0]"},
+			"a lone surrogate":        {"p", `"\ud800"`, "body"},
+			"invalid UTF-8":           {"p", "[\"\xff\"]", "body[0]"},
+			"a number beyond float64": {"p", `1e400`, "body"},
+			"33 levels":               {"p", nested(33), "body" + strings.Repeat("[0]", 32)},
+			"a key with NUL":          {"%00", `1`, "property_id"},
+			"a key of invalid UTF-8":  {"%ff", `1`, "property_id"},
+			"a key of 256 characters": {strings.Repeat("x", 256), `1`, "property_id"},
+			"a key with a line break": {"a%0Ab", `1`, "property_id"},
 		} {
-			t.Run(kind+" that cannot be kept is a mistake: "+name, func(t *testing.T) {
+			t.Run(kind+" that cannot be stored is refused: "+name, func(t *testing.T) {
 				w := fresh(t)
-				a := w.call(t, http.MethodPut, c.path()+c2.key, c2.body).wantsProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+				a := w.call(t, http.MethodPut, c.path()+c2.key, c2.body).
+					wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
 				if fields := fieldsIn(a); !reflect.DeepEqual(fields, []string{c2.field}) {
 					t.Errorf("got %v", fields)
 				}
 				if len(w.minigroups[filled().ID].Properties)+len(w.accounts) != 0 {
-					t.Error("something was kept")
+					t.Error("something was stored")
 				}
 			})
 		}
-		t.Run(kind+" that is too large alone or with the others is told so", func(t *testing.T) {
+		t.Run(kind+" that is too large, alone or with the others, is refused", func(t *testing.T) {
 			w := fresh(t)
-			w.call(t, http.MethodPut, c.path()+"p", strconv.Quote(strings.Repeat("x", maxBodyBytes))).wantsProblem(http.StatusRequestEntityTooLarge, minigroup.PayloadTooLarge)
-			w.call(t, http.MethodPut, c.path()+"p", `"too large"`).wantsProblem(http.StatusRequestEntityTooLarge, minigroup.PayloadTooLarge)
-			w.call(t, http.MethodPut, c.path()+"p", `1`, "Content-Type", "text/plain").wantsProblem(http.StatusUnsupportedMediaType, minigroup.UnsupportedMediaType)
+			w.call(t, http.MethodPut, c.path()+"p", strconv.Quote(strings.Repeat("x", maxBodyBytes))).
+				wantProblem(http.StatusRequestEntityTooLarge, minigroup.PayloadTooLarge)
+			w.call(t, http.MethodPut, c.path()+"p", `"too large"`).
+				wantProblem(http.StatusRequestEntityTooLarge, minigroup.PayloadTooLarge)
+			w.call(t, http.MethodPut, c.path()+"p", `1`, "Content-Type", "text/plain").
+				wantProblem(http.StatusUnsupportedMediaType, minigroup.UnsupportedMediaType)
 		})
-		t.Run(kind+" needs a database", func(t *testing.T) {
+		t.Run(kind+" is unavailable without a database", func(t *testing.T) {
 			w := fresh(t)
 			w.readErr = errors.New("down")
-			w.call(t, http.MethodGet, c.path()+"p", "").wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
-			w.call(t, http.MethodPut, c.path()+"p", `1`).wantsProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+			w.call(t, http.MethodGet, c.path()+"p", "").wantProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
+			w.call(t, http.MethodPut, c.path()+"p", `1`).wantProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable)
 		})
 	}
 }
 
-func TestWhoMaySetProperties(t *testing.T) {
+func TestRightsForProperties(t *testing.T) {
 	w := newWorld(t)
 	w.put(filled())
 	pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
-	t.Run("those of a class: who may read or update it", func(t *testing.T) {
-		w.call(t, http.MethodGet, classPath()+"/properties/p", "", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
-		w.call(t, http.MethodPut, classPath()+"/properties/p", "5", "Authorization", pupil).wantsProblem(http.StatusForbidden, minigroup.AccessDenied)
+	t.Run("properties of a class need the right to read or update it", func(t *testing.T) {
+		w.call(t, http.MethodGet, classPath()+"/properties/p", "", "Authorization", pupil).
+			wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+		w.call(t, http.MethodPut, classPath()+"/properties/p", "5", "Authorization", pupil).
+			wantProblem(http.StatusForbidden, minigroup.AccessDenied)
 		if got := w.minigroups[filled().ID].Properties; !reflect.DeepEqual(got, filled().Properties) {
 			t.Errorf("they are %s", got)
 		}
 	})
-	t.Run("those of an account: that account", func(t *testing.T) {
-		w.call(t, http.MethodPut, ownProperties+"lang", `"en"`, "Authorization", pupil).wants(http.StatusOK)
-		w.call(t, http.MethodGet, ownProperties+"lang", "", "Authorization", pupil).wants(http.StatusOK)
-		w.call(t, http.MethodGet, ownProperties+"lang", "").wantsProblem(http.StatusNotFound, minigroup.AccountPropertyNotFound)
-		w.call(t, http.MethodPut, ownProperties+"lang", `"en"`, "Authorization", "").wantsProblem(http.StatusUnauthorized, minigroup.NoAuthenticationToken)
+	t.Run("properties of an account belong to that account", func(t *testing.T) {
+		w.call(t, http.MethodPut, accountProperties+"lang", `"en"`, "Authorization", pupil).wantStatus(http.StatusOK)
+		w.call(t, http.MethodGet, accountProperties+"lang", "", "Authorization", pupil).wantStatus(http.StatusOK)
+		w.call(t, http.MethodGet, accountProperties+"lang", "").
+			wantProblem(http.StatusNotFound, minigroup.AccountPropertyNotFound)
+		w.call(t, http.MethodPut, accountProperties+"lang", `"en"`, "Authorization", "").
+			wantProblem(http.StatusUnauthorized, minigroup.NoAuthenticationToken)
 	})
-	t.Run("in any state of the class, and no saga is started", func(t *testing.T) {
+	t.Run("properties can be set in every state of the class and start no saga", func(t *testing.T) {
 		for _, state := range []minigroup.State{minigroup.Creating, minigroup.Undoing, minigroup.Failed} {
 			m := filled()
 			m.State, m.Update, m.Failure = state, nil, &minigroup.Failure{Kind: minigroup.UpstreamRefused}
 			w.put(m)
-			w.call(t, http.MethodPut, classPath()+"/properties/p", "5").wants(http.StatusOK)
+			w.call(t, http.MethodPut, classPath()+"/properties/p", "5").wantStatus(http.StatusOK)
 		}
-		if w.sagas() != 0 {
-			t.Errorf("%d sagas", w.sagas())
+		if w.startedSagas() != 0 {
+			t.Errorf("%d sagas", w.startedSagas())
 		}
 	})
-	t.Run("of a class that does not exist there are none", func(t *testing.T) {
-		nobody := minigroups + "/" + minigroup.ClassID("a", "b").String() + "/properties/p"
-		w.call(t, http.MethodGet, nobody, "").wantsProblem(http.StatusNotFound, minigroup.ClassNotFound)
-		w.call(t, http.MethodPut, nobody, "5").wantsProblem(http.StatusNotFound, minigroup.ClassNotFound)
+	t.Run("properties of a class that does not exist are not found", func(t *testing.T) {
+		missing := minigroups + "/" + minigroup.ClassID("a", "b").String() + "/properties/p"
+		w.call(t, http.MethodGet, missing, "").wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
+		w.call(t, http.MethodPut, missing, "5").wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 	})
 }
 
 func TestCreateWithProperties(t *testing.T) {
 	w := newWorld(t)
-	body := strings.Replace(lesson, `"locked_chat":true`, `"locked_chat":true,"locked_questions":true,"properties":{"p":1}`, 1)
-	a := w.call(t, http.MethodPost, minigroups, body).wants(http.StatusCreated)
+	body := strings.Replace(
+		lesson, `"locked_chat":true`, `"locked_chat":true,"locked_questions":true,"properties":{"p":1}`, 1,
+	)
+	a := w.call(t, http.MethodPost, minigroups, body).wantStatus(http.StatusCreated)
 	if a.body["locked_questions"] != true {
 		t.Error(a.text)
 	}
-	if got := w.call(t, http.MethodGet, classPath()+"/properties/p", "").wants(http.StatusOK).text; got != "1\n" {
+	if got := w.call(t, http.MethodGet, classPath()+"/properties/p", "").wantStatus(http.StatusOK).text; got != "1\n" {
 		t.Errorf("the property is %s", got)
 	}
 }
 
-// Frontends read these members from the service that this one replaces: a GET there, recorded with every member that a
-// class without recordings has.
-const readElsewhere = `{"account_properties":{},"class_id":"$class","content_id":"$class","id":"$scope","properties":{},
-	"real_time":{"conference_room_id":"$uuid","event_room_id":"$uuid"},"status":"real-time","timed_out":false,"turn_host":"turn.example.org"}`
+// dispatcherRead is a recorded reply of dispatcher, the service that this one replaces, to the GET of a class without
+// recordings. Frontends use these members.
+const dispatcherRead = `{"account_properties":{},"class_id":"$class","content_id":"$class","id":"$scope",
+	"properties":{},
+	"real_time":{"conference_room_id":"$uuid","event_room_id":"$uuid"},"status":"real-time","timed_out":false,
+	"turn_host":"turn.example.org"}`
 
-func TestReadHasWhatFrontendsRead(t *testing.T) {
+func TestReadHasTheMembersThatFrontendsUse(t *testing.T) {
 	w := newWorld(t)
 	w.put(filled())
-	a := w.call(t, http.MethodGet, classPath(), "").wants(http.StatusOK)
-	var elsewhere map[string]any
-	mustNot(t, json.Unmarshal([]byte(readElsewhere), &elsewhere))
-	missing := func(within string, want, got map[string]any) {
+	a := w.call(t, http.MethodGet, classPath(), "").wantStatus(http.StatusOK)
+	var dispatcher map[string]any
+	noError(t, json.Unmarshal([]byte(dispatcherRead), &dispatcher))
+	wantMembers := func(within string, want, got map[string]any) {
 		for member, value := range want {
 			if reflect.TypeOf(got[member]) != reflect.TypeOf(value) {
-				t.Errorf("%s%s is %v, as in %v", within, member, got[member], value)
+				t.Errorf("%s%s is %v, want a value like %v", within, member, got[member], value)
 			}
 		}
 	}
-	missing("", elsewhere, a.body)
+	wantMembers("", dispatcher, a.body)
 	rooms, _ := a.body["real_time"].(map[string]any)
-	missing("real_time.", elsewhere["real_time"].(map[string]any), rooms)
+	wantMembers("real_time.", dispatcher["real_time"].(map[string]any), rooms)
 	if a.body["id"] != filled().Scope || a.body["class_id"] != a.body["content_id"] {
 		t.Error(a.text)
 	}
@@ -262,11 +280,11 @@ func TestTurnHost(t *testing.T) {
 		seen[host]++
 	}
 	if host := turnHost(nil, filled().ID); host != "" {
-		t.Errorf("where there are none it is %q", host)
+		t.Errorf("without hosts it is %q", host)
 	}
 	for _, host := range hosts {
 		if seen[host] < 50 {
-			t.Errorf("the classes are spread as %v", seen)
+			t.Errorf("the distribution is %v", seen)
 		}
 	}
 }

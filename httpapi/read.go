@@ -88,16 +88,16 @@ func (s *server) findBy(
 	if !ok {
 		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "the path cannot name a minigroup")
 	}
-	about(c, classID)
-	m, err := lookUp(c, classID, read)
+	logClassID(c, classID)
+	m, err := readMinigroup(c, classID, read)
 	if err != nil {
 		return m, err
 	}
 	return m, s.authorize(c, m.Audience, action, classID.String())
 }
 
-// lookUp reads a minigroup within databaseTimeout, without authorization.
-func lookUp(
+// readMinigroup reads a minigroup within databaseTimeout, without authorization.
+func readMinigroup(
 	c *gin.Context, classID uuid.UUID, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
 ) (minigroup.Minigroup, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)

@@ -8,7 +8,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// retry answers POST to start a failed minigroup over. The path says all there is to say: a body is not looked at.
+// retry handles POST to create a failed minigroup again. It ignores the body.
 func (s *server) retry(c *gin.Context) error {
 	key, err := idempotencyKey(c)
 	if err != nil {
@@ -18,16 +18,13 @@ func (s *server) retry(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	work := func(c *gin.Context) error { return s.startOver(c, m) }
-	if key == "" {
-		return work(c)
-	}
-	account := accountOf(c)
-	return s.withIdempotencyKey(c, minigroup.NewRequestKey(account.Label, account.Audience, key, "POST "+c.FullPath(), m.ID.String()), work)
+	return s.withIdempotencyKey(c, key, m.ID.String(), func(c *gin.Context) error {
+		return s.retryCreate(c, m)
+	})
 }
 
-// startOver has a failed minigroup created once more, and answers with what has become of it.
-func (s *server) startOver(c *gin.Context, m minigroup.Minigroup) error {
+// retryCreate starts the create of a failed minigroup again and replies with its outcome.
+func (s *server) retryCreate(c *gin.Context, m minigroup.Minigroup) error {
 	release, err := s.writes.acquire(m.Audience)
 	if err != nil {
 		return err
@@ -38,8 +35,8 @@ func (s *server) startOver(c *gin.Context, m minigroup.Minigroup) error {
 		return err
 	}
 	if outcome == minigroup.OutcomeAccepted {
-		locate(c, m)
-		return s.accept(c, m)
+		setLocation(c, m)
+		return s.replyAccepted(c, m)
 	}
-	return s.show(c, http.StatusOK, m)
+	return s.replyMinigroup(c, http.StatusOK, m)
 }

@@ -11,62 +11,68 @@ import (
 	"minigroups/minigroup"
 )
 
-// failedMinigroup is one that could not be had.
+// failedMinigroup returns a minigroup whose create has failed.
 func failedMinigroup() minigroup.Minigroup {
 	m := filled()
 	m.State, m.Update, m.EventRoomID, m.ConferenceRoomID = minigroup.Failed, nil, uuid.Nil, uuid.Nil
-	m.Failure = &minigroup.Failure{Kind: minigroup.UpstreamRefused, Detail: "conference refused", FailedAt: time.Unix(1795472815, 0)}
+	m.Failure = &minigroup.Failure{
+		Kind: minigroup.UpstreamRefused, Detail: "conference refused", FailedAt: time.Unix(1795472815, 0),
+	}
 	return m
 }
 
 func TestRetry(t *testing.T) {
 	path := minigroups + "/" + filled().ID.String() + "/retry"
-	t.Run("a failed minigroup is there afterwards, whatever the body", func(t *testing.T) {
+	t.Run("creates a failed minigroup again and ignores the body", func(t *testing.T) {
 		for _, body := range []string{"", "{}", "no JSON"} {
 			w := newWorld(t)
 			w.put(failedMinigroup())
-			a := w.call(t, http.MethodPost, path, body, "Content-Type", "").wants(http.StatusOK)
-			if a.body["status"] != "real-time" || a.body["failure"] != nil || w.sagas() != 1 {
-				t.Errorf("%d sagas, %s", w.sagas(), a.text)
+			a := w.call(t, http.MethodPost, path, body, "Content-Type", "").wantStatus(http.StatusOK)
+			if a.body["status"] != "real-time" || a.body["failure"] != nil || w.startedSagas() != 1 {
+				t.Errorf("%d sagas, %s", w.startedSagas(), a.text)
 			}
 		}
 	})
-	t.Run("one that goes on is told, and where it is found", func(t *testing.T) {
+	t.Run("a retry in progress is 202 with Location and Retry-After", func(t *testing.T) {
 		w := newWorld(t)
 		w.put(failedMinigroup())
 		var waited time.Duration
-		w.retry = func(_ context.Context, m minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.retry = func(
+			_ context.Context, m minigroup.Minigroup, wait time.Duration,
+		) (minigroup.Minigroup, minigroup.Outcome, error) {
 			waited = wait
 			m.State, m.Failure = minigroup.Creating, nil
 			return m, minigroup.OutcomeAccepted, nil
 		}
-		a := w.call(t, http.MethodPost, path, "", "Prefer", "wait=3").wants(http.StatusAccepted).
-			wantsHeader("Retry-After", "2").wantsHeader("Location", minigroups+"/"+filled().ID.String())
+		a := w.call(t, http.MethodPost, path, "", "Prefer", "wait=3").wantStatus(http.StatusAccepted).
+			wantHeader("Retry-After", "2").wantHeader("Location", minigroups+"/"+filled().ID.String())
 		if a.body["status"] != "creating" || waited != 3*time.Second {
 			t.Errorf("waited %s, %s", waited, a.text)
 		}
 	})
-	t.Run("what cannot be retried is a problem that says so", func(t *testing.T) {
+	t.Run("a minigroup that has not failed is refused", func(t *testing.T) {
 		w := newWorld(t)
 		w.put(filled())
-		w.retry = func(_ context.Context, m minigroup.Minigroup, _ time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+		w.retry = func(
+			_ context.Context, m minigroup.Minigroup, _ time.Duration,
+		) (minigroup.Minigroup, minigroup.Outcome, error) {
 			return m, 0, minigroup.Errorf(minigroup.RetryNotPossible, "nothing has failed")
 		}
-		a := w.call(t, http.MethodPost, path, "").wantsProblem(http.StatusConflict, minigroup.RetryNotPossible)
+		a := w.call(t, http.MethodPost, path, "").wantProblem(http.StatusConflict, minigroup.RetryNotPossible)
 		if a.body["is_transient"] != false || a.body["detail"] != "nothing has failed" {
 			t.Error(a.text)
 		}
 	})
-	t.Run("with a key it is started over once", func(t *testing.T) {
+	t.Run("a request with a stored key starts nothing", func(t *testing.T) {
 		w := newWorld(t)
 		w.put(failedMinigroup())
-		first := w.call(t, http.MethodPost, path, "", "Idempotency-Key", "k").wants(http.StatusOK)
-		again := w.call(t, http.MethodPost, path, "", "Idempotency-Key", "k").wants(http.StatusOK)
-		if w.sagas() != 1 || again.text != first.text {
-			t.Errorf("%d sagas, %s, then %s", w.sagas(), first.text, again.text)
+		first := w.call(t, http.MethodPost, path, "", "Idempotency-Key", "k").wantStatus(http.StatusOK)
+		again := w.call(t, http.MethodPost, path, "", "Idempotency-Key", "k").wantStatus(http.StatusOK)
+		if w.startedSagas() != 1 || again.text != first.text {
+			t.Errorf("%d sagas, %s, then %s", w.startedSagas(), first.text, again.text)
 		}
 	})
-	t.Run("what is not there is not found", func(t *testing.T) {
-		newWorld(t).call(t, http.MethodPost, path, "").wantsProblem(http.StatusNotFound, minigroup.ClassNotFound)
+	t.Run("a minigroup that does not exist is not found", func(t *testing.T) {
+		newWorld(t).call(t, http.MethodPost, path, "").wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 	})
 }

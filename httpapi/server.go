@@ -30,9 +30,15 @@ type Minigroups interface {
 // Sagas starts sagas and waits for each at most wait. An equal request joins the run in progress. A *minigroup.Error is
 // shown to the caller; any other error becomes service_unavailable.
 type Sagas interface {
-	Create(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
-	Update(ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
-	Retry(ctx context.Context, current minigroup.Minigroup, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error)
+	Create(
+		ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error)
+	Update(
+		ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error)
+	Retry(
+		ctx context.Context, current minigroup.Minigroup, wait time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error)
 }
 
 // Deps are the dependencies and settings of the API.

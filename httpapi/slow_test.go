@@ -15,55 +15,58 @@ import (
 	"minigroups/minigroup"
 )
 
-// begin sends the head of a POST and what there is of its body, and returns the connection.
+// begin sends the header of a POST and the given part of its body, and returns the connection.
 func (w *world) begin(t *testing.T, token string, length int, body string) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
-	mustNot(t, err)
+	noError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	mustNot(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
-	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", minigroups, token, length, body)
-	mustNot(t, err)
+	noError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", minigroups, token, length, body)
+	noError(t, err)
 	return conn
 }
 
-func TestABodyThatDoesNotArrive(t *testing.T) {
+func TestABodyThatIsTooSlowEndsTheConnection(t *testing.T) {
 	w := newWorld(t, func(d *Deps) { d.BodyTimeout = 50 * time.Millisecond })
 	for name, c := range map[string]struct {
 		token string
 		kind  minigroup.Kind
-	}{"of one who may write": {w.token, minigroup.InvalidPayload}, "of one who may not": {"x", minigroup.InvalidAuthentication}} {
+	}{"with a valid token": {w.token, minigroup.InvalidPayload}, "without one": {"x", minigroup.InvalidAuthentication}} {
 		t.Run(name, func(t *testing.T) {
 			conn := w.begin(t, c.token, len(lesson), lesson[:10])
 			reader := bufio.NewReader(conn)
 			resp, err := http.ReadResponse(reader, nil)
-			mustNot(t, err)
+			noError(t, err)
 			defer resp.Body.Close()
 			text, err := io.ReadAll(resp.Body)
-			mustNot(t, err)
+			noError(t, err)
 			if !strings.Contains(string(text), string(c.kind)) || !resp.Close {
 				t.Errorf("got %d, closing %v: %s", resp.StatusCode, resp.Close, text)
 			}
 			if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
-				t.Errorf("the connection is still there: %v", err)
+				t.Errorf("the connection is still open: %v", err)
 			}
 		})
 	}
-	if w.sagas() != 0 {
+	if w.startedSagas() != 0 {
 		t.Error("a saga was started")
 	}
 }
 
-func TestASagaMayTakeLongerThanABody(t *testing.T) {
+func TestTheBodyTimeoutDoesNotApplyToTheSaga(t *testing.T) {
 	w := newWorld(t, func(d *Deps) { d.BodyTimeout = 50 * time.Millisecond })
 	create := w.create
-	w.create = func(ctx context.Context, request minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+	w.create = func(
+		ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error) {
 		select {
 		case <-ctx.Done():
 			return minigroup.Minigroup{}, 0, ctx.Err()
-		case <-time.After(4 * 50 * time.Millisecond): // that the request is not cut until then is what is tested
+		case <-time.After(4 * 50 * time.Millisecond): // the request must not be cancelled until then
 		}
 		return create(ctx, request, wait)
 	}
-	w.call(t, http.MethodPost, minigroups, lesson).wants(http.StatusCreated)
+	w.call(t, http.MethodPost, minigroups, lesson).wantStatus(http.StatusCreated)
 }

@@ -53,7 +53,7 @@ func (s *server) applyChange(c *gin.Context, m minigroup.Minigroup, change minig
 		return err
 	}
 	if outcome == minigroup.OutcomeAccepted {
-		return s.accept(c, m)
+		return s.replyAccepted(c, m)
 	}
-	return s.show(c, http.StatusOK, m)
+	return s.replyMinigroup(c, http.StatusOK, m)
 }

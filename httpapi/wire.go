@@ -107,7 +107,7 @@ type healthObject struct {
 }
 
 // describe returns the JSON form of the minigroup at the time now, without properties.
-func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject {
+func (s *server) toObject(m minigroup.Minigroup, now time.Time) minigroupObject {
 	status, classID := m.Status(now.Unix()), m.ID
 	o := minigroupObject{
 		ID:                m.Scope,
@@ -127,13 +127,13 @@ func (s *server) describe(m minigroup.Minigroup, now time.Time) minigroupObject 
 		TurnHost:          turnHost(s.TurnHosts, classID),
 		Properties:        map[string]json.RawMessage{},
 		AccountProperties: map[string]json.RawMessage{},
-		Update:            describeUpdate(m.Update),
+		Update:            toUpdateObject(m.Update),
 	}
 	if m.State == minigroup.Ready {
 		o.RealTime = &realTimeObject{m.EventRoomID.String(), m.ConferenceRoomID.String(), m.Host}
 	}
 	if status == minigroup.StatusFailed {
-		o.Failure = describeFailure(m.Failure)
+		o.Failure = toFailureObject(m.Failure)
 	}
 	return o
 }
@@ -148,7 +148,7 @@ func turnHost(hosts []string, classID uuid.UUID) string {
 	return hosts[binary.BigEndian.Uint32(classID[:4])%n]
 }
 
-func describeUpdate(u *minigroup.Update) *updateObject {
+func toUpdateObject(u *minigroup.Update) *updateObject {
 	if u == nil || u.State == minigroup.UpdateDone {
 		return nil
 	}
@@ -160,12 +160,12 @@ func describeUpdate(u *minigroup.Update) *updateObject {
 		o.Requested.Recreate = (*recreationObject)(r)
 	}
 	if u.State == minigroup.UpdateFailed {
-		o.State, o.Failure = "failed", describeFailure(u.Failure)
+		o.State, o.Failure = "failed", toFailureObject(u.Failure)
 	}
 	return o
 }
 
-func describeFailure(f *minigroup.Failure) *failureObject {
+func toFailureObject(f *minigroup.Failure) *failureObject {
 	if f == nil {
 		return nil
 	}
@@ -174,11 +174,11 @@ func describeFailure(f *minigroup.Failure) *failureObject {
 		Title:    titleOf(f.Kind),
 		Detail:   f.Detail,
 		FailedAt: f.FailedAt.Unix(),
-		Upstream: describeUpstream(f.Upstream, f.UpstreamType),
+		Upstream: toUpstreamObject(f.Upstream, f.UpstreamType),
 	}
 }
 
-func describeUpstream(name, errorType string) *upstreamObject {
+func toUpstreamObject(name, errorType string) *upstreamObject {
 	if name == "" {
 		return nil
 	}

@@ -1,2 +1,3 @@
-// Package httpapitest makes up bodies for the API's tests: good ones, bad ones, and such that are neither quite.
+// Package httpapitest generates request bodies for tests of the API, valid and invalid ones, and describes the exchanges
+// that its tests record.
 package httpapitest
