@@ -1,8 +1,6 @@
 package workflows_test
 
 import (
-	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,32 +10,6 @@ import (
 	"minigroups/minigroup"
 	"minigroups/stored"
 )
-
-// held keeps a call back: it is answered with silence, and carried out when the test says so.
-type delayedCall struct {
-	mu   sync.Mutex
-	take func(context.Context) error
-}
-
-func (h *delayedCall) behaviour(c call) error {
-	h.mu.Lock()
-	h.take = c.take
-	h.mu.Unlock()
-	return c.answer(silence)
-}
-
-// execute does what was asked for, however late.
-func (h *delayedCall) execute(t *testing.T) {
-	t.Helper()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.take == nil {
-		t.Fatal("nothing was asked for")
-	}
-	if err := h.take(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // compare runs the comparison that is due, as the sweeper does once its time has come.
 func (s *harness) compare(run string, d minigroup.Draft) *result {
@@ -65,7 +37,8 @@ func (s *harness) comparisonIsDue(d minigroup.Draft) bool {
 	return false
 }
 
-// settled checks that the row and conference tell the same from here on: the next comparison finds nothing and is the last.
+// settled checks that the row and conference tell the same from here on: the next comparison finds nothing and is the
+// last.
 func (s *harness) settled(d minigroup.Draft) {
 	s.Helper()
 	patches := s.callCount(conferencePatch)

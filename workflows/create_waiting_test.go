@@ -17,7 +17,7 @@ const (
 	briefAttempts = 8
 )
 
-func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) {
+func TestRequestsInFlightOfOneAudienceLeaveCapacityToOthers(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, st := range map[string]step{"event": createSteps[1], "conference": createSteps[3]} {
@@ -32,14 +32,14 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 
 			p := s.create("run-2", elsewhere)
 			if p.err != nil || len(p.retried) > 0 {
-				t.Errorf("the other audience had to try %v again, and ended with %v", p.retried, p.err)
+				t.Errorf("the other audience retried %v, and ended with %v", p.retried, p.err)
 			}
 
-			tries := 0
+			attempts := 0
 			p = s.create("run-3", crowded, hook{activity: st.activity, before: func(context.Context, func()) bool {
-				if tries++; tries == 3 {
+				if attempts++; attempts == 3 {
 					answer()
-					s.eventually("the place is free", func() bool { return s.acts.InFlight.Count() == 0 })
+					s.eventually("there is capacity", func() bool { return s.acts.InFlight.Count() == 0 })
 				}
 				return true
 			}})
@@ -52,21 +52,22 @@ func TestACreateWhoseRequestsWaitKeepsNoOtherAudienceFromItsRooms(t *testing.T) 
 					states = append(states, a.State)
 				}
 			}
-			if slices.Sort(states); tries != 3 || !slices.Equal(states, []minigroup.AttemptState{minigroup.AttemptHeld, minigroup.AttemptRefused}) {
-				t.Errorf("in %d tries the attempts have become %v", tries, states)
+			want := []minigroup.AttemptState{minigroup.AttemptHeld, minigroup.AttemptRefused}
+			if slices.Sort(states); attempts != 3 || !slices.Equal(states, want) {
+				t.Errorf("after %d attempts of the step those on the ledger are %v", attempts, states)
 			}
 			if p := s.create("run-1", waiting); p.err != nil {
-				t.Errorf("the one that had waited ended with %v", p.err)
+				t.Errorf("the create with the request in flight ended with %v", p.err)
 			}
 		})
 	}
 }
 
-func TestCreateThatWaits(t *testing.T) {
+func TestCreateThatIsRetried(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, st := range map[string]step{"event": createSteps[1], "conference": createSteps[3]} {
-		t.Run("attention is raised for "+name+" after two minutes, and lowered when it answers", func(t *testing.T) {
+		t.Run("needs attention because of "+name+" after two minutes, until it answers", func(t *testing.T) {
 			t.Parallel()
 			s := db.newHarness(t)
 			d := newDraft()
@@ -77,7 +78,7 @@ func TestCreateThatWaits(t *testing.T) {
 				t.Errorf("attention went through %v", p.attention)
 			}
 		})
-		t.Run("everything is undone when "+name+" is unavailable for longer than the retry budget", func(t *testing.T) {
+		t.Run("everything is undone when "+name+" is unavailable for all attempts", func(t *testing.T) {
 			t.Parallel()
 			s := db.newHarness(t)
 			d := newDraft()
@@ -85,13 +86,13 @@ func TestCreateThatWaits(t *testing.T) {
 			p := s.create("run-1", d)
 			s.assertEnd(p, d, st, end{failed: minigroup.UpstreamUnavailable})
 			if n := s.callCount(st.operation); n != allAttempts {
-				t.Errorf("%s was asked %d times, want %d", name, n, allAttempts)
+				t.Errorf("%s received %d requests, want %d", name, n, allAttempts)
 			}
 			if !slices.Equal(p.attention, []bool{true, false}) {
 				t.Errorf("attention went through %v", p.attention)
 			}
 		})
-		t.Run("a cancel while "+name+" is waited for undoes everything and lowers attention", func(t *testing.T) {
+		t.Run("a cancel while "+name+" is unavailable undoes everything, and nothing needs attention", func(t *testing.T) {
 			t.Parallel()
 			s := db.newHarness(t)
 			d := newDraft()
@@ -111,10 +112,10 @@ func TestCreateThatWaits(t *testing.T) {
 func TestCreateWithoutItsGateway(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	t.Run("the reservation moves to another gateway when its own stays away", func(t *testing.T) {
+	t.Run("the reservation moves to another gateway when its own stays unavailable", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
-		s.setCapacities(20, 30) // the fullest that fits is taken, and the first would fit twice
+		s.setCapacities(20, 30) // the fullest gateway with enough slots is chosen
 		s.setUnavailable(s.backend(1), true)
 		d := newDraft()
 		p := s.create("run-1", d)
@@ -134,7 +135,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		s.sweepUntilDone(d)
 		s.assertEnd(p, d, step{}, end{})
 	})
-	t.Run("a step whose reply of the move was lost moves once", func(t *testing.T) {
+	t.Run("a move whose reply is lost happens once", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.setCapacities(10, 10, 10)
@@ -146,7 +147,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		s.sweepUntilDone(d)
 		s.assertEnd(p, d, step{}, end{})
 	})
-	t.Run("it waits for its gateway where the slots fit on no other", func(t *testing.T) {
+	t.Run("the step waits for its gateway when the slots fit on no other", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.setCapacities(10, 7)
@@ -155,10 +156,10 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		p := s.create("run-1", d)
 		s.assertEnd(p, d, step{}, end{})
 		if n := s.callCount(moveReservation); n != 1 {
-			t.Errorf("a move was tried %d times", n)
+			t.Errorf("%d moves were attempted", n)
 		}
 	})
-	t.Run("everything is undone when the only gateway is unavailable for longer than the retry budget", func(t *testing.T) {
+	t.Run("everything is undone when the only gateway is unavailable for all attempts", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.setUnavailable(s.backend(1), true)
@@ -168,7 +169,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		s.sweepUntilDone(d)
 		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamUnavailable})
 	})
-	t.Run("slots that fit nowhere are refused before anything is made", func(t *testing.T) {
+	t.Run("slots that fit on no gateway are refused before anything is created", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.setCapacities(7)
@@ -179,7 +180,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			t.Errorf("%d requests were sent", n)
 		}
 	})
-	t.Run("a class without slots asks no gateway", func(t *testing.T) {
+	t.Run("a class without slots sends nothing to a gateway", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
@@ -190,7 +191,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 			t.Errorf("%d requests for slots or a lock were sent", n)
 		}
 	})
-	t.Run("where conference owns the slots they go with its room", func(t *testing.T) {
+	t.Run("without gateways of our own, the slots are created with the conference room", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.acts.Settings.Gateways = false
@@ -209,7 +210,7 @@ func TestCreateLocks(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for _, locks := range []minigroup.Locks{{Chat: true}, {Questions: true}, {Chat: true, Questions: true}} {
-		t.Run("a class is locked in one request: "+locks.String(), func(t *testing.T) {
+		t.Run("one request locks "+locks.String(), func(t *testing.T) {
 			t.Parallel()
 			s := db.newHarness(t)
 			d := newDraft()

@@ -10,7 +10,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// attempt is a row of the ledger.
+// attempt is a row of room_attempt.
 type attempt struct {
 	ID     uuid.UUID
 	Kind   minigroup.RoomKind
@@ -20,7 +20,8 @@ type attempt struct {
 
 func (s *harness) attempts(classID uuid.UUID) []attempt {
 	s.Helper()
-	rows, err := s.db.Query(s.Context(), `SELECT id, kind, state, room_id FROM room_attempt WHERE class_id = $1 ORDER BY sent_at, id`, classID)
+	rows, err := s.db.Query(s.Context(), `
+		SELECT id, kind, state, room_id FROM room_attempt WHERE class_id = $1 ORDER BY sent_at, id`, classID)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func (s *harness) attempts(classID uuid.UUID) []attempt {
 	return out
 }
 
-// count counts the attempts of a kind in a state.
+// countAttempts counts the attempts of a kind in a state.
 func (s *harness) countAttempts(classID uuid.UUID, kind minigroup.RoomKind, state minigroup.AttemptState) int {
 	s.Helper()
 	n := 0
@@ -57,11 +58,14 @@ func (s *harness) eventually(what string, holds func() bool) {
 	}
 }
 
-// settle waits until every request of the class is answered, refused or lost and what nobody wants is closed. It all comes
-// about by itself, but for attempts of which no process has heard: they are lost by a sweep.
+// awaitSettled waits until every request of the class is answered, refused or lost, and every room pending close is
+// closed. Attempts that no process knows are marked as lost, as a sweep does.
 func (s *harness) awaitSettled(classID uuid.UUID) {
 	s.Helper()
-	s.eventually("requests are answered or lost, and condemned rooms closed", func() bool {
+	s.eventually("no request is in flight and no room pending close", func() bool {
+		if s.requestsInFlight() > 0 {
+			return false
+		}
 		for _, a := range s.attempts(classID) {
 			if a.State != minigroup.AttemptSent && a.State != minigroup.AttemptReleasing {
 				continue
@@ -77,7 +81,8 @@ func (s *harness) awaitSettled(classID uuid.UUID) {
 	})
 }
 
-// holds checks, once all has settled, that what exists is what the row says, and nothing else, and returns the row.
+// assertConsistent waits until the class has settled, checks that exactly what the row says exists, and returns the
+// row.
 func (s *harness) assertConsistent(d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
 	classID := classID(d)
@@ -91,7 +96,7 @@ func (s *harness) assertConsistent(d minigroup.Draft) minigroup.Minigroup {
 	case minigroup.Ready:
 		room, ok := is.event[m.EventRoomID]
 		if !ok || room.locked != m.Locks() {
-			s.Errorf("the event room %s is not open, or not locked as asked: %s", m.EventRoomID, is)
+			s.Errorf("the event room %s is not open, or not locked as requested: %s", m.EventRoomID, is)
 		}
 		if _, ok := is.conference[m.ConferenceRoomID]; !ok && m.ClosedAt.IsZero() {
 			s.Errorf("the conference room %s is not open: %s", m.ConferenceRoomID, is)
@@ -100,10 +105,10 @@ func (s *harness) assertConsistent(d minigroup.Draft) minigroup.Minigroup {
 		delete(is.conference, m.ConferenceRoomID)
 	case minigroup.Failed:
 		if m.Failure == nil || m.Failure.FailedAt.IsZero() {
-			s.Errorf("a failed minigroup does not say why: %+v", m.Failure)
+			s.Errorf("a failed minigroup has no reason: %+v", m.Failure)
 		}
 	default:
-		s.Errorf("the minigroup is left %s", m.State)
+		s.Errorf("the minigroup is still %s", m.State)
 	}
 	s.assertHeldRooms(classID, m.State == minigroup.Ready)
 	s.assertUnknownRoomsLost(classID, is)
@@ -111,7 +116,7 @@ func (s *harness) assertConsistent(d minigroup.Draft) minigroup.Minigroup {
 	return m
 }
 
-// assertHeldRooms checks that the ledger holds one room of each kind for a minigroup that is ready and none for one that is not.
+// assertHeldRooms checks that the ledger holds one room of each kind for a minigroup that is ready, otherwise none.
 func (s *harness) assertHeldRooms(classID uuid.UUID, ready bool) {
 	s.Helper()
 	want := 0
@@ -125,29 +130,29 @@ func (s *harness) assertHeldRooms(classID uuid.UUID, ready bool) {
 	}
 }
 
-// assertUnknownRoomsLost checks that a room nobody holds is open only if the reply that told of it was lost, and that a lost
-// attempt stands on the ledger for each.
+// assertUnknownRoomsLost checks that a room which the ledger does not hold is open only when its reply was lost, and
+// that there is a lost attempt for each.
 func (s *harness) assertUnknownRoomsLost(classID uuid.UUID, is snapshot) {
 	s.Helper()
 	for id, room := range is.event {
 		if !room.replyLost {
-			s.Errorf("event room %s is open and nobody holds it", id)
+			s.Errorf("event room %s is open and not held", id)
 		}
 	}
 	for id, room := range is.conference {
 		if !room.replyLost {
-			s.Errorf("conference room %s is open and nobody holds it", id)
+			s.Errorf("conference room %s is open and not held", id)
 		}
 	}
 	if lost := s.countAttempts(classID, minigroup.EventRoom, minigroup.AttemptLost); len(is.event) > lost {
-		s.Errorf("%d open event rooms that nobody holds, and %d lost attempts", len(is.event), lost)
+		s.Errorf("%d open event rooms that are not held, and %d lost attempts", len(is.event), lost)
 	}
 	if lost := s.countAttempts(classID, minigroup.ConferenceRoom, minigroup.AttemptLost); len(is.conference) > lost {
-		s.Errorf("%d open conference rooms that nobody holds, and %d lost attempts", len(is.conference), lost)
+		s.Errorf("%d open conference rooms that are not held, and %d lost attempts", len(is.conference), lost)
 	}
 }
 
-// assertSlots checks that the slots the row speaks of, and no others, are on the ledger and on its gateway.
+// assertSlots checks that exactly the slots of the row are on the ledger and on its gateway.
 func (s *harness) assertSlots(m minigroup.Minigroup, is snapshot) {
 	s.Helper()
 	open, err := s.ledger.OpenReservations(s.Context(), m.ID)
@@ -156,7 +161,7 @@ func (s *harness) assertSlots(m minigroup.Minigroup, is snapshot) {
 	}
 	if m.State != minigroup.Ready || !m.ClosedAt.IsZero() || m.Slots() == 0 || !s.acts.Settings.Gateways {
 		if len(open) > 0 || len(is.gateways) > 0 {
-			s.Errorf("slots are reserved that nobody wants: %+v, %s", open, is)
+			s.Errorf("slots are reserved without a class: %+v, %s", open, is)
 		}
 		return
 	}
@@ -164,14 +169,17 @@ func (s *harness) assertSlots(m minigroup.Minigroup, is snapshot) {
 		s.Errorf("want one reservation of %d slots, held: %+v", m.Slots(), open)
 		return
 	}
-	if rooms := is.gateways[open[0].Backend.ID]; len(is.gateways) != 1 || len(rooms) != 1 || rooms[open[0].ID] != m.Slots() {
+	rooms := is.gateways[open[0].Backend.ID]
+	if len(is.gateways) != 1 || len(rooms) != 1 || rooms[open[0].ID] != m.Slots() {
 		s.Errorf("the gateway does not show reservation %s on %s: %s", open[0].ID, open[0].Backend.ID, is)
 	}
 	var undecided bool
-	err = s.db.QueryRow(s.Context(), `SELECT EXISTS (SELECT 1 FROM janus_reservation WHERE class_id = $1 AND (next_slots IS NOT NULL OR update_id IS NOT NULL))`,
+	err = s.db.QueryRow(s.Context(), `
+		SELECT EXISTS (SELECT 1 FROM janus_reservation
+		WHERE class_id = $1 AND (next_slots IS NOT NULL OR update_id IS NOT NULL))`,
 		m.ID).Scan(&undecided)
 	if err != nil || undecided {
-		s.Errorf("slots of an update stand beside although it is decided (%v)", errors.Join(err))
+		s.Errorf("slots of a decided update are left (%v)", errors.Join(err))
 	}
 }
 

@@ -8,20 +8,23 @@ import (
 	"minigroups/workflows"
 )
 
-// requestInFlight begins a create and sends its request for a room, which stands still before or after it is executed. The run goes no
-// further.
-func (s *harness) requestInFlight(run string, d minigroup.Draft, st step, where func(*gate, call) error) (answer func()) {
+// requestInFlight begins a create and sends its request for a room, which pauses before or after it is executed. The
+// run makes no further step. answer ends the pause.
+func (s *harness) requestInFlight(
+	run string, d minigroup.Draft, st step, pause func(*gate, call) error,
+) (answer func()) {
 	s.Helper()
 	reply := newGate(s.T)
-	s.script(st.operation, func(c call) error { return where(reply, c) })
+	s.script(st.operation, func(c call) error { return pause(reply, c) })
 	s.begin(run, d)
 	in := roomInput(d, s.newestAttempt(d, st.room))
-	inBackground(s, func() error { return s.execute(run, s.roomStep(s.acts, st), in) })
+	inBackground(s, func() error { return s.execute(run, s.createRoom(s.acts, st), in) })
 	reply.awaitReached(s.T)
 	return reply.open
 }
 
-func (s *harness) roomStep(acts *activities.Activities, st step) any {
+// createRoom is the activity that creates the room of a step.
+func (s *harness) createRoom(acts *activities.Activities, st step) any {
 	if st.room == minigroup.EventRoom {
 		return acts.CreateEventRoom
 	}
@@ -37,15 +40,22 @@ func (s *harness) begin(run string, d minigroup.Draft) {
 
 func (s *harness) mustUndo(run string, d minigroup.Draft) {
 	s.Helper()
-	if p := s.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
-		s.Error(p.err)
+	if r := s.run(run, workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); r.err != nil {
+		s.Error(r.err)
 	}
 }
 
-// arrived waits until the ledger knows so many rooms of a kind.
+func (s *harness) mustCreate(run string, d minigroup.Draft) {
+	s.Helper()
+	if r := s.create(run, d); r.err != nil {
+		s.Error(r.err)
+	}
+}
+
+// awaitReplies waits until the ledger has this number of rooms of a kind.
 func (s *harness) awaitReplies(d minigroup.Draft, kind minigroup.RoomKind, want int) {
 	s.Helper()
-	s.eventually("the reply is on the ledger", func() bool {
+	s.eventually("the replies are on the ledger", func() bool {
 		n := 0
 		for _, a := range s.attempts(classID(d)) {
 			if a.Kind == kind && a.RoomID != nil {
@@ -56,20 +66,15 @@ func (s *harness) awaitReplies(d minigroup.Draft, kind minigroup.RoomKind, want 
 	})
 }
 
-// other is another draft of the same class.
-func otherDraft(d minigroup.Draft) minigroup.Draft {
-	d.Host, d.Reserve = "another.example.org", new(int32(3))
-	return d
-}
-
-// moment is when a reply comes: it plays what happens to the class of a run that is gone, has the reply answered in the
-// midst of it, and returns the draft that is ready in the end, if any is.
+// lateReply is a reply to a run that is gone. arrange runs what happens to the class meanwhile, calls answer at some
+// point, and returns the draft that is ready in the end; nil when the class has failed.
 type lateReply struct {
 	name    string
-	arrange func(s *harness, d minigroup.Draft, st step, answer func()) (made *minigroup.Draft)
+	arrange func(s *harness, d minigroup.Draft, st step, answer func()) (ready *minigroup.Draft)
 }
 
 func lateReplies() []lateReply {
+	type arrange = func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft
 	out := []lateReply{
 		{"while the class is being undone", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
 			undo := newGate(s.T)
@@ -89,59 +94,51 @@ func lateReplies() []lateReply {
 			return nil
 		}},
 	}
-	for name, next := range map[string]func(minigroup.Draft) minigroup.Draft{
-		"an equal one": func(d minigroup.Draft) minigroup.Draft { return d }, "one of another draft": otherDraft,
-	} {
+	for name, next := range nextDrafts() {
+		var begun, ready arrange = func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
+			s.mustUndo("run-2", d)
+			d = next(d)
+			s.begin("run-3", d)
+			answer()
+			s.awaitReplies(d, st.room, 1)
+			s.mustCreate("run-3", d)
+			return &d
+		}, func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
+			s.mustUndo("run-2", d)
+			d = next(d)
+			s.mustCreate("run-3", d)
+			answer()
+			s.awaitReplies(d, st.room, 2)
+			return &d
+		}
 		out = append(out,
-			lateReply{"when " + name + " has begun after its undo", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
-				s.mustUndo("run-2", d)
-				d = next(d)
-				s.begin("run-3", d)
-				answer()
-				s.awaitReplies(d, st.room, 1)
-				s.mustCreate("run-3", d)
-				return &d
-			}},
-			lateReply{"when " + name + " is ready after its undo", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
-				s.mustUndo("run-2", d)
-				d = next(d)
-				s.mustCreate("run-3", d)
-				answer()
-				s.awaitReplies(d, st.room, 2)
-				return &d
-			}},
-		)
+			lateReply{"after the undo, when a create of " + name + " has begun", begun},
+			lateReply{"after the undo, when " + name + " is ready", ready})
 	}
 	return out
 }
 
-func (s *harness) mustCreate(run string, d minigroup.Draft) {
-	s.Helper()
-	if p := s.create(run, d); p.err != nil {
-		s.Error(p.err)
-	}
-}
-
-func TestALateReplyToARunThatIsGone(t *testing.T) {
+func TestLateReplyToARunThatIsGone(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, away := range map[string]func(*harness, step){
-		"":                           func(*harness, step) {},
-		", and Postgres is away":     func(s *harness, _ step) { s.script(answerAttempt, unavailable, unavailable) },
-		", and Postgres hears twice": func(s *harness, _ step) { s.script(answerAttempt, loseReply) },
-		", and the service does not close its room at once": func(s *harness, st step) {
+	for name, fault := range map[string]func(*harness, step){
+		"":                                func(*harness, step) {},
+		", while Postgres is unavailable": func(s *harness, _ step) { s.script(answerAttempt, unavailable, unavailable) },
+		", which Postgres receives twice": func(s *harness, _ step) { s.script(answerAttempt, loseReply) },
+		", whose room cannot be closed at once": func(s *harness, st step) {
 			s.script(st.undo, unavailable, loseReply, refused)
 		},
 	} {
 		for _, st := range []step{createSteps[1], createSteps[3]} {
-			for _, m := range lateReplies() {
-				t.Run(st.name+": "+m.name+name, func(t *testing.T) {
+			for _, reply := range lateReplies() {
+				t.Run(st.name+": "+reply.name+name, func(t *testing.T) {
 					t.Parallel()
 					s := db.newHarness(t)
 					s.setCapacities(20)
 					d := newDraft()
 					answer := s.requestInFlight("run-1", d, st, (*gate).after)
-					s.assertFinal(m.arrange(s, d, st, func() { away(s, st); answer() }), d)
+					ready := reply.arrange(s, d, st, func() { fault(s, st); answer() })
+					s.assertFinal(ready, d)
 					if n := s.countAttempts(classID(d), st.room, minigroup.AttemptReleased); n != 1 {
 						t.Errorf("%d rooms were released", n)
 					}
@@ -151,36 +148,35 @@ func TestALateReplyToARunThatIsGone(t *testing.T) {
 	}
 }
 
-// assertFinal checks that exactly the draft that was made exists in the end, and that nothing of the class exists where none was.
-func (s *harness) assertFinal(made *minigroup.Draft, d minigroup.Draft) {
+// assertFinal checks that the minigroup of the ready draft exists and nothing else of the class; nil: that it has
+// failed.
+func (s *harness) assertFinal(ready *minigroup.Draft, d minigroup.Draft) {
 	s.Helper()
 	s.sweepUntilDone(d)
 	m := s.assertConsistent(d)
 	switch {
-	case made == nil && m.State != minigroup.Failed:
+	case ready == nil && m.State != minigroup.Failed:
 		s.Errorf("the minigroup is %s", m.State)
-	case made != nil && (m.State != minigroup.Ready || fingerprint(m.Draft) != fingerprint(*made)):
-		s.Errorf("the minigroup is %s and has %+v, want %+v", m.State, m.Draft, *made)
+	case ready != nil && (m.State != minigroup.Ready || fingerprint(m.Draft) != fingerprint(*ready)):
+		s.Errorf("the minigroup is %s and has %+v, want %+v", m.State, m.Draft, *ready)
 	}
 }
 
-func TestRestartWhileTheRequestsOfAFailedCreateAreInTheAir(t *testing.T) {
+func TestRestartWhileTheRequestsOfAFailedCreateAreInFlight(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	for name, next := range map[string]func(minigroup.Draft) minigroup.Draft{
-		"the same": func(d minigroup.Draft) minigroup.Draft { return d }, "another draft": otherDraft,
-	} {
-		for when, before := range map[string]bool{"before it is established": true, "once it is ready": false} {
-			t.Run("with "+name+", both land "+when, func(t *testing.T) {
+	for name, next := range nextDrafts() {
+		for when, before := range map[string]bool{"before it is established": true, "when it is ready": false} {
+			t.Run("with "+name+", both replies arrive "+when, func(t *testing.T) {
 				t.Parallel()
 				s := db.newHarness(t)
 				s.setCapacities(20)
 				d := newDraft()
-				made := next(d)
+				ready := next(d)
 				event, conference := newGate(t), newGate(t)
 				s.script(eventCreate, event.after)
 				s.script(conferenceCreate, conference.after)
-				land := func() {
+				reply := func() {
 					event.open()
 					conference.open()
 					s.awaitReplies(d, minigroup.EventRoom, 2)
@@ -191,17 +187,18 @@ func TestRestartWhileTheRequestsOfAFailedCreateAreInTheAir(t *testing.T) {
 					conference.awaitReached(t)
 					cancel()
 				}})
-				if m, err := s.ledger.ByID(t.Context(), classID(d)); err != nil || m.State != minigroup.Failed || !cancelled.cancelled() {
+				m, err := s.ledger.ByID(t.Context(), classID(d))
+				if err != nil || m.State != minigroup.Failed || !cancelled.cancelled() {
 					t.Fatalf("the undo waited for the requests: %+v, %v", m, err)
 				}
 				if before {
-					s.script(establish, func(c call) error { land(); return c.take(c.ctx) })
+					s.script(establish, func(c call) error { reply(); return c.execute(c.ctx) })
 				}
-				s.mustCreate("run-2", made)
+				s.mustCreate("run-2", ready)
 				if !before {
-					land()
+					reply()
 				}
-				s.assertFinal(&made, d)
+				s.assertFinal(&ready, d)
 			})
 		}
 	}

@@ -13,12 +13,12 @@ import (
 	"minigroups/storage"
 )
 
-// ledger is the real ledger, of which single calls can be told to fail before or after they took effect.
+// ledger is the real ledger. Single calls can be scripted to fail before or after they take effect.
 type ledger struct {
 	*storage.Store
 	world *world
 	db    *pgxpool.Pool
-	// forgotten says that attempts may have been written of which no process has heard.
+	// unknownAttempts says that attempts may have been written that no process knows.
 	unknownAttempts *atomic.Bool
 }
 
@@ -46,56 +46,71 @@ const (
 	staleClosings       operation = "forgotten rooms"
 )
 
-// do carries out one call of the ledger. A ledger refuses with words of its own.
+// handle handles one call with the next scripted behaviour. A refusal is a *minigroup.Error.
 func (l ledger) handle(ctx context.Context, o operation, take func(context.Context) error) error {
-	return l.world.handle(o, call{ctx: ctx, take: take, answer: func(how outcome) error {
+	return l.world.handle(o, call{ctx: ctx, execute: take, fail: func(how failureMode) error {
 		if how == refusal {
-			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: told by the test", o)
+			return minigroup.Errorf(minigroup.UpstreamRefused, "%s: scripted", o)
 		}
 		return errors.New(string(o) + ": the connection broke")
 	}})
 }
 
-// superseded answers that the run has no say any more.
-func superseded(call) error { return minigroup.Supersededf("told by the test") }
+// superseded fails because another run owns the minigroup.
+func superseded(call) error { return minigroup.Supersededf("scripted") }
 
-func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (out minigroup.BegunCreate, err error) {
-	err = l.handle(ctx, beginCreate, func(ctx context.Context) (err error) { out, err = l.Store.BeginCreate(ctx, c); return err })
+// query is handle for a call that returns a value.
+func query[T any](ctx context.Context, l ledger, o operation, execute func(context.Context) (T, error)) (out T, err error) {
+	err = l.handle(ctx, o, func(ctx context.Context) (err error) { out, err = execute(ctx); return err })
+	return out, err
+}
+
+func (l ledger) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
+	out, err := query(ctx, l, beginCreate, func(ctx context.Context) (minigroup.BegunCreate, error) {
+		return l.Store.BeginCreate(ctx, c)
+	})
 	if err != nil {
 		l.unknownAttempts.Store(true)
 	}
 	return out, err
 }
 
-func (l ledger) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (out minigroup.Minigroup, err error) {
-	err = l.handle(ctx, establish, func(ctx context.Context) (err error) {
-		out, err = l.Store.Establish(ctx, run, id, gateways)
-		return err
+func (l ledger) Establish(
+	ctx context.Context, run string, id uuid.UUID, gateways bool,
+) (minigroup.Minigroup, error) {
+	return query(ctx, l, establish, func(ctx context.Context) (minigroup.Minigroup, error) {
+		return l.Store.Establish(ctx, run, id, gateways)
 	})
-	return out, err
 }
 
-func (l ledger) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure) (out minigroup.BegunUndo, err error) {
-	err = l.handle(ctx, beginUndo, func(ctx context.Context) (err error) {
-		out, err = l.Store.BeginUndo(ctx, claim, id, request, reason)
-		return err
+func (l ledger) BeginUndo(
+	ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure,
+) (minigroup.BegunUndo, error) {
+	return query(ctx, l, beginUndo, func(ctx context.Context) (minigroup.BegunUndo, error) {
+		return l.Store.BeginUndo(ctx, claim, id, request, reason)
 	})
-	return out, err
 }
 
-func (l ledger) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
-	err = l.handle(ctx, endUndo, func(ctx context.Context) (err error) { reason, open, err = l.Store.EndUndo(ctx, run, id); return err })
+func (l ledger) EndUndo(
+	ctx context.Context, run string, id uuid.UUID,
+) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
+	err = l.handle(ctx, endUndo, func(ctx context.Context) (err error) {
+		reason, open, err = l.Store.EndUndo(ctx, run, id)
+		return err
+	})
 	return reason, open, err
 }
 
-func (l ledger) OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (out minigroup.Attempt, err error) {
-	err = l.handle(ctx, openAttempt, func(ctx context.Context) (err error) { out, err = l.Store.OpenAttempt(ctx, a); return err })
-	return out, err
+func (l ledger) OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error) {
+	return query(ctx, l, openAttempt, func(ctx context.Context) (minigroup.Attempt, error) {
+		return l.Store.OpenAttempt(ctx, a)
+	})
 }
 
-func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (out minigroup.AttemptState, err error) {
-	err = l.handle(ctx, answerAttempt, func(ctx context.Context) (err error) { out, err = l.Store.AnswerAttempt(ctx, id, room); return err })
-	return out, err
+func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (minigroup.AttemptState, error) {
+	return query(ctx, l, answerAttempt, func(ctx context.Context) (minigroup.AttemptState, error) {
+		return l.Store.AnswerAttempt(ctx, id, room)
+	})
 }
 
 func (l ledger) RoomLocked(ctx context.Context, room uuid.UUID) error {
@@ -106,8 +121,12 @@ func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {
 	return l.handle(ctx, roomReleased, func(ctx context.Context) error { return l.Store.RoomReleased(ctx, room) })
 }
 
-func (l ledger) MoveReservation(ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string) error {
-	return l.handle(ctx, moveReservation, func(ctx context.Context) error { return l.Store.MoveReservation(ctx, run, request, from, to, group) })
+func (l ledger) MoveReservation(
+	ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string,
+) error {
+	return l.handle(ctx, moveReservation, func(ctx context.Context) error {
+		return l.Store.MoveReservation(ctx, run, request, from, to, group)
+	})
 }
 
 func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {
@@ -115,15 +134,17 @@ func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {
 }
 
 func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {
-	return l.handle(ctx, reservationReleased, func(ctx context.Context) error { return l.Store.ReservationReleased(ctx, id) })
+	return l.handle(ctx, reservationReleased, func(ctx context.Context) error {
+		return l.Store.ReservationReleased(ctx, id)
+	})
 }
 
-func (l ledger) TakeForUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID) (out minigroup.BegunUpdate, err error) {
-	err = l.handle(ctx, takeForUpdate, func(ctx context.Context) (err error) {
-		out, err = l.Store.TakeForUpdate(ctx, claim, classID, updateID)
-		return err
+func (l ledger) TakeForUpdate(
+	ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
+) (minigroup.BegunUpdate, error) {
+	return query(ctx, l, takeForUpdate, func(ctx context.Context) (minigroup.BegunUpdate, error) {
+		return l.Store.TakeForUpdate(ctx, claim, classID, updateID)
 	})
-	return out, err
 }
 
 func (l ledger) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
@@ -142,13 +163,16 @@ func (l ledger) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 	return l.handle(ctx, swapRooms, func(ctx context.Context) error { return l.Store.SwapRooms(ctx, run, id) })
 }
 
-// SendPatch tells once that a PATCH may be in flight. A step that hears so waits for its moment on the clock of the workflow,
-// which skips the wait; so the clock of Postgres has to skip it too.
-func (l ledger) SendPatch(ctx context.Context, run string, id uuid.UUID, flight time.Duration) (rec minigroup.UpdateRecord, sent bool, err error) {
+// SendPatch expires a PATCH in flight once it has reported it. The step then waits for its deadline on the clock of the
+// workflow, which skips time, so the deadline in Postgres has to pass as well.
+func (l ledger) SendPatch(
+	ctx context.Context, run string, id uuid.UUID, requestTimeout time.Duration,
+) (rec minigroup.UpdateRecord, sent bool, err error) {
 	err = l.handle(ctx, sendPatch, func(ctx context.Context) (err error) {
-		rec, sent, err = l.Store.SendPatch(ctx, run, id, flight)
+		rec, sent, err = l.Store.SendPatch(ctx, run, id, requestTimeout)
 		if err == nil && !sent && rec.PatchLeft > 0 {
-			_, err = l.db.Exec(ctx, `UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
+			_, err = l.db.Exec(ctx, `
+				UPDATE minigroup_update SET patch_until = now() WHERE id = $1 AND patch_until IS NOT NULL`, id)
 		}
 		return err
 	})
@@ -163,23 +187,25 @@ func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 	return l.handle(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
 }
 
-func (l ledger) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (out minigroup.UpdateState, err error) {
-	err = l.handle(ctx, failUpdate, func(ctx context.Context) (err error) {
-		out, err = l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
-		return err
+func (l ledger) FailUpdate(
+	ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
+	unlessSent bool,
+) (minigroup.UpdateState, error) {
+	return query(ctx, l, failUpdate, func(ctx context.Context) (minigroup.UpdateState, error) {
+		return l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
 	})
-	return out, err
 }
 
-func (l ledger) OpenSagas(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.OpenSaga, err error) {
-	err = l.handle(ctx, openSagas, func(ctx context.Context) (err error) { out, err = l.Store.OpenSagas(ctx, quiet, limit); return err })
-	return out, err
+func (l ledger) OpenSagas(ctx context.Context, minAge time.Duration, limit int) ([]minigroup.OpenSaga, error) {
+	return query(ctx, l, openSagas, func(ctx context.Context) ([]minigroup.OpenSaga, error) {
+		return l.Store.OpenSagas(ctx, minAge, limit)
+	})
 }
 
-func (l ledger) StaleClosings(ctx context.Context, quiet time.Duration, limit int) (out []minigroup.RoomPendingClose, err error) {
-	err = l.handle(ctx, staleClosings, func(ctx context.Context) (err error) {
-		out, err = l.Store.StaleClosings(ctx, quiet, limit)
-		return err
+func (l ledger) StaleClosings(
+	ctx context.Context, minAge time.Duration, limit int,
+) ([]minigroup.RoomPendingClose, error) {
+	return query(ctx, l, staleClosings, func(ctx context.Context) ([]minigroup.RoomPendingClose, error) {
+		return l.Store.StaleClosings(ctx, minAge, limit)
 	})
-	return out, err
 }

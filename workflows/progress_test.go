@@ -43,7 +43,7 @@ func TestProgress(t *testing.T) {
 			s := got.Steps[0]
 			if s.Name != "create_conference_room" || !s.Retrying || s.Attention != want.attention ||
 				s.MaxAttempts == nil || *s.MaxAttempts != maxAttempts || s.WaitingFor != "conference" || s.Since.IsZero() ||
-				!strings.Contains(s.LastError, "conference is not available: told_by_the_test") {
+				!strings.Contains(s.LastError, "conference is not available: scripted") {
 				t.Errorf("got %+v", s)
 			}
 		}
@@ -98,7 +98,7 @@ func TestProgress(t *testing.T) {
 		s := db.newHarness(t)
 		d := newDraft()
 		s.script(conferenceCreate, func(c call) error {
-			err := c.answer(unavailability)
+			err := c.fail(unavailability)
 			var upstream *minigroup.UpstreamError
 			if errors.As(err, &upstream) {
 				upstream.RetryAfter = 5 * time.Minute

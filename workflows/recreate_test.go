@@ -22,8 +22,8 @@ func recreateInput(id uuid.UUID, d minigroup.Draft, c minigroup.Change) workflow
 	}}
 }
 
-func (s *harness) recreate(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, plots ...hook) *result {
-	return s.run(run, workflows.RecreateMinigroup, recreateInput(id, d, c), plots...)
+func (s *harness) recreate(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, hooks ...hook) *result {
+	return s.run(run, workflows.RecreateMinigroup, recreateInput(id, d, c), hooks...)
 }
 
 // renewed checks that a class has the rooms it had before, or others, and holds nothing besides.
@@ -205,11 +205,11 @@ func TestRecreateInTrouble(t *testing.T) {
 			func(s *harness, st step) []hook {
 				s.acts.Settings.StepWait = deadline
 				over := newGate(s.T)
-				plots := s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
+				hooks := s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 					cancel()
 					return over.before(c)
 				})
-				return append(plots, hook{activity: "FailUpdate", after: func(func()) { over.open() }})
+				return append(hooks, hook{activity: "FailUpdate", after: func(func()) { over.open() }})
 			},
 			func(step) minigroup.Kind { return minigroup.OperationCancelled },
 		},
@@ -398,7 +398,7 @@ func TestALateReplyToARecreate(t *testing.T) {
 				s.script(st.operation, reply.after)
 				room := roomInput(d, s.newestAttempt(d, st.room))
 				room.Operation, room.Fingerprint = minigroup.ForRecreate, id.String()
-				inBackground(s, func() error { return s.execute("run-2", s.roomStep(s.acts, st), room) })
+				inBackground(s, func() error { return s.execute("run-2", s.createRoom(s.acts, st), room) })
 				reply.awaitReached(t)
 				s.makeCurrent("run-3")
 				c.play(s, id, d, reply.open)

@@ -80,7 +80,7 @@ func (r *fakeTemporal) awaitRecoveries() {
 }
 
 func (r *fakeTemporal) IsOpen(ctx context.Context, saga minigroup.OpenSaga) (open bool, err error) {
-	err = r.handle(isOpen, call{ctx: ctx, take: func(context.Context) error {
+	err = r.handle(isOpen, call{ctx: ctx, execute: func(context.Context) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		open = saga.Run == r.open
@@ -299,7 +299,8 @@ func TestASweepBesideALiveRun(t *testing.T) {
 	}
 }
 
-// sweepPausePoints are the moments between which a sweep decides that a create is gone and starts the run that undoes it.
+// sweepPausePoints are the moments between which a sweep decides that a create is gone and starts the run that undoes
+// it.
 var sweepPausePoints = map[string]operation{"has listed what is open": openSagas, "knows that its run is gone": isOpen}
 
 // pauseSweep leaves a create whose run was terminated, and has a sweep come so far.

@@ -9,32 +9,27 @@ import (
 	"minigroups/minigroup"
 )
 
-// unanswered does what was asked for, stands still, and loses the reply.
-func (g *gate) afterWithoutReply(c call) error {
-	if err := g.after(c); err != nil {
-		return err
-	}
-	return c.answer(silence)
-}
-
-// twice has one run request a room in two processes, the second when the request of the first has expired.
-func (s *harness) requestTwice(d minigroup.Draft, st step, first, second func(*gate) behaviour) (answerFirst, answerSecond func()) {
+// requestTwice makes one run send two requests for a room from two processes. The deadline of the first has passed when
+// the second is sent. The functions it returns let the replies arrive.
+func (s *harness) requestTwice(
+	d minigroup.Draft, st step, first, second func(*gate) behaviour,
+) (answerFirst, answerSecond func()) {
 	s.Helper()
 	replies := []*gate{newGate(s.T), newGate(s.T)}
 	s.begin("run-1", d)
 	in := roomInput(d, s.newestAttempt(d, st.room))
-	for i, way := range []func(*gate) behaviour{first, second} {
-		s.script(st.operation, way(replies[i]))
+	for i, pause := range []func(*gate) behaviour{first, second} {
+		s.script(st.operation, pause(replies[i]))
 		acts := s.acts
-		inBackground(s, func() error { return s.executeIn(acts, "run-1", s.roomStep(acts, st), in) })
+		inBackground(s, func() error { return s.executeIn(acts, "run-1", s.createRoom(acts, st), in) })
 		replies[i].awaitReached(s.T)
 		s.expireRequests(d)
-		s.acts = s.newProcess(s.acts.Settings) // the next step, and the rest of the run
+		s.acts = s.newProcess(s.acts.Settings) // for the next request, and the rest of the run
 	}
 	return replies[0].open, replies[1].open
 }
 
-func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
+func TestOneRunRequestsARoomFromTwoProcesses(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	answered, lost := func(g *gate) behaviour { return g.after }, func(g *gate) behaviour { return g.afterWithoutReply }
@@ -43,12 +38,12 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 			first, second func(*gate) behaviour
 			secondIsFirst bool
 		}{
-			"both are answered":                     {first: answered, second: answered},
-			"both are answered, the second first":   {first: answered, second: answered, secondIsFirst: true},
-			"only the second is answered":           {first: lost, second: answered},
-			"only the first is answered":            {first: answered, second: lost},
-			"only the first, and last, is answered": {first: answered, second: lost, secondIsFirst: true},
-			"none is answered":                      {first: lost, second: lost},
+			"both are answered":                    {first: answered, second: answered},
+			"both are answered, the second first":  {first: answered, second: answered, secondIsFirst: true},
+			"only the second is answered":          {first: lost, second: answered},
+			"only the first is answered":           {first: answered, second: lost},
+			"only the first is answered, and last": {first: answered, second: lost, secondIsFirst: true},
+			"none is answered":                     {first: lost, second: lost},
 		} {
 			t.Run(st.name+": "+name, func(t *testing.T) {
 				t.Parallel()
@@ -59,32 +54,35 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 					one, two = two, one
 				}
 				one()
-				s.eventually("it is decided", func() bool { return s.countDecided(d, st.room) == 1 })
+				s.eventually("the first is decided", func() bool { return s.countDecided(d, st.room) == 1 })
 				two()
 				s.eventually("both are decided", func() bool { return s.countDecided(d, st.room) == 2 })
 				s.assertEnd(s.create("run-1", d), d, step{}, end{})
 			})
 		}
-		t.Run(st.name+": both replies reach the ledger at the very same moment", func(t *testing.T) {
+		t.Run(st.name+": both replies reach the ledger at the same time", func(t *testing.T) {
 			t.Parallel()
 			s := newDatabase(t).newHarness(t)
 			d := newDraft()
 			one, two := s.requestTwice(d, st, answered, answered)
-			// Each finds the place free, and waits for its row before it writes that it takes the place.
+			// Each finds no held room, and waits for the lock of its row before it writes.
 			rows, err := s.db.Begin(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = rows.Rollback(context.WithoutCancel(t.Context())) })
-			if _, err := rows.Exec(t.Context(), `SELECT 1 FROM room_attempt WHERE class_id = $1 FOR UPDATE`, classID(d)); err != nil {
+			_, err = rows.Exec(t.Context(), `SELECT 1 FROM room_attempt WHERE class_id = $1 FOR UPDATE`, classID(d))
+			if err != nil {
 				t.Fatal(err)
 			}
 			one()
 			two()
 			s.eventually("both wait", func() bool {
 				var n int
-				err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
-					WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE room_attempt a SET room_id%'`).Scan(&n)
+				err := s.db.QueryRow(t.Context(), `
+					SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND wait_event_type = 'Lock'
+					AND query LIKE '%UPDATE room_attempt a SET room_id%'`).Scan(&n)
 				return err == nil && n == 2
 			})
 			if err := rows.Rollback(t.Context()); err != nil {
@@ -92,14 +90,15 @@ func TestOneRunAsksForARoomInTwoProcessesAtOnce(t *testing.T) {
 			}
 			s.eventually("both are decided", func() bool { return s.countDecided(d, st.room) == 2 })
 			s.assertEnd(s.create("run-1", d), d, step{}, end{})
-			if n := s.countAttempts(classID(d), st.room, minigroup.AttemptReleased); n != 1 || s.callCount(answerAttempt) > 3 {
-				t.Errorf("%d rooms were released, the ledger was told %d times of three replies", n, s.callCount(answerAttempt))
+			released, answers := s.countAttempts(classID(d), st.room, minigroup.AttemptReleased), s.callCount(answerAttempt)
+			if released != 1 || answers > 3 {
+				t.Errorf("%d rooms were released; the ledger received %d answers for three replies", released, answers)
 			}
 		})
 	}
 }
 
-// decided counts the attempts of a kind that are answered or lost.
+// countDecided counts the attempts of a kind that are answered or lost.
 func (s *harness) countDecided(d minigroup.Draft, kind minigroup.RoomKind) int {
 	s.Helper()
 	n := 0
@@ -111,11 +110,11 @@ func (s *harness) countDecided(d minigroup.Draft, kind minigroup.RoomKind) int {
 	return n
 }
 
-func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
+func TestOneRunIsExecutedByTwoProcesses(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for _, f := range createPausePoints() {
-		t.Run("one stands "+f.String()+", the other makes the minigroup", func(t *testing.T) {
+		t.Run("one is paused "+f.String()+", the other creates the minigroup", func(t *testing.T) {
 			t.Parallel()
 			s, d := db.newHarness(t), newDraft()
 			old := s.freezeCreate("run-1", d, f)
@@ -126,7 +125,7 @@ func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
 			s.sweepUntilDone(d)
 			s.assertEnd(p, d, step{}, end{})
 		})
-		t.Run("one stands "+f.String()+", the other hears of a cancel", func(t *testing.T) {
+		t.Run("one is paused "+f.String()+", the other receives a cancel", func(t *testing.T) {
 			t.Parallel()
 			s, d := db.newHarness(t), newDraft()
 			old := s.freezeCreate("run-1", d, f)
@@ -135,14 +134,14 @@ func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
 			old.result()
 			s.sweepUntilDone(d)
 			if f == (pausePoint{establish, true}) {
-				s.assertEnd(p, d, step{}, end{}) // it was ready before
+				s.assertEnd(p, d, step{}, end{}) // it was ready before the cancel
 			} else {
 				s.assertEnd(p, d, step{}, end{failed: minigroup.OperationCancelled, cancelled: true})
 			}
 		})
 	}
 	for _, f := range undoPausePoints() {
-		t.Run("one stands "+f.String()+", the other undoes everything", func(t *testing.T) {
+		t.Run("one is paused "+f.String()+", the other undoes everything", func(t *testing.T) {
 			t.Parallel()
 			s, d := db.newHarness(t), newDraft()
 			s.script(conferenceCreate, s.refuseLast())
@@ -158,7 +157,7 @@ func TestOneRunIsPlayedByTwoProcessesAtOnce(t *testing.T) {
 		})
 	}
 	for _, f := range updatePausePoints() {
-		t.Run("one stands "+f.String()+", the other carries the update out", func(t *testing.T) {
+		t.Run("one is paused "+f.String()+", the other executes the update", func(t *testing.T) {
 			t.Parallel()
 			s, d, id := db.newHarness(t), newDraft(), uuid.New()
 			s.createReady(d)

@@ -14,10 +14,10 @@ import (
 	"minigroups/workflows"
 )
 
-func (s *harness) update(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, plots ...hook) *result {
+func (s *harness) update(run string, id uuid.UUID, d minigroup.Draft, c minigroup.Change, hooks ...hook) *result {
 	return s.run(run, workflows.UpdateMinigroup, workflows.UpdateInput{
 		UpdateID: id, ClassID: classID(d), Change: stored.NewChange(c), MaxAttempts: maxAttempts,
-	}, plots...)
+	}, hooks...)
 }
 
 // established makes a minigroup that is ready.
@@ -276,10 +276,10 @@ func TestUpdatePivot(t *testing.T) {
 		s.createReady(d)
 		change, want := changeAll(d)
 		s.script(conferencePatch, hang, func(c call) error { // the first is executed after the room was read, and the second is refused
-			if err := c.take(c.ctx); err != nil {
+			if err := c.execute(c.ctx); err != nil {
 				return err
 			}
-			return c.answer(refusal)
+			return c.fail(refusal)
 		})
 		s.assertUpdated(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
 	})
@@ -343,7 +343,7 @@ func TestUpdatePivot(t *testing.T) {
 		moved := minigroup.Window{Start: new(*d.Time.Start + 30), End: new(*d.Time.End + 600)}
 		s.script(conferencePatch, func(c call) error { // the first stream gives the room an end while the PATCH is on its way
 			s.setEnd(classID(d), *d.Time.End)
-			return c.take(c.ctx)
+			return c.execute(c.ctx)
 		})
 		want := d
 		want.Time.End = moved.End
@@ -534,7 +534,7 @@ func TestUpdateLeftByARunThatIsGone(t *testing.T) {
 		together := func(c call) error {
 			both <- struct{}{}
 			s.eventually("both are about to send", func() bool { return len(both) == 2 })
-			return c.take(c.ctx)
+			return c.execute(c.ctx)
 		}
 		s.script(sendPatch, together, together)
 		s.script(conferencePatch, loseReply, loseReply)

@@ -254,11 +254,11 @@ func TestAPUTAtOnceAfterTheRunOfAnotherWasTerminated(t *testing.T) {
 		"its PATCH is executed just before the room is read": {func(s *harness) {
 			late := new(delayedCall)
 			s.script(conferencePatch, late.behaviour)
-			s.script(conferenceRead, succeed, func(c call) error { late.execute(s.T); return c.take(c.ctx) })
+			s.script(conferenceRead, succeed, func(c call) error { late.execute(s.T); return c.execute(c.ctx) })
 		}, minigroup.UpdateDone},
 		"its PATCH is executed just before its repeat, which is refused": {func(s *harness) {
 			late := new(delayedCall)
-			s.script(conferencePatch, late.behaviour, func(c call) error { late.execute(s.T); return c.answer(refusal) })
+			s.script(conferencePatch, late.behaviour, func(c call) error { late.execute(s.T); return c.fail(refusal) })
 		}, minigroup.UpdateDone},
 		"its PATCH is executed, and the room cannot be read for a while": {func(s *harness) {
 			s.script(conferencePatch, loseReply)

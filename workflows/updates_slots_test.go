@@ -157,7 +157,8 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 	})
 }
 
-// A worker asks the gateway for slots that are held already, and meanwhile another gives them back and looks after the gateway.
+// A worker asks the gateway for slots that are held already, and meanwhile another gives them back and looks after the
+// gateway.
 func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 	t.Parallel()
 	s, d := newDatabase(t).newHarness(t), newDraft()

@@ -1,0 +1,101 @@
+package workflows_test
+
+import (
+	"testing"
+
+	"minigroups/activities"
+	"minigroups/minigroup"
+	"minigroups/stored"
+	"minigroups/workflows"
+)
+
+func TestUndoOfACreateWhoseRunIsGone(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	t.Run("its room is closed and the minigroup has failed", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		s.createEventRoomOnly("run-1", d)
+		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
+		if p.err != nil {
+			t.Error(p.err)
+		}
+		if m := s.assertConsistent(d); m.State != minigroup.Failed || m.Failure.Kind != minigroup.OperationCancelled {
+			t.Errorf("the minigroup is %s: %+v", m.State, m.Failure)
+		}
+	})
+	t.Run("a create that was superseded at its end is undone", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		s.script(establish, superseded)
+		if p := s.create("run-1", d); p.kind() != activities.Superseded {
+			t.Errorf("the run ended with %v", p.err)
+		}
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
+		if m := s.assertConsistent(d); m.State != minigroup.Failed {
+			t.Errorf("the minigroup is %s", m.State)
+		}
+	})
+	t.Run("a minigroup that is ready is not changed", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		s.create("run-1", d)
+		before := s.assertConsistent(d)
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
+			t.Error(p.err)
+		}
+		if after := s.assertConsistent(d); after.State != minigroup.Ready || after.EventRoomID != before.EventRoomID {
+			t.Errorf("got %+v, was %+v", after, before)
+		}
+	})
+	t.Run("a minigroup without a row gets none", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		if p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)}); p.err != nil {
+			t.Error(p.err)
+		}
+		if _, err := s.ledger.ByID(t.Context(), classID(d)); err == nil {
+			t.Error("there is a row")
+		}
+	})
+	t.Run("the undo of a gone run is continued", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		s.createEventRoomOnly("run-1", d)
+		err := s.execute("run-1", s.acts.BeginUndo, activities.BeginUndoInput{
+			ClassID: classID(d), Request: new(requestOf(d)),
+			Reason: stored.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first reason"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
+		if m := s.assertConsistent(d); m.State != minigroup.Failed || m.Failure.Detail != "the first reason" {
+			t.Errorf("got %s: %+v", m.State, m.Failure)
+		}
+	})
+}
+
+func TestCloseRoomDoesNotCloseAHeldRoom(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t).newHarness(t)
+	d := newDraft()
+	s.create("run-1", d)
+	m := s.assertConsistent(d)
+	for _, room := range []activities.Room{
+		{Kind: minigroup.EventRoom, ID: m.EventRoomID}, {Kind: minigroup.ConferenceRoom, ID: m.ConferenceRoomID},
+	} {
+		if p := s.run("close", workflows.CloseRoom, room); p.err != nil {
+			t.Error(p.err)
+		}
+	}
+	s.assertConsistent(d)
+	if n := s.callCount(eventClose) + s.callCount(conferenceClose); n != 0 {
+		t.Errorf("%d requests to close a room were sent", n)
+	}
+}
