@@ -11,6 +11,10 @@ import (
 const atRest = `NOT EXISTS (SELECT FROM minigroup m WHERE m.id = h.class_id AND m.state IN ('creating', 'undoing') OFFSET 0)
 	AND NOT EXISTS (SELECT FROM minigroup_update u WHERE u.class_id = h.class_id AND u.state IN ('requested', 'running') OFFSET 0)`
 
+// notShown is the condition that an update h has no PATCH to look for and is not the one that its minigroup shows.
+const notShown = `compare_at IS NULL AND NOT EXISTS (
+	SELECT FROM minigroup m WHERE m.id = h.class_id AND m.last_update_id = h.id OFFSET 0)`
+
 // histories are what the ledger keeps of things that are over, by table: how a row is known, and which rows may go. Each has an
 // index of exactly those.
 var histories = map[string]struct{ key, since, over string }{
@@ -18,7 +22,7 @@ var histories = map[string]struct{ key, since, over string }{
 	"announced_room":    {`room_id`, `changed_at`, `state = 'released'`},
 	"closed_room":       {`room_id`, `received_at`, `settled`},
 	"janus_reservation": {`id`, `changed_at`, `state = 'released'`},
-	"minigroup_update":  {`id`, `decided_at`, `compare_at IS NULL AND (followed OR requested = '{}')`},
+	"minigroup_update":  {`id`, `decided_at`, notShown},
 }
 
 // Forget deletes what has been over for so long and what nothing needs any more: of each table at most so many rows, the oldest

@@ -66,8 +66,7 @@ func (s *Store) ByIDForAccount(
 	return v.minigroup, v.properties, nil
 }
 
-// readQuery reads minigroups by id, each with the last update that a caller requested; one that requests nothing is a
-// comparison. An update whose caller received at once that its condition did not hold is not shown.
+// readQuery reads minigroups by id, each with the update that it shows.
 //
 // It is planned once for each connection, perhaps before there are any rows. LIMIT makes each row a lookup by its key,
 // whatever Postgres knew of the table at that time.
@@ -76,12 +75,7 @@ const readQuery = `SELECT ` + minigroupColumns + `,
 	key.number, (SELECT properties FROM account a WHERE a.audience = key.audience AND a.label = key.label)
 FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY key (id, audience, label, number)
 CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = key.id LIMIT 1) m
-LEFT JOIN LATERAL (
-	SELECT id, state, requested, failure, decided_at FROM minigroup_update
-	WHERE class_id = m.id AND requested <> '{}'
-		AND (announced OR state <> 'failed' OR failure->>'kind' <> 'precondition_failed')
-	ORDER BY number DESC LIMIT 1
-) u ON u.state <> 'done'`
+LEFT JOIN LATERAL (SELECT * FROM minigroup_update WHERE id = m.last_update_id LIMIT 1) u ON true`
 
 // readMinigroups answers keys by one query.
 func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]readValue, error) {

@@ -62,7 +62,8 @@ func (s *Store) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 func takeNewRooms(ctx context.Context, tx pgx.Tx, classID, id uuid.UUID) error {
 	tag, err := tx.Exec(ctx, `
 		UPDATE minigroup m SET during = u.new_during, locked_chat = wanted.chat, locked_questions = wanted.questions, closed_at = NULL, timed_out = false,
-			event_room_id = event.room_id, conference_room_id = conference.room_id, looked_up_at = now(), changed_at = now()
+			event_room_id = event.room_id, conference_room_id = conference.room_id,
+			last_update_id = nullif(m.last_update_id, u.id), looked_up_at = now(), changed_at = now()
 		FROM minigroup_update u, room_attempt event, room_attempt conference, LATERAL (
 			SELECT coalesce((u.requested->'recreate'->>'locked_chat')::boolean, c.locked_chat) AS chat,
 				coalesce((u.requested->'recreate'->>'locked_questions')::boolean, c.locked_questions) AS questions

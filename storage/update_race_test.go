@@ -96,3 +96,34 @@ func TestAnUpdateThatWantsNoOtherSlotsWaitsForNoAdmission(t *testing.T) {
 		t.Errorf("%d reservations are as they were", n)
 	}
 }
+
+func TestAMinigroupShowsAnUpdateThatWaitedToBegin(t *testing.T) {
+	s, db := storagetest.New(t)
+	m := ready(t, s, "run-1", draft(0))
+	failed, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, failed, minigroup.Change{Host: new("a.b.c")},
+		minigroup.Failure{Kind: minigroup.UpstreamRefused}, false)
+	if now := read(t, s, m.ID); err != nil || now.Update == nil || now.Update.ID != failed {
+		t.Fatalf("it shows %+v, %v", now.Update, err)
+	}
+	e := minigroup.UpdateEntry{
+		ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: new("d.e.f")},
+		Plan: minigroup.UpdatePlan{Time: m.Time, Host: "d.e.f"},
+	}
+	meanwhile(t, db, `SELECT FROM minigroup FOR UPDATE`, `UPDATE minigroup SET host = 'changed'`, nil, func() error {
+		return s.BeginUpdate(t.Context(), e)
+	})
+	now := read(t, s, m.ID)
+	if now.Update == nil || now.Update.ID != e.ID || now.Update.State != minigroup.UpdateRunning || now.Host != "changed" {
+		t.Fatalf("it shows %+v, host %s", now.Update, now.Host)
+	}
+	if err := s.CommitUpdate(t.Context(), "run-2", e.ID); err != nil {
+		t.Fatal(err)
+	}
+	if now := read(t, s, m.ID); now.Update != nil || now.Host != "d.e.f" || now.Revision != m.Revision+2 {
+		t.Fatalf("it shows %+v at revision %d, after %d", now.Update, now.Revision, m.Revision)
+	}
+}

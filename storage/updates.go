@@ -18,7 +18,7 @@ import (
 // run has not begun. The run takes the row by it: what an earlier one has not begun must not come after. It changes nothing
 // where the update is known, and returns *minigroup.OwnedError as TakeForUpdate does.
 func (s *Store) AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
-	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, true) })
+	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, !c.Empty()) })
 }
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
@@ -146,9 +146,11 @@ func (s *Store) whyNotBegun(ctx context.Context, u minigroup.UpdateEntry) error 
 	return row.demandRevision(u.Change)
 }
 
-// writeUpdate locks the class $1 and writes its update; nothing where the run does not own the class, or the class has
-// ended (which does not matter with $11) or is not at the revision $12 that is demanded.
+// writeUpdate locks the class $1 and writes its update, which the minigroup shows from then on ($13); nothing where the
+// run does not own the class, or the class has ended (which does not matter with $11) or is not at the revision $12 that
+// is demanded.
 const writeUpdate = `
+	WITH begun AS (
 	INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
 		new_during, new_reserve, new_host, ends_class, patch)
 	SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
@@ -160,13 +162,19 @@ const writeUpdate = `
 	ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run,
 		old_during = excluded.old_during, old_reserve = excluded.old_reserve, old_host = excluded.old_host,
 		new_during = excluded.new_during, new_reserve = excluded.new_reserve, new_host = excluded.new_host,
-		ends_class = excluded.ends_class, patch = excluded.patch`
+		ends_class = excluded.ends_class, patch = excluded.patch
+	RETURNING id, class_id
+	), shown AS (
+		UPDATE minigroup m SET last_update_id = begun.id FROM begun
+		WHERE m.id = begun.class_id AND $13 AND m.last_update_id IS DISTINCT FROM begun.id
+	)
+	SELECT id FROM begun`
 
 func valuesOf(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
 		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends,
-		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision,
+		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision, !u.Change.Empty(),
 	}
 }
 
@@ -348,10 +356,11 @@ const commitUpdate = `
 	WITH u AS (
 		UPDATE minigroup_update SET state = 'done', decided_at = now(), patch_until = NULL
 		WHERE ` + ownsUpdate + `
-		RETURNING class_id, new_during, new_reserve, new_host
+		RETURNING id, class_id, new_during, new_reserve, new_host
 	), slots AS (` + commitSlots + `u WHERE r.class_id = u.class_id AND r.state IN ('pending', 'held')
 	)
-	UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host, changed_at = now()
+	UPDATE minigroup m SET during = u.new_during, reserve = u.new_reserve, host = u.new_host,
+		last_update_id = nullif(m.last_update_id, u.id), changed_at = now()
 	FROM u WHERE m.id = u.class_id`
 
 // endAfterCommit ends the class of the update $1 where this transaction has committed it and it asks for that, or where
@@ -366,8 +375,10 @@ var endAfterCommit = end(`m.id = (SELECT class_id FROM minigroup_update WHERE id
 // the update is not the run's to end, and *minigroup.OwnedError where it never began and another run owns the minigroup.
 func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
 	var out minigroup.UpdateState
+	// A caller that receives at once that its condition does not hold needs to see nothing beside the minigroup.
+	shown := reason.Kind != minigroup.PreconditionFailed && !c.Empty()
 	err := s.inTx(ctx, "fail update", func(tx pgx.Tx) error {
-		if err := claimUnbegun(ctx, tx, claim, classID, id, c, false); err != nil {
+		if err := claimUnbegun(ctx, tx, claim, classID, id, c, shown); err != nil {
 			return err
 		}
 		_, state, err := lockUpdate(ctx, tx, claim.Run, id)
@@ -412,9 +423,11 @@ func dropNext(ctx context.Context, tx pgx.Tx, classID, update uuid.UUID) error {
 	return wrap("give up next slots", err)
 }
 
-// claimUnbegun writes an update that was never begun, on behalf of a run that owns the minigroup or may take it, and whether
-// it is announced. It does nothing where the update has begun.
-func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, announced bool) error {
+// claimUnbegun writes an update that has not begun, on behalf of a run that owns the minigroup or may take it, and with
+// shown has the minigroup show it. It does nothing where the update is written already.
+func claimUnbegun(
+	ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, shown bool,
+) error {
 	row, err := lockRow(ctx, tx, classID)
 	if err != nil {
 		return err
@@ -432,12 +445,13 @@ func claimUnbegun(ctx context.Context, tx pgx.Tx, claim minigroup.Claim, classID
 		}
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO minigroup_update (id, class_id, state, run, requested, announced) VALUES ($1, $2, 'requested', $3, $4, $5)
-		ON CONFLICT (id) DO NOTHING`, id, classID, claim.Run, stored.NewChange(c), announced)
-	if err != nil {
-		return fmt.Errorf("write update: %w", err)
-	}
-	return nil
+		WITH written AS (
+			INSERT INTO minigroup_update (id, class_id, state, run, requested) VALUES ($1, $2, 'requested', $3, $4)
+			ON CONFLICT (id) DO NOTHING RETURNING id, class_id
+		)
+		UPDATE minigroup m SET last_update_id = written.id FROM written WHERE m.id = written.class_id AND $5`,
+		id, classID, claim.Run, stored.NewChange(c), shown)
+	return wrap("write update", err)
 }
 
 // lockClassOf locks the minigroup of an update.

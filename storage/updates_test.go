@@ -241,6 +241,7 @@ func TestRevisions(t *testing.T) {
 		"another owner":        {`UPDATE minigroup SET owner = 'run-x' WHERE id = $1`, false},
 		"a touch":              {`UPDATE minigroup SET changed_at = now() + interval '1 s', looked_up_at = now() + interval '1 s' WHERE id = $1`, false},
 		"the same values":      {`UPDATE minigroup SET host = host, tags = tags WHERE id = $1`, false},
+		"an update to show":    {`UPDATE minigroup SET last_update_id = id WHERE id = $1`, false},
 		"another host":         {`UPDATE minigroup SET host = host || 'x', owner = 'run-y' WHERE id = $1`, true},
 		"another end":          {`UPDATE minigroup SET during = tstzrange(lower(during), upper(during) + interval '1 s') WHERE id = $1`, true},
 		"no reserve any more":  {`UPDATE minigroup SET reserve = CASE WHEN reserve IS NULL THEN 1 END WHERE id = $1`, true},

@@ -54,6 +54,10 @@ CREATE TABLE minigroup (
     looked_up_at       timestamptz NOT NULL DEFAULT now(),
     -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
     fingerprint        text        NOT NULL,
+    -- The update that callers see beside the minigroup: the last one that was accepted, has begun or has failed, until
+    -- it is done. Not set for an update whose caller received a failed precondition at once, nor for a repair. The purge
+    -- keeps the update that stands here, so that no foreign key has to be checked for every update it deletes.
+    last_update_id     uuid,
     -- Counts the changes, so that an update can demand that the minigroup is as its caller last saw it.
     revision           bigint      NOT NULL DEFAULT 0,
 
@@ -87,12 +91,12 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- Every change that callers can see counts, including columns that are added later. Not counted: which run works on the
--- row, and when it was touched or looked up.
+-- Every change that callers can see counts, including columns that are added later, except the update that is shown. Not
+-- counted: which run works on the row, and when it was touched or looked up.
 CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup
     FOR EACH ROW WHEN (
-        to_jsonb(OLD) - ARRAY['owner', 'changed_at', 'looked_up_at', 'revision'] <>
-        to_jsonb(NEW) - ARRAY['owner', 'changed_at', 'looked_up_at', 'revision'])
+        to_jsonb(OLD) - ARRAY['owner', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'] <>
+        to_jsonb(NEW) - ARRAY['owner', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'])
     EXECUTE FUNCTION count_revision();
 
 -- For the sweeper: creates whose run may be gone.
@@ -294,8 +298,6 @@ CREATE TABLE minigroup_update (
     run          text        NOT NULL,
     -- What the caller asked for: {"time", "reserve", "host", "recreate", "revision"}, absent where it stays.
     requested    jsonb       NOT NULL,
-    -- Its caller received 202, so a failure has to be shown.
-    announced    boolean     NOT NULL DEFAULT false,
     -- Values before and after, written when the update begins.
     old_during   tstzrange,
     old_reserve  integer,
@@ -315,8 +317,6 @@ CREATE TABLE minigroup_update (
     failure      jsonb,
     requested_at timestamptz NOT NULL DEFAULT now(),
     decided_at   timestamptz,
-    -- A later update of the class, one that its minigroup may show, is decided: this one is shown no more.
-    followed     boolean     NOT NULL DEFAULT false,
     -- Orders the updates of a class.
     number       bigint      GENERATED ALWAYS AS IDENTITY,
 
@@ -332,20 +332,6 @@ CREATE TRIGGER update_transition BEFORE UPDATE ON minigroup_update
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
         'requested to running', 'requested to failed', 'running to done', 'running to failed');
 
--- +goose StatementBegin
-CREATE FUNCTION note_followed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE minigroup_update SET followed = true WHERE class_id = NEW.class_id AND number < NEW.number AND NOT followed;
-    RETURN NULL;
-END $$;
--- +goose StatementEnd
-
--- A comparison, which asks for nothing, is not shown, nor is a failure that its caller received at once.
-CREATE TRIGGER update_followed AFTER UPDATE ON minigroup_update
-    FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.state IN ('done', 'failed') AND NEW.requested <> '{}' AND
-        (NEW.announced OR NEW.state <> 'failed' OR NEW.failure->>'kind' <> 'precondition_failed'))
-    EXECUTE FUNCTION note_followed();
-
 -- A class has at most one update that is running.
 CREATE UNIQUE INDEX update_one_running ON minigroup_update (class_id) WHERE state = 'running';
 -- The updates of a class, the latest first.
@@ -353,7 +339,9 @@ CREATE INDEX update_last ON minigroup_update (class_id, number DESC);
 -- For the sweeper: updates whose run may be gone.
 CREATE INDEX update_open ON minigroup_update (requested_at) WHERE state IN ('requested', 'running');
 CREATE INDEX update_to_compare ON minigroup_update (compare_at) WHERE compare_at IS NOT NULL;
-CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE compare_at IS NULL AND (followed OR requested = '{}');
+-- Also holds the failed updates that their minigroups show, which are not deleted. The purge reads those again each time:
+-- one lookup of a minigroup by its key for each class whose last update failed longer ago than the retention.
+CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE compare_at IS NULL AND decided_at IS NOT NULL;
 
 
 -- ─── Callers and subscribers ─────────────────────────────────────────────────────────────────────────────────────────
@@ -401,4 +389,4 @@ CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 -- +goose Down
 DROP TABLE idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
     announced_room, room_attempt, minigroup;
-DROP FUNCTION raise_capacity_exceeded, note_followed, count_revision, check_transition;
+DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition;
