@@ -1,3 +1,3 @@
-// Package httpapitest generates request bodies for tests of the API, valid and invalid ones, and describes the exchanges
-// that its tests record.
+// Package httpapitest generates valid and invalid request bodies for tests of the API, and describes the exchanges that
+// its tests record.
 package httpapitest
