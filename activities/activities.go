@@ -10,8 +10,9 @@ import (
 	"minigroups/minigroup"
 )
 
-// Ledger is all that the steps read and write of the ledger, in Postgres. Its parts are declared beside the steps that
-// use them. Errors other than *minigroup.Error, *minigroup.OwnedError and *minigroup.SupersededError are retryable.
+// Ledger is what the steps use of the ledger in Postgres; storage.Store documents its methods. Its parts are declared
+// beside the steps that use them. *minigroup.Error, *minigroup.OwnedError and *minigroup.SupersededError are its
+// decisions; all other errors are retryable.
 type Ledger interface {
 	CreateLedger
 	RoomLedger
@@ -21,14 +22,14 @@ type Ledger interface {
 	PatchLedger
 }
 
-// Event is the service of event rooms. Its errors are *minigroup.UpstreamError, as are those of the other services.
+// Event is the service that has event rooms. The errors of all services are *minigroup.UpstreamError.
 type Event interface {
 	CreateRoom(ctx context.Context, r minigroup.NewEventRoom) (uuid.UUID, error)
 	LockRoom(ctx context.Context, room uuid.UUID, locks minigroup.Locks) error
 	CloseRoom(ctx context.Context, room uuid.UUID) error
 }
 
-// Conference is the service of conference rooms.
+// Conference is the service that has conference rooms.
 type Conference interface {
 	CreateRoom(ctx context.Context, r minigroup.NewConferenceRoom) (uuid.UUID, error)
 	Room(ctx context.Context, room uuid.UUID) (minigroup.ConferenceRoomState, error)
@@ -36,20 +37,20 @@ type Conference interface {
 	CloseRoom(ctx context.Context, room uuid.UUID) error
 }
 
-// Janus is the gateways on which slots are reserved.
+// Janus reserves slots on gateways, as rooms with a maximum number of publishers.
 type Janus interface {
 	Reserve(ctx context.Context, b minigroup.Backend, room uuid.UUID, slots int32, description string) error
 	Release(ctx context.Context, b minigroup.Backend, room uuid.UUID) error
 }
 
-// Runs is what the steps need of Temporal, and of the requests that wait in this process.
+// Runs is what the steps use of Temporal, and how they notify the API requests that wait in this process.
 type Runs interface {
 	RoomCloser
 	// IsCurrent reports whether the run is the latest of its workflow id and open.
 	IsCurrent(ctx context.Context, workflowID, runID string) (bool, error)
-	// Decided notifies the requests that wait for the minigroup in this process that its row has changed.
+	// Decided notifies the requests that wait for the minigroup that its row has changed.
 	Decided(classID uuid.UUID)
-	// Established hands them a minigroup that has become ready, as its row is now.
+	// Established notifies them that the minigroup has become ready, and hands them its row.
 	Established(m minigroup.Minigroup)
 }
 
@@ -61,12 +62,12 @@ type RoomCloser interface {
 
 // Settings are what the operator configures.
 type Settings struct {
-	// StepWait is how long a step waits for an answer.
+	// StepWait is how long one attempt of a step waits for an answer.
 	StepWait time.Duration
-	// RequestTimeout is how long a request that creates or changes a room may be in flight.
+	// RequestTimeout is the maximum duration of a request that creates or changes a room.
 	RequestTimeout time.Duration
-	// Gateways says that slots are reserved on our own gateways, those of Group (empty: any). Otherwise the number of
-	// slots is sent to conference with the room.
+	// Gateways says that slots are reserved on our own gateways, those of Group (empty: any). Otherwise conference
+	// receives the number of slots with its room.
 	Gateways bool
 	Group    string
 }
@@ -82,9 +83,9 @@ type Activities struct {
 	InFlight   *InFlight
 }
 
-// claiming calls do with this run's claim to the row of its minigroup. If another run owns the row, and Temporal says
-// that this run is the current one, it calls do again with a claim that replaces that owner.
-func (a *Activities) claiming(ctx context.Context, do func(minigroup.Claim) error) error {
+// withClaim calls do with the claim of this run to its minigroup's row. If another run owns the row and Temporal says
+// that this run is the current one, withClaim calls do again with a claim that replaces the owner.
+func (a *Activities) withClaim(ctx context.Context, do func(minigroup.Claim) error) error {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	return minigroup.TakeOver(run.RunID, func() (bool, error) {
 		return a.Runs.IsCurrent(ctx, run.ID, run.RunID)

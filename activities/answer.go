@@ -11,18 +11,18 @@ import (
 	"minigroups/minigroup"
 )
 
-// AnswerLedger records what has become of the requests to create rooms.
+// AnswerLedger records the outcomes of requests that create rooms.
 type AnswerLedger interface {
 	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
 	RefuseAttempt(ctx context.Context, id uuid.UUID) error
 	AttemptLost(ctx context.Context, id uuid.UUID) error
 }
 
-// errNotWanted is what steps receive for a room that was made after its operation had ended, or beside another one.
-var errNotWanted = errors.New("the room is no longer wanted, or another one was held first")
+// errNotWanted is what steps receive instead of a room that is marked for closing.
+var errNotWanted = errors.New("the room was created too late: its operation has ended, or the class has another one")
 
-// record writes the answer of a request to the ledger, however long that takes. A request without an answer is lost: its
-// connection has ended, so no answer can come, but a room may have been made.
+// record writes the outcome of a request to the ledger and repeats that until it succeeds. If a room may have been
+// created but no answer can come any more, the attempt is lost.
 func (f *InFlight) record(r *request) {
 	var upstream *minigroup.UpstreamError
 	switch {
@@ -43,12 +43,12 @@ func (f *InFlight) record(r *request) {
 	}
 }
 
-// recordRefusal records that an attempt made no room and will not make one.
+// recordRefusal records that an attempt has created no room and will not create one.
 func (f *InFlight) recordRefusal(attempt uuid.UUID) {
 	f.untilRecorded(attempt, func(ctx context.Context) error { return f.ledger.RefuseAttempt(ctx, attempt) })
 }
 
-// closeRoom starts the run that closes the room of a request. If it cannot, the sweeper does.
+// closeRoom starts the run that closes the room of a request. If that fails, the sweeper starts it.
 func (f *InFlight) closeRoom(r *request) {
 	ctx, cancel := context.WithTimeout(f.ctx, ledgerTimeout)
 	defer cancel()
@@ -65,7 +65,7 @@ const (
 	maxLedgerWait   = 5 * time.Second
 )
 
-// untilRecorded repeats a write to the ledger until it succeeds or Stop gives up.
+// untilRecorded repeats a write to the ledger until it succeeds, or until Stop ends its wait.
 func (f *InFlight) untilRecorded(attempt uuid.UUID, write func(context.Context) error) {
 	for wait := firstLedgerWait; f.ctx.Err() == nil; wait = min(2*wait, maxLedgerWait) {
 		ctx, cancel := context.WithTimeout(f.ctx, ledgerTimeout)
@@ -74,7 +74,7 @@ func (f *InFlight) untilRecorded(attempt uuid.UUID, write func(context.Context) 
 		if err == nil {
 			return
 		}
-		f.log.Warn("answer not recorded, will retry",
+		f.log.Warn("outcome not recorded, will retry",
 			zap.Stringer("attempt_id", attempt), zap.Duration("retry_in", wait), zap.Error(err))
 		retry := time.NewTimer(wait)
 		select {

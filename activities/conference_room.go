@@ -10,8 +10,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// CreateConferenceRoom brings the class to a held conference room, open from the class's start on and without end, and
-// returns its id. A refusal is final.
+// CreateConferenceRoom ensures that the class has a held conference room and returns its id. It creates a room that
+// opens at the start of the class and has no end. A refusal is not retried.
 func (a *Activities) CreateConferenceRoom(ctx context.Context, in RoomInput) (uuid.UUID, error) {
 	return a.createRoom(ctx, minigroup.ConferenceRoom, in, func(ctx context.Context) (uuid.UUID, error) {
 		draft := in.Draft.Draft()
@@ -25,8 +25,8 @@ func (a *Activities) CreateConferenceRoom(ctx context.Context, in RoomInput) (uu
 	})
 }
 
-// roomOf reads the conference room of a minigroup. A room that conference does not know, although it was made more than
-// replicaLag ago, is a refusal.
+// roomOf reads the conference room of a minigroup. If conference does not know the room replicaLag after its creation,
+// the error is a refusal.
 func (a *Activities) roomOf(ctx context.Context, m minigroup.Minigroup) (minigroup.ConferenceRoomState, error) {
 	room, err := a.Conference.Room(ctx, m.ConferenceRoomID)
 	if isUnknownRoom(err) && time.Since(m.CreatedAt) > replicaLag {
@@ -38,15 +38,15 @@ func (a *Activities) roomOf(ctx context.Context, m minigroup.Minigroup) (minigro
 	return room, err
 }
 
-// readRoom reads the room of an update. Being refused the read says nothing about a PATCH, so it is not returned as a
-// refusal.
+// readRoom reads the room of an update. A refusal to read says nothing about a PATCH, so it is returned as a retryable
+// error.
 func (a *Activities) readRoom(ctx context.Context, rec minigroup.UpdateRecord) (minigroup.ConferenceRoomState, error) {
 	room, err := a.Conference.Room(ctx, rec.ConferenceRoomID)
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.Refused {
-		open := *upstream
-		open.Refused = false
-		return room, &open
+		retryable := *upstream
+		retryable.Refused = false
+		return room, &retryable
 	}
 	return room, err
 }

@@ -10,7 +10,7 @@ import (
 	"minigroups/stored"
 )
 
-// CreateLedger decides about the create of a minigroup.
+// CreateLedger records the create of a minigroup and its undo.
 type CreateLedger interface {
 	BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error)
 	Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error)
@@ -36,8 +36,8 @@ type BegunCreate struct {
 	Reservation       uuid.UUID       `json:"reservation"`
 }
 
-// BeginCreate takes the row for this run and writes what the run is about to request. It starts the runs that close
-// what an earlier run of the class has left pending close.
+// BeginCreate takes the row for this run, and writes the attempts and the reservation of the create to the ledger. It
+// starts the runs that close the rooms which an earlier draft has left.
 func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (BegunCreate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -47,13 +47,13 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 		RequestTimeout: a.Settings.RequestTimeout, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	}
 	var begun minigroup.BegunCreate
-	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+	err := a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		entry.Claim = claim
 		begun, err = a.Ledger.BeginCreate(ctx, entry)
 		return err
 	})
 	if err != nil {
-		a.InFlight.forgo(entry.EventAttempt, entry.ConferenceAttempt)
+		a.InFlight.abandon(entry.EventAttempt, entry.ConferenceAttempt)
 		return BegunCreate{}, toApplicationError(err)
 	}
 	a.InFlight.registerRooms(entry.Audience, entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)
@@ -64,7 +64,8 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 	}, nil
 }
 
-// Establish is the commit point of a create.
+// Establish is the commit point of a create: the minigroup becomes ready. If the ledger does not allow that any more,
+// it returns superseded.
 func (a *Activities) Establish(ctx context.Context, in ClassRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()

@@ -1,4 +1,4 @@
-// Package activities holds the single side effects of the sagas: each activity sends one request to another service or
-// makes one decision of the ledger. Every activity may run again, in this process or another, and does no harm by it.
-// The package uses other packages only through the small interfaces it declares.
+// Package activities holds the steps of the sagas. Each activity has one side effect: a request to another service or a
+// transaction of the ledger. It may run again at any time, in this process or another, without harm. The package uses
+// Postgres, other services and Temporal's client only through the small interfaces that it declares.
 package activities

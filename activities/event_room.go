@@ -9,7 +9,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// CreateEventRoom brings the class to a held event room, open from now on, and returns its id. A refusal is final.
+// CreateEventRoom ensures that the class has a held event room and returns its id. It creates a room that opens now and
+// has no end. A refusal is not retried.
 func (a *Activities) CreateEventRoom(ctx context.Context, in RoomInput) (uuid.UUID, error) {
 	return a.createRoom(ctx, minigroup.EventRoom, in, func(ctx context.Context) (uuid.UUID, error) {
 		return a.Event.CreateRoom(ctx, minigroup.NewEventRoom{
@@ -25,7 +26,7 @@ type LockInput struct {
 	Questions bool      `json:"questions,omitempty"`
 }
 
-// LockRoom locks the chat, the questions or both in a held event room and records it.
+// LockRoom locks the chat, the questions or both in a held event room and records that.
 func (a *Activities) LockRoom(ctx context.Context, in LockInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()

@@ -10,12 +10,12 @@ import (
 	"minigroups/stored"
 )
 
-// Superseded is the error type of a step whose run no longer decides about its minigroup: the run ends and undoes
+// Superseded is the error type of a step whose run no longer decides about its minigroup. The run ends and undoes
 // nothing.
 const Superseded = "superseded"
 
-// toApplicationError is the only place where an error becomes Temporal behaviour: a refusal is not retried, everything
-// else is, after the time that the other service has asked for. The details of the error hold a stored.Failure.
+// toApplicationError decides what an error means to Temporal: a refusal is not retried, every other error is, after the
+// time for which the other service asks. The details of the returned error are a stored.Failure.
 func toApplicationError(err error) error {
 	if err == nil {
 		return nil
@@ -46,8 +46,8 @@ func toApplicationError(err error) error {
 	})
 }
 
-// asRetryable is toApplicationError for steps that must succeed eventually, such as those of an undo: it makes a
-// refusal retryable. Only a superseded run stops.
+// asRetryable is toApplicationError for steps that must succeed eventually, such as those of an undo: even a refusal is
+// retried. Only a superseded run ends.
 func asRetryable(err error) error {
 	err = toApplicationError(err)
 	failure, final, superseded := FailureOf(err)
@@ -63,14 +63,14 @@ func applicationError(err error, final bool, retryAfter time.Duration, failure s
 	})
 }
 
-// retryAfter sets when the failed step is to be attempted again.
+// retryAfter sets after which time the step is attempted again.
 func retryAfter(wait time.Duration, err *minigroup.UpstreamError) error {
 	err.RetryAfter = wait
 	return err
 }
 
-// FailureOf returns why a step failed. final means that another attempt cannot succeed, superseded that the run no
-// longer decides about its minigroup.
+// FailureOf returns why a step failed. final says that the step is not retried, superseded that the run no longer
+// decides about its minigroup.
 func FailureOf(err error) (failure stored.Failure, final, superseded bool) {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {

@@ -12,19 +12,19 @@ import (
 	"minigroups/minigroup"
 )
 
-// InFlight holds the requests of this process that create rooms. Event and conference drop a request when its client
-// hangs up, possibly after they have made a room that cannot be found. So a request outlives the step that started it:
-// it ends at its deadline, and leaves InFlight only when the ledger has recorded its answer.
+// InFlight holds the requests of this process that create rooms. Event and conference drop a request half-way when its
+// client disconnects, and then a room may exist that cannot be found. So a request outlives the step that started it:
+// it ends at its deadline, and is removed only when the ledger has recorded its outcome.
 //
-// A request is registered when its attempt is written to the ledger, sent at most once, and joined by every later
-// attempt of the step in this process. A limiter for each kind bounds how many are sent at the same time.
+// A request is registered when its attempt is written to the ledger. It is sent at most once, and every later attempt
+// of the step in this process joins it. A limiter for each kind of room bounds the number of requests in flight.
 type InFlight struct {
 	ledger   AnswerLedger
 	closer   RoomCloser
 	log      *zap.Logger
 	limiters map[minigroup.RoomKind]*limiter.Limiter
 
-	ctx     context.Context // ends when Stop gives up waiting
+	ctx     context.Context // ends when Stop ends its wait
 	cancel  context.CancelFunc
 	stopped chan struct{}
 	wg      sync.WaitGroup
@@ -47,21 +47,22 @@ type request struct {
 	err    error
 }
 
-// NewInFlight makes the in-flight requests of a process, at most max of each kind at a time (0: no limit). Stop must be
-// called once, after the worker has stopped.
-func NewInFlight(ledger AnswerLedger, closer RoomCloser, max int, log *zap.Logger) *InFlight {
+// NewInFlight returns an empty InFlight that sends at most capacity requests of each kind at a time (0: no limit). Stop
+// must be called once, after the worker has stopped.
+func NewInFlight(ledger AnswerLedger, closer RoomCloser, capacity int, log *zap.Logger) *InFlight {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &InFlight{
 		ledger: ledger, closer: closer, log: log,
 		limiters: map[minigroup.RoomKind]*limiter.Limiter{
-			minigroup.EventRoom: limiter.New(max), minigroup.ConferenceRoom: limiter.New(max),
+			minigroup.EventRoom:      limiter.New(capacity),
+			minigroup.ConferenceRoom: limiter.New(capacity),
 		},
 		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), requests: map[uuid.UUID]*request{},
 	}
 }
 
-// Stop discards what is not sent and waits until all other requests are answered and recorded, or until ctx ends; then
-// it hangs up.
+// Stop discards the requests that are not sent, and waits until the outcomes of all others are recorded. When ctx ends,
+// it cancels the requests and writes that are left.
 func (f *InFlight) Stop(ctx context.Context) {
 	close(f.stopped)
 	f.mu.Lock()
@@ -95,19 +96,19 @@ func (f *InFlight) Count() int {
 	return n
 }
 
-// isFull reports whether a request for a room of the audience would not be sent now.
+// isFull reports whether the limiter would refuse a request for a room of the audience now.
 func (f *InFlight) isFull(kind minigroup.RoomKind, audience string) bool {
 	return f.limiters[kind].Full(audience)
 }
 
-// register adds a request whose attempt this process has written to the ledger. If it is not sent by its deadline it is
-// discarded: no room can have been made.
+// register adds a request whose attempt this process has written to the ledger. A request that is not sent by its
+// deadline is discarded. After Stop, nothing is added.
 func (f *InFlight) register(r request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
 	case <-f.stopped:
-		return // the attempt expires
+		return // the attempt expires at its deadline
 	default:
 	}
 	added := &r
@@ -120,7 +121,7 @@ func (f *InFlight) register(r request) {
 	f.requests[r.attempt] = added
 }
 
-// registerRooms registers the requests for both rooms of a class; the zero uuid is no attempt.
+// registerRooms registers the requests for both rooms of a class; uuid.Nil is no attempt.
 func (f *InFlight) registerRooms(audience string, classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
 	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{
 		minigroup.EventRoom: event, minigroup.ConferenceRoom: conference,
@@ -131,15 +132,16 @@ func (f *InFlight) registerRooms(audience string, classID uuid.UUID, deadline ti
 	}
 }
 
-// forgo records attempts that may have been written to the ledger and will not be sent: the write has returned an error.
-func (f *InFlight) forgo(attempts ...uuid.UUID) {
+// abandon records attempts as refused whose write to the ledger has returned an error. They may have been written all
+// the same, and are not sent.
+func (f *InFlight) abandon(attempts ...uuid.UUID) {
 	for _, attempt := range attempts {
 		f.wg.Go(func() { f.recordRefusal(attempt) })
 	}
 }
 
-// discard removes a request that is not sent and records that it made no room. It does nothing to one that is sent. The
-// caller holds the lock.
+// discard removes a request that is not sent and records its attempt as refused. It does nothing if the request was
+// sent or removed before. The caller holds f.mu.
 func (f *InFlight) discard(r *request) {
 	if r.unsent == nil || f.requests[r.attempt] != r {
 		return
@@ -149,9 +151,9 @@ func (f *InFlight) discard(r *request) {
 	f.wg.Go(func() { f.recordRefusal(r.attempt) })
 }
 
-// startOrJoin returns the request of an attempt, and sends it if it is not sent yet. It returns nil if this process does
-// not have it: it was written by another process, or its answer is recorded. A request that the limiter does not let
-// through is discarded and returned with its error.
+// startOrJoin returns the request of an attempt, and sends it if it is not sent yet. It returns nil if this process
+// does not have the request: another process has written the attempt, or the outcome is recorded. If the limiter
+// refuses the request, startOrJoin discards it and returns it with an error.
 func (f *InFlight) startOrJoin(attempt uuid.UUID, send func(context.Context) (uuid.UUID, error)) *request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,11 +183,11 @@ func (f *InFlight) startOrJoin(attempt uuid.UUID, send func(context.Context) (uu
 	return r
 }
 
-// run sends the request, records its answer and hands it to the steps that wait.
+// run sends the request, records its outcome and then hands it to the steps that wait.
 func (f *InFlight) run(r *request, send func(context.Context) (uuid.UUID, error)) {
-	ctx, hangUp := f.until(r.deadline)
+	ctx, cancel := f.until(r.deadline)
 	r.room, r.err = send(ctx)
-	hangUp()
+	cancel()
 	f.record(r)
 	f.mu.Lock()
 	delete(f.requests, r.attempt)
@@ -193,11 +195,11 @@ func (f *InFlight) run(r *request, send func(context.Context) (uuid.UUID, error)
 	close(r.done)
 }
 
-// grace is how long a request continues after its deadline. A process that was frozen finds the deadline passed and
-// possibly the reply waiting: it must read that first.
+// grace is how long a request continues after its deadline. When a frozen process resumes after the deadline, the reply
+// may have arrived, and must be read before the request is cancelled.
 const grace = time.Second
 
-// until returns a context that ends at the deadline plus grace.
+// until returns a context that ends grace after the deadline, or after now if the deadline has passed.
 func (f *InFlight) until(deadline time.Time) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(f.ctx)
 	timer := time.AfterFunc(time.Until(deadline), func() {

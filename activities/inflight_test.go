@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,140 +11,6 @@ import (
 
 	"minigroups/minigroup"
 )
-
-// deadline is how long a test waits for what must come.
-const deadline = 20 * time.Second
-
-// fakeLedger records what it is told of requests, and which runs are started to close rooms.
-type fakeLedger struct {
-	mu       sync.Mutex
-	failures int // the next calls that fail
-	unwanted bool
-	answered map[uuid.UUID]uuid.UUID
-	calls    chan string
-}
-
-func newFakeLedger() *fakeLedger {
-	return &fakeLedger{answered: map[uuid.UUID]uuid.UUID{}, calls: make(chan string, 100)}
-}
-
-func (l *fakeLedger) fail() error {
-	if l.failures > 0 {
-		l.failures--
-		return errors.New("the ledger is unavailable")
-	}
-	return nil
-}
-
-func (l *fakeLedger) AnswerAttempt(_ context.Context, id, room uuid.UUID) (minigroup.AttemptState, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.fail(); err != nil {
-		return "", err
-	}
-	l.answered[id] = room
-	l.calls <- "answered"
-	if l.unwanted {
-		return minigroup.AttemptReleasing, nil
-	}
-	return minigroup.AttemptHeld, nil
-}
-
-func (l *fakeLedger) RefuseAttempt(context.Context, uuid.UUID) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.fail(); err != nil {
-		return err
-	}
-	l.calls <- "refused"
-	return nil
-}
-
-func (l *fakeLedger) AttemptLost(context.Context, uuid.UUID) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.fail(); err != nil {
-		return err
-	}
-	l.calls <- "lost"
-	return nil
-}
-
-func (l *fakeLedger) CloseRoom(_ context.Context, room minigroup.RoomPendingClose) error {
-	l.calls <- "close " + string(room.Kind) + " " + room.ID.String()
-	return nil
-}
-
-// next returns the next call.
-func (l *fakeLedger) next(t *testing.T) string {
-	t.Helper()
-	select {
-	case call := <-l.calls:
-		return call
-	case <-time.After(deadline):
-		t.Fatal("the ledger was not called")
-		return ""
-	}
-}
-
-// none checks that there are no more calls.
-func (l *fakeLedger) none(t *testing.T) {
-	t.Helper()
-	if len(l.calls) > 0 {
-		t.Errorf("the ledger was also called with %q", <-l.calls)
-	}
-}
-
-// registered returns a ledger, in-flight requests and the attempt of one registered request with this timeout.
-func registered(t *testing.T, timeout time.Duration) (*fakeLedger, *InFlight, uuid.UUID) {
-	t.Helper()
-	l := newFakeLedger()
-	f := NewInFlight(l, l, 0, zap.NewNop())
-	id := uuid.New()
-	f.register(eventRequest(id, timeout))
-	return l, f, id
-}
-
-func eventRequest(attempt uuid.UUID, timeout time.Duration) request {
-	return request{attempt: attempt, classID: uuid.New(), kind: minigroup.EventRoom, deadline: time.Now().Add(timeout)}
-}
-
-// stop stops the requests and fails the test if that does not end.
-func stop(t *testing.T, f *InFlight) {
-	t.Helper()
-	stopIn(t, f, deadline)
-}
-
-func stopIn(t *testing.T, f *InFlight, timeout time.Duration) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	stopped := make(chan struct{})
-	go func() {
-		f.Stop(ctx)
-		close(stopped)
-	}()
-	select {
-	case <-stopped:
-	case <-time.After(deadline):
-		t.Fatal("Stop did not return")
-	}
-}
-
-// done waits until the answer of a request is recorded.
-func done(t *testing.T, r *request) *request {
-	t.Helper()
-	if r == nil {
-		t.Fatal("the request was not sent")
-	}
-	select {
-	case <-r.done:
-		return r
-	case <-time.After(deadline):
-		t.Fatal("the request did not end")
-		return nil
-	}
-}
 
 func TestInFlight(t *testing.T) {
 	t.Parallel()
@@ -174,7 +39,7 @@ func TestInFlight(t *testing.T) {
 			t.Errorf("%d requests, the ledger has %v", len(sent), l.answered)
 		}
 	})
-	t.Run("an attempt that this process has not written, or whose answer is recorded, is not sent", func(t *testing.T) {
+	t.Run("an attempt of another process, or with a recorded outcome, is not sent", func(t *testing.T) {
 		t.Parallel()
 		_, f, id := registered(t, deadline)
 		send := func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }
@@ -187,7 +52,7 @@ func TestInFlight(t *testing.T) {
 		}
 		stop(t, f)
 	})
-	t.Run("a request does not end with the step that sent it, but at its deadline", func(t *testing.T) {
+	t.Run("a request ends at its deadline, after the step that sent it", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, 100*time.Millisecond)
 		r := f.startOrJoin(id, func(ctx context.Context) (uuid.UUID, error) {
@@ -203,16 +68,18 @@ func TestInFlight(t *testing.T) {
 		stop(t, f)
 		l.none(t)
 	})
-	t.Run("after an error of unknown kind a room may exist", func(t *testing.T) {
+	t.Run("after an unknown error the attempt is lost, because a room may exist", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, 500*time.Millisecond)
-		done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return uuid.Nil, errors.New("what is this") }))
+		done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
+			return uuid.Nil, errors.New("an unknown error")
+		}))
 		if call := l.next(t); call != "lost" {
 			t.Errorf("the ledger was called with %q", call)
 		}
 		stop(t, f)
 	})
-	t.Run("a request that made no room is recorded as refused", func(t *testing.T) {
+	t.Run("a request that has created no room is recorded as refused", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, deadline)
 		r := done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
@@ -224,21 +91,21 @@ func TestInFlight(t *testing.T) {
 		stop(t, f)
 		l.none(t)
 	})
-	t.Run("a room that is no longer wanted is closed and not returned to a step", func(t *testing.T) {
+	t.Run("a room that is marked for closing is closed and not returned to a step", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, deadline)
 		l.unwanted = true
 		room := uuid.New()
 		r := done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return room, nil }))
 		if r.err == nil {
-			t.Error("a step was given the room")
+			t.Error("a step received the room")
 		}
 		if a, c := l.next(t), l.next(t); a != "answered" || c != "close event "+room.String() {
 			t.Errorf("got %q, then %q", a, c)
 		}
 		stop(t, f)
 	})
-	t.Run("an answer waits for an unavailable ledger", func(t *testing.T) {
+	t.Run("an answer is recorded when the ledger is available again", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, deadline)
 		l.failures = 3
@@ -249,7 +116,7 @@ func TestInFlight(t *testing.T) {
 			t.Errorf("got %v, the ledger has %v", r.err, l.answered)
 		}
 	})
-	t.Run("a request that is not sent by its deadline is recorded as refused, and not sent afterwards", func(t *testing.T) {
+	t.Run("a request that is not sent by its deadline is refused and not sent later", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, 10*time.Millisecond)
 		if call := l.next(t); call != "refused" {
@@ -270,7 +137,9 @@ func TestRequestsOfOneAudienceTakeHalfOfTheCapacity(t *testing.T) {
 	reply := make(chan struct{})
 	send := func(kind minigroup.RoomKind, audience string) *request {
 		id := uuid.New()
-		f.register(request{attempt: id, audience: audience, classID: uuid.New(), kind: kind, deadline: time.Now().Add(deadline)})
+		f.register(request{
+			attempt: id, audience: audience, classID: uuid.New(), kind: kind, deadline: time.Now().Add(deadline),
+		})
 		return f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
 			<-reply
 			return uuid.New(), nil
@@ -288,10 +157,11 @@ func TestRequestsOfOneAudienceTakeHalfOfTheCapacity(t *testing.T) {
 	}
 	sent := []*request{send(minigroup.EventRoom, "one"), send(minigroup.EventRoom, "one")}
 	refused(minigroup.EventRoom, "one")
-	sent = append(sent, send(minigroup.ConferenceRoom, "one"), send(minigroup.EventRoom, "two"), send(minigroup.EventRoom, "two"))
+	sent = append(sent,
+		send(minigroup.ConferenceRoom, "one"), send(minigroup.EventRoom, "two"), send(minigroup.EventRoom, "two"))
 	refused(minigroup.EventRoom, "three")
 	if n := f.Count(); n != len(sent) {
-		t.Errorf("%d are in flight", n)
+		t.Errorf("%d requests are in flight", n)
 	}
 	close(reply)
 	for _, r := range sent {
@@ -300,66 +170,12 @@ func TestRequestsOfOneAudienceTakeHalfOfTheCapacity(t *testing.T) {
 		}
 	}
 	if r := done(t, send(minigroup.EventRoom, "one")); r.err != nil {
-		t.Errorf("when all are answered: %v", r.err)
+		t.Errorf("after all answers: %v", r.err)
 	}
 	stop(t, f)
 }
 
-func TestStop(t *testing.T) {
-	t.Parallel()
-	t.Run("it waits for the answer of a request in flight and until the ledger has recorded it", func(t *testing.T) {
-		t.Parallel()
-		l, f, id := registered(t, deadline)
-		l.failures = 2
-		room := uuid.New()
-		f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
-			<-f.stopped // by then it is being waited for
-			return room, nil
-		})
-		stop(t, f)
-		if l.answered[id] != room {
-			t.Errorf("the ledger has %v", l.answered)
-		}
-	})
-	t.Run("what is not sent is recorded as refused, and nothing is sent afterwards", func(t *testing.T) {
-		t.Parallel()
-		l, f, id := registered(t, time.Hour)
-		stop(t, f)
-		if call := l.next(t); call != "refused" {
-			t.Errorf("the ledger was called with %q", call)
-		}
-		send := func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }
-		after := uuid.New()
-		f.register(eventRequest(after, time.Hour))
-		if f.startOrJoin(id, send) != nil || f.startOrJoin(after, send) != nil {
-			t.Error("a request was sent after Stop")
-		}
-		l.none(t)
-	})
-	t.Run("it hangs up when its context ends", func(t *testing.T) {
-		t.Parallel()
-		l, f, id := registered(t, time.Hour)
-		r := f.startOrJoin(id, func(ctx context.Context) (uuid.UUID, error) {
-			<-ctx.Done()
-			return uuid.Nil, &minigroup.UpstreamError{MaybeDone: true, Err: ctx.Err()}
-		})
-		stopIn(t, f, 50*time.Millisecond)
-		if done(t, r); !errors.Is(r.err, context.Canceled) {
-			t.Errorf("got %v", r.err)
-		}
-		l.none(t)
-	})
-	t.Run("it does not wait for a ledger that stays unavailable", func(t *testing.T) {
-		t.Parallel()
-		l, f, id := registered(t, time.Hour)
-		l.failures = 1 << 30
-		f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil })
-		stopIn(t, f, 50*time.Millisecond)
-		l.none(t)
-	})
-}
-
-func TestAReplyThatWaitedForAFrozenProcessIsRead(t *testing.T) {
+func TestAReplyThatArrivedWhileTheProcessWasFrozenIsRead(t *testing.T) {
 	l := newFakeLedger()
 	f := NewInFlight(l, l, 0, zap.NewNop())
 	defer stop(t, f)

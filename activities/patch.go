@@ -18,7 +18,7 @@ type PatchLedger interface {
 	) (rec minigroup.UpdateRecord, sent bool, err error)
 	AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error
 	PatchUndone(ctx context.Context, run string, id uuid.UUID, number int) error
-	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error
+	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, lookUpAfter time.Duration) error
 }
 
 // UpdateRef names an update.
@@ -26,9 +26,9 @@ type UpdateRef struct {
 	ID uuid.UUID `json:"id"`
 }
 
-// PatchConferenceRoom is the pivot of an update. It returns nil once conference shows what the update asks for, and a
-// refusal once conference has clearly refused. While a PATCH may be in flight it decides nothing and sends no other;
-// after that, it reads the room to find out what has become of the PATCH.
+// PatchConferenceRoom is the pivot of an update. It returns nil once the conference room shows what the update
+// requests, and a refusal if conference has certainly not changed the room. While an unanswered PATCH may be in flight,
+// it fails and sends no other. After that, it reads the room to find out whether the PATCH was executed.
 func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -42,8 +42,8 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 		case rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty():
 			return nil
 		}
-		agreed, err := a.readOutcome(ctx, rec)
-		if err != nil || agreed {
+		applied, err := a.readOutcome(ctx, rec)
+		if err != nil || applied {
 			return toApplicationError(err)
 		}
 		if err := a.Ledger.PatchUnanswered(ctx, runID(ctx), rec.ID, a.Settings.RequestTimeout); err != nil {
@@ -52,12 +52,12 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 	}
 }
 
-// readOutcome finds out what has become of an unanswered PATCH.
-func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord) (agreed bool, err error) {
+// readOutcome reports whether an unanswered PATCH was executed. It fails until the PATCH cannot be in flight any more.
+func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord) (applied bool, err error) {
 	if rec.PatchLeft > 0 {
 		return false, retryAfter(rec.PatchLeft, &minigroup.UpstreamError{
 			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
-			Detail: fmt.Sprintf("a request was not answered and may be in flight for another %s; then the room is read",
+			Detail: fmt.Sprintf("a request was not answered and may be in flight for up to %s; after that, the room is read",
 				rec.PatchLeft.Round(time.Second)),
 		})
 	}
@@ -65,12 +65,12 @@ func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord
 	if err != nil {
 		return false, err
 	}
-	return a.agrees(ctx, rec, room)
+	return a.isApplied(ctx, rec, room)
 }
 
-// agrees reports whether the room shows what the update asks for. Conference silently keeps the start of a room that
-// got an end in the meantime, and applies the rest: then the update adopts that start.
-func (a *Activities) agrees(
+// isApplied reports whether the room shows what the update requests. If the room got an end in the meantime, conference
+// silently keeps its start and applies the rest; then the update adopts that start.
+func (a *Activities) isApplied(
 	ctx context.Context, rec minigroup.UpdateRecord, room minigroup.ConferenceRoomState,
 ) (bool, error) {
 	now := time.Now().Unix()
@@ -83,7 +83,7 @@ func (a *Activities) agrees(
 	return false, nil
 }
 
-// sendPatch sends the PATCH that the ledger has recorded as sent.
+// sendPatch sends a PATCH that the ledger has recorded, and returns nil if the room then shows it.
 func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) error {
 	room, err := a.Conference.PatchRoom(ctx, rec.ConferenceRoomID, rec.Plan.Patch)
 	var upstream *minigroup.UpstreamError
@@ -93,7 +93,7 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	case errors.As(err, &upstream) && !upstream.MaybeDone && !upstream.Refused:
 		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches))
 	case errors.As(err, &upstream) && upstream.Refused && repeated:
-		// An earlier PATCH may be what makes this one impossible, for example because the end it set has passed.
+		// An earlier PATCH may be the reason: for example, the end that it has set has passed.
 		var readErr error
 		if room, readErr = a.readRoom(ctx, rec); readErr != nil {
 			return readErr
@@ -101,21 +101,21 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	default:
 		return patchRefusal(err)
 	}
-	agreed, failed := a.agrees(ctx, rec, room)
+	applied, adoptErr := a.isApplied(ctx, rec, room)
 	switch {
-	case failed != nil || agreed:
-		return failed
+	case adoptErr != nil || applied:
+		return adoptErr
 	case err != nil:
 		return patchRefusal(err)
 	default:
 		return &minigroup.UpstreamError{
 			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
-			Detail: "it agreed, but its room does not show what was requested",
+			Detail: "the request was accepted, but the room does not show the change",
 		}
 	}
 }
 
-// patchRefusal turns the refusals that callers can act on into their own kinds of error.
+// patchRefusal gives the refusals that callers can act on their own kinds of error.
 func patchRefusal(err error) error {
 	var upstream *minigroup.UpstreamError
 	if !errors.As(err, &upstream) || !upstream.Refused {

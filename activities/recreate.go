@@ -13,15 +13,15 @@ import (
 // BegunRecreate is the result of BeginRecreate.
 type BegunRecreate struct {
 	BegunUpdate
-	// Draft is what the new rooms are for.
+	// Draft is the draft of the new rooms.
 	Draft stored.Draft `json:"draft"`
-	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; the zero uuid
-	// if the recreate had begun before.
+	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if the
+	// recreate had begun before.
 	EventAttempt      uuid.UUID `json:"event_attempt"`
 	ConferenceAttempt uuid.UUID `json:"conference_attempt"`
 }
 
-// BeginRecreate takes the row for this run and writes what the recreate comes to and what it is about to request.
+// BeginRecreate takes the row for this run, and writes the plan of the recreate and its attempts to the ledger.
 func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRecreate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -37,11 +37,12 @@ func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRe
 	return out, toApplicationError(a.planRecreate(ctx, in, begun.Minigroup, &out))
 }
 
+// planRecreate begins a recreate, or reads the plan of one that has begun, and completes out.
 func (a *Activities) planRecreate(
 	ctx context.Context, in UpdateInput, m minigroup.Minigroup, out *BegunRecreate,
 ) error {
 	change := in.Change.Change()
-	if out.State == minigroup.UpdateRunning { // it continues with the plan that it has begun with
+	if out.State == minigroup.UpdateRunning {
 		rec, err := a.Ledger.UpdateRecord(ctx, in.ID)
 		out.Draft = stored.NewDraft(m.Recreated(rec.Plan, *change.Recreate))
 		return err
@@ -53,7 +54,7 @@ func (a *Activities) planRecreate(
 		RequestTimeout: a.Settings.RequestTimeout,
 	}
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
-		a.InFlight.forgo(entry.EventAttempt, entry.ConferenceAttempt)
+		a.InFlight.abandon(entry.EventAttempt, entry.ConferenceAttempt)
 		return err
 	}
 	a.InFlight.registerRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
@@ -62,8 +63,8 @@ func (a *Activities) planRecreate(
 	return nil
 }
 
-// TakeRecreate takes the row for a run that is to fail the recreate of a run that is gone, and returns how far that
-// recreate had come.
+// TakeRecreate takes the row for a run that must fail the recreate of a run that is gone, and returns the state of that
+// recreate.
 func (a *Activities) TakeRecreate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -71,14 +72,14 @@ func (a *Activities) TakeRecreate(ctx context.Context, in UpdateInput) (BegunUpd
 	return toBegunUpdate(begun), toApplicationError(err)
 }
 
-// CopyHostInput names a new conference room of a class.
+// CopyHostInput names the new conference room of a class.
 type CopyHostInput struct {
 	ClassID uuid.UUID `json:"class_id"`
 	Room    uuid.UUID `json:"room"`
 }
 
-// CopyHost sets the host of the new conference room to that of the present one, if that has one: conference takes no
-// host when it creates a room.
+// CopyHost sets the host of the new conference room to that of the present one, if there is one, because conference
+// accepts no host when it creates a room.
 func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -96,7 +97,8 @@ func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	return toApplicationError(err)
 }
 
-// SwapRooms is the commit point of a recreate. It starts the runs that close the previous rooms.
+// SwapRooms is the commit point of a recreate: the class gets the new rooms. It starts the runs that close the old
+// ones.
 func (a *Activities) SwapRooms(ctx context.Context, in UpdateInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	"minigroups/stored"
 )
 
-// ReservationLedger knows the reservations of slots.
+// ReservationLedger records the reservations of slots.
 type ReservationLedger interface {
 	Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error)
 	OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error)
@@ -29,9 +29,9 @@ type ReservationRef struct {
 	ID uuid.UUID `json:"id"`
 }
 
-// ReserveSlots makes the gateway show a reservation of the ledger. It returns superseded for a reservation that was
-// released meanwhile. A cancel does not interrupt the request: the gateway would execute it all the same, and only the
-// reply lets this step remove what it has made.
+// ReserveSlots makes the room of a reservation on its gateway. It returns superseded if the reservation was released in
+// the meantime. A cancel does not interrupt the request, because the gateway may execute it anyway, and only the reply
+// tells this step whether there is a room to remove.
 func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error {
 	ctx, cancel := a.gatewayStep(context.WithoutCancel(ctx))
 	defer cancel()
@@ -45,15 +45,15 @@ func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error 
 	return toApplicationError(a.syncReservation(ctx, r))
 }
 
-// MoveReservationInput asks to reserve on another gateway.
+// MoveReservationInput is the input of MoveReservation: From is the present reservation, To the id of the new one.
 type MoveReservationInput struct {
 	Request stored.CreateRequest `json:"request"`
 	From    uuid.UUID            `json:"from"`
 	To      uuid.UUID            `json:"to"`
 }
 
-// MoveReservation releases a reservation whose gateway does not answer and makes one on another gateway, with the given
-// id. It is refused with capacity_exceeded if the slots fit on no other gateway.
+// MoveReservation releases a reservation whose gateway does not answer, and makes one on another gateway. It fails with
+// capacity_exceeded if no other gateway has enough slots.
 func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -61,8 +61,8 @@ func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInpu
 		a.Ledger.MoveReservation(ctx, runID(ctx), in.Request.Request(), in.From, in.To, a.Settings.Group))
 }
 
-// SyncGateways brings the gateways to what the ledger says about a class. It is the last step of an update, and no step
-// depends on it: what fails here is repeated by the sweeper.
+// SyncGateways makes the gateways match the reservations of a class. It is the last step of an update and may fail: the
+// sweeper does the same.
 func (a *Activities) SyncGateways(ctx context.Context, in ClassRef) error {
 	ctx, cancel := a.gatewayStep(ctx)
 	defer cancel()
@@ -78,7 +78,7 @@ func (a *Activities) SyncGateways(ctx context.Context, in ClassRef) error {
 	return toApplicationError(errors.Join(errs...))
 }
 
-// syncReservation brings the gateway to what the ledger says about one reservation.
+// syncReservation makes the gateway match one reservation of the ledger.
 func (a *Activities) syncReservation(ctx context.Context, r minigroup.Reservation) error {
 	if r.State == minigroup.ReservationReleasing {
 		return a.release(ctx, r)
@@ -88,14 +88,14 @@ func (a *Activities) syncReservation(ctx context.Context, r minigroup.Reservatio
 	}
 	err := a.held(ctx, r)
 	var superseded *minigroup.SupersededError
-	if errors.As(err, &superseded) { // released during the request: remove what the request has made
+	if errors.As(err, &superseded) { // released during the request, which may have made the room after its removal
 		return errors.Join(err, a.release(ctx, r))
 	}
 	return err
 }
 
-// held records that the gateway has the room. It only reads a reservation that was held before, which spares a write.
-// It returns *minigroup.SupersededError if the reservation was released meanwhile.
+// held records that the gateway has the room. If the reservation was held before, held only reads it, which spares a
+// write. It returns *minigroup.SupersededError if the reservation was released in the meantime.
 func (a *Activities) held(ctx context.Context, r minigroup.Reservation) error {
 	if r.State != minigroup.ReservationHeld {
 		return a.Ledger.ReservationHeld(ctx, r.ID)
@@ -121,11 +121,11 @@ func (a *Activities) reserve(ctx context.Context, r minigroup.Reservation) error
 	return err
 }
 
-// secondRemoval is how long after the first removal a room is removed again, if a request for it was not answered.
+// secondRemoval is the pause before a room is removed again because a request for it was not answered.
 const secondRemoval = 2 * time.Second
 
-// release removes the room from the gateway. If a request for it was not answered, the gateway may execute that request
-// after the removal, so the room is removed again after a pause.
+// release removes the room from the gateway and records that. If a request to make the room was not answered, the
+// gateway may execute it after the removal, so release removes the room again after a pause.
 func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error {
 	if err := a.remove(ctx, r.Backend, r.ID); err != nil {
 		return err

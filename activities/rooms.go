@@ -13,7 +13,7 @@ import (
 	"minigroups/stored"
 )
 
-// RoomLedger knows the attempts to create rooms, and the rooms pending close.
+// RoomLedger records the attempts to create rooms, and the rooms pending close.
 type RoomLedger interface {
 	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
 	RoomLocked(ctx context.Context, roomID uuid.UUID) error
@@ -22,20 +22,20 @@ type RoomLedger interface {
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
 }
 
-// RoomInput asks for a room of a class.
+// RoomInput is the input of the steps that create a room of a class.
 type RoomInput struct {
 	ClassID uuid.UUID    `json:"class_id"`
 	Draft   stored.Draft `json:"draft"`
-	// Operation is what the room is for. Fingerprint is that of the create request, or the id of the update that
-	// recreates the class.
+	// Operation is what the room is for. Fingerprint is that of the create request, or the id of the update that recreates
+	// the class.
 	Operation   minigroup.AttemptOperation `json:"operation"`
 	Fingerprint string                     `json:"fingerprint"`
-	// Attempt is the attempt that the begin of the operation has written; the zero uuid if it has written none.
+	// Attempt is the attempt that the begin of the operation has written; uuid.Nil if it has written none.
 	Attempt uuid.UUID `json:"attempt"`
 }
 
-// createRoom brings the class to a held room and returns the room's id. It joins the request in flight, or sends one,
-// and waits for the answer for Settings.StepWait. The request outlives the step: it ends at its deadline.
+// createRoom ensures that the class has a held room and returns the room's id. It joins the request in flight, or sends
+// one, and waits up to Settings.StepWait for the answer. The request outlives the step: it ends at its own deadline.
 func (a *Activities) createRoom(
 	ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error),
 ) (uuid.UUID, error) {
@@ -57,8 +57,8 @@ func (a *Activities) createRoom(
 			return uuid.Nil, toApplicationError(limitReached(kind))
 		}
 		if request = a.InFlight.startOrJoin(attempt.ID, sendDetached); request == nil {
-			// Another process has sent it, or this one has just recorded its answer: the next attempt of the step sees.
-			return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf(
+			// Another process has sent it, or this one has just recorded its outcome. The next attempt of the step finds that.
+			return uuid.Nil, toApplicationError(createFailed(kind, true, fmt.Sprintf(
 				"a request of another worker is in flight for up to %s", attempt.ExpiresIn.Round(time.Second))))
 		}
 	}
@@ -66,13 +66,13 @@ func (a *Activities) createRoom(
 	case <-request.done:
 		return request.room, toApplicationError(request.err)
 	case <-ctx.Done():
-		return uuid.Nil, toApplicationError(noAnswer(kind, true, fmt.Sprintf(
+		return uuid.Nil, toApplicationError(createFailed(kind, true, fmt.Sprintf(
 			"no answer within %s; the request is still in flight", a.Settings.StepWait)))
 	}
 }
 
-// openAttempt returns the attempt that holds the room or is in flight, or writes and registers a new one. The attempt
-// has no state if this process may send no more requests at present.
+// openAttempt returns the attempt that is held or in flight; if there is none, it writes and registers a new one. The
+// attempt has no state if the limiter would refuse a new one.
 func (a *Activities) openAttempt(
 	ctx context.Context, kind minigroup.RoomKind, in RoomInput,
 ) (minigroup.Attempt, error) {
@@ -83,7 +83,7 @@ func (a *Activities) openAttempt(
 		NoNew: a.InFlight.isFull(kind, in.Draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
 	})
 	if err != nil {
-		a.InFlight.forgo(id)
+		a.InFlight.abandon(id)
 	} else if attempt.ID == id {
 		a.InFlight.register(request{
 			attempt: id, audience: in.Draft.Audience, classID: in.ClassID, kind: kind, deadline: deadline,
@@ -92,7 +92,7 @@ func (a *Activities) openAttempt(
 	return attempt, err
 }
 
-// startOr returns the start of a room for a class with this window: rooms always have a start.
+// startOr returns the start of a window in unix seconds, or now if it has none, because rooms always have a start.
 func startOr(w minigroup.Window, now time.Time) int64 {
 	if w.Start != nil {
 		return *w.Start
@@ -100,7 +100,7 @@ func startOr(w minigroup.Window, now time.Time) int64 {
 	return now.Unix()
 }
 
-// replicaLag is how long after its creation a room may still be unknown to a service that reads from a replica.
+// replicaLag is how long a service that reads from a replica may not know a room after its creation.
 const replicaLag = 2 * time.Minute
 
 // Room names a room in another service.
@@ -117,8 +117,8 @@ func toRooms(rooms []minigroup.RoomPendingClose) []Room {
 	return out
 }
 
-// CloseRoomIfPresent closes a room pending close and records it. A room that the ledger does not list as pending close
-// is left alone; one that is closed already or does not exist counts as closed. Even a refusal is retried.
+// CloseRoomIfPresent closes a room pending close and records that. It does nothing to a room that the ledger does not
+// list as pending close. A room that is closed already or does not exist counts as closed. Even a refusal is retried.
 func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
@@ -140,8 +140,8 @@ func (a *Activities) CloseRoomIfPresent(ctx context.Context, in Room) error {
 	return asRetryable(a.Ledger.RoomReleased(ctx, room.ID))
 }
 
-// closePending starts the runs that close the rooms of a class that are pending close, also if the step's caller has
-// gone. The sweeper starts those that this cannot.
+// closePending starts the runs that close the rooms pending close of a class, even if the step was cancelled. The
+// sweeper starts those that fail to start here.
 func (a *Activities) closePending(ctx context.Context, class uuid.UUID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Settings.StepWait)
 	defer cancel()
@@ -161,13 +161,13 @@ func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.RoomPendi
 	}
 }
 
-// limitReached is the error of a request that was not sent because this process has as many in flight as it may have.
+// limitReached is the error of a request that the limiter has refused.
 func limitReached(kind minigroup.RoomKind) error {
-	return noAnswer(kind, false, "not sent: too many requests are in flight, for this audience or in total")
+	return createFailed(kind, false, "not sent: too many requests are in flight, for this audience or in total")
 }
 
-// noAnswer is the error of a room that was not created for a reason on our side.
-func noAnswer(kind minigroup.RoomKind, maybeDone bool, detail string) error {
+// createFailed is the error of a step that ends without an answer from the service. detail says why.
+func createFailed(kind minigroup.RoomKind, maybeDone bool, detail string) error {
 	return &minigroup.UpstreamError{
 		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: maybeDone, Detail: detail,
 	}
@@ -178,8 +178,8 @@ func isUnknownRoom(err error) bool {
 	return errors.As(err, &upstream) && upstream.Type == "room_not_found"
 }
 
-// withValuesOf is the context of a request that carries the values of the step which started it: the request id and the
-// trace. It ends with the request alone.
+// withValuesOf is the context of a request with the values of the step that started it: the request id and the trace.
+// It does not end with the step.
 type withValuesOf struct {
 	context.Context
 	step context.Context

@@ -7,7 +7,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// Recovery starts the runs that replace runs which are gone.
+// Recovery starts runs in place of runs that are gone.
 type Recovery interface {
 	// IsOpen reports whether the run of a saga is open.
 	IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, error)
@@ -21,18 +21,18 @@ type GatewayRooms interface {
 	Rooms(ctx context.Context, b minigroup.Backend, prefix string) ([]minigroup.GatewayRoom, error)
 }
 
-// SweepLedger is all that sweeps read and write of the ledger.
+// SweepLedger is what sweeps use of the ledger; storage.Store documents its methods.
 type SweepLedger interface {
 	ClassesLedger
 	GatewaysLedger
 }
 
-// Sweeper repairs what processes and runs that are gone have left behind. All fields must be set.
+// Sweeper completes what runs and processes that are gone have left unfinished. All fields must be set.
 type Sweeper struct {
 	Ledger   SweepLedger
 	Recovery Recovery
 	Rooms    GatewayRooms
-	// Steps do to a single room what the sagas do.
+	// Steps are the steps of the sagas, which sweeps use for single rooms.
 	Steps *Activities
 	// Grace is how long after its end a class is closed.
 	Grace time.Duration
@@ -40,13 +40,13 @@ type Sweeper struct {
 	LostRoomTimeout time.Duration
 	// Retention is how long finished records are kept; 0 keeps them permanently.
 	Retention time.Duration
-	// Count adds n to the metric of what sweeps have done.
+	// Count adds n to the metric minigroups_swept_total with the label what.
 	Count func(what string, n int)
 }
 
 const (
-	// minAge is how long a record must have been unchanged before a sweep acts on it: its run may still be at work.
+	// minAge is how long a record must be unchanged before a sweep acts on it. Before that, its run may still change it.
 	minAge = 10 * time.Second
-	// batchSize bounds what one sweep looks at. The next sweep picks others.
+	// batchSize bounds the records of each kind that one sweep handles. Later sweeps handle the rest.
 	batchSize = 1000
 )

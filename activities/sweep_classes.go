@@ -9,7 +9,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// ClassesLedger finds the classes, sagas and rooms that a sweep has to act on.
+// ClassesLedger finds the classes, sagas and rooms on which a sweep must act.
 type ClassesLedger interface {
 	OpenSagas(ctx context.Context, minAge time.Duration, limit int) ([]minigroup.OpenSaga, error)
 	StaleClosings(ctx context.Context, minAge time.Duration, limit int) ([]minigroup.RoomPendingClose, error)
@@ -26,9 +26,9 @@ type ClassesLedger interface {
 
 // SweptClasses counts what a sweep of the classes has done.
 type SweptClasses struct {
-	// Recovered are sagas whose run was gone: their creates are now being undone, their updates finished.
+	// Recovered are sagas whose run was gone. Runs that undo the creates and finish the updates were started.
 	Recovered int `json:"recovered"`
-	// Closing are rooms pending close that no run was closing.
+	// Closing are stale closings: rooms pending close whose runs were started.
 	Closing int `json:"closing"`
 	// Lost are attempts whose deadline has passed without an answer.
 	Lost int64 `json:"lost"`
@@ -38,17 +38,17 @@ type SweptClasses struct {
 	NeverSeen int64 `json:"never_seen"`
 	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
 	Compared int `json:"compared"`
-	// Ended are classes that were closed: their end has passed, or conference has closed their room.
+	// Ended are classes that were ended, because their end has passed or conference has closed their room.
 	Ended int `json:"ended"`
 	// Purged are rows of the ledger that were deleted because their retention has passed.
 	Purged int64 `json:"purged"`
-	// Failed are records that could not be acted on. The next sweep tries again.
+	// Failed are records whose run could not be started, and rooms that could not be read. A later sweep repeats that.
 	Failed int `json:"failed"`
 }
 
-// SweepClasses looks for work in the ledger that no run does, because a run was terminated or a process died, and starts
-// the runs that do it. It does not wait for them. It ends the classes that are over, asks conference about some of those
-// without an end, for a few seconds at most, and finally purges finished records.
+// SweepClasses finds work in the ledger that no run does, because a run was terminated or a process died, and starts
+// runs that do it. It does not wait for them. It also ends classes, reads the conference rooms of some classes, for
+// lookUpTimeout at most, and purges finished records.
 func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	var swept SweptClasses
 	for _, part := range []func(context.Context, *SweptClasses) error{
@@ -68,8 +68,8 @@ func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 	return swept, nil
 }
 
-// expire records which attempts are lost, and marks the rooms that may have come of them for closing. The order matters:
-// a room is not marked before the attempt that may have made it is recorded as lost.
+// expire records attempts as lost, and marks the announced rooms for closing that they may have created. The order
+// matters: a room is marked only when the attempt that may have created it is recorded as lost.
 func (s *Sweeper) expire(ctx context.Context, swept *SweptClasses) (err error) {
 	if swept.Lost, err = s.Ledger.ExpireAttempts(ctx); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *Sweeper) recoverSagas(ctx context.Context, swept *SweptClasses) error {
 	return nil
 }
 
-// recoverEach starts the runs of those sagas whose run is gone, and returns how many it has started.
+// recoverEach starts runs for the sagas whose run is gone, and returns how many it has started.
 func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (recovered int) {
 	for _, saga := range sagas {
 		open, err := s.Recovery.IsOpen(ctx, saga)
@@ -112,6 +112,7 @@ func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, s
 	return recovered
 }
 
+// closeRooms starts the runs that close rooms pending close, if no run has done that for minAge.
 func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
 	rooms, err := s.Ledger.StaleClosings(ctx, minAge, batchSize)
 	if err != nil {
@@ -127,6 +128,7 @@ func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
 	return nil
 }
 
+// endClasses ends the classes whose room conference has closed, and those whose end has passed by Grace.
 func (s *Sweeper) endClasses(ctx context.Context, swept *SweptClasses) error {
 	closed, err := s.Ledger.EndClosed(ctx, batchSize)
 	swept.Ended += closed
@@ -182,7 +184,7 @@ func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	return err
 }
 
-// purge deletes at most batchSize rows of each table per sweep, so that it keeps up and does not disturb other queries.
+// purge deletes at most batchSize finished records of each table, so that it does not disturb other queries.
 func (s *Sweeper) purge(ctx context.Context, swept *SweptClasses) error {
 	if s.Retention == 0 {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// GatewaysLedger knows the gateways and what they should show.
+// GatewaysLedger has the gateways and the rooms that they should have.
 type GatewaysLedger interface {
 	GatewayAnswers(ctx context.Context, backend string, answers bool) error
 	Backends(ctx context.Context) ([]minigroup.Backend, error)
@@ -22,16 +22,17 @@ type GatewaysLedger interface {
 
 // SweptGateways counts what a sweep of the gateways has done.
 type SweptGateways struct {
-	// Made are rooms that a gateway lacked or showed with other slots: after a restart it has none.
+	// Made are rooms that a gateway lacked, for example after a restart, or had with another number of slots.
 	Made int `json:"made"`
-	// Removed are rooms of reservations that were released.
+	// Removed are rooms without a reservation, and rooms whose reservation is being released.
 	Removed int `json:"removed"`
 	// Away names the gateways that did not answer. Failed counts the rooms that could not be made or removed.
 	Away   []string `json:"away,omitempty"`
 	Failed int      `json:"failed"`
 }
 
-// SweepGateways brings every gateway to what the ledger says, all of them concurrently.
+// SweepGateways makes every gateway match the ledger, all gateways concurrently. It does not fail if a gateway does not
+// answer.
 func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	backends, err := s.Ledger.Backends(ctx)
 	if err != nil {
@@ -62,17 +63,19 @@ func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	return all, nil
 }
 
+// sweepGateway makes one gateway match the ledger. It returns an error if the gateway or the ledger is not available,
+// and counts the rooms that could not be made or removed.
 func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, swept *SweptGateways) error {
 	rooms, err := s.gatewayRooms(ctx, backend)
-	if noted := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || noted != nil {
-		return errors.Join(err, noted)
+	if recordErr := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || recordErr != nil {
+		return errors.Join(err, recordErr)
 	}
 	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, minAge)
 	if err != nil {
 		return err
 	}
 	for _, r := range wanted {
-		if slots, there := rooms[r.ID]; r.State == minigroup.ReservationHeld && there && slots == r.Slots {
+		if slots, ok := rooms[r.ID]; ok && slots == r.Slots && r.State == minigroup.ReservationHeld {
 			continue
 		}
 		s.sync(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
@@ -93,6 +96,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 	return nil
 }
 
+// gatewayRooms returns our rooms on a gateway and their slots.
 func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (map[uuid.UUID]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Steps.Settings.StepWait)
 	defer cancel()
@@ -116,7 +120,7 @@ func (s *Sweeper) sync(
 	err := do(ctx)
 	var superseded *minigroup.SupersededError
 	switch {
-	case errors.As(err, &superseded): // released just now: its run removes the room
+	case errors.As(err, &superseded): // released in the meantime; the step that has released it removes the room
 	case err != nil:
 		swept.Failed++
 	case removes:

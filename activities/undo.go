@@ -12,7 +12,7 @@ import (
 // BeginUndoInput is the input of BeginUndo.
 type BeginUndoInput struct {
 	ClassID uuid.UUID `json:"class_id"`
-	// Request is given by the run of a create, whose row may not exist yet.
+	// Request is set by the run of a create, because its row may not exist yet; nil otherwise.
 	Request *stored.CreateRequest `json:"request,omitempty"`
 	Reason  stored.Failure        `json:"reason"`
 }
@@ -35,7 +35,7 @@ func (a *Activities) BeginUndo(ctx context.Context, in BeginUndoInput) (BegunUnd
 		request = new(in.Request.Request())
 	}
 	var out minigroup.BegunUndo
-	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+	err := a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		out, err = a.Ledger.BeginUndo(ctx, claim, in.ClassID, request, *in.Reason.Failure(nil))
 		return err
 	})
@@ -44,14 +44,15 @@ func (a *Activities) BeginUndo(ctx context.Context, in BeginUndoInput) (BegunUnd
 	}, asRetryable(err)
 }
 
-// Undone is the result of EndUndo: the reason of the undo, and the rooms that have turned up since and are still open.
+// Undone is the result of EndUndo: the reason of the undo, and the rooms whose ids became known since it began and
+// which are still open.
 type Undone struct {
 	Reason stored.Failure `json:"reason"`
 	Open   []Room         `json:"open,omitempty"`
 }
 
-// EndUndo ends an undo, unless rooms pending close are open: then it changes nothing and returns those. Even a refusal
-// is retried.
+// EndUndo ends an undo: the minigroup has failed. If rooms pending close are open, it changes nothing and returns them.
+// Even a refusal is retried.
 func (a *Activities) EndUndo(ctx context.Context, in ClassRef) (Undone, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()

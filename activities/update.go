@@ -10,7 +10,7 @@ import (
 	"minigroups/stored"
 )
 
-// UpdateLedger decides about updates and recreates.
+// UpdateLedger records updates and recreates.
 type UpdateLedger interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
@@ -29,7 +29,7 @@ type UpdateLedger interface {
 	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
 }
 
-// UpdateInput names an update and what it asks for.
+// UpdateInput names an update and what it requests.
 type UpdateInput struct {
 	ID      uuid.UUID     `json:"id"`
 	ClassID uuid.UUID     `json:"class_id"`
@@ -69,16 +69,16 @@ func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpda
 	return toBegunUpdate(begun), toApplicationError(err)
 }
 
-// take takes the row for this run.
+// take takes the row for this run, and returns how far the update has come.
 func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.BegunUpdate, err error) {
-	err = a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+	err = a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
 		return err
 	})
 	return begun, err
 }
 
-// planUpdate works out the update from the row, which this run owns, and from the room as it is, and writes it.
+// planUpdate plans the update from the row, which this run owns, and from the present room, and writes the plan.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
 	room, err := a.roomOf(ctx, m)
 	if err != nil {
@@ -124,29 +124,29 @@ func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minig
 	}
 }
 
-// CommitUpdate writes the new values once conference has agreed. Even a refusal is retried.
+// CommitUpdate writes the new values, after conference has accepted them. Even a refusal is retried.
 func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	return asRetryable(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
 }
 
-// FailUpdateInput asks to end an update with nothing changed.
+// FailUpdateInput names an update that must fail, and the reason.
 type FailUpdateInput struct {
 	UpdateInput
 	Reason stored.Failure `json:"reason"`
-	// Refused says that conference has clearly refused. Otherwise an update whose PATCH may have reached conference is
-	// left running.
+	// Refused says that conference has refused the PATCH. Otherwise an update whose PATCH may have reached conference
+	// stays running.
 	Refused bool `json:"refused,omitempty"`
 }
 
-// FailUpdate ends an update with nothing changed, if that is still possible, and returns the state of the update. It
-// starts the runs that close the rooms which the update has made. Even a refusal is retried.
+// FailUpdate records that an update has failed and changes nothing, if that is still possible, and returns the state of
+// the update. It starts the runs that close the rooms of a failed recreate. Even a refusal is retried.
 func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigroup.UpdateState, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	var state minigroup.UpdateState
-	err := a.claiming(ctx, func(claim minigroup.Claim) (err error) {
+	err := a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		state, err = a.Ledger.FailUpdate(
 			ctx, claim, in.ClassID, in.ID, in.Change.Change(), *in.Reason.Failure(nil), !in.Refused)
 		return err

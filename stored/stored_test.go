@@ -11,8 +11,8 @@ import (
 	"minigroups/stored"
 )
 
-// through writes a form as JSON and reads it back.
-func through[T any](t *testing.T, form T) (back T) {
+// roundTrip writes a form as JSON and reads it back.
+func roundTrip[T any](t *testing.T, form T) (back T) {
 	t.Helper()
 	text, err := json.Marshal(form)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestACreateRequestIsReadBackAsItWasStored(t *testing.T) {
 			t.Errorf("the draft of this test lacks %s", reflect.TypeFor[minigroup.Draft]().Field(i).Name)
 		}
 	}
-	if got := through(t, stored.NewCreateRequest(r)).Request(); !reflect.DeepEqual(got, r) {
+	if got := roundTrip(t, stored.NewCreateRequest(r)).Request(); !reflect.DeepEqual(got, r) {
 		t.Errorf("got %+v, want %+v", got, r)
 	}
 }
@@ -51,11 +51,11 @@ func TestAChangeIsReadBackAsItWasStored(t *testing.T) {
 		{Recreate: &minigroup.Recreation{}},
 		{Recreate: &minigroup.Recreation{LockedChat: new(false), LockedQuestions: new(true)}},
 	} {
-		if got := through(t, new(stored.NewChange(c))).Change(); !reflect.DeepEqual(got, c) {
+		if got := roundTrip(t, new(stored.NewChange(c))).Change(); !reflect.DeepEqual(got, c) {
 			t.Errorf("got %+v, want %+v", got, c)
 		}
 		p := minigroup.ConferencePatch{Time: c.Time, Reserve: c.Reserve, Host: c.Host}
-		if got := through(t, new(stored.NewPatch(p))).Patch(); !reflect.DeepEqual(got, p) {
+		if got := roundTrip(t, new(stored.NewPatch(p))).Patch(); !reflect.DeepEqual(got, p) {
 			t.Errorf("got %+v, want %+v", got, p)
 		}
 	}
@@ -63,7 +63,7 @@ func TestAChangeIsReadBackAsItWasStored(t *testing.T) {
 
 func TestAFailureIsReadBackAsItWasStored(t *testing.T) {
 	f := &minigroup.Failure{Kind: minigroup.UpstreamRefused, Detail: "no", Upstream: "event", UpstreamType: "denied"}
-	if got := through(t, stored.NewFailure(f)).Failure(nil); !reflect.DeepEqual(got, f) {
+	if got := roundTrip(t, stored.NewFailure(f)).Failure(nil); !reflect.DeepEqual(got, f) {
 		t.Errorf("got %+v, want %+v", got, f)
 	}
 	if stored.NewFailure(nil) != nil || (*stored.Failure)(nil).Failure(nil) != nil {

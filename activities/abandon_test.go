@@ -1,0 +1,116 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/testsuite"
+	"go.uber.org/zap"
+
+	"minigroups/minigroup"
+	"minigroups/stored"
+)
+
+func TestAbandonedAttemptsAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, failures := range map[string]int{
+		"at once":                              0,
+		"when the ledger is available again":   3,
+		"one at once, another after a failure": 1,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newFakeLedger()
+			l.failures = failures
+			f := NewInFlight(l, l, 0, zap.NewNop())
+			event, conference := uuid.New(), uuid.New()
+			f.abandon(event, conference)
+			stop(t, f) // waits until both are recorded
+			if len(l.refused) != 2 || !l.refused[event] || !l.refused[conference] {
+				t.Errorf("got %v, want %s and %s", l.refused, event, conference)
+			}
+		})
+	}
+}
+
+// lateLedger fails to write attempts although it may have written them, as after a lost connection.
+type lateLedger struct {
+	Ledger
+	written []uuid.UUID
+}
+
+func (l *lateLedger) write(attempts ...uuid.UUID) error {
+	l.written = append(l.written, attempts...)
+	return errors.New("the connection was lost")
+}
+
+func (l *lateLedger) BeginCreate(_ context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
+	return minigroup.BegunCreate{}, l.write(c.EventAttempt, c.ConferenceAttempt)
+}
+
+func (l *lateLedger) TakeForUpdate(
+	context.Context, minigroup.Claim, uuid.UUID, uuid.UUID,
+) (minigroup.BegunUpdate, error) {
+	return minigroup.BegunUpdate{State: minigroup.UpdateRequested}, nil
+}
+
+func (l *lateLedger) BeginRecreate(_ context.Context, r minigroup.RecreateEntry) error {
+	return l.write(r.EventAttempt, r.ConferenceAttempt)
+}
+
+func (l *lateLedger) OpenAttempt(_ context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error) {
+	return minigroup.Attempt{ID: a.ID, State: minigroup.AttemptSent}, l.write(a.ID)
+}
+
+func TestAttemptsWhoseWriteHasFailedAreRefusedAndNotSent(t *testing.T) {
+	t.Parallel()
+	room := RoomInput{ClassID: uuid.New(), Operation: minigroup.ForCreate}
+	recreate := UpdateInput{ID: uuid.New(), ClassID: uuid.New(), Change: stored.Change{Recreate: &stored.Recreation{}}}
+	for name, c := range map[string]struct {
+		step     func(*Activities) any
+		in       any
+		attempts int
+	}{
+		"begin create":   {func(a *Activities) any { return a.BeginCreate }, stored.CreateRequest{}, 2},
+		"begin recreate": {func(a *Activities) any { return a.BeginRecreate }, recreate, 2},
+		"create room":    {func(a *Activities) any { return a.CreateEventRoom }, room, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers, late := newFakeLedger(), &lateLedger{}
+			f := NewInFlight(answers, answers, 0, zap.NewNop())
+			a := &Activities{
+				Settings: Settings{StepWait: deadline, RequestTimeout: time.Hour}, Ledger: late, InFlight: f,
+			}
+			var suite testsuite.WorkflowTestSuite
+			env := suite.NewTestActivityEnvironment()
+			step := c.step(a)
+			env.RegisterActivity(step)
+			if _, err := env.ExecuteActivity(step, c.in); err == nil {
+				t.Error("the step succeeded")
+			}
+			if len(late.written) != c.attempts || slices.Contains(late.written, uuid.Nil) {
+				t.Fatalf("the step wrote %v", late.written)
+			}
+			if n := f.Count(); n != 0 {
+				t.Errorf("%d requests are in flight", n)
+			}
+			for range late.written {
+				if call := answers.next(t); call != "refused" {
+					t.Errorf("the ledger was called with %q", call)
+				}
+			}
+			for _, attempt := range late.written {
+				if !answers.refused[attempt] || f.requests[attempt] != nil {
+					t.Errorf("attempt %s is not refused, or may still be sent", attempt)
+				}
+			}
+			stop(t, f)
+			answers.none(t)
+		})
+	}
+}
