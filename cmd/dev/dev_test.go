@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,27 +23,27 @@ import (
 	"minigroups/stack"
 )
 
-// said is what a run prints while it runs.
-type said struct {
+// output is what run prints. It can be read while run prints.
+type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (s *said) Write(p []byte) (int, error) {
+func (s *output) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(p)
 }
 
-func (s *said) String() string {
+func (s *output) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
-// machine is a place of its own on ports of its own. The folder is under /tmp,
-// where the account of Postgres can enter.
-func machine(t *testing.T) (at place, environ []string) {
+// machine returns a new workspace and the settings of free ports. Its directory is under /tmp, where the account of
+// Postgres can enter it.
+func machine(t *testing.T) (ws workspace, environ []string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dev-test-")
 	if err != nil {
@@ -54,17 +53,20 @@ func machine(t *testing.T) (at place, environ []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := clean(place{dir: dir}, io.Discard); err != nil {
+		if err := clean(workspace{dir: dir}, io.Discard); err != nil {
 			t.Error(err)
 		}
 	})
-	for _, key := range []string{"api.listen", "api.metrics_listen", "worker.metrics_listen", "dev.temporal_listen", "dev.temporal_ui", "dev.event_listen", "dev.conference_listen", "dev.broker_listen"} {
+	for _, key := range []string{
+		"api.listen", "api.metrics_listen", "worker.metrics_listen", "dev.temporal_listen", "dev.temporal_ui",
+		"dev.event_listen", "dev.conference_listen", "dev.broker_listen",
+	} {
 		environ = append(environ, config.Variable(key)+"="+loopback(freePort(t)))
 	}
 	for _, key := range []string{"dev.postgres_port", "dev.janus_port", "dev.janus_admin_port"} {
 		environ = append(environ, config.Variable(key)+"="+strconv.Itoa(freePort(t)))
 	}
-	return place{root: "../..", dir: dir}, environ
+	return workspace{root: "../..", dir: dir}, environ
 }
 
 func freePort(t *testing.T) int {
@@ -76,38 +78,38 @@ func freePort(t *testing.T) int {
 	return port
 }
 
-// running starts a stack and returns when it has introduced itself.
-func running(t *testing.T, at place, environ []string, args ...string) (out *said, end func() error) {
+// start runs the command and returns when everything has started. end stops everything and returns the error of run.
+func start(t *testing.T, ws workspace, environ []string, args ...string) (out *output, end func() error) {
 	t.Helper()
-	out = &said{}
+	out = &output{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, context.Background(), at, args, environ, out) }()
+	go func() { ended <- run(ctx, context.Background(), ws, args, environ, out) }()
 	end = sync.OnceValue(func() error {
 		cancel()
 		select {
 		case err := <-ended:
 			return err
 		case <-time.After(2 * time.Minute):
-			return errors.New("it does not end")
+			return errors.New("it does not end within two minutes")
 		}
 	})
 	t.Cleanup(func() { _ = end() })
 	deadline := time.After(5 * time.Minute)
-	for !strings.Contains(out.String(), "Ctrl-C ends it all.") {
+	for !strings.Contains(out.String(), "Press Ctrl-C to stop everything.") {
 		select {
 		case err := <-ended:
-			t.Fatalf("ended with %v:\n%s", err, out)
+			t.Fatalf("run returns %v:\n%s", err, out)
 		case <-deadline:
-			t.Fatalf("does not come up:\n%s", out)
+			t.Fatalf("it does not start within five minutes:\n%s", out)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 	return out, end
 }
 
-// paste runs the curl line that was printed and returns what it says.
-func paste(t *testing.T, out *said) string {
+// runCurl runs the printed curl command and returns its output.
+func runCurl(t *testing.T, out *output) string {
 	t.Helper()
 	line := regexp.MustCompile(`(?s)curl .*?\n\n`).FindString(out.String())
 	reply, err := exec.Command("/bin/sh", "-c", line).Output()
@@ -117,8 +119,8 @@ func paste(t *testing.T, out *said) string {
 	return string(reply)
 }
 
-// children lists the processes that mention the place, by id.
-func children(t *testing.T, at place) map[int]string {
+// children returns the command lines of all processes that contain the directory of the workspace, by process id.
+func children(t *testing.T, ws workspace) map[int]string {
 	t.Helper()
 	found := map[int]string{}
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -127,7 +129,7 @@ func children(t *testing.T, at place) map[int]string {
 	}
 	for _, path := range all {
 		line, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(line), at.dir) {
+		if err != nil || !strings.Contains(string(line), ws.dir) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -139,36 +141,37 @@ func children(t *testing.T, at place) map[int]string {
 	return found
 }
 
-// clusterMachine is a machine on which the ports of a cluster are free, too.
-func clusterMachine(t *testing.T) (at place, environ []string) {
+// clusterMachine is machine, with free ports for a cluster.
+func clusterMachine(t *testing.T) (ws workspace, environ []string) {
 	t.Helper()
 	for range 20 {
-		at, environ = machine(t)
-		prepared, err := at.cluster().prepare()
+		ws, environ = machine(t)
+		prepared, err := ws.cluster().prepare()
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := settle(prepared, several, environ)
+		p, err := newPlan(prepared, clustered, environ)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.ports() == nil {
-			return at, environ
+		if p.checkPorts() == nil {
+			return ws, environ
 		}
 	}
-	t.Fatal("there are no free ports")
-	return at, environ
+	t.Fatal("no free ports for a cluster")
+	return ws, environ
 }
 
 func TestCluster(t *testing.T) {
-	at, environ := clusterMachine(t)
-	out, end := running(t, at, environ, "cluster")
-	if reply := paste(t, out); !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
+	ws, environ := clusterMachine(t)
+	out, end := start(t, ws, environ, "cluster")
+	reply := runCurl(t, out)
+	if !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
 		t.Errorf("got %s", reply)
 	}
 	ui := regexp.MustCompile(`Temporal UI +(http://\S+)`).FindStringSubmatch(out.String())
 	if ui == nil {
-		t.Fatalf("no UI is named:\n%s", out)
+		t.Fatalf("no address of the UI is printed:\n%s", out)
 	}
 	page, err := http.Get(ui[1])
 	if err != nil {
@@ -178,45 +181,48 @@ func TestCluster(t *testing.T) {
 		t.Errorf("the UI answers %s", page.Status)
 	}
 	counts := map[string]int{}
-	for _, line := range children(t, at) {
+	for _, line := range children(t, ws) {
 		program, _, _ := strings.Cut(line, " ")
 		counts[filepath.Base(program)]++
 	}
 	if counts["api"] != 2 || counts["worker"] != 3 || counts["temporal-server"] != 1 {
-		t.Errorf("there run %v", counts)
+		t.Errorf("running are %v", counts)
 	}
-	if err := run(t.Context(), t.Context(), at, []string{"cluster", "token"}, environ, io.Discard); err != nil {
-		t.Errorf("no token for it: %v", err)
+	token := []string{"cluster", "token"}
+	if err := run(t.Context(), t.Context(), ws, token, environ, io.Discard); err != nil {
+		t.Errorf("no token: %v", err)
 	}
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
-	if left := children(t, at); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if left := children(t, ws); len(left) > 0 {
+		t.Errorf("still running: %v", left)
 	}
 }
 
 func TestRun(t *testing.T) {
-	at, environ := machine(t)
-	out, end := running(t, at, environ)
+	ws, environ := machine(t)
+	out, end := start(t, ws, environ)
 
-	t.Run("the printed line creates a minigroup, whose rooms are announced on the broker", func(t *testing.T) {
+	t.Run("the printed command creates a minigroup, whose room events are published on the broker", func(t *testing.T) {
 		broker := regexp.MustCompile(`MQTT broker +(mqtt://\S+)`).FindStringSubmatch(out.String())
 		if broker == nil {
-			t.Fatalf("no broker is named:\n%s", out)
+			t.Fatalf("no address of the broker is printed:\n%s", out)
 		}
-		heard, err := sandboxclient.Subscribe(t.Context(), broker[1])
+		events, err := sandboxclient.Subscribe(t.Context(), broker[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reply := paste(t, out); !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
+		reply := runCurl(t, out)
+		if !strings.Contains(reply, " 201 ") || !strings.Contains(reply, `"status":"real-time"`) {
 			t.Errorf("got %s", reply)
 		}
 		missing := map[string]bool{"event": true, "conference": true}
-		eventually(t, "both rooms are announced", func() bool {
+		eventually(t, "both rooms are published", func() bool {
 			select {
-			case a := <-heard:
-				if service, _, _ := strings.Cut(strings.TrimPrefix(a.Topic, "apps/"), "."); a.Label == "room.create" {
+			case e := <-events:
+				service, _, _ := strings.Cut(strings.TrimPrefix(e.Topic, "apps/"), ".")
+				if e.Label == "room.create" {
 					delete(missing, service)
 				}
 			default:
@@ -225,50 +231,53 @@ func TestRun(t *testing.T) {
 		})
 	})
 
-	t.Run("tokens are for audiences that are configured", func(t *testing.T) {
+	t.Run("tokens are issued for configured audiences only", func(t *testing.T) {
 		var token strings.Builder
-		if err := run(t.Context(), t.Context(), at, []string{"token", "-sub", "stranger"}, nil, &token); err != nil || strings.Count(token.String(), ".") != 2 {
+		err := run(t.Context(), t.Context(), ws, []string{"token", "-sub", "stranger"}, nil, &token)
+		if err != nil || strings.Count(token.String(), ".") != 2 {
 			t.Errorf("got %q, %v", token.String(), err)
 		}
-		err := run(t.Context(), t.Context(), at, []string{"token", "-aud", "nowhere.org"}, nil, io.Discard)
+		err = run(t.Context(), t.Context(), ws, []string{"token", "-aud", "nowhere.org"}, nil, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "nowhere.org") || !strings.Contains(err.Error(), "example.org") {
 			t.Errorf("got %v", err)
 		}
 	})
 
-	t.Run("neither a second stack nor a cleaning disturbs it", func(t *testing.T) {
+	t.Run("run and clean are refused while it runs", func(t *testing.T) {
 		for _, command := range []string{"run", "clean"} {
-			err := run(t.Context(), t.Context(), at, []string{command}, environ, io.Discard)
-			if err == nil || !strings.Contains(err.Error(), "a stack runs") {
+			err := run(t.Context(), t.Context(), ws, []string{command}, environ, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), "is in use") {
 				t.Errorf("%s: %v", command, err)
 			}
 		}
 	})
 
-	t.Run("nothing is left when it ends, and it comes up again with its data", func(t *testing.T) {
+	t.Run("no process is left after its end, and it starts again with its data", func(t *testing.T) {
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
-		if left := children(t, at); len(left) > 0 {
-			t.Errorf("still there: %v", left)
+		if left := children(t, ws); len(left) > 0 {
+			t.Errorf("still running: %v", left)
 		}
 		first := regexp.MustCompile(`"scope":"[^"]*"`).FindString(out.String())
-		again, _ := running(t, at, environ)
-		body := strings.ReplaceAll(out.String(), regexp.MustCompile(`Bearer [^']*`).FindString(out.String()), regexp.MustCompile(`Bearer [^']*`).FindString(again.String()))
-		repeated := &said{}
+		again, _ := start(t, ws, environ)
+		bearer := regexp.MustCompile(`Bearer [^']*`)
+		body := strings.ReplaceAll(out.String(), bearer.FindString(out.String()), bearer.FindString(again.String()))
+		repeated := &output{}
 		_, _ = repeated.Write([]byte(body))
-		if reply := paste(t, repeated); !strings.Contains(reply, " 200 ") || !strings.Contains(reply, strings.TrimPrefix(first, `"scope":`)) {
-			t.Errorf("the same line after a restart: %s", reply)
+		reply := runCurl(t, repeated)
+		if !strings.Contains(reply, " 200 ") || !strings.Contains(reply, strings.TrimPrefix(first, `"scope":`)) {
+			t.Errorf("the same command after a restart: %s", reply)
 		}
 	})
 }
 
-func TestRunEndsWhenAPartDies(t *testing.T) {
-	at, environ := machine(t)
-	out, end := running(t, at, environ)
+func TestRunStopsEverythingWhenAProgramEnds(t *testing.T) {
+	ws, environ := machine(t)
+	out, end := start(t, ws, environ)
 	killed := 0
-	for pid, line := range children(t, at) {
-		if strings.HasPrefix(line, at.binary("worker")) {
+	for pid, line := range children(t, ws) {
+		if strings.HasPrefix(line, ws.binary("worker")) {
 			killed++
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
@@ -278,14 +287,13 @@ func TestRunEndsWhenAPartDies(t *testing.T) {
 	if killed != 1 {
 		t.Fatalf("%d workers", killed)
 	}
-	// It ends of itself, so the end that is asked for comes too late.
-	eventually(t, "it notices", func() bool { return strings.Contains(out.String(), "worker died") })
-	eventually(t, "everything ends", func() bool { return len(children(t, at)) == 0 })
+	eventually(t, "it says what has ended", func() bool { return strings.Contains(out.String(), "worker has ended") })
+	eventually(t, "everything ends", func() bool { return len(children(t, ws)) == 0 })
 	if err := end(); err == nil {
-		t.Error("it ends well")
+		t.Error("run returns no error")
 	}
-	if !strings.Contains(out.String(), at.path("log", "worker.log")) {
-		t.Errorf("the log is not named:\n%s", out)
+	if !strings.Contains(out.String(), ws.path("log", "worker.log")) {
+		t.Errorf("the path of the log is not printed:\n%s", out)
 	}
 }
 
@@ -295,14 +303,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("never: %s", what)
+			t.Fatalf("not within 30 seconds: %s", what)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-func TestRunSaysWhichPortsAreTaken(t *testing.T) {
-	at, environ := machine(t)
+func TestRunSaysWhichPortsAreInUse(t *testing.T) {
+	ws, environ := machine(t)
 	var taken []string
 	for range 3 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -312,136 +320,19 @@ func TestRunSaysWhichPortsAreTaken(t *testing.T) {
 		defer listener.Close()
 		taken = append(taken, listener.Addr().String())
 	}
-	environ = append(environ, "MINIGROUPS_API__LISTEN="+taken[0], "MINIGROUPS_DEV__TEMPORAL_UI="+taken[1], "MINIGROUPS_DEV__BROKER_LISTEN="+taken[2])
-	var out said
-	err := run(t.Context(), t.Context(), at, nil, environ, &out)
-	for _, want := range []string{taken[0], "the API", "api.listen", "MINIGROUPS_API__LISTEN", taken[1], "the UI of Temporal", "dev.temporal_ui", taken[2], "the MQTT broker", "dev.broker_listen"} {
+	environ = append(environ, "MINIGROUPS_API__LISTEN="+taken[0], "MINIGROUPS_DEV__TEMPORAL_UI="+taken[1],
+		"MINIGROUPS_DEV__BROKER_LISTEN="+taken[2])
+	var out output
+	err := run(t.Context(), t.Context(), ws, nil, environ, &out)
+	for _, want := range []string{
+		taken[0], "the API", "api.listen", "MINIGROUPS_API__LISTEN", taken[1], "the UI of Temporal", "dev.temporal_ui",
+		taken[2], "the MQTT broker", "dev.broker_listen",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}
 	}
 	if out.String() != "" {
-		t.Errorf("something had started: %s", out.String())
+		t.Errorf("something was started: %s", out.String())
 	}
-}
-
-// announcing is what the stand-ins are told of announcements.
-func announcing(p plan) string { return strings.Join((&system{plan: p}).announcing(), " ") }
-
-func TestSettle(t *testing.T) {
-	settled := func(t *testing.T, environ ...string) (plan, error) {
-		t.Helper()
-		at, _ := machine(t)
-		at, err := at.prepare()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return settle(at, one, environ)
-	}
-
-	t.Run("everything is ours where nothing is configured", func(t *testing.T) {
-		p, err := settled(t)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !p.postgres || !p.temporal || !p.event || !p.conference || !p.janus || !p.broker {
-			t.Errorf("got %+v", p)
-		}
-		if p.cfg.Event.URL != "http://127.0.0.1:8091" || p.cfg.MQTT.Broker != "mqtt://127.0.0.1:1883" || p.cfg.Janus.Backends[0].AdminURL != "http://127.0.0.1:7088/admin" {
-			t.Errorf("got\n%s", p.cfg)
-		}
-		if got := p.cfg.Authorization["example.org"]; got.Kind != "local" || got.Trusted[0] != "dev.example.org" {
-			t.Errorf("authorization: %+v", got)
-		}
-	})
-
-	t.Run("what has an address is not ours", func(t *testing.T) {
-		p, err := settled(t, "DATABASE_URL=postgres://elsewhere/x", "TEMPORAL_ADDRESS=elsewhere:7233", "MINIGROUPS_MQTT__BROKER=mqtt://elsewhere:1883",
-			"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference",
-			"MINIGROUPS_JANUS__ADMIN_KEY=k", "MINIGROUPS_JANUS__ADMIN_SECRET=s",
-			"MINIGROUPS_JANUS__BACKENDS=[{id: theirs, admin_url: 'http://elsewhere/admin', janus_url: 'http://elsewhere/janus'}]")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.postgres || p.temporal || p.event || p.conference || p.janus || p.broker {
-			t.Errorf("got %+v", p)
-		}
-		if got := announcing(p); len(got) > 0 {
-			t.Errorf("stand-ins for %q", got)
-		}
-		if p.cfg.MQTT.Broker != "mqtt://elsewhere:1883" || p.cfg.Temporal.Address != "elsewhere:7233" || p.cfg.Event.URL != "http://elsewhere/event" || p.cfg.Janus.Backends[0].ID != "theirs" {
-			t.Errorf("got\n%s", p.cfg)
-		}
-	})
-
-	t.Run("no broker where event and conference are somebody's", func(t *testing.T) {
-		theirs := []string{"MINIGROUPS_EVENT__URL=http://elsewhere/event", "MINIGROUPS_CONFERENCE__URL=http://elsewhere/conference"}
-		p, err := settled(t, theirs...)
-		if err != nil || p.broker || p.cfg.MQTT.Broker != "" || len(announcing(p)) > 0 {
-			t.Errorf("got %v, %+v", err, p.cfg.MQTT)
-		}
-		for _, one := range theirs {
-			if p, err := settled(t, one); err != nil || !p.broker || p.cfg.MQTT.Broker == "" {
-				t.Errorf("%s: got %v, %+v", one, err, p.cfg.MQTT)
-			}
-		}
-	})
-
-	t.Run("stand-ins announce on the broker that is configured, as the accounts that are", func(t *testing.T) {
-		p, err := settled(t, "MINIGROUPS_MQTT__BROKER=mqtt://elsewhere:1883", "MINIGROUPS_MQTT__EVENT_ACCOUNT=e.svc.example.org")
-		if err != nil || p.broker {
-			t.Fatalf("got %v, %+v", err, p)
-		}
-		want := "-broker mqtt://elsewhere:1883 -event-account e.svc.example.org -conference-account conference.svc.example.org"
-		if got := announcing(p); got != want {
-			t.Errorf("got %q", got)
-		}
-	})
-
-	t.Run("a gateway of somebody needs its secrets", func(t *testing.T) {
-		_, err := settled(t, "MINIGROUPS_JANUS__BACKENDS=[{id: theirs, admin_url: 'http://elsewhere/admin', janus_url: 'http://elsewhere/janus'}]")
-		if err == nil || !strings.Contains(err.Error(), "janus.admin_secret") {
-			t.Errorf("got %v", err)
-		}
-	})
-
-	t.Run("no Janus where conference reserves", func(t *testing.T) {
-		p, err := settled(t, "MINIGROUPS_JANUS__RESERVATION=conference")
-		if err != nil || p.janus || len(p.cfg.Janus.Backends) > 0 {
-			t.Errorf("got %v, %+v", err, p.cfg.Janus.Backends)
-		}
-	})
-
-	t.Run("audiences that are configured get tokens too", func(t *testing.T) {
-		p, err := settled(t, "MINIGROUPS_AUTHORIZATION={school.org: {kind: none}}")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.cfg.Authentication["iam.example.org"].Audiences; strings.Join(got, " ") != "example.org school.org" {
-			t.Errorf("got %v", got)
-		}
-	})
-
-	t.Run("keys and secrets stay the same", func(t *testing.T) {
-		at, _ := machine(t)
-		at, err := at.prepare()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var seen []string
-		for range 2 {
-			p, err := settle(at, one, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			public, err := os.ReadFile(at.secret(issuerPublicKey))
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen = append(seen, fmt.Sprint(string(public), p.cfg.Janus.AdminKey.Reveal(), p.cfg.Janus.AdminSecret.Reveal(), p.cfg.Janus.RoomKey.Reveal()))
-		}
-		if seen[0] != seen[1] {
-			t.Error("they changed")
-		}
-	})
 }

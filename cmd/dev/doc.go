@@ -1,18 +1,15 @@
-// Command dev runs everything on one machine, in the foreground: Postgres, the
-// Temporal dev server, stand-ins for event and conference, the MQTT broker they
-// announce on, a Janus gateway, the worker and the API. It starts nothing whose address is configured, and keeps
-// what must survive a restart under .dev.
+// Command dev runs the whole system on one machine, in the foreground: Postgres, the Temporal dev server, an MQTT
+// broker, stand-ins for event and conference, a Janus gateway, the worker and the API. It does not start a part whose
+// address is configured. It stores what must survive a restart under .dev.
 //
-//	dev          start everything, print where it is, end it with Ctrl-C
-//	dev token    print a bearer token for it
-//	dev clean    remove what it keeps
+//	dev          start everything and print the addresses; Ctrl-C stops everything
+//	dev token    print a bearer token for the API
+//	dev clean    remove everything under .dev
 //
-// After the word cluster (dev cluster, dev cluster token, …) it has the shape that
-// production has: Temporal's own server on Postgres instead of the dev server, two
-// APIs and three workers. It keeps its state apart, under .dev/cluster; the second
-// program of a kind has ports a hundred higher than the first.
+// With the word cluster (dev cluster, dev cluster token, …) the system is like production: Temporal's production server
+// on Postgres instead of the dev server, two APIs and three workers. Its state is separate, under .dev/cluster. The
+// ports of the second API or worker are 100 higher than those of the first, and so on.
 //
-// The configuration is the service's own: minigroups.yaml in the checkout or the
-// file that MINIGROUPS_CONFIG names, then the environment. What the programs
-// get in the end is in .dev/config.yaml.
+// It reads the configuration of the service: minigroups.yaml in the checkout, or the file that MINIGROUPS_CONFIG names,
+// then the environment. It writes the configuration that it gives to the programs to .dev/config.yaml.
 package main

@@ -12,7 +12,7 @@ import (
 	"minigroups/stack"
 )
 
-// findPostgres installs a server where there is none and that is ours to do.
+// findPostgres installs Postgres if it is needed, not installed, and we are root on Debian.
 func (s *system) findPostgres(ctx context.Context) error {
 	if !s.plan.needsPostgres() {
 		return nil
@@ -24,11 +24,12 @@ func (s *system) findPostgres(ctx context.Context) error {
 	if canInstall() {
 		return s.install(ctx, "postgresql")
 	}
-	return fmt.Errorf("%w.\nInstall it with\n\n\t%s\n\nor set DATABASE_URL to a database that runs already", err, howToInstall("postgresql"))
+	return fmt.Errorf("%w.\nInstall it with\n\n\t%s\n\nor set DATABASE_URL to a running database", err,
+		installCommand("postgresql"))
 }
 
-// findJanus installs the gateway where there is none and that is ours to do;
-// where it is not to be had its stand-in does.
+// findJanus installs Janus if it is needed, not installed, and we are root on Debian. If Janus is not installed in the
+// end, the system has the stand-in.
 func (s *system) findJanus(ctx context.Context) error {
 	if !s.plan.janus {
 		return nil
@@ -42,14 +43,14 @@ func (s *system) findJanus(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			s.say("%v", err)
+			s.printf("%v", err)
 		}
 		if hasJanus() {
 			return nil
 		}
 	}
-	s.standIn = true
-	s.say("Janus is not installed (%s): a stand-in takes its place", howToInstall("janus"))
+	s.janusStandIn = true
+	s.printf("Janus is not installed (to install it: %s); using a stand-in instead", installCommand("janus"))
 	return nil
 }
 
@@ -58,10 +59,10 @@ func hasJanus() bool {
 	return err == nil
 }
 
-// howToInstall says what to type.
-func howToInstall(pkg string) string {
+// installCommand returns the command that installs a package.
+func installCommand(pkg string) string {
 	switch {
-	case debian():
+	case isDebian():
 		return "sudo apt-get install " + pkg
 	case runtime.GOOS == "darwin" && pkg == "postgresql":
 		return "brew install postgresql@17"
@@ -70,22 +71,21 @@ func howToInstall(pkg string) string {
 	}
 }
 
-func canInstall() bool { return os.Geteuid() == 0 && debian() }
+func canInstall() bool { return os.Geteuid() == 0 && isDebian() }
 
-func debian() bool {
+func isDebian() bool {
 	_, err := exec.LookPath("apt-get")
 	return err == nil && exists("/etc/debian_version")
 }
 
-// install installs a Debian package without letting it start anything: no
-// service, and no database cluster of the system's own.
+// install installs a Debian package and keeps it from starting services and from creating a database cluster.
 func (s *system) install(ctx context.Context, pkg string) error {
-	s.say("installing the package %s", pkg)
+	s.printf("installing package %s", pkg)
 	for path, text := range map[string]string{
 		"/usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",
 		"/etc/postgresql-common/createcluster.d/minigroups-dev.conf": "create_main_cluster = false\n",
 	} {
-		remove, err := lay(path, text)
+		remove, err := createFile(path, text)
 		if err != nil {
 			return fmt.Errorf("install %s: %w", pkg, err)
 		}
@@ -95,7 +95,7 @@ func (s *system) install(ctx context.Context, pkg string) error {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = s.out, s.out
-		// Asked to end, it leaves the package database whole.
+		// apt-get handles an interrupt, so that the package database stays consistent.
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("install %s: apt-get %s: %w", pkg, args[0], err)
@@ -104,13 +104,13 @@ func (s *system) install(ctx context.Context, pkg string) error {
 	return nil
 }
 
-// lay puts a file where there is none and returns what removes it again.
-func lay(path, text string) (remove func(), err error) {
+// createFile writes a file unless it exists, and returns a function that removes what it has created.
+func createFile(path, text string) (remove func(), err error) {
 	if exists(path) {
 		return func() {}, nil
 	}
 	dir := filepath.Dir(path)
-	made := !exists(dir)
+	newDir := !exists(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func lay(path, text string) (remove func(), err error) {
 	}
 	return func() {
 		_ = os.Remove(path)
-		if made {
+		if newDir {
 			_ = os.Remove(dir)
 		}
 	}, nil

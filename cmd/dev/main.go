@@ -12,8 +12,8 @@ import (
 )
 
 func main() {
-	ctx, hurry, stop := signals()
-	err := run(ctx, hurry, place{root: ".", dir: ".dev"}, os.Args[1:], os.Environ(), os.Stdout)
+	ctx, force, stop := signals()
+	err := run(ctx, force, workspace{root: ".", dir: ".dev"}, os.Args[1:], os.Environ(), os.Stdout)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -24,34 +24,32 @@ func main() {
 	}
 }
 
-// run does what args say, after the word cluster to one in the shape that
-// production has. It ends well when ctx ends; hurry ends the waiting for programs
-// that take their time to stop.
-func run(ctx, hurry context.Context, at place, args, environ []string, out io.Writer) error {
-	command, as := "run", one
+// run executes the command in args: run if there is none. After the word cluster the command is for the cluster. The
+// command run returns nil when ctx ends. When force ends, it kills the programs that have not stopped yet.
+func run(ctx, force context.Context, ws workspace, args, environ []string, out io.Writer) error {
+	command, as := "run", single
 	if len(args) > 0 && args[0] == "cluster" {
-		at, as, args = at.cluster(), several, args[1:]
+		ws, as, args = ws.cluster(), clustered, args[1:]
 	}
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
 	switch command {
 	case "run":
-		return runStack(ctx, hurry, at, as, environ, out)
+		return runSystem(ctx, force, ws, as, environ, out)
 	case "token":
-		return printToken(at, args, out)
+		return printToken(ws, args, out)
 	case "clean":
-		return clean(at, out)
+		return clean(ws, out)
 	default:
 		return fmt.Errorf("unknown command %q: there are run, token and clean", command)
 	}
 }
 
-// signals gives a context that ends with the first signal to end, and one that
-// ends with the second.
-func signals() (ctx, hurry context.Context, stop func()) {
+// signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP, and one that ends with the second.
+func signals() (ctx, force context.Context, stop func()) {
 	ctx, first := context.WithCancel(context.Background())
-	hurry, second := context.WithCancel(context.Background())
+	force, second := context.WithCancel(context.Background())
 	received := make(chan os.Signal, 2)
 	signal.Notify(received, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
@@ -62,7 +60,7 @@ func signals() (ctx, hurry context.Context, stop func()) {
 			first()
 		}
 	}()
-	return ctx, hurry, func() {
+	return ctx, force, func() {
 		signal.Stop(received)
 		close(received)
 	}

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// The files under secrets.
+// The files in the directory secrets.
 const (
 	serviceKey       = "service.pem"
 	servicePublicKey = "service.pub.pem"
@@ -23,13 +23,13 @@ const (
 	roomKeyFile      = "janus-room-key"
 )
 
-// secret returns the path of a file under secrets.
-func (at place) secret(name string) string { return at.path("secrets", name) }
+// secret returns the path of a file in the directory secrets.
+func (ws workspace) secret(name string) string { return ws.path("secrets", name) }
 
-// keepSecret returns the secret of a file: value, which is written there, or
-// where that is empty what stands there, or where there is no file a new one.
-func (at place) keepSecret(name, value string) (string, error) {
-	path := at.secret(name)
+// loadOrCreateSecret returns a secret and stores it in a file: value if it is not empty, else the content of the file,
+// else a new one.
+func (ws workspace) loadOrCreateSecret(name, value string) (string, error) {
+	path := ws.secret(name)
 	if value == "" {
 		text, err := os.ReadFile(path)
 		if err == nil {
@@ -46,40 +46,40 @@ func (at place) keepSecret(name, value string) (string, error) {
 	return value, nil
 }
 
-// keepKey makes a private key on P-256 where there is none.
-func (at place) keepKey(name string) error {
-	path := at.secret(name)
+// ensureKey generates a private key on P-256 unless the file exists.
+func (ws workspace) ensureKey(name string) error {
+	path := ws.secret(name)
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("make key %s: %w", name, err)
+		return fmt.Errorf("create key %s: %w", name, err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("make key %s: %w", name, err)
+		return fmt.Errorf("create key %s: %w", name, err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return fmt.Errorf("make key %s: %w", name, err)
+		return fmt.Errorf("create key %s: %w", name, err)
 	}
 	return nil
 }
 
-// publish writes the public half of the private key in file.
-func (at place) publish(file, public string) error {
+// writePublicKey writes the public key of the private key in file.
+func (ws workspace) writePublicKey(file, public string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read key: %w", err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return fmt.Errorf("read key %s: it is no PEM file", file)
+		return fmt.Errorf("read key %s: it is not a PEM file", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return fmt.Errorf("read key %s: it holds no PKCS#8 key", file)
+		return fmt.Errorf("read key %s: it has no PKCS#8 key", file)
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
@@ -87,11 +87,11 @@ func (at place) publish(file, public string) error {
 	}
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
-		return fmt.Errorf("publish key %s: %w", file, err)
+		return fmt.Errorf("write public key of %s: %w", file, err)
 	}
 	out := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	if err := os.WriteFile(at.secret(public), out, 0o644); err != nil {
-		return fmt.Errorf("publish key %s: %w", file, err)
+	if err := os.WriteFile(ws.secret(public), out, 0o644); err != nil {
+		return fmt.Errorf("write public key of %s: %w", file, err)
 	}
 	return nil
 }

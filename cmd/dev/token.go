@@ -14,10 +14,10 @@ import (
 	"minigroups/config"
 )
 
-const tokenLasts = 24 * time.Hour
+const tokenLifetime = 24 * time.Hour
 
-// printToken prints a token that the running stack takes.
-func printToken(at place, args []string, out io.Writer) error {
+// printToken prints a token that the running API accepts.
+func printToken(ws workspace, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("dev token", flag.ContinueOnError)
 	flags.SetOutput(out)
 	subject := flags.String("sub", devSubject, "`label` of the account")
@@ -25,7 +25,7 @@ func printToken(at place, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	token, err := at.token(*subject, *audience, time.Now())
+	token, err := ws.issueToken(*subject, *audience, time.Now())
 	if err != nil {
 		return err
 	}
@@ -33,19 +33,19 @@ func printToken(at place, args []string, out io.Writer) error {
 	return nil
 }
 
-// token signs one for the account subject.audience, good for a day from now.
-func (at place) token(subject, audience string, now time.Time) (string, error) {
-	cfg, err := config.Load(at.configFile(), nil)
+// issueToken returns a token of the account subject.audience that expires in a day.
+func (ws workspace) issueToken(subject, audience string, now time.Time) (string, error) {
+	cfg, err := config.Load(ws.configFile(), nil)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", errors.New("nothing has run here yet: start it with make run")
+		return "", errors.New("there is no configuration yet: start make run first")
 	}
 	if err != nil {
 		return "", err
 	}
 	if audiences := cfg.Authentication[devIssuer].Audiences; !slices.Contains(audiences, audience) {
-		return "", fmt.Errorf("audience %q is not configured: there is %s", audience, strings.Join(audiences, ", "))
+		return "", fmt.Errorf("audience %q is not configured; configured are %s", audience, strings.Join(audiences, ", "))
 	}
-	key, err := os.ReadFile(at.secret(issuerKey))
+	key, err := os.ReadFile(ws.secret(issuerKey))
 	if err != nil {
 		return "", fmt.Errorf("read the key of %s: %w", devIssuer, err)
 	}
@@ -53,5 +53,5 @@ func (at place) token(subject, audience string, now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return signer.Issue(devIssuer, audience, subject, now.Add(tokenLasts))
+	return signer.Issue(devIssuer, audience, subject, now.Add(tokenLifetime))
 }

@@ -10,22 +10,24 @@ import (
 	"minigroups/workflows"
 )
 
-// introduce says where everything is, and how to begin.
-func (s *system) introduce(now time.Time) error {
+// printSummary prints all addresses, a token and a command that creates a minigroup.
+func (s *system) printSummary(now time.Time) error {
 	cfg := s.plan.cfg
 	api := "http://" + reachable(cfg.API.Listen)
-	token, err := s.at.token(devSubject, devAudience, now)
+	token, err := s.ws.issueToken(devSubject, devAudience, now)
 	if err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	row := func(what, where string) { fmt.Fprintf(table, "  %s\t%s\n", what, where) }
 	fmt.Fprintln(table)
-	for _, address := range copies(s.plan.apis, cfg.API.Listen) {
+	for _, address := range addresses(s.plan.apis, cfg.API.Listen) {
 		row("API", "http://"+reachable(address)+"/api/v1/minigroups")
 	}
 	row("OpenAPI", api+"/openapi.yaml")
-	for _, address := range slices.Concat(copies(s.plan.apis, cfg.API.MetricsListen), copies(s.plan.workers, cfg.Worker.MetricsListen)) {
+	metrics := slices.Concat(
+		addresses(s.plan.apis, cfg.API.MetricsListen), addresses(s.plan.workers, cfg.Worker.MetricsListen))
+	for _, address := range metrics {
 		row("metrics", "http://"+reachable(address)+"/metrics")
 	}
 	row("Temporal", cfg.Temporal.Address)
@@ -36,17 +38,17 @@ func (s *system) introduce(now time.Time) error {
 			row("  "+view.Name, view.Link(ui, cfg.Temporal.Namespace, view.Query))
 		}
 	}
-	row("event", described(cfg.Event.URL, s.plan.event))
-	row("conference", described(cfg.Conference.URL, s.plan.conference))
+	row("event", withStandIn(cfg.Event.URL, s.plan.event))
+	row("conference", withStandIn(cfg.Conference.URL, s.plan.conference))
 	if cfg.MQTT.Broker != "" {
 		row("MQTT broker", cfg.MQTT.Broker)
 	}
 	for _, backend := range cfg.Janus.Backends {
-		row("Janus "+backend.ID, described(backend.JanusURL+", "+backend.AdminURL, s.standIn))
+		row("Janus "+backend.ID, withStandIn(backend.JanusURL+", "+backend.AdminURL, s.janusStandIn))
 	}
 	row("Postgres", cfg.Database.URL.String())
-	row("operators", s.at.binary("ops")+" -config "+s.at.configFile()+" stuck")
-	row("logs", s.at.path("log"))
+	row("operators", s.ws.binary("ops")+" -config "+s.ws.configFile()+" stuck")
+	row("logs", s.ws.path("log"))
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print addresses: %w", err)
 	}
@@ -54,24 +56,25 @@ func (s *system) introduce(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	others := "make token"
+	newToken := "make token"
 	if s.plan.server {
-		others = ".dev/bin/dev cluster token"
+		newToken = ".dev/bin/dev cluster token"
 	}
-	s.say("\nA token for %s.%s (%s prints others):\n\n%s\n\nA first minigroup:\n\n%s\n\nCtrl-C ends it all.",
-		devSubject, devAudience, others, token, curl(api, token, example))
+	s.printf("\nA token for the account %s.%s (%s prints a new one):\n\n%s\n\nTo create a minigroup:\n\n%s\n\n"+
+		"Press Ctrl-C to stop everything.",
+		devSubject, devAudience, newToken, token, curlCommand(api, token, example))
 	return nil
 }
 
-func described(address string, standIn bool) string {
+func withStandIn(address string, standIn bool) string {
 	if standIn {
 		return address + " (stand-in)"
 	}
 	return address
 }
 
-// exampleBody is a class of an hour that begins within two. Its scope is new with
-// every start: the same scope with another time would be refused.
+// exampleBody is a class of one hour that begins within two hours. Its scope is new at every start, because the API
+// refuses an existing scope with another time.
 func exampleBody(now time.Time) (string, error) {
 	start := now.Add(time.Hour).Truncate(time.Hour).Add(time.Hour)
 	body, err := json.Marshal(map[string]any{
@@ -83,11 +86,12 @@ func exampleBody(now time.Time) (string, error) {
 		"locked_chat": true,
 	})
 	if err != nil {
-		return "", fmt.Errorf("write the example: %w", err)
+		return "", fmt.Errorf("encode the example: %w", err)
 	}
 	return string(body), nil
 }
 
-func curl(api, token, body string) string {
-	return fmt.Sprintf("curl -i -X POST %s/api/v1/minigroups \\\n  -H 'Authorization: Bearer %s' \\\n  -H 'Content-Type: application/json' \\\n  -d '%s'", api, token, body)
+func curlCommand(api, token, body string) string {
+	return fmt.Sprintf("curl -i -X POST %s/api/v1/minigroups \\\n  -H 'Authorization: Bearer %s' \\\n"+
+		"  -H 'Content-Type: application/json' \\\n  -d '%s'", api, token, body)
 }
