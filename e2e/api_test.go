@@ -126,3 +126,35 @@ func (r reply) want(t testing.TB, code int) reply {
 	}
 	return r
 }
+
+// httpGet returns the status code and the body of any URL, without a token.
+func httpGet(ctx context.Context, url string) (code int, text string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(body), err
+}
+
+// fetch returns the body of any URL.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	_, text, err := httpGet(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// status returns the status code of any URL.
+func status(t *testing.T, url string) (int, error) {
+	t.Helper()
+	code, _, err := httpGet(t.Context(), url)
+	return code, err
+}

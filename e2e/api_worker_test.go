@@ -14,13 +14,13 @@ import (
 	"minigroups/stack"
 )
 
-// What was answered is so: whoever comes next finds no operation of the minigroup in the way, though the run that has
-// told of its end in the same process has yet to report it to Temporal.
-func TestAnAPIThatCarriesOutSagas(t *testing.T) {
+// TestAnAPIWithAWorker sends the next request as soon as the last is answered. The run of the last has announced its
+// end within the process, but may not have reported it to Temporal; the next request must not be refused because of it.
+func TestAnAPIWithAWorker(t *testing.T) {
 	t.Parallel()
 	_, address := anotherAPI(t, "hosting-api", "MINIGROUPS_API__WORKER=true", "MINIGROUPS_TEMPORAL__TASK_QUEUE=hosted")
 	hosting := "http://" + address
-	eventually(t, func() error { // its worker starts beside it
+	eventually(t, func() error { // its worker may start later than the API
 		c := newClass(t)
 		r, err := sendTo(t.Context(), hosting, http.MethodPost, "/api/v1/minigroups", c.body)
 		if err != nil || r.code != http.StatusCreated {
@@ -28,7 +28,7 @@ func TestAnAPIThatCarriesOutSagas(t *testing.T) {
 		}
 		eager, err := isEager(t.Context(), c)
 		if err == nil && !eager {
-			err = errors.New("it takes the way to a worker and back")
+			err = errors.New("another process executed the first workflow task")
 		}
 		return err
 	})
@@ -54,7 +54,8 @@ func TestAnAPIThatCarriesOutSagas(t *testing.T) {
 				move(hosting)
 				move(sut.api)
 			}
-			if r, err = sendTo(t.Context(), hosting, http.MethodPost, c.path()+"/recreate", map[string]any{}); err != nil || r.code != http.StatusOK {
+			r, err = sendTo(t.Context(), hosting, http.MethodPost, c.path()+"/recreate", map[string]any{})
+			if err != nil || r.code != http.StatusOK {
 				t.Errorf("a recreate: got %d %s, %v", r.code, r.text, err)
 			}
 			move(hosting)
@@ -63,17 +64,18 @@ func TestAnAPIThatCarriesOutSagas(t *testing.T) {
 	}
 	wg.Wait()
 	for _, c := range classes {
-		c.awaitRooms(c.get().object) // a recreate is done before the rooms that it replaces are closed
+		c.awaitRooms(c.get().object) // the recreate is done before the rooms it replaced are closed
 	}
 }
 
-// isEager reports whether the last run of a minigroup was begun by the process that has started it.
+// isEager reports whether the process that started the latest run of a minigroup also executed its first workflow task.
 func isEager(ctx context.Context, c *class) (bool, error) {
-	started, err := sut.client.GetWorkflowHistory(ctx, c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT).Next()
+	const all = enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT
+	started, err := sut.client.GetWorkflowHistory(ctx, c.workflowID(), "", false, all).Next()
 	return started.GetWorkflowExecutionStartedEventAttributes().GetEagerExecutionAccepted(), err
 }
 
-func TestAnAPIThatCarriesOutSagasReadsWithoutTemporal(t *testing.T) {
+func TestAnAPIWithAWorkerReadsWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
@@ -81,7 +83,8 @@ func TestAnAPIThatCarriesOutSagasReadsWithoutTemporal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, address := anotherAPI(t, "hosting-api-alone", "MINIGROUPS_API__WORKER=true", "TEMPORAL_ADDRESS="+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	_, address := anotherAPI(t, "hosting-api-alone", "MINIGROUPS_API__WORKER=true",
+		"TEMPORAL_ADDRESS="+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	r, err := sendTo(t.Context(), "http://"+address, http.MethodGet, c.path(), nil)
 	if err != nil || r.code != http.StatusOK {
 		t.Errorf("got %d %s, %v", r.code, r.text, err)

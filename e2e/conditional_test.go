@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,16 +17,17 @@ import (
 	"minigroups/stack"
 )
 
-func TestAKeyAnswersTheSameAgain(t *testing.T) {
+func TestAnIdempotencyKeyReplaysTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	const header = "Idempotency-Key"
 	key := c.id.String()
 	first := c.post(header, key).want(t, http.StatusCreated)
 	c.put(map[string]any{"reserve": 3}).want(t, http.StatusOK)
-	again := c.post(header, `"`+key+`"`).want(t, http.StatusCreated)
-	if again.text != first.text || again.header.Get("Location") != c.path() || again.header.Get("ETag") != first.header.Get("ETag") {
-		t.Errorf("first %s\nthen  %s %v", first.text, again.text, again.header)
+	second := c.post(header, `"`+key+`"`).want(t, http.StatusCreated)
+	hasHeaders := second.header.Get("Location") == c.path() && second.header.Get("ETag") == first.header.Get("ETag")
+	if second.text != first.text || !hasHeaders {
+		t.Errorf("first %s\nthen  %s %v", first.text, second.text, second.header)
 	}
 	if now := c.post().want(t, http.StatusOK); *now.Reserve != 3 {
 		t.Errorf("without a key it is %s", now.text)
@@ -38,12 +38,14 @@ func TestAKeyAnswersTheSameAgain(t *testing.T) {
 	}
 }
 
-func TestAnUpdateOnACondition(t *testing.T) {
+func TestAnUpdateWithIfMatch(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	created := c.post().want(t, http.StatusCreated).header.Get("ETag")
-	updated := request(t, http.MethodPut, c.byScope(), map[string]any{"reserve": 3}, "If-Match", created).want(t, http.StatusOK).header.Get("ETag")
-	if r := c.put(map[string]any{"reserve": 4}, "If-Match", created).want(t, http.StatusPreconditionFailed); r.Type != "precondition_failed" {
+	r := request(t, http.MethodPut, c.byScope(), map[string]any{"reserve": 3}, "If-Match", created)
+	updated := r.want(t, http.StatusOK).header.Get("ETag")
+	r = c.put(map[string]any{"reserve": 4}, "If-Match", created).want(t, http.StatusPreconditionFailed)
+	if r.Type != "precondition_failed" {
 		t.Errorf("got %s", r.text)
 	}
 	if now := c.get(); *now.Reserve != 3 || now.Update != nil || now.header.Get("ETag") != updated {
@@ -51,7 +53,7 @@ func TestAnUpdateOnACondition(t *testing.T) {
 	}
 }
 
-// anotherAPI starts an API process besides the one that is there.
+// anotherAPI starts an API process in addition to that of the system, with additional environment variables.
 func anotherAPI(t *testing.T, name string, env ...string) (p *stack.Process, address string) {
 	t.Helper()
 	port, err := stack.FreePort()
@@ -59,8 +61,8 @@ func anotherAPI(t *testing.T, name string, env ...string) (p *stack.Process, add
 		t.Fatal(err)
 	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	p, err = stack.StartBinary(t.Context(), name, filepath.Join(sut.bin, "api"), []string{"-config", sut.configFile},
-		append(env, "MINIGROUPS_API__LISTEN="+address, "MINIGROUPS_API__METRICS_LISTEN=127.0.0.1:0"), sut.log(name))
+	env = append(env, "MINIGROUPS_API__LISTEN="+address, "MINIGROUPS_API__METRICS_LISTEN=127.0.0.1:0")
+	p, err = sut.program(t.Context(), name, "api", sut.configFile, env...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func anotherAPI(t *testing.T, name string, env ...string) (p *stack.Process, add
 	return p, address
 }
 
-func TestAProcessThatIsToldToEndAnswersWhoWaits(t *testing.T) {
+func TestAStoppingAPIAnswersWaitingRequests(t *testing.T) {
 	t.Parallel()
 	p, address := anotherAPI(t, "ending-api")
 	c := newClass(t)
@@ -82,14 +84,16 @@ func TestAProcessThatIsToldToEndAnswersWhoWaits(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	body := fmt.Sprintf(`{"scope": %q, "audience": "example.org", "host": "h"}`, c.scope)
-	_, err = fmt.Fprintf(conn, "POST /api/v1/minigroups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nPrefer: wait=60\r\nContent-Length: %d\r\n\r\n%s", sut.token, len(body), body)
+	_, err = fmt.Fprintf(conn, "POST /api/v1/minigroups HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nPrefer: wait=60\r\nContent-Length: %d\r\n\r\n%s",
+		sut.token, len(body), body)
 	if err = errors.Join(err, conn.SetReadDeadline(time.Now().Add(30*time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
 		d, err := sut.client.DescribeWorkflowExecution(t.Context(), c.workflowID(), "")
 		if err == nil && d.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			err = errors.New("its run is not open")
+			err = errors.New("no run is open")
 		}
 		return err
 	})
@@ -100,14 +104,19 @@ func TestAProcessThatIsToldToEndAnswersWhoWaits(t *testing.T) {
 	}
 	answer, err := io.ReadAll(conn)
 	text := string(answer)
-	if err != nil || !strings.HasPrefix(text, "HTTP/1.1 202") || !strings.Contains(text, "Connection: close") || !strings.Contains(text, "Location: "+c.path()) || !strings.Contains(text, `"creating"`) {
+	if err != nil || !strings.HasPrefix(text, "HTTP/1.1 202") {
 		t.Errorf("got %q, %v", text, err)
+	}
+	for _, want := range []string{"Connection: close", "Location: " + c.path(), `"creating"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %q", want, text)
+		}
 	}
 	restore()
 	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
-func TestAProcessThatIsToldToEndTurnsLoadBalancersAway(t *testing.T) {
+func TestAStoppingAPIIsNotReadyForLoadBalancers(t *testing.T) {
 	t.Parallel()
 	p, address := anotherAPI(t, "draining-api", "MINIGROUPS_API__DRAIN_DELAY=60s")
 	stopped := make(chan error, 1)
@@ -124,23 +133,10 @@ func TestAProcessThatIsToldToEndTurnsLoadBalancersAway(t *testing.T) {
 	if alive, err := status(t, "http://"+address+"/healthz"); err != nil || alive != http.StatusOK {
 		t.Errorf("/healthz says %d, %v", alive, err)
 	}
-	if err := p.Kill(); err != nil { // the rest of its minute is of no interest
+	if err := p.Kill(); err != nil { // no need to wait for the whole drain delay
 		t.Error(err)
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-}
-
-func status(t *testing.T, url string) (int, error) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	return res.StatusCode, res.Body.Close()
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhatFrontendsDoInAClass(t *testing.T) {
+func TestFrontendRequestsOfAClass(t *testing.T) {
 	c := newClass(t)
 	c.body["locked_questions"] = true
 	c.body["properties"] = map[string]any{"theme": "dark"}
@@ -21,28 +21,32 @@ func TestWhatFrontendsDoInAClass(t *testing.T) {
 		}
 	})
 	t.Run("properties are kept, and outlive an update", func(t *testing.T) {
-		request(t, http.MethodPut, c.path()+"/properties/layout", map[string]any{"columns": []int{2}}).want(t, http.StatusOK)
-		request(t, http.MethodPut, "/api/v1/account/properties/filters", map[string]any{"blur": 1}).want(t, http.StatusOK)
+		layout, filters := map[string]any{"columns": []int{2}}, map[string]any{"blur": 1}
+		request(t, http.MethodPut, c.path()+"/properties/layout", layout).want(t, http.StatusOK)
+		request(t, http.MethodPut, "/api/v1/account/properties/filters", filters).want(t, http.StatusOK)
 		c.put(window(c.start+60, c.start+7200)).want(t, http.StatusOK)
 		keys := "?class_keys[]=theme&class_keys[]=layout&account_keys%5B%5D=filters"
 		for _, path := range []string{c.path(), c.byScope()} {
 			got := request(t, http.MethodGet, path+keys, nil).want(t, http.StatusOK).text
-			if want := `"properties":{"layout":{"columns":[2]},"theme":"dark"},"account_properties":{"filters":{"blur":1}}`; !strings.Contains(got, want) {
+			const want = `"properties":{"layout":{"columns":[2]},"theme":"dark"},"account_properties":{"filters":{"blur":1}}`
+			if !strings.Contains(got, want) {
 				t.Errorf("got %s, want %s in it", got, want)
 			}
 		}
-		if got := request(t, http.MethodGet, c.path()+"/properties/layout", nil).want(t, http.StatusOK).text; got != "{\"columns\":[2]}\n" {
+		got := request(t, http.MethodGet, c.path()+"/properties/layout", nil).want(t, http.StatusOK).text
+		if got != "{\"columns\":[2]}\n" {
 			t.Errorf("the property is %s", got)
 		}
 	})
-	t.Run("events and whiteboards reach event, and its refusals come back", func(t *testing.T) {
+	t.Run("events and whiteboards reach event, and its refusals are returned", func(t *testing.T) {
 		message := map[string]any{"type": "message", "data": map[string]any{"text": "hello"}}
 		for path, body := range map[string]any{"/events": message, "/whiteboard": nil} {
 			if got := request(t, http.MethodPost, c.path()+path, body).want(t, http.StatusCreated).text; got != "{}\n" {
 				t.Errorf("%s answers %s", path, got)
 			}
 		}
-		refused := request(t, http.MethodPost, c.path()+"/events", map[string]any{"nonsense": 1}).want(t, http.StatusUnprocessableEntity)
+		refused := request(t, http.MethodPost, c.path()+"/events", map[string]any{"nonsense": 1})
+		refused.want(t, http.StatusUnprocessableEntity)
 		if refused.Type != "upstream_refused" || refused.Upstream == nil || refused.Upstream.Name != "event" {
 			t.Errorf("got %s", refused.text)
 		}

@@ -15,10 +15,11 @@ import (
 	"minigroups/workflows"
 )
 
-// roomsOn lists the publishers of the rooms on a gateway, by their description.
+// roomsOn lists the maximum numbers of publishers of the rooms on a gateway, by description.
 func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
 	t.Helper()
-	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"` + janusAdminSecret + `","request":{"request":"list","admin_key":"` + janusAdminKey + `"}}`
+	body := `{"janus":"message_plugin","plugin":"janus.plugin.videoroom","transaction":"e2e","admin_secret":"` +
+		janusAdminSecret + `","request":{"request":"list","admin_key":"` + janusAdminKey + `"}}`
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gateway.AdminURL(), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +47,8 @@ func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
 	return rooms
 }
 
-// fleet makes the worker reserve in a group of gateways of its own until the test ends. The gateway of the other tests
-// belongs to no group.
+// startGateways starts gateways of a group with these capacities, and makes the worker reserve in that group until the
+// test ends. The gateway of the other tests belongs to no group.
 func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 	t.Helper()
 	cfg := sut.cfg
@@ -61,7 +62,8 @@ func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Jan
 		}
 		id := fmt.Sprintf("%s-%d", group, i+1)
 		gateways[i], err = stack.StartJanus(t.Context(), stack.JanusOptions{
-			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1], AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: sut.log(id),
+			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1],
+			AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: sut.log(id),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +92,7 @@ func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Jan
 	return gateways
 }
 
-// TestTwoHundredCreatesNeverOverbookAGateway has room for 70 of 200 classes.
+// TestTwoHundredCreatesNeverOverbookAGateway sends 200 creates to gateways with slots for 70 of them.
 func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 	capacities := []int32{80, 60}
 	gateways := startGateways(t, "crowded", capacities...)
@@ -99,11 +101,8 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 		classes[i] = newClass(t)
 		classes[i].body["reserve"] = 2
 	}
-	posts := make([]any, len(classes))
-	for i, c := range classes {
-		posts[i] = c.body
-	}
-	replies := sendConcurrently(t, len(classes), http.MethodPost, "/api/v1/minigroups", func(i int) any { return posts[i] })
+	body := func(i int) any { return classes[i].body }
+	replies := sendConcurrently(t, len(classes), http.MethodPost, "/api/v1/minigroups", body)
 	var ready []*class
 	for i, r := range replies {
 		switch r.code {
@@ -117,7 +116,7 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 		}
 	}
 	if len(ready) != 70 {
-		t.Fatalf("%d classes got in, 70 fit", len(ready))
+		t.Fatalf("%d classes were admitted, want 70", len(ready))
 	}
 	for _, c := range ready {
 		c.awaitStatus("real-time")
@@ -131,25 +130,27 @@ func TestTwoHundredCreatesNeverOverbookAGateway(t *testing.T) {
 				publishers += n
 			}
 		}
-		var booked int
-		err := sut.db.QueryRow(t.Context(), `SELECT coalesce(sum(slots), 0) FROM janus_reservation WHERE backend_id = $1 AND state = 'held'`,
-			fmt.Sprintf("crowded-%d", i+1)).Scan(&booked)
-		if err != nil {
+		const query = `
+			SELECT coalesce(sum(slots), 0) FROM janus_reservation WHERE backend_id = $1 AND state = 'held'`
+		var reserved int
+		if err := sut.db.QueryRow(t.Context(), query, fmt.Sprintf("crowded-%d", i+1)).Scan(&reserved); err != nil {
 			t.Fatal(err)
 		}
-		if booked != int(capacities[i]) || publishers != booked {
-			t.Errorf("gateway %d has %d slots booked and %d publishers in its rooms, want %d", i+1, booked, publishers, capacities[i])
+		if reserved != int(capacities[i]) || publishers != reserved {
+			t.Errorf("gateway %d has %d slots reserved and %d publishers in its rooms, want %d",
+				i+1, reserved, publishers, capacities[i])
 		}
 		maps.Copy(shown, rooms)
 	}
 	for _, c := range ready {
-		if got := shown["minigroup:"+c.id.String()]; len(got) != 1 || len(c.openRooms(sut.event)) != 1 || len(c.openRooms(sut.conference)) != 1 {
+		got := shown["minigroup:"+c.id.String()]
+		if len(got) != 1 || len(c.openRooms(sut.event)) != 1 || len(c.openRooms(sut.conference)) != 1 {
 			t.Fatalf("%s is ready, its gateway has %v", c.id, got)
 		}
 	}
 }
 
-// assertRefusedForCapacity asserts that a class which got no slots has failed and has nothing.
+// assertRefusedForCapacity asserts that a class which got no slots has failed and has no rooms.
 func (c *class) assertRefusedForCapacity() {
 	c.t.Helper()
 	if r := c.get(); r.Status != "failed" || r.Failure.Type != "capacity_exceeded" {
@@ -158,16 +159,16 @@ func (c *class) assertRefusedForCapacity() {
 	c.assertNothingLeft()
 }
 
-func TestAGatewayThatIsDownIsPassedOver(t *testing.T) {
-	gateways := startGateways(t, "halved", 50, 100) // the first is the fuller one, and would be taken
+func TestAGatewayThatIsDownGetsNoReservations(t *testing.T) {
+	gateways := startGateways(t, "halved", 50, 100) // the first is fuller, so it would be chosen
 	if err := gateways[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
 	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		const query = `SELECT away_since IS NOT NULL FROM janus_backend WHERE id = 'halved-1'`
 		var away bool
-		err := sut.db.QueryRow(t.Context(), `SELECT away_since IS NOT NULL FROM janus_backend WHERE id = 'halved-1'`).Scan(&away)
-		if err != nil || !away {
-			return fmt.Errorf("nobody has noticed: %w", err)
+		if err := sut.db.QueryRow(t.Context(), query).Scan(&away); err != nil || !away {
+			return fmt.Errorf("the gateway does not count as away: %w", err)
 		}
 		return nil
 	})
@@ -179,7 +180,7 @@ func TestAGatewayThatIsDownIsPassedOver(t *testing.T) {
 	if got := c.gatewayRooms(); len(got) != 0 {
 		t.Fatalf("a gateway of no group has rooms for %v", got)
 	}
-	t.Run("what fits on none is refused", func(t *testing.T) {
+	t.Run("a reservation that fits on no gateway is refused", func(t *testing.T) {
 		big := newClass(t)
 		big.body["reserve"] = 101
 		if r := big.post(); r.want(t, http.StatusServiceUnavailable).Type != "capacity_exceeded" {

@@ -14,12 +14,13 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-var histories = flag.String("histories", "", "write the histories of some runs to this folder, for the replay tests of package workflows")
+var histories = flag.String("histories", "", "folder to which to write histories for the replay tests")
 
-// processes and hosts are nobody's business.
+// identity matches the names of processes and hosts, which do not belong in recorded histories.
 var identity = regexp.MustCompile(`"identity":\s*"[^"]*"`)
 
-// record writes the history of the latest run of a workflow id, once it has ended, under a name.
+// recordHistory writes the history of the latest run of a workflow id under a name, once that run has ended. It does
+// nothing without the flag.
 func recordHistory(t *testing.T, name, workflowID string) {
 	t.Helper()
 	if *histories == "" {
@@ -27,9 +28,10 @@ func recordHistory(t *testing.T, name, workflowID string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_ = sut.client.GetWorkflow(ctx, workflowID, "").Get(ctx, nil) // how it ended is in the history
+	_ = sut.client.GetWorkflow(ctx, workflowID, "").Get(ctx, nil) // the history has how it ended
 	var history historypb.History
-	for events := sut.client.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+	const all = enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT
+	for events := sut.client.GetWorkflowHistory(ctx, workflowID, "", false, all); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// outside is a folder with the scripts of e2e/javascript and the packages they import, as package-lock.json pins them.
+// scriptFolder returns a copy of e2e/javascript with the packages that its package-lock.json pins.
 var scriptFolder = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(sut.dir, "javascript")
 	if err := os.CopyFS(dir, os.DirFS("javascript")); err != nil {
@@ -53,7 +53,7 @@ func runScript(t *testing.T, script string, input, output any) {
 	}
 }
 
-func TestAPersonCreatesAMinigroupOnTheDocsPage(t *testing.T) {
+func TestTheDocsPageCreatesAMinigroup(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	body, err := json.Marshal(c.body)
@@ -68,7 +68,9 @@ func TestAPersonCreatesAMinigroupOnTheDocsPage(t *testing.T) {
 		Status, Shown     string
 		Hosts, Complaints []string
 	}
-	runScript(t, "docs.mjs", map[string]string{"browser": browser, "url": sut.api, "token": sut.token, "body": string(body)}, &seen)
+	runScript(t, "docs.mjs", map[string]string{
+		"browser": browser, "url": sut.api, "token": sut.token, "body": string(body),
+	}, &seen)
 	if !strings.HasPrefix(seen.Status, "201") || !strings.Contains(seen.Shown, c.id.String()) {
 		t.Errorf("the page shows %s %s", seen.Status, seen.Shown)
 	}
@@ -76,7 +78,7 @@ func TestAPersonCreatesAMinigroupOnTheDocsPage(t *testing.T) {
 		t.Errorf("the page talks to %v", seen.Hosts)
 	}
 	if len(seen.Complaints) > 0 {
-		t.Errorf("the browser complains: %v", seen.Complaints)
+		t.Errorf("the browser reports %v", seen.Complaints)
 	}
 	c.assertComplete(c.get().object)
 }
@@ -97,23 +99,35 @@ func TestThePlatformsJavaScriptClientReadsAndUpdates(t *testing.T) {
 	if got.Read.ClassID != c.id || *got.Read.Time[0] != *before.Time[0] {
 		t.Errorf("it read %+v", got.Read)
 	}
-	if got.Missing.Type != "class_not_found" || got.Refused.Type != "invalid_payload" || got.NoProperty.Type != "class_property_not_found" {
-		t.Errorf("it threw %+v for a missing class, %+v for bad input, and %+v for a missing property", got.Missing, got.Refused, got.NoProperty)
+	for want, thrown := range map[string]object{
+		"class_not_found": got.Missing, "invalid_payload": got.Refused, "class_property_not_found": got.NoProperty,
+	} {
+		if thrown.Type != want {
+			t.Errorf("it threw %+v, want %s", thrown, want)
+		}
 	}
 	if !got.ClassProperty || !slices.Equal(got.AccountProperty.Seen, []string{c.scope}) {
 		t.Errorf("it read the properties %v and %v", got.ClassProperty, got.AccountProperty)
 	}
-	properties := request(t, http.MethodGet, c.path()+"?class_keys[]=is_adult&account_keys[]=onboarding", nil).want(t, http.StatusOK)
-	if !strings.Contains(properties.text, `"properties":{"is_adult":true}`) || !strings.Contains(properties.text, `"account_properties":{"onboarding":{"seen":["`+c.scope) {
-		t.Errorf("the class has %s", properties.text)
+	properties := request(t, http.MethodGet, c.path()+"?class_keys[]=is_adult&account_keys[]=onboarding", nil)
+	properties.want(t, http.StatusOK)
+	for _, want := range []string{
+		`"properties":{"is_adult":true}`, `"account_properties":{"onboarding":{"seen":["` + c.scope,
+	} {
+		if !strings.Contains(properties.text, want) {
+			t.Errorf("the class has %s, want %s", properties.text, want)
+		}
 	}
 	if got.Updated.Time[0] == nil || *got.Updated.Time[0] != window[0] {
-		t.Errorf("it was told of %+v", got.Updated)
+		t.Errorf("its update returned %+v", got.Updated)
 	}
 	c.assertMoved(got.Reread, window[0])
 	var start, end int64
-	if err := sut.db.QueryRow(t.Context(), `SELECT extract(epoch from lower(during))::bigint, extract(epoch from upper(during))::bigint FROM minigroup WHERE id = $1`, c.id).
-		Scan(&start, &end); err != nil || start != window[0] || end != window[1] {
-		t.Errorf("the row says %d–%d: %v", start, end, err)
+	const query = `
+		SELECT extract(epoch from lower(during))::bigint, extract(epoch from upper(during))::bigint
+		FROM minigroup WHERE id = $1`
+	err := sut.db.QueryRow(t.Context(), query, c.id).Scan(&start, &end)
+	if err != nil || start != window[0] || end != window[1] {
+		t.Errorf("the row has %d–%d: %v", start, end, err)
 	}
 }

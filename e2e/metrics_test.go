@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"regexp"
@@ -14,43 +12,31 @@ import (
 	"minigroups/workflows"
 )
 
-// metrics reads what the worker shows.
-func workerMetrics(ctx context.Context) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+sut.cfg.Worker.MetricsListen+"/metrics", nil)
-	if err != nil {
-		return "", err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	return string(text), err
-}
-
-func TestTheWorkersMetricsTellOfLostAttemptsAndSweeps(t *testing.T) {
+func TestTheWorkersMetricsCountLostAttemptsAndSweeps(t *testing.T) {
 	c := newClass(t)
 	c.setFault(sut.event, createReplyLost)
 	c.post().want(t, http.StatusCreated)
 	sweepUntil(t, workflows.ScheduleClasses, func() error {
-		if c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'lost'`) == 0 {
-			return fmt.Errorf("no attempt is lost yet")
-		}
-		var lost int
-		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM room_attempt WHERE kind = 'event' AND state = 'lost' AND resolution IS NULL`).Scan(&lost); err != nil {
+		if err := c.hasAttempts(1, "event", "lost"); err != nil {
 			return err
 		}
-		return hasMetrics(t, fmt.Sprintf("minigroups_lost_attempts{kind=\"event\"} %d\n", lost), "minigroups_lost_attempts{kind=\"conference\"} ",
-			`minigroups_swept_total{what="recovered"} `)
+		const query = `SELECT count(*) FROM room_attempt WHERE kind = 'event' AND state = 'lost' AND resolution IS NULL`
+		var lost int
+		if err := sut.db.QueryRow(t.Context(), query).Scan(&lost); err != nil {
+			return err
+		}
+		return hasMetrics(t, fmt.Sprintf("minigroups_lost_attempts{kind=\"event\"} %d\n", lost),
+			`minigroups_lost_attempts{kind="conference"} `, `minigroups_swept_total{what="recovered"} `)
 	})
-	sweepUntil(t, workflows.ScheduleGateways, func() error { return hasMetrics(t, `minigroups_swept_total{what="made"} `) })
+	sweepUntil(t, workflows.ScheduleGateways, func() error {
+		return hasMetrics(t, `minigroups_swept_total{what="made"} `)
+	})
 }
 
-// metricNames finds the names of our metrics in a text, also in one that uses the parts of a histogram.
+// metricNames finds the names of our metrics in a text, also those of the series of a histogram.
 var metricNames = regexp.MustCompile(`\bminigroups_\w+`)
 
-func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
+func TestEveryMetricOfDashboardAndAlertsExists(t *testing.T) {
 	o, c := startInstrumented(t), newClass(t)
 	o.post(t, c)
 	sweepUntil(t, workflows.ScheduleClasses, func() error { return hasMetrics(t, "minigroups_swept_total{") })
@@ -66,7 +52,7 @@ func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 	if used = slices.Compact(used); len(used) < 40 {
 		t.Fatalf("only %d names were found", len(used))
 	}
-	eventually(t, func() error { // announcements are heard a little later
+	eventually(t, func() error { // room events arrive a little later
 		names := map[string]bool{}
 		for _, address := range []string{o.metricsAddresses[0], o.metricsAddresses[1], sut.cfg.Worker.MetricsListen} {
 			for _, name := range metricNames.FindAllString(fetch(t, "http://"+address+"/metrics"), -1) {
@@ -75,7 +61,7 @@ func TestWhatDashboardAndAlertsAskForIsShown(t *testing.T) {
 		}
 		missing := slices.DeleteFunc(slices.Clone(used), func(name string) bool { return names[name] })
 		if len(missing) > 0 {
-			return fmt.Errorf("nobody shows %v", missing)
+			return fmt.Errorf("no process exports %v", missing)
 		}
 		return nil
 	})
@@ -85,10 +71,11 @@ func TestTheLogLevelChangesWhileAProcessRuns(t *testing.T) {
 	for _, address := range []string{sut.cfg.API.MetricsListen, sut.cfg.Worker.MetricsListen} {
 		level := "http://" + address + "/log/level"
 		if got := fetch(t, level); !strings.Contains(got, `"info"`) {
-			t.Fatalf("it is %s", got)
+			t.Fatalf("the level is %s", got)
 		}
 		for _, wanted := range []string{"debug", "info"} {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, level, strings.NewReader(`{"level": "`+wanted+`"}`))
+			body := strings.NewReader(`{"level": "` + wanted + `"}`)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, level, body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,15 +85,15 @@ func TestTheLogLevelChangesWhileAProcessRuns(t *testing.T) {
 			}
 			_ = res.Body.Close()
 			if got := fetch(t, level); res.StatusCode != http.StatusOK || !strings.Contains(got, `"`+wanted+`"`) {
-				t.Errorf("got %d, and now it is %s", res.StatusCode, got)
+				t.Errorf("got %d, and now the level is %s", res.StatusCode, got)
 			}
 		}
 	}
 }
 
-// show looks for texts among the worker's metrics.
+// hasMetrics returns an error unless the worker exports metrics with all of these texts.
 func hasMetrics(t *testing.T, wanted ...string) error {
-	text, err := workerMetrics(t.Context())
+	_, text, err := httpGet(t.Context(), "http://"+sut.cfg.Worker.MetricsListen+"/metrics")
 	if err != nil {
 		return err
 	}

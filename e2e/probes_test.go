@@ -9,11 +9,12 @@ import (
 	"testing"
 )
 
-// TestProbesAreAnswered asks what Kubernetes is told to ask.
+// TestProbesAreAnswered sends the probes of the Kubernetes manifests.
 func TestProbesAreAnswered(t *testing.T) {
 	probe := regexp.MustCompile(`httpGet: \{path: (\S+), port: (\w+)\}`)
 	for program, ports := range map[string]map[string]string{
-		"api": {"http": sut.api, "metrics": "http://" + sut.cfg.API.MetricsListen}, "worker": {"metrics": "http://" + sut.cfg.Worker.MetricsListen},
+		"api":    {"http": sut.api, "metrics": "http://" + sut.cfg.API.MetricsListen},
+		"worker": {"metrics": "http://" + sut.cfg.Worker.MetricsListen},
 	} {
 		manifest, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", program+".yaml"))
 		if err != nil {
@@ -23,7 +24,7 @@ func TestProbesAreAnswered(t *testing.T) {
 		if len(probes) != 3 {
 			t.Errorf("%s has probes %q", program, probes)
 		}
-		eventually(t, func() error { // it may only just have started
+		eventually(t, func() error { // the process may have started just now
 			if code, err := status(t, ports["metrics"]+"/metrics"); err != nil || code != http.StatusOK {
 				return fmt.Errorf("%s answers /metrics with %d, %w", program, code, err)
 			}

@@ -14,11 +14,13 @@ func TestRecreateGivesAClassNewRooms(t *testing.T) {
 	const host = "web.teacher.example.org"
 	before := c.put(map[string]any{"host": host}).want(t, http.StatusOK)
 	after := c.recreate(map[string]any{}).want(t, http.StatusOK)
-	if after.RealTime.EventRoomID == before.RealTime.EventRoomID || after.RealTime.ConferenceRoomID == before.RealTime.ConferenceRoomID {
-		t.Fatalf("it has the rooms it had: %s", after.text)
+	if after.RealTime.EventRoomID == before.RealTime.EventRoomID ||
+		after.RealTime.ConferenceRoomID == before.RealTime.ConferenceRoomID {
+		t.Fatalf("the class has an old room: %s", after.text)
 	}
-	if after.Update != nil || *after.Time[0] != *before.Time[0] || *after.Time[1] != *before.Time[1] || c.get().text != after.text {
-		t.Fatalf("more than the rooms has changed:\n%s\n%s", before.text, after.text)
+	isSameTime := *after.Time[0] == *before.Time[0] && *after.Time[1] == *before.Time[1]
+	if after.Update != nil || !isSameTime || c.get().text != after.text {
+		t.Fatalf("more than the rooms changed:\n%s\n%s", before.text, after.text)
 	}
 	c.awaitRooms(after.object)
 	if room := c.openRooms(sut.conference)[0]; room.Host == nil || *room.Host != host {
@@ -31,25 +33,32 @@ func TestARefusedRecreateChangesNothing(t *testing.T) {
 	c := newClass(t)
 	before := c.post().want(t, http.StatusCreated)
 	restore := c.setFault(sut.conference, createRefused)
-	if r := c.recreate(map[string]any{}).want(t, http.StatusUnprocessableEntity); r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
+	r := c.recreate(map[string]any{}).want(t, http.StatusUnprocessableEntity)
+	if r.Type != "upstream_refused" || r.Upstream.Name != "conference" {
 		t.Fatalf("got %s", r.text)
 	}
 	restore()
-	if o := c.get(); *o.RealTime != *before.RealTime || o.Update == nil || o.Update.State != "failed" || o.Update.Failure.Type != "upstream_refused" {
-		t.Fatalf("got %s", o.text)
+	if err := c.hasFailedRecreate(before, "upstream_refused"); err != nil {
+		t.Fatal(err)
 	}
 	c.awaitRooms(before.object)
 	recordHistory(t, "recreate refused", c.workflowID())
 }
 
-func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
+// hasFailedRecreate returns an error unless the class has its rooms from before, and shows a failed update.
+func (c *class) hasFailedRecreate(before reply, reason string) error {
+	c.t.Helper()
+	o := c.get()
+	if *o.RealTime != *before.RealTime || o.Update == nil ||
+		o.Update.State != "failed" || o.Update.Failure.Type != reason {
+		return fmt.Errorf("got %s", o.text)
+	}
+	return nil
+}
+
+func TestARecreateWhoseRunEndedChangesNothing(t *testing.T) {
 	for name, end := range map[string]func(*class){
-		"it was cancelled": func(c *class) {
-			if err := sut.client.CancelWorkflow(c.t.Context(), c.workflowID(), ""); err != nil {
-				c.t.Fatal(err)
-			}
-		},
-		"it was terminated": (*class).terminate,
+		"it was cancelled": (*class).cancel, "it was terminated": (*class).terminate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClass(t)
@@ -66,15 +75,12 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 				return nil
 			})
 			if o := c.get(); *o.RealTime != *before.RealTime {
-				t.Fatalf("the rooms have changed before both are there: %s", o.text)
+				t.Fatalf("the rooms changed before both new ones exist: %s", o.text)
 			}
 			end(c)
 			restore()
 			sweepUntil(t, workflows.ScheduleClasses, func() error {
-				if o := c.get(); *o.RealTime != *before.RealTime || o.Update == nil || o.Update.State != "failed" || o.Update.Failure.Type != "operation_cancelled" {
-					return fmt.Errorf("got %s", o.text)
-				}
-				return nil
+				return c.hasFailedRecreate(before, "operation_cancelled")
 			})
 			c.awaitRooms(before.object)
 			recordHistory(t, "recreate after "+name, c.workflowID())
@@ -82,7 +88,7 @@ func TestARecreateWhoseRunIsGoneChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRecreateOpensAClassThatIsOver(t *testing.T) {
+func TestRecreateOpensAClosedClass(t *testing.T) {
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
 	if r := c.put(window(c.start-7200, c.start-7100)).want(t, http.StatusOK); r.Status != "closed" {

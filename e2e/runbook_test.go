@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,41 +14,42 @@ import (
 	"minigroups/workflows"
 )
 
-// runbookAudience keeps what the runbook retries apart from what other tests have left failed.
+// runbookAudience separates the classes that the runbook retries from those that other tests left failed.
 const runbookAudience = "runbook.example.org"
 
-// A section of the runbook is run as somebody would who has its symptom.
+// section says how to test a section of the runbook. The test runs its commands as an operator who sees the symptom
+// would.
 type section struct {
-	// appear makes the symptom, and names the classes that the commands mean.
+	// arrange causes the symptom, and creates the classes that the commands name.
 	arrange func(s *runbookCase)
-	// mend is what somebody else does between looking and doing, and settle what happens before one looks again.
+	// meanwhile happens between the commands of "Symptom" and "What to do", settle before those of "Verify".
 	meanwhile, settle func(s *runbookCase)
-	// well asserts what the commands have brought about.
+	// verify asserts the effect of the commands.
 	verify func(s *runbookCase)
-	// shows lists what looking must tell, with the variables of the commands in it.
+	// shows lists what the first commands must print. It may contain variables of the commands.
 	shows []string
 }
 
-// symptom is what a section is tried on.
+// runbookCase is the test of one section.
 type runbookCase struct {
 	*testing.T
-	// classes are what the commands call CLASS_ID and OTHER_CLASS_ID.
 	classes []*class
-	// restore ends the fault that was made.
+	// restore ends the fault that newStuckClass set.
 	restore func()
 	env     map[string]string
 }
 
-// class makes a class for the commands, and nothing of it anywhere yet.
+// newClass returns a class that does not exist yet. The commands name it CLASS_ID; the next one OTHER_CLASS_ID.
 func (s *runbookCase) newClass() *class {
 	c := newClassFor(s.T, runbookAudience)
 	s.classes = append(s.classes, c)
 	prefix := strings.Repeat("OTHER_", len(s.classes)-1)
-	s.env[prefix+"CLASS_ID"], s.env[prefix+"SCOPE"], s.env[prefix+"WORKFLOW_ID"] = c.id.String(), c.scope, c.workflowID()
+	s.env[prefix+"CLASS_ID"], s.env[prefix+"SCOPE"] = c.id.String(), c.scope
+	s.env[prefix+"WORKFLOW_ID"] = c.workflowID()
 	return c
 }
 
-// stuck is a class whose create waits at a service, in sight of the UI, until restore is called.
+// newStuckClass returns a class whose create retries a room until restore is called.
 func (s *runbookCase) newStuckClass(service string) *class {
 	c := s.newClass()
 	s.restore = c.setFault(service, createFails)
@@ -59,7 +58,7 @@ func (s *runbookCase) newStuckClass(service string) *class {
 	return c
 }
 
-// refused is a class that has failed because conference refused.
+// newRefusedClass returns a class that has failed because conference refused.
 func (s *runbookCase) newRefusedClass() *class {
 	c := s.newClass()
 	restore := c.setFault(sut.conference, createRefused)
@@ -68,196 +67,30 @@ func (s *runbookCase) newRefusedClass() *class {
 	return c
 }
 
-// healed waits until the class is there, with all that belongs to it.
+// awaitReady waits until the first class is real-time, with its rooms and slots.
 func (s *runbookCase) awaitReady() {
 	s.Helper()
 	c := s.classes[0]
 	c.assertComplete(c.awaitStatus("real-time").object)
 }
 
-// swept waits until the sweeper has had the class undone, whose run is gone: it leaves alone what a run has only just
-// left.
+// awaitUndone waits until the sweeper has undone the first class, whose run is gone. The sweeper skips rows that
+// changed within the last seconds.
 func (s *runbookCase) awaitUndone() {
 	s.Helper()
 	sweepUntil(s.T, workflows.ScheduleClasses, func() error {
-		if state := s.classes[0].rowState(); state != "failed" {
-			return fmt.Errorf("it is %s", state)
-		}
-		return nil
+		return s.classes[0].isInRowState("failed")
 	})
 }
 
 func (s *runbookCase) assertFailedAs(c *class, reason string) {
 	s.Helper()
 	if r := c.awaitFailed(); r.Failure.Type != reason {
-		s.Errorf("it failed as %s, want %s", r.Failure.Type, reason)
+		s.Errorf("the class failed as %s, want %s", r.Failure.Type, reason)
 	}
 }
 
-// sections are those of the runbook, by their heading.
-var sections = map[string]section{
-	"Before you start": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).awaitAttention("CreateConferenceRoom") },
-		verify: func(s *runbookCase) {
-			s.restore()
-			s.shell(`temporal activity reset --workflow-id "$WORKFLOW_ID" --activity-type CreateConferenceRoom`)
-			s.awaitReady()
-		},
-		shows: []string{"$WORKFLOW_ID"},
-	},
-	"event is down": {
-		arrange: func(s *runbookCase) {
-			s.newStuckClass(sut.event).awaitAttention("CreateEventRoom")
-			restore := s.restore
-			s.newStuckClass(sut.event)
-			s.restore = restore
-		},
-		meanwhile: func(s *runbookCase) { s.restore() },
-		settle:    (*runbookCase).awaitReady,
-		verify:    func(s *runbookCase) { s.assertFailedAs(s.classes[1], "operation_cancelled") },
-		shows:     []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
-	},
-	"conference refuses": {
-		arrange: func(s *runbookCase) { s.newRefusedClass() },
-		verify:  (*runbookCase).awaitReady,
-		shows:   []string{"$SCOPE", "access_denied"},
-	},
-	"Janus restarted": {
-		arrange: func(s *runbookCase) {
-			s.newClass().post().want(s, http.StatusCreated)
-			if err := errors.Join(sut.janus.Kill(), sut.restartJanus(s.Context())); err != nil {
-				s.Fatal(err)
-			}
-		},
-		settle: func(s *runbookCase) { // a reservation that was only just made is left to its run
-			sweepUntil(s.T, workflows.ScheduleGateways, func() error {
-				if len(s.classes[0].gatewayRooms()) == 0 {
-					return errors.New("the gateway has no room yet")
-				}
-				return nil
-			})
-		},
-		verify: (*runbookCase).awaitReady,
-	},
-	"Janus is full": { // for one that may take nothing new has no room
-		arrange: func(s *runbookCase) {
-			s.env["GATEWAY"] = "janus-1"
-			s.shell(`ops drain "$GATEWAY"`)
-			if r := s.newClass().post().want(s, http.StatusServiceUnavailable); r.Type != "capacity_exceeded" {
-				s.Fatal(r.text)
-			}
-		},
-		verify: (*runbookCase).awaitReady,
-		shows:  []string{"$GATEWAY", "$SCOPE", "capacity_exceeded"},
-	},
-	"A gateway is down": {
-		arrange: func(s *runbookCase) {
-			s.env["GATEWAY"] = "janus-1"
-			freeze(s, sut.janus)
-			s.awaitCount(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND away_since IS NOT NULL`, 1, workflows.ScheduleGateways)
-		},
-		settle: func(*runbookCase) { sut.janus.Thaw() },
-		verify: func(s *runbookCase) {
-			s.awaitCount(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND (away_since IS NOT NULL OR draining_since IS NOT NULL)`, 0, workflows.ScheduleGateways)
-		},
-		shows: []string{"$GATEWAY"},
-	},
-	"No worker is up": {
-		arrange: func(s *runbookCase) {
-			if err := sut.worker.Stop(s.Context()); err != nil {
-				s.Fatal(err)
-			}
-			s.Cleanup(func() { // whatever comes between
-				select {
-				case <-sut.worker.Done():
-					if err := sut.startWorker(context.Background()); err != nil {
-						s.Error(err)
-					}
-				default:
-				}
-			})
-			s.newClass().postAsync()
-		},
-		meanwhile: func(s *runbookCase) {
-			if err := sut.startWorker(s.Context()); err != nil {
-				s.Fatal(err)
-			}
-		},
-		settle: (*runbookCase).awaitReady,
-		shows:  []string{"$SCOPE"},
-	},
-	"Temporal is down": {
-		arrange: func(s *runbookCase) { freeze(s, sut.temporal) },
-		settle:  func(*runbookCase) { sut.temporal.Thaw() },
-		verify:  func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated) },
-		shows:   []string{"unreachable"},
-	},
-	"Postgres is down": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.event); freeze(s, sut.postgres) },
-		settle:  func(s *runbookCase) { sut.postgres.Thaw(); s.restore(); s.awaitReady() },
-		shows:   []string{"$WORKFLOW_ID"},
-	},
-	"A creation has been stuck for an hour": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference) },
-		verify:  func(s *runbookCase) { s.assertFailedAs(s.classes[0], "operation_cancelled") },
-		shows:   []string{"$SCOPE", "CreateConferenceRoom"},
-	},
-	"A minigroup failed": {
-		arrange: func(s *runbookCase) { s.newRefusedClass(); s.newRefusedClass() },
-		settle:  func(s *runbookCase) { s.classes[1].awaitStatus("real-time") },
-		verify:  (*runbookCase).awaitReady,
-		shows:   []string{"$SCOPE", "upstream_refused"},
-	},
-	"Many minigroups failed": {
-		arrange: func(s *runbookCase) {
-			for range 20 {
-				s.newRefusedClass()
-			}
-		},
-		verify: func(s *runbookCase) {
-			for _, c := range s.classes {
-				c.assertComplete(c.awaitStatus("real-time").object)
-			}
-		},
-		shows: []string{"$SCOPE", "$OTHER_SCOPE"},
-	},
-	"A run was terminated": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
-		settle: func(s *runbookCase) {
-			s.restore()
-			s.awaitUndone()
-		},
-		verify: (*runbookCase).awaitReady,
-		shows:  []string{"$WORKFLOW_ID"},
-	},
-	"Workflow tasks fail after a deploy": {
-		arrange: func(s *runbookCase) { s.env["FOLDER"] = s.TempDir(); s.newStuckClass(sut.conference) },
-		settle:  func(s *runbookCase) { s.restore(); s.awaitReady() },
-		shows:   []string{"$WORKFLOW_ID"},
-	},
-	"Adding a Janus backend": {
-		arrange: func(s *runbookCase) { s.env["GATEWAY"] = "janus-1" },
-		verify:  func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated); s.awaitReady() },
-	},
-	"`minigroups_lost_attempts` has risen": {
-		arrange: func(s *runbookCase) {
-			c := s.newClass()
-			c.setFault(sut.event, createReplyLost)
-			c.post().want(s.T, http.StatusCreated)
-			s.awaitCount(`SELECT count(*) FROM room_attempt WHERE class_id = '`+c.id.String()+`' AND state = 'lost'`, 1, workflows.ScheduleClasses)
-		},
-	},
-	"`minigroups_broker_connected` is 0": {
-		arrange: func(s *runbookCase) { listenToBroker(s.T) },
-	},
-	"Cleanup does not happen": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
-		settle:  func(s *runbookCase) { s.restore(); s.awaitUndone() },
-		verify:  func(s *runbookCase) { s.assertFailedAs(s.classes[0], "operation_cancelled") },
-	},
-}
-
-// awaits sweeps until the query counts so many.
+// awaitCount sweeps until the query returns this number.
 func (s *runbookCase) awaitCount(sql string, want int, schedule string) {
 	s.Helper()
 	sweepUntil(s.T, schedule, func() error {
@@ -272,7 +105,7 @@ func (s *runbookCase) awaitCount(sql string, want int, schedule string) {
 	})
 }
 
-// TestTheViewsAreThoseOfTheRunbook reads its table of them.
+// TestTheViewsAreThoseOfTheRunbook compares them with the table in the runbook.
 func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
 	text, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
@@ -284,19 +117,19 @@ func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
 	}
 	for _, v := range workflows.Views {
 		meaning := strings.Replace(v.Meaning, " (2026-11-23T00:00:00Z)", "", 1)
-		if row := "| " + v.Name + " | `" + v.Of(values[v.Name]) + "` | " + meaning + " |\n"; !strings.Contains(string(text), row) {
-			t.Errorf("it lacks %s", row)
+		row := "| " + v.Name + " | `" + v.Of(values[v.Name]) + "` | " + meaning + " |\n"
+		if !strings.Contains(string(text), row) {
+			t.Errorf("the runbook lacks %s", row)
 		}
 	}
 }
 
-// The parts of a section, in their order.
+// sectionParts are the parts of a section, in order.
 var sectionParts = []string{"**Symptom.**", "**What to do.**", "**Verify.**"}
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestTheRunbook makes the symptom of every section, runs what the section says to type, and looks whether it has
-// helped.
+// TestTheRunbook causes the symptom of every section, runs its commands, and asserts their effect.
 func TestTheRunbook(t *testing.T) {
 	text, err := os.ReadFile("../docs/runbook.md")
 	if err != nil {
@@ -308,44 +141,45 @@ func TestTheRunbook(t *testing.T) {
 		heading, body, _ := strings.Cut(chapter, "\n")
 		section, known := sections[heading]
 		if !known {
-			t.Errorf("nothing tries %q", heading)
+			t.Errorf("no test runs %q", heading)
 			continue
 		}
 		seen++
 		t.Run(strings.Trim(strings.ReplaceAll(heading, "`", ""), " "), func(t *testing.T) {
 			section.run(&runbookCase{T: t, env: map[string]string{
-				"PATH": path, "TEMPORAL_ADDRESS": sut.cfg.Temporal.Address, "MINIGROUPS_CONFIG": sut.configFile, "AUDIENCE": runbookAudience,
+				"PATH": path, "TEMPORAL_ADDRESS": sut.cfg.Temporal.Address,
+				"MINIGROUPS_CONFIG": sut.configFile, "AUDIENCE": runbookAudience,
 				"API": sut.api, "TOKEN": sut.token, "WORKER": "http://" + sut.cfg.Worker.MetricsListen,
 			}}, body)
 		})
 	}
 	if seen != len(sections) {
-		t.Errorf("the runbook has %d of the %d sections that are tried", seen, len(sections))
+		t.Errorf("the runbook has %d of the %d sections that have a test", seen, len(sections))
 	}
 }
 
 func (x section) run(s *runbookCase, body string) {
-	looking, rest, _ := strings.Cut(body, sectionParts[1])
-	doing, again, _ := strings.Cut(rest, sectionParts[2])
+	symptom, rest, _ := strings.Cut(body, sectionParts[1])
+	remedy, verify, _ := strings.Cut(rest, sectionParts[2])
 	for _, part := range sectionParts {
 		if rest != "" && strings.Count(body, part) != 1 {
-			s.Fatalf("it has not one part %q", part)
+			s.Fatalf("it does not have exactly one part %q", part)
 		}
 	}
 	runStep(x.arrange, s)
-	eventually(s, func() error { // Temporal's lists are some moments behind
-		shown := s.runBlocks(looking)
+	eventually(s, func() error { // Temporal's visibility index lags behind
+		shown := s.runBlocks(symptom)
 		for _, want := range x.shows {
 			if want = os.Expand(want, func(name string) string { return s.env[name] }); !strings.Contains(shown, want) {
-				return fmt.Errorf("looking does not show %q", want)
+				return fmt.Errorf("the commands do not print %q", want)
 			}
 		}
 		return nil
 	})
 	runStep(x.meanwhile, s)
-	s.runBlocks(doing)
+	s.runBlocks(remedy)
 	runStep(x.settle, s)
-	s.runBlocks(again)
+	s.runBlocks(verify)
 	runStep(x.verify, s)
 }
 
@@ -355,7 +189,7 @@ func runStep(do func(*runbookCase), s *runbookCase) {
 	}
 }
 
-// run pastes the commands of a part into a shell, line by line, and returns what they print.
+// runBlocks runs the shell blocks of a part, line by line, and returns what they print.
 func (s *runbookCase) runBlocks(text string) string {
 	s.Helper()
 	var all strings.Builder
@@ -382,7 +216,7 @@ func (s *runbookCase) shell(line string) string {
 	return string(out)
 }
 
-// commands returns a PATH on which the programs of the runbook are.
+// searchPath returns a PATH with the programs that the runbook uses.
 func searchPath(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("..")

@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	schemathesis     = flag.String("schemathesis", "", "the program that tests the API against its description; with it nothing else is run")
-	schemathesisTime = flag.Duration("schemathesis-time", time.Minute, "how long it goes on")
+	schemathesis     = flag.String("schemathesis", "", "path of Schemathesis; with it, it runs instead of the tests")
+	schemathesisTime = flag.Duration("schemathesis-time", time.Minute, "how long Schemathesis runs")
 )
 
-// testWithSchemathesis has Schemathesis derive requests, good and bad ones, from openapi.yaml. It fails on any 5xx and
-// on any answer that is not described. It returns the exit code. No test of the others: what it installs comes from
-// outside.
+// testWithSchemathesis runs Schemathesis, which derives good and bad requests from openapi.yaml and fails on any 5xx
+// and on any answer that is not described. It returns the exit code. make test does not run it, because it is installed
+// from the network.
 func testWithSchemathesis() int {
 	ctx, cancel := context.WithTimeout(context.Background(), *schemathesisTime+10*time.Minute)
 	defer cancel()
@@ -36,7 +36,7 @@ func runSchemathesis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Conference reserves: a gateway of ours that is full is answered with 503.
+	// With our own gateways the API would answer 503 once they are full, so conference reserves.
 	cfg, cfgFile := sut.cfg, filepath.Join(sut.dir, "schemathesis.yaml")
 	cfg.Janus.Reservation = config.ReservedByConference
 	if err := config.Save(cfgFile, cfg); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // TestWhatIsAcceptedIsStoredAsItWas has Postgres keep what the API accepts, odd characters and numbers in the tags
 // above all. What is refused leaves no row.
-func TestWhatIsAcceptedIsStoredAsItWas(t *testing.T) {
+func TestAcceptedBodiesAreStoredUnchanged(t *testing.T) {
 	count := func() (n int) {
 		if err := sut.db.QueryRow(t.Context(), `SELECT count(*) FROM minigroup`).Scan(&n); err != nil {
 			t.Fatal(err)
@@ -27,7 +27,7 @@ func TestWhatIsAcceptedIsStoredAsItWas(t *testing.T) {
 			accepted++
 			shown := request(t, http.MethodGet, "/api/v1/minigroups/"+r.ClassID.String(), nil).want(t, http.StatusOK)
 			if different, err := httpapitest.Differences(body, shown.text); err != nil || len(different) > 0 {
-				t.Errorf("%v, %v: asked for %s, got %s", different, err, body, shown.text)
+				t.Errorf("%v, %v: sent %s, got %s", different, err, body, shown.text)
 			}
 		case r.code < 400 || r.code >= 500:
 			t.Errorf("%s: %d %s", body, r.code, r.text)

@@ -149,7 +149,8 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.apis, err = s.program(ctx, "api", "api", s.configFile); err != nil {
 		return err
 	}
-	if s.client, err = client.Dial(client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}); err != nil {
+	options := client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}
+	if s.client, err = client.Dial(options); err != nil {
 		return err
 	}
 	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {

@@ -9,11 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"minigroups/minigroup"
 	"minigroups/workflows"
 )
 
-var screenshots = flag.String("screenshots", "", "put pictures of what support sees in the Temporal UI into this folder")
+var screenshots = flag.String("screenshots", "", "folder to which to write screenshots of the Temporal UI")
 
 func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	t.Parallel()
@@ -23,7 +22,7 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	}
 	called := func(scope string) *class {
 		c := newClass(t)
-		c.scope, c.id, c.body["scope"] = scope, minigroup.ClassID("example.org", scope), scope
+		c.setScope(scope)
 		return c
 	}
 	called("physics-9c").post().want(t, http.StatusCreated)
@@ -56,7 +55,7 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	var seen struct {
 		Rows  []string
 		Saved []struct{ Name, Query string }
-		Told  string
+		Text  string
 	}
 	runScript(t, "support.mjs", map[string]any{
 		"browser": browser, "links": links, "namespace": namespace, "run": stuck.workflowID(), "folder": folder,
@@ -66,7 +65,8 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 		},
 	}, &seen)
 	for scope, wanted := range map[string][]string{
-		"math-7b": {"Running", "CreateMinigroup", "creating", "conference"}, "art-5a": {"Running", "undoing", "event"},
+		"math-7b": {"Running", "CreateMinigroup", "creating", "conference"},
+		"art-5a":  {"Running", "undoing", "event"},
 	} {
 		i := slices.IndexFunc(seen.Rows, func(row string) bool { return strings.Contains(row, scope) })
 		if i < 0 {
@@ -81,10 +81,11 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	}
 	for _, row := range seen.Rows {
 		if strings.Contains(row, "physics-9c") || strings.Contains(row, "chess-1") {
-			t.Errorf("the view shows %q, which needs nobody", row)
+			t.Errorf("the view shows %q, which needs no attention", row)
 		}
 	}
-	if len(seen.Saved) != 3 || seen.Saved[2].Name != workflows.NeedsAttention.Name || seen.Saved[2].Query != workflows.NeedsAttention.Query {
+	view := workflows.NeedsAttention
+	if len(seen.Saved) != 3 || seen.Saved[2].Name != view.Name || seen.Saved[2].Query != view.Query {
 		t.Errorf("the browser has saved %+v", seen.Saved)
 	}
 	for _, want := range []string{
@@ -92,8 +93,8 @@ func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 		"Create the conference room: needs attention, retried, at most 80 times",
 		"conference answered 503", "Cancel undoes it", stuck.path(),
 	} {
-		if !strings.Contains(seen.Told, want) {
-			t.Errorf("%q is not in what the run tells:\n%s", want, seen.Told)
+		if !strings.Contains(seen.Text, want) {
+			t.Errorf("%q is not in the details of the run:\n%s", want, seen.Text)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,18 +25,18 @@ import (
 	"minigroups/stack"
 )
 
-// observed is an API and a worker on a task queue of their own, that have everything on which signals depend: a
-// receiver of spans, a broker, a tenant and an issuer to ask (neither of which answers).
+// instrumented is an API and a worker on a task queue of their own, configured so that every metric, span and log line
+// exists: with a receiver of spans, a broker, and a tenant and an issuer with URLs (which do not answer).
 type instrumented struct {
 	api, worker      *stack.Process
 	url              string
-	metricsAddresses [2]string // where their metrics are
+	metricsAddresses [2]string // of API and worker
 	mu               sync.Mutex
 	spans            []span
 	unauthorized     int
 }
 
-// span is one as it was received, with the process that has sent it.
+// span is a received span, with the name of the process that sent it.
 type span struct {
 	*tracepb.Span
 	service string
@@ -56,16 +56,21 @@ func startInstrumented(t *testing.T) *instrumented {
 	issuer := sut.cfg.Authentication["iam.example.org"]
 	env := []string{
 		"MINIGROUPS_TEMPORAL__TASK_QUEUE=" + strings.ToLower(t.Name()),
-		"MINIGROUPS_API__LISTEN=" + address(0), "MINIGROUPS_API__METRICS_LISTEN=" + address(1), "MINIGROUPS_WORKER__METRICS_LISTEN=" + address(2),
-		"MINIGROUPS_TRACING__ENDPOINT=" + receiver.URL + "/v1/traces", "MINIGROUPS_TRACING__HEADERS={x-token: receivers-token}",
-		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + t.Name(), "MINIGROUPS_MQTT__SESSION=1s",
-		"MINIGROUPS_AUTHORIZATION={example.org: {kind: local, trusted: [dev.example.org]}, asked.example.org: {kind: http, uri: 'http://127.0.0.1:1/'}}",
-		"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, public_key_file: " + issuer.PublicKeyFile + "}, " +
-			"away.example.org: {audiences: [x], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}}",
+		"MINIGROUPS_API__LISTEN=" + address(0), "MINIGROUPS_API__METRICS_LISTEN=" + address(1),
+		"MINIGROUPS_WORKER__METRICS_LISTEN=" + address(2),
+		"MINIGROUPS_TRACING__ENDPOINT=" + receiver.URL + "/v1/traces",
+		"MINIGROUPS_TRACING__HEADERS={x-token: receivers-token}",
+		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + t.Name(),
+		"MINIGROUPS_MQTT__SESSION=1s",
+		"MINIGROUPS_AUTHORIZATION={example.org: {kind: local, trusted: [dev.example.org]}, " +
+			"remote.example.org: {kind: http, uri: 'http://127.0.0.1:1/'}}",
+		"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, " +
+			"public_key_file: " + issuer.PublicKeyFile + "}, " +
+			"remote.example.org: {audiences: [x], algorithm: ES256, jwks_url: 'http://127.0.0.1:1/'}}",
 		"OTEL_BSP_SCHEDULE_DELAY=100",
 	}
 	start := func(program string) *stack.Process {
-		p, err := stack.StartBinary(t.Context(), program, filepath.Join(sut.bin, program), []string{"-config", sut.configFile}, env, sut.log(t.Name()+"-"+program))
+		p, err := sut.program(t.Context(), t.Name()+"-"+program, program, sut.configFile, env...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +93,7 @@ func startInstrumented(t *testing.T) *instrumented {
 	return o
 }
 
-// receive takes spans, as a collector does.
+// receive accepts spans, as a collector does.
 func (o *instrumented) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var sent collector.ExportTraceServiceRequest
@@ -119,7 +124,7 @@ func (o *instrumented) receive(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// of lists the spans of a trace by their names, and by their ids.
+// trace returns the spans of a trace by name, and the set of their ids.
 func (o *instrumented) trace(trace string) (named map[string][]span, ids map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -133,14 +138,15 @@ func (o *instrumented) trace(trace string) (named map[string][]span, ids map[str
 	return named, ids
 }
 
-// post has the class created by the observed processes, as a request of a trace.
+// post creates the class with the instrumented processes.
 func (o *instrumented) post(t *testing.T, c *class, headers ...string) {
 	t.Helper()
 	body, err := json.Marshal(c.body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.url+"/api/v1/minigroups?access_token=not-this-one", bytes.NewReader(body))
+	url := o.url + "/api/v1/minigroups?access_token=not-this-one"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +170,7 @@ func TestOnePostIsOneTrace(t *testing.T) {
 	c.setFault(sut.event, sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectFail, Times: 1})
 	const trace, caller, request = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "one-post"
 	o.post(t, c, "Traceparent", "00-"+trace+"-"+caller+"-01", "Baggage", "secret=in-the-baggage", "X-Request-Id", request)
-	wanted := map[string]string{ // span ─► the process that tells it
+	wanted := map[string]string{ // span ─► the process that sends it
 		"POST /api/v1/minigroups":       "minigroups-api",
 		"StartWorkflow:CreateMinigroup": "minigroups-api",
 		"RunWorkflow:CreateMinigroup":   "minigroups-worker",
@@ -178,7 +184,8 @@ func TestOnePostIsOneTrace(t *testing.T) {
 	eventually(t, func() error {
 		named, _ := o.trace(trace)
 		for name, service := range wanted {
-			if found := named[name]; len(found) == 0 || found[0].service != service && found[len(found)-1].service != service {
+			isOfService := func(s span) bool { return s.service == service }
+			if !slices.ContainsFunc(named[name], isOfService) {
 				return fmt.Errorf("no span %q of %s among %v", name, service, keys(named))
 			}
 		}
@@ -186,21 +193,21 @@ func TestOnePostIsOneTrace(t *testing.T) {
 	})
 	named, ids := o.trace(trace)
 	if failed := named["create event room"]; len(failed) != 2 {
-		t.Errorf("%d requests to event are told", len(failed))
+		t.Errorf("there are %d spans of requests to event, want 2", len(failed))
 	}
 	secrets := secretsOf(t, newClass(t))
 	for _, spans := range named {
 		for _, s := range spans {
 			if !ids[string(s.ParentSpanId)] && hex.EncodeToString(s.ParentSpanId) != caller {
-				t.Errorf("span %s hangs in the air", s.Name)
+				t.Errorf("span %s has an unknown parent", s.Name)
 			}
 			text := s.String()
 			for _, name := range findSecrets(text, secrets) {
-				t.Errorf("span %s tells %s: %s", s.Name, name, text)
+				t.Errorf("span %s contains %s: %s", s.Name, name, text)
 			}
 			for _, private := range []string{"in-the-baggage", "not-this-one", "teacher.example.org", "access_token"} {
 				if strings.Contains(text, private) {
-					t.Errorf("span %s tells %q: %s", s.Name, private, text)
+					t.Errorf("span %s contains %q: %s", s.Name, private, text)
 				}
 			}
 		}
@@ -208,25 +215,27 @@ func TestOnePostIsOneTrace(t *testing.T) {
 	if o.unauthorized > 0 {
 		t.Error("spans came without the configured header")
 	}
-	t.Run("and its lines in the logs say so", func(t *testing.T) {
+	t.Run("the log lines have its ids", func(t *testing.T) {
 		want := map[string]any{"request_id": request, "trace_id": trace, "class_id": c.id.String()}
 		line := findLine(t, o.api, "request", request)
 		for key, value := range want {
 			if line[key] != value {
-				t.Errorf("the access log says %s=%v", key, line[key])
+				t.Errorf("the access log has %s=%v", key, line[key])
 			}
 		}
 		line = findLine(t, o.worker, "step attempt failed", request)
-		for key, value := range map[string]any{"step": "create_event_room", "phase": "local", "attempt": 1.0, "workflow_id": c.workflowID()} {
+		for key, value := range map[string]any{
+			"step": "create_event_room", "phase": "local", "attempt": 1.0, "workflow_id": c.workflowID(),
+		} {
 			want[key] = value
 		}
 		for key, value := range want {
 			if line[key] != value {
-				t.Errorf("the worker's log says %s=%v, want %v", key, line[key], value)
+				t.Errorf("the worker's log has %s=%v, want %v", key, line[key], value)
 			}
 		}
 		if line["error"] == nil || line["run_id"] == nil {
-			t.Errorf("something is missing: %v", line)
+			t.Errorf("error or run_id is missing: %v", line)
 		}
 	})
 }
@@ -238,7 +247,8 @@ func keys[V any](m map[string]V) (out []string) {
 	return out
 }
 
-// findLine returns the one line of a log with this message that belongs to the request, once it is written.
+// findLine waits until a log has a line with this message and request id, and returns it. A second such line fails the
+// test.
 func findLine(t *testing.T, p *stack.Process, message, request string) (found map[string]any) {
 	t.Helper()
 	eventually(t, func() error {
@@ -254,7 +264,7 @@ func findLine(t *testing.T, p *stack.Process, message, request string) (found ma
 				continue
 			}
 			if found != nil {
-				t.Fatalf("said twice: %s", lines.Text())
+				t.Fatalf("logged twice: %s", lines.Text())
 			}
 			found = line
 		}

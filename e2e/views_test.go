@@ -16,13 +16,12 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
-	"minigroups/minigroup"
 	"minigroups/workflows"
 )
 
-// What support finds, and reads, in Temporal.
+// These tests check what support finds and reads in Temporal.
 
-// progress asks the latest run of the class where it stands.
+// queryProgress returns the progress of the latest run of the class, by its query.
 func (c *class) queryProgress() (p workflows.Progress, err error) {
 	c.t.Helper()
 	answer, err := sut.client.QueryWorkflow(c.t.Context(), c.workflowID(), "", workflows.QueryProgress)
@@ -32,7 +31,7 @@ func (c *class) queryProgress() (p workflows.Progress, err error) {
 	return p, err
 }
 
-// details are the current details of the latest run of the class, as the UI asks for them.
+// currentDetails returns the current details of the latest run of the class, queried as the Temporal UI does.
 func (c *class) currentDetails() string {
 	c.t.Helper()
 	answer, err := sut.client.QueryWorkflow(c.t.Context(), c.workflowID(), "", "__temporal_workflow_metadata")
@@ -52,16 +51,17 @@ func (c *class) awaitAttention(activity string) {
 	c.awaitRetryOf(activity)
 	within(c.t, 3*time.Minute, func() error {
 		if p, err := c.queryProgress(); err != nil || !p.Attention {
-			return fmt.Errorf("it needs no attention: %+v, %w", p, err)
+			return fmt.Errorf("the class needs no attention: %+v, %w", p, err)
 		}
 		return nil
 	})
 }
 
-// seen says what a list shows of a run: its type and status, and what its search attributes tell.
+// describeRun returns what a list shows of a run: its type, its status and its search attributes.
 func describeRun(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
 	t.Helper()
-	text := info.GetType().GetName() + " " + info.GetStatus().String() + ", " + attribute[string](t, info, workflows.AttributeStage.GetName())
+	stage := attribute[string](t, info, workflows.AttributeStage.GetName())
+	text := info.GetType().GetName() + " " + info.GetStatus().String() + ", " + stage
 	if attribute[bool](t, info, workflows.AttributeAttention.GetName()) {
 		text += ", needs attention"
 	}
@@ -71,7 +71,7 @@ func describeRun(t *testing.T, info *workflowpb.WorkflowExecutionInfo) string {
 	return text
 }
 
-// attribute is a search attribute of a run; zero where it is not set.
+// attribute returns a search attribute of a run; zero if it is not set.
 func attribute[T any](t *testing.T, info *workflowpb.WorkflowExecutionInfo, name string) (value T) {
 	t.Helper()
 	payload, ok := info.GetSearchAttributes().GetIndexedFields()[name]
@@ -83,22 +83,24 @@ func attribute[T any](t *testing.T, info *workflowpb.WorkflowExecutionInfo, name
 	return value
 }
 
-// shows waits until a query finds exactly these runs among those of the classes, in whatever order.
+// awaitRuns waits until a query finds exactly these runs among those of the classes, in any order.
 func awaitRuns(t *testing.T, names map[uuid.UUID]string, query string, want ...string) {
 	t.Helper()
 	eventually(t, func() error {
 		var got []string
 		var page []byte
 		for {
-			list, err := sut.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+			request := &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page}
+			list, err := sut.client.ListWorkflow(t.Context(), request)
 			if err != nil {
 				t.Fatalf("%s: %v", query, err)
 			}
 			for _, info := range list.GetExecutions() {
 				id, _ := uuid.Parse(attribute[string](t, info, workflows.AttributeID.GetName()))
 				name, ok := names[id]
-				// The sweeper may have started a run that closes the room of an undo which takes minutes.
-				if swept := name == "undoing" && info.GetType().GetName() == "CloseRoom"; ok && !swept {
+				// The sweeper may have started a CloseRoom for the room of the undo that takes minutes.
+				bySweeper := name == "undoing" && info.GetType().GetName() == "CloseRoom"
+				if ok && !bySweeper {
 					got = append(got, name+": "+describeRun(t, info))
 				}
 			}
@@ -115,37 +117,35 @@ func awaitRuns(t *testing.T, names map[uuid.UUID]string, query string, want ...s
 	})
 }
 
-func TestEachViewShowsWhatItSays(t *testing.T) {
+func TestEachViewShowsTheRunsItIsFor(t *testing.T) {
 	t.Parallel()
 	names := map[uuid.UUID]string{}
 	named := func(name string) *class {
 		c := newClass(t)
-		c.scope += " it's 100%_*"
-		c.id, c.body["scope"] = minigroup.ClassID("example.org", c.scope), c.scope
+		c.setScope(c.scope + " it's 100%_*")
 		names[c.id] = name
 		return c
 	}
-	async := []string{"Prefer", "respond-async"}
 
-	well := named("well")
-	well.post().want(t, http.StatusCreated)
-	well.setFault(sut.conference, patchRefused)
-	well.put(window(well.start+60, well.start+120)).want(t, http.StatusUnprocessableEntity)
+	ready := named("ready")
+	ready.post().want(t, http.StatusCreated)
+	ready.setFault(sut.conference, patchRefused)
+	ready.put(window(ready.start+60, ready.start+120)).want(t, http.StatusUnprocessableEntity)
 
 	refused := named("refused")
 	refused.setFault(sut.conference, createRefused)
 	refused.post().want(t, http.StatusUnprocessableEntity)
 
 	stuck, terminated, cancelled := named("stuck"), named("terminated"), named("cancelled")
-	restore := map[*class]func(){}
+	restores := map[*class]func(){}
 	for _, c := range []*class{stuck, terminated, cancelled} {
-		restore[c] = c.setFault(sut.conference, createFails)
-		c.post(async...).want(t, http.StatusAccepted)
+		restores[c] = c.setFault(sut.conference, createFails)
+		c.postAsync()
 	}
 	undoing := named("undoing")
 	undoing.setFault(sut.event, patchFails)
 	undoing.setFault(sut.conference, createFails)
-	undoing.post(async...).want(t, http.StatusAccepted)
+	undoing.postAsync()
 	undoing.awaitAttempt("event", "held")
 	undoing.cancel()
 	for _, c := range []*class{stuck, terminated, cancelled} {
@@ -158,19 +158,19 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 
 	retrying := named("retrying")
 	retrying.setFault(sut.conference, createFails)
-	retrying.post(async...).want(t, http.StatusAccepted)
+	retrying.postAsync()
 
 	closing := named("closing")
 	closing.setFault(sut.conference, createLate(3500))
 	closing.setFault(sut.conference, closeFails)
-	closing.post(async...).want(t, http.StatusAccepted)
+	closing.postAsync()
 	closing.awaitAttempt("event", "held")
 	closing.cancel()
 	closing.awaitStatus("failed")
 
 	const (
-		wellCreated     = "well: CreateMinigroup Completed, done"
-		wellRefused     = "well: UpdateMinigroup Failed, failed"
+		readyCreate     = "ready: CreateMinigroup Completed, done"
+		refusedUpdate   = "ready: UpdateMinigroup Failed, failed"
 		refusedCreate   = "refused: CreateMinigroup Failed, failed"
 		retryingCreate  = "retrying: CreateMinigroup Running, creating"
 		stuckCreate     = "stuck: CreateMinigroup Running, creating, needs attention, waits for conference"
@@ -186,14 +186,14 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 	awaitRuns(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)
 	awaitRuns(t, names, workflows.WaitingFor.Of("event"), undoingCreate)
 	awaitRuns(t, names, workflows.WaitingFor.Of("janus"))
-	awaitRuns(t, names, workflows.FailedSince.Of(today), refusedCreate, wellRefused)
+	awaitRuns(t, names, workflows.FailedSince.Of(today), refusedCreate, refusedUpdate)
 	awaitRuns(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
-	awaitRuns(t, names, workflows.OfScope.Of(well.scope), wellCreated, wellRefused)
+	awaitRuns(t, names, workflows.OfScope.Of(ready.scope), readyCreate, refusedUpdate)
 	awaitRuns(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope="`))
 	awaitRuns(t, names, workflows.OfClass.Of(closing.id.String()), closingCreate, closingRoom)
 	awaitRuns(t, names, workflows.OfClass.Of(cancelled.id.String()), cancelledCreate)
 
-	t.Run("a run that was terminated keeps what it had, and no view of open runs shows it", func(t *testing.T) {
+	t.Run("a terminated run keeps its attributes, and no view of open runs shows it", func(t *testing.T) {
 		d, err := sut.client.DescribeWorkflowExecution(t.Context(), terminated.workflowID(), run)
 		if err != nil {
 			t.Fatal(err)
@@ -203,20 +203,20 @@ func TestEachViewShowsWhatItSays(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
-	t.Run("a step that is answered after all needs no attention", func(t *testing.T) {
-		restore[stuck]()
+	t.Run("a step that succeeds after all needs no attention", func(t *testing.T) {
+		restores[stuck]()
 		stuck.retryNow("CreateConferenceRoom")
 		awaitRuns(t, names, workflows.OfClass.Of(stuck.id.String()), "stuck: CreateMinigroup Completed, done")
 	})
 }
 
-func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
+func TestAStuckRunShowsItsPurposeAndWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	restore := c.setFault(sut.conference, createFails)
 	c.postAsync()
 	c.awaitRetryOf("CreateConferenceRoom")
-	says := func(wanted ...string) {
+	hasDetails := func(wanted ...string) {
 		t.Helper()
 		text := c.currentDetails()
 		for _, want := range wanted {
@@ -225,10 +225,11 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 			}
 		}
 	}
-	says("Creating.", "**Create the conference room**: retried, at most 80 times, since 20",
+	hasDetails("Creating.", "**Create the conference room**: retried, at most 80 times, since 20",
 		"First error: `create conference room: conference answered 503: ", "*Cancel*")
 	c.awaitAttention("CreateConferenceRoom")
-	says("**Needs attention**: it waits for conference.", "**needs attention**, retried, at most 80 times", "conference answered 503: ")
+	hasDetails("**Needs attention**: it waits for conference.", "**needs attention**, retried, at most 80 times",
+		"conference answered 503: ")
 	described, err := sut.client.DescribeWorkflow(t.Context(), c.workflowID(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -246,21 +247,16 @@ func TestAStuckRunSaysWhatItIsForAndWhatIsMissing(t *testing.T) {
 	c.retryNow("CreateConferenceRoom")
 	c.awaitStatus("real-time")
 	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	says("**Done.**")
+	hasDetails("**Done.**")
 }
 
-func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
+func TestASuccessfulCreateIsOneWorkflowTask(t *testing.T) {
 	t.Parallel()
 	c := newClass(t)
 	c.post().want(t, http.StatusCreated)
 	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	events := map[enumspb.EventType]int{}
-	history := sut.client.GetWorkflowHistory(t.Context(), c.workflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for history.HasNext() {
-		event, err := history.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, event := range c.events("") {
 		events[event.GetEventType()]++
 	}
 	want := map[enumspb.EventType]int{
@@ -268,11 +264,11 @@ func TestASagaThatIsWellIsOneWorkflowTask(t *testing.T) {
 		enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:           1,
 		enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:             1,
 		enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:           1,
-		enumspb.EVENT_TYPE_MARKER_RECORDED:                   6, // begin, event room, lock, conference room, slots, establish
+		enumspb.EVENT_TYPE_MARKER_RECORDED:                   6, // one per step
 		enumspb.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1,
 		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:      1,
 	}
 	if !maps.Equal(events, want) {
-		t.Errorf("its history has %v, want %v", events, want)
+		t.Errorf("the history has %v, want %v", events, want)
 	}
 }
