@@ -49,7 +49,7 @@ func (w WaitingSaga) Operation() string {
 	}
 }
 
-// AttemptRecord is an attempt to create a room, with its history.
+// AttemptRecord is an attempt to create a room as operators see it.
 type AttemptRecord struct {
 	Attempt
 	Kind      RoomKind
@@ -68,21 +68,21 @@ type LostAttempt struct {
 	ClassID  uuid.UUID
 	Audience string
 	Scope    string
-	// MadeAfter and MadeBefore bound the time at which the room was created, if it was.
-	MadeAfter  time.Time
-	MadeBefore time.Time
+	// CreatedAfter and CreatedBefore bound the time at which the room was created, if it was.
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
 	// Resolution is closed, never_seen, or empty if the attempt is not resolved.
 	Resolution string
 }
 
-// ReservationRecord is a reservation with the window of its class.
+// ReservationRecord is a reservation as operators see it.
 type ReservationRecord struct {
 	Reservation
 	During Window
 }
 
-// RecordedUpdate is an update with its history.
-type RecordedUpdate struct {
+// UpdateSummary is an update as operators see it.
+type UpdateSummary struct {
 	Update
 	Run         string
 	RequestedAt time.Time

@@ -21,8 +21,8 @@ type AnnouncedRoom struct {
 	// ClassID is the class that the room was created for. It is one of ours only if the ledger has it.
 	ClassID  uuid.UUID
 	Audience string
-	// MadeAt is when the room was created, by the clock of its service.
-	MadeAt time.Time
+	// CreatedAt is when the room was created, by the clock of its service.
+	CreatedAt time.Time
 }
 
 // ClosedRoom is a conference room whose closing conference has published. It may belong to another product.

@@ -29,7 +29,7 @@ func TestDelivery(t *testing.T) {
 			for i, kind := range []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom} {
 				want := minigroup.AnnouncedRoom{
 					Kind: kind, ID: ids[i], ClassID: classOf(ids[i]), Audience: audience,
-					MadeAt: time.Unix(1700000000, 0).UTC(),
+					CreatedAt: time.Unix(1700000000, 0).UTC(),
 				}
 				if got := l.created[ids[i]]; len(got) != 1 || got[0] != want {
 					t.Errorf("got %+v, want once %+v", got, want)

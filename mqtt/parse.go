@@ -130,7 +130,7 @@ func parseCreated(kind minigroup.RoomKind, audience string, payload []byte) (*mi
 		return nil, errMalformed
 	}
 	return &minigroup.AnnouncedRoom{
-		Kind: kind, ID: r.id, ClassID: r.class, Audience: audience, MadeAt: time.Unix(createdAt, 0).UTC(),
+		Kind: kind, ID: r.id, ClassID: r.class, Audience: audience, CreatedAt: time.Unix(createdAt, 0).UTC(),
 	}, nil
 }
 

@@ -64,7 +64,7 @@ func TestParse(t *testing.T) {
 	publishedAt := time.UnixMilli(1700000000123)
 	created := func(kind minigroup.RoomKind) event {
 		return event{label: "room.create", publishedAt: publishedAt, created: &minigroup.AnnouncedRoom{
-			Kind: kind, ID: roomID, ClassID: classID, Audience: "example.org", MadeAt: time.Unix(1700000000, 0).UTC(),
+			Kind: kind, ID: roomID, ClassID: classID, Audience: "example.org", CreatedAt: time.Unix(1700000000, 0).UTC(),
 		}}
 	}
 	userProperties := paho.UserProperties{
@@ -271,7 +271,7 @@ func FuzzParse(f *testing.F) {
 			fromEvent := topic == topicOf(testAccounts.event, r.Audience)
 			fromConference := topic == topicOf(testAccounts.conference, r.Audience)
 			if r.ID == uuid.Nil || r.ClassID == uuid.Nil || !fromEvent && !fromConference ||
-				r.MadeAt.Year() < 1970 || r.MadeAt.Year() > 9999 {
+				r.CreatedAt.Year() < 1970 || r.CreatedAt.Year() > 9999 {
 				t.Fatalf("%+v", r)
 			}
 		}

@@ -106,8 +106,8 @@ func (s *Store) ReservationsOf(ctx context.Context, classID uuid.UUID) ([]minigr
 }
 
 // UpdatesOf lists the last updates of a class, comparisons included, the latest first.
-func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.RecordedUpdate, error) {
-	return list(ctx, s.pool, "list updates", func(row pgx.CollectableRow) (u minigroup.RecordedUpdate, err error) {
+func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.UpdateSummary, error) {
+	return list(ctx, s.pool, "list updates", func(row pgx.CollectableRow) (u minigroup.UpdateSummary, err error) {
 		var requested *stored.Change
 		var failure *stored.Failure
 		var decided *time.Time
@@ -125,7 +125,7 @@ func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.R
 // among them where closed is set.
 func (s *Store) LostAttempts(ctx context.Context, closed bool, limit int) ([]minigroup.LostAttempt, error) {
 	return list(ctx, s.pool, "list lost attempts", func(row pgx.CollectableRow) (l minigroup.LostAttempt, err error) {
-		return l, row.Scan(&l.Kind, &l.ClassID, &l.Audience, &l.Scope, &l.MadeAfter, &l.MadeBefore, &l.Resolution)
+		return l, row.Scan(&l.Kind, &l.ClassID, &l.Audience, &l.Scope, &l.CreatedAfter, &l.CreatedBefore, &l.Resolution)
 	}, listLost, closed, limit)
 }
 

@@ -160,7 +160,7 @@ func TestLost(t *testing.T) {
 			t.Fatalf("got %+v, %v, want %d", lost, err, want)
 		}
 		for _, l := range lost {
-			if l.ClassID != classID(d) || l.Scope != "lost" || (l.Kind == minigroup.EventRoom) != (l.Resolution == "closed") || l.MadeBefore.Before(l.MadeAfter) {
+			if l.ClassID != classID(d) || l.Scope != "lost" || (l.Kind == minigroup.EventRoom) != (l.Resolution == "closed") || l.CreatedBefore.Before(l.CreatedAfter) {
 				t.Errorf("got %+v", l)
 			}
 		}

@@ -48,7 +48,7 @@ func (s *Store) noteFound(ctx context.Context, rooms []minigroup.AnnouncedRoom) 
 	n := len(rooms)
 	ids, classes, kinds, audiences, made := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]string, n), make([]string, n), make([]time.Time, n)
 	for i, r := range rooms {
-		ids[i], classes[i], kinds[i], audiences[i], made[i] = r.ID, r.ClassID, string(r.Kind), r.Audience, r.MadeAt
+		ids[i], classes[i], kinds[i], audiences[i], made[i] = r.ID, r.ClassID, string(r.Kind), r.Audience, r.CreatedAt
 	}
 	return s.exec(ctx, "note announced rooms", `
 		INSERT INTO announced_room (room_id, class_id, kind, made_at)

@@ -26,7 +26,7 @@ func take(t *testing.T, s *storage.Store, a minigroup.RoomEvents) bool {
 // made is a conference room of the class that is announced now.
 func made(d minigroup.Draft) minigroup.AnnouncedRoom {
 	return minigroup.AnnouncedRoom{
-		Kind: minigroup.ConferenceRoom, ID: uuid.New(), ClassID: classID(d), Audience: d.Audience, MadeAt: time.Now().Truncate(time.Second),
+		Kind: minigroup.ConferenceRoom, ID: uuid.New(), ClassID: classID(d), Audience: d.Audience, CreatedAt: time.Now().Truncate(time.Second),
 	}
 }
 
@@ -202,7 +202,7 @@ func TestFoundRooms(t *testing.T) {
 		stranger, elsewhere, older := made(d), made(d), made(d)
 		stranger.ClassID = uuid.New()
 		elsewhere.Audience = "other.org"
-		older.MadeAt = time.Now().Add(-time.Minute)
+		older.CreatedAt = time.Now().Add(-time.Minute)
 		announce(t, s, stranger, elsewhere, older)
 		if n := count(t, db, `SELECT count(*) FROM announced_room`); n != 0 {
 			t.Fatalf("%d are remembered", n)
@@ -222,7 +222,7 @@ func TestFoundRooms(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, after := made(d), made(d)
-		before.MadeAt = before.MadeAt.Add(-30 * time.Minute)
+		before.CreatedAt = before.CreatedAt.Add(-30 * time.Minute)
 		announce(t, s, before, after)
 		roomsPendingClose(t, s)
 		if err := s.RoomReleased(t.Context(), before.ID); err != nil {

@@ -49,7 +49,7 @@ func (a *app) lost() *cobra.Command {
 				}
 				report.Lost = append(report.Lost, lostAttempt{
 					Service: l.Kind, ClassID: l.ClassID, Audience: l.Audience, Scope: l.Scope,
-					CreatedAfter: l.MadeAfter.UTC(), CreatedBefore: l.MadeBefore.UTC(), Resolution: resolution,
+					CreatedAfter: l.CreatedAfter.UTC(), CreatedBefore: l.CreatedBefore.UTC(), Resolution: resolution,
 				})
 			}
 			return a.print(report, report.writeTable)
