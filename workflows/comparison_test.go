@@ -11,10 +11,12 @@ import (
 	"minigroups/stored"
 )
 
-// compare runs the comparison that is due, as the sweeper does once its time has come.
+// compare runs the comparison that is due, as the sweeper does.
 func (s *harness) compare(run string, d minigroup.Draft) *result {
 	s.Helper()
-	if _, err := s.db.Exec(s.Context(), `UPDATE minigroup_update SET compare_at = now() WHERE class_id = $1 AND compare_at IS NOT NULL`, classID(d)); err != nil {
+	_, err := s.db.Exec(s.Context(), `
+		UPDATE minigroup_update SET compare_at = now() WHERE class_id = $1 AND compare_at IS NOT NULL`, classID(d))
+	if err != nil {
 		s.Fatal(err)
 	}
 	if !s.comparisonIsDue(d) {
@@ -37,8 +39,7 @@ func (s *harness) comparisonIsDue(d minigroup.Draft) bool {
 	return false
 }
 
-// settled checks that the row and conference tell the same from here on: the next comparison finds nothing and is the
-// last.
+// settled checks that row and conference agree from now on: the next comparison finds nothing and is the last.
 func (s *harness) settled(d minigroup.Draft) {
 	s.Helper()
 	patches := s.callCount(conferencePatch)
@@ -50,7 +51,7 @@ func (s *harness) settled(d minigroup.Draft) {
 	}
 }
 
-func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
+func TestPATCHExecutedAfterItsUpdateWasDecided(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	wanting := func(d minigroup.Draft, end int64) (minigroup.Change, minigroup.Draft) {
@@ -58,7 +59,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		want.Time.End = &end
 		return minigroup.Change{Time: &want.Time}, want
 	}
-	t.Run("is undone where another update has come after it", func(t *testing.T) {
+	t.Run("is reverted when another update has followed", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		s.createReady(d)
@@ -73,7 +74,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		s.assertUpdated(s.compare("run-4", d), want, want.Time, "")
 		s.settled(d)
 	})
-	t.Run("is undone where the run that sent it was terminated and another update came at once", func(t *testing.T) {
+	t.Run("is reverted when its run was terminated and another update followed at once", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		s.createReady(d)
@@ -93,12 +94,12 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		s.assertUpdated(s.compare("run-4", d), want, want.Time, "")
 		s.settled(d)
 	})
-	t.Run("is taken over where conference does not take it back", func(t *testing.T) {
+	t.Run("is adopted when conference does not revert it", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
-		d.Host = "teacher" // minigroups are created with any name, conference takes agent ids only
+		d.Host = "teacher" // a minigroup can be created with any name, but conference accepts agent ids only
 		s.createReady(d)
-		s.script(conferencePatch, late.behaviour, refused) // the repeat is refused, and the room does not show the first
+		s.script(conferencePatch, late.behaviour, refused) // the second PATCH is refused, and the first is not executed yet
 		p := s.update("run-2", uuid.New(), d, minigroup.Change{Host: new(newHost)})
 		if p.kind() != minigroup.UpstreamRefused {
 			t.Fatalf("the run ended with %v", p.err)
@@ -112,7 +113,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		}
 		s.settled(d)
 	})
-	t.Run("ends the class where it has closed the room", func(t *testing.T) {
+	t.Run("ends the class when it has closed the room", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		s.createReady(d)
@@ -133,7 +134,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 			t.Errorf("slots are held: %v", e)
 		}
 	})
-	t.Run("or is not executed at all: then nothing is asked of conference and nothing told", func(t *testing.T) {
+	t.Run("when it is not executed at all, no PATCH is sent and nothing is shown", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		s.createReady(d)
@@ -143,7 +144,7 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		s.settled(d)
 		s.assertUpdated(&result{}, want, want.Time, newHost)
 	})
-	t.Run("is looked for again an hour later where conference cannot be read for long", func(t *testing.T) {
+	t.Run("is looked for again an hour later when conference cannot be read", func(t *testing.T) {
 		t.Parallel()
 		s, d, late := db.newHarness(t), newDraft(), new(delayedCall)
 		s.createReady(d)
@@ -154,9 +155,9 @@ func TestAPatchThatIsExecutedAfterItsUpdateWasDecided(t *testing.T) {
 		if p := s.compare("run-3", d); p.kind() != minigroup.UpstreamUnavailable {
 			t.Fatalf("the run ended with %v", p.err)
 		}
-		s.assertUpdated(&result{}, want, want.Time, newHost) // nobody is told of a comparison
+		s.assertUpdated(&result{}, want, want.Time, newHost) // a comparison is not shown
 		if s.comparisonIsDue(d) {
-			t.Error("it is due at once")
+			t.Error("another comparison is due at once")
 		}
 		s.settled(d)
 	})

@@ -85,15 +85,20 @@ func TestDetails(t *testing.T) {
 
 func TestPurpose(t *testing.T) {
 	d := minigroup.Draft{
-		Audience: "example.org", Scope: "math_7b`*", Host: "ms-smith.example.org", Time: minigroup.Window{Start: new(int64(1795559214))},
-		Tags: json.RawMessage(`{"of":"ms-smith"}`), Properties: json.RawMessage(`{"of":"ms-smith"}`), Reserve: new(int32(8)), LockedChat: true,
+		Audience: "example.org", Scope: "math_7b`*", Host: "ms-smith.example.org",
+		Time: minigroup.Window{Start: new(int64(1795559214))},
+		Tags: json.RawMessage(`{"of":"ms-smith"}`), Properties: json.RawMessage(`{"of":"ms-smith"}`),
+		Reserve: new(int32(8)), LockedChat: true,
 	}
 	r := minigroup.NewCreateRequest(d)
 	m := minigroup.Minigroup{Draft: d, ID: r.ID}
 	id := r.ID.String()
 	class := "- class id: " + id + "\n- in the API: `/api/v1/minigroups/" + id + "`\n"
 	about := "- scope: `math_7b'*`\n- audience: `example.org`\n" + class
-	change := minigroup.Change{Time: &minigroup.Window{End: new(int64(1795562814))}, Host: new("ms-smith.example.org"), Reserve: new(int32(9))}
+	change := minigroup.Change{
+		Time: &minigroup.Window{End: new(int64(1795562814))}, Host: new("ms-smith.example.org"), Reserve: new(int32(9)),
+	}
+	recreate := minigroup.Change{Recreate: &minigroup.Recreation{LockedQuestions: new(true)}}
 	room := minigroup.RoomPendingClose{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: r.ID}
 	for _, c := range []struct{ name, got, begins, ends string }{
 		{
@@ -106,12 +111,15 @@ func TestPurpose(t *testing.T) {
 		},
 		{"a comparison", updatePurpose(m, minigroup.Change{}), "Compares a minigroup", about},
 		{
-			"a recreate", updatePurpose(m, minigroup.Change{Recreate: &minigroup.Recreation{LockedQuestions: new(true)}}), "Gives a minigroup new rooms",
+			"a recreate", updatePurpose(m, recreate), "Gives a minigroup new rooms",
 			about + "- locked: the questions\n",
 		},
 		{"an undo", undoPurpose(m), "Undoes the create", about},
 		{"a recreate whose run is gone", failRecreatePurpose(m), "Ends the recreate", about},
-		{"the close of a room", closeRoomPurpose(room), "Closes a room", "- room: " + room.ID.String() + " in event\n" + class},
+		{
+			"the close of a room", closeRoomPurpose(room), "Closes a room",
+			"- room: " + room.ID.String() + " in event\n" + class,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !strings.HasPrefix(c.got, c.begins) || !strings.HasSuffix(c.got, neverTerminate+c.ends+runbookHint) {

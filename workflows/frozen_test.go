@@ -94,12 +94,12 @@ func TestWorkerOfATerminatedRunBesideANewPOST(t *testing.T) {
 					s.script(beginCreate, succeed) // of the first claim, which finds another owner
 				}
 				s.script(f.operation, f.behaviour(newer))
-				ended := inBackground(s, func() *result { return s.create("run-2", ready) })
+				wait := inBackground(s, func() *result { return s.create("run-2", ready) })
 				newer.awaitReached(t)
 				old.resume()
 				s.assertNoEffect(old.result())
 				newer.open()
-				if p := ended(); p.err != nil {
+				if p := wait(); p.err != nil {
 					t.Error(p.err)
 				}
 				if f == (pausePoint{beginCreate, false}) {

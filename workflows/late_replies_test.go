@@ -79,12 +79,12 @@ func lateReplies() []lateReply {
 		{"while the class is being undone", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
 			undo := newGate(s.T)
 			s.script(endUndo, undo.before)
-			ended := inBackground(s, func() bool { s.mustUndo("run-2", d); return true })
+			wait := inBackground(s, func() bool { s.mustUndo("run-2", d); return true })
 			undo.awaitReached(s.T)
 			answer()
 			s.awaitReplies(d, st.room, 1)
 			undo.open()
-			ended()
+			wait()
 			return nil
 		}},
 		{"after the undo has ended", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {

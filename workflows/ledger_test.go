@@ -60,7 +60,9 @@ func (l ledger) handle(ctx context.Context, o operation, take func(context.Conte
 func superseded(call) error { return minigroup.Supersededf("scripted") }
 
 // query is handle for a call that returns a value.
-func query[T any](ctx context.Context, l ledger, o operation, execute func(context.Context) (T, error)) (out T, err error) {
+func query[T any](
+	ctx context.Context, l ledger, o operation, execute func(context.Context) (T, error),
+) (out T, err error) {
 	err = l.handle(ctx, o, func(ctx context.Context) (err error) { out, err = execute(ctx); return err })
 	return out, err
 }

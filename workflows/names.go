@@ -50,8 +50,8 @@ const (
 // maxIDLength is the maximum length of a workflow id when Temporal keeps its state in PostgreSQL or MySQL, in bytes.
 const maxIDLength = 255
 
-// WorkflowID is the one workflow id of a minigroup. Every operation on the minigroup is a run under this id, so Temporal
-// allows one at a time. Both parts are percent-escaped; an id that would be too long ends in a hash.
+// WorkflowID is the one workflow id of a minigroup. Every operation on the minigroup is a run under this id, so
+// Temporal allows one at a time. Both parts are percent-escaped; an id that would be too long ends in a hash.
 func WorkflowID(audience, scope string) string {
 	id := "minigroup/" + escape(audience) + "/" + escape(scope)
 	if len(id) <= maxIDLength {
@@ -62,8 +62,8 @@ func WorkflowID(audience, scope string) string {
 	return id[:maxIDLength-len(tail)] + tail
 }
 
-// ClassOf returns the class id of the minigroup with this workflow id; false when the id does not contain it, such as an
-// id that ends in a hash.
+// ClassOf returns the class id of the minigroup with this workflow id; false when the id does not contain it, such as
+// an id that ends in a hash.
 func ClassOf(workflowID string) (uuid.UUID, bool) {
 	rest, ok := strings.CutPrefix(workflowID, "minigroup/")
 	audience, scope, both := strings.Cut(rest, "/")

@@ -9,8 +9,8 @@ import (
 )
 
 // notifier tells the requests of this process that wait for a minigroup when a worker of the same process has decided
-// something about it. A waiter that misses a notification, because the worker is in another process, still learns of the
-// end of the run from Temporal.
+// something about it. A waiter that misses a notification, because the worker is in another process, still learns of
+// the end of the run from Temporal.
 type notifier struct {
 	mu      sync.Mutex
 	waiters map[uuid.UUID]map[chan *minigroup.Minigroup]struct{}

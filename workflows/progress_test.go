@@ -16,7 +16,7 @@ import (
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	looking := func(at time.Duration, p *workflows.Progress) hook {
+	inspect := func(at time.Duration, p *workflows.Progress) hook {
 		return hook{at: at, inspect: func(now workflows.Progress) { *p = now }}
 	}
 	t.Run("a retried step shows its limit and its first error, and needs attention after two minutes", func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestProgress(t *testing.T) {
 		d := newDraft()
 		s.script(conferenceCreate, times(1+attemptsBeforeAttention, unavailable)...)
 		var before, after workflows.Progress
-		p := s.create("run-1", d, looking(119*time.Second, &before), looking(121*time.Second, &after))
+		p := s.create("run-1", d, inspect(119*time.Second, &before), inspect(121*time.Second, &after))
 		s.assertEnd(p, d, step{}, end{})
 		for _, want := range []struct {
 			progress   workflows.Progress
@@ -62,14 +62,14 @@ func TestProgress(t *testing.T) {
 		s := db.newHarness(t)
 		d := newDraft()
 		var first workflows.Progress
-		looked := make(chan struct{})
+		inspected := make(chan struct{})
 		s.script(conferenceCreate, func(c call) error {
-			waitFor(looked)
+			waitFor(inspected)
 			return succeed(c)
 		})
 		p := s.create("run-1", d, hook{at: time.Millisecond, inspect: func(now workflows.Progress) {
 			if first = now; len(now.Steps) > 0 {
-				close(looked)
+				close(inspected)
 			}
 		}})
 		s.assertEnd(p, d, step{}, end{})
@@ -106,7 +106,7 @@ func TestProgress(t *testing.T) {
 			return err
 		})
 		var waiting workflows.Progress
-		p := s.create("run-1", d, looking(150*time.Second, &waiting))
+		p := s.create("run-1", d, inspect(150*time.Second, &waiting))
 		s.assertEnd(p, d, step{}, end{})
 		if !waiting.Attention || !slices.Equal(p.attention, []bool{true, false}) {
 			t.Errorf("after 150 s %+v; attention went through %v", waiting, p.attention)
@@ -151,7 +151,8 @@ func TestProgress(t *testing.T) {
 		p := s.create("run-1", d)
 		s.assertEnd(p, d, step{}, end{})
 		last := len(p.waiting) - 1
-		if last < 2 || !slices.Contains(p.waiting, "conference,event") || p.waiting[last-1] != "conference" || p.waiting[last] != "" {
+		if last < 2 || !slices.Contains(p.waiting, "conference,event") ||
+			p.waiting[last-1] != "conference" || p.waiting[last] != "" {
 			t.Errorf("the services were %q", p.waiting)
 		}
 		for i, services := range p.waiting {
@@ -164,16 +165,17 @@ func TestProgress(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
-		s.script(conferenceCreate, append(times(4, unavailable), refused)...) // by then there is an event room
+		s.script(conferenceCreate, append(times(4, unavailable), refused)...) // the event room exists by then
 		s.script(eventClose, times(1+attemptsBeforeAttention+1, refused)...)
 		var undoing workflows.Progress
-		p := s.create("run-1", d, looking(180*time.Second, &undoing))
+		p := s.create("run-1", d, inspect(180*time.Second, &undoing))
 		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamRefused})
 		if undoing.Stage != "undoing" || !strings.Contains(undoing.Reason, "conference refused") || len(undoing.Steps) != 1 {
 			t.Fatalf("got %+v", undoing)
 		}
 		closing := undoing.Steps[0]
-		if closing.Name != "close_room_if_present" || !closing.Attention || closing.MaxAttempts == nil || *closing.MaxAttempts != 0 ||
+		if closing.Name != "close_room_if_present" || !closing.Attention ||
+			closing.MaxAttempts == nil || *closing.MaxAttempts != 0 ||
 			!strings.Contains(closing.LastError, "event refused") {
 			t.Errorf("got %+v", closing)
 		}
@@ -181,13 +183,13 @@ func TestProgress(t *testing.T) {
 			t.Errorf("at the end %+v", p.progress)
 		}
 	})
-	t.Run("a run that was superseded says so", func(t *testing.T) {
+	t.Run("a superseded run has that outcome", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
 		s.create("run-1", d)
 		s.notCurrent.Store(true)
-		p := s.run("run-2", workflows.UpdateMinigroup, workflows.UpdateInput{UpdateID: uuid.New(), ClassID: classID(d), MaxAttempts: maxAttempts})
+		p := s.update("run-2", uuid.New(), d, minigroup.Change{})
 		if p.progress.Outcome != "superseded" || p.progress.Stage != "failed" || !slices.Equal(p.stages, []string{"failed"}) {
 			t.Errorf("got %+v after the stages %q", p.progress, p.stages)
 		}
@@ -197,7 +199,7 @@ func TestProgress(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	t.Run("of a create that had to wait", func(t *testing.T) {
+	t.Run("a create that is retried", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
@@ -219,7 +221,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the retry phase took %s", took)
 		}
 	})
-	t.Run("of one that was refused, and of one that was cancelled", func(t *testing.T) {
+	t.Run("a refused create and a cancelled one", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.script(conferenceCreate, refused)

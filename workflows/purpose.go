@@ -57,8 +57,8 @@ func failRecreatePurpose(m minigroup.Minigroup) string {
 }
 
 func closeRoomPurpose(room minigroup.RoomPendingClose) string {
-	return "Closes a room that no minigroup uses. It goes on until the room is closed; after *Cancel* the sweeper starts " +
-		"it again." + neverTerminate + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) +
+	return "Closes a room that no minigroup uses. It goes on until the room is closed; after *Cancel* the sweeper " +
+		"starts it again." + neverTerminate + fmt.Sprintf("- room: %s in %s\n", room.ID, room.Kind) +
 		describeClassID(room.ClassID) + runbookHint
 }
 

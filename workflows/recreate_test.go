@@ -26,14 +26,14 @@ func (s *harness) recreate(run string, id uuid.UUID, d minigroup.Draft, c minigr
 	return s.run(run, workflows.RecreateMinigroup, recreateInput(id, d, c), hooks...)
 }
 
-// renewed checks that a class has the rooms it had before, or others, and holds nothing besides.
-func (s *harness) assertRooms(before minigroup.Minigroup, want bool) minigroup.Minigroup {
+// assertRooms checks that a class has two new rooms, or the two rooms of before, and holds nothing else.
+func (s *harness) assertRooms(before minigroup.Minigroup, wantNew bool) minigroup.Minigroup {
 	s.Helper()
 	after := s.assertConsistent(before.Draft)
 	event, conference := after.EventRoomID != before.EventRoomID, after.ConferenceRoomID != before.ConferenceRoomID
-	if after.State != minigroup.Ready || event != want || conference != want {
+	if after.State != minigroup.Ready || event != wantNew || conference != wantNew {
 		s.Errorf("want new rooms: %v; it is %s with event room %s and conference room %s, had %s and %s",
-			want, after.State, after.EventRoomID, after.ConferenceRoomID, before.EventRoomID, before.ConferenceRoomID)
+			wantNew, after.State, after.EventRoomID, after.ConferenceRoomID, before.EventRoomID, before.ConferenceRoomID)
 	}
 	return after
 }
@@ -48,7 +48,7 @@ func (s *harness) hasNewRooms(before minigroup.Minigroup) bool {
 	return m.EventRoomID != before.EventRoomID
 }
 
-func TestRecreateThatGoesWell(t *testing.T) {
+func TestRecreateWithoutFaults(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	t.Run("the class has new rooms, the old ones are closed, and nothing else has changed", func(t *testing.T) {
@@ -57,17 +57,18 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		before := s.createReady(d)
 		p := s.recreate("run-2", uuid.New(), d, minigroup.Change{})
 		after := s.assertRooms(before, true)
-		if p.err != nil || after.Update != nil || fingerprint(after.Draft) != fingerprint(d) || after.Fingerprint != before.Fingerprint {
+		if p.err != nil || after.Update != nil || fingerprint(after.Draft) != fingerprint(d) ||
+			after.Fingerprint != before.Fingerprint {
 			t.Errorf("the run ended with %v; %+v, was %+v", p.err, after, before)
 		}
 		if len(p.retried) > 0 || len(p.attention) > 0 {
-			t.Errorf("steps that left the fast lane: %v, attention: %v", p.retried, p.attention)
+			t.Errorf("retried steps: %v, attention: %v", p.retried, p.attention)
 		}
 		if room := s.conferenceState(after); !minigroup.Window.Equal(room.Time, minigroup.Window{Start: d.Time.Start}) {
 			t.Errorf("the conference room is %+v", room.Time)
 		}
 	})
-	t.Run("twice, and then it can be updated", func(t *testing.T) {
+	t.Run("a class can be recreated twice, and then updated", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		first := s.createReady(d)
@@ -85,7 +86,7 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		s.assertShows(want)
 		s.assertRooms(first, true)
 	})
-	t.Run("the new conference room knows the host that the old one knew", func(t *testing.T) {
+	t.Run("the new conference room has the host of the old one", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		s.createReady(d)
@@ -94,11 +95,12 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		}
 		before := s.assertConsistent(d)
 		p := s.recreate("run-3", uuid.New(), d, minigroup.Change{})
-		if after := s.assertRooms(before, true); p.err != nil || after.Host != newHost || s.conferenceState(after).Host != newHost {
+		after := s.assertRooms(before, true)
+		if p.err != nil || after.Host != newHost || s.conferenceState(after).Host != newHost {
 			t.Errorf("the run ended with %v; the host is %s, in conference %s", p.err, after.Host, s.conferenceState(after).Host)
 		}
 	})
-	t.Run("another time and other locks, when that is asked for", func(t *testing.T) {
+	t.Run("the time and the locks change if requested", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		before := s.createReady(d)
@@ -108,11 +110,12 @@ func TestRecreateThatGoesWell(t *testing.T) {
 			Time: extended(d), Recreate: &minigroup.Recreation{LockedChat: new(false), LockedQuestions: new(true)},
 		})
 		after := s.assertRooms(before, true)
-		if p.err != nil || fingerprint(after.Draft) != fingerprint(want) || s.takeSnapshot().event[after.EventRoomID].locked != want.Locks() {
+		locked := s.takeSnapshot().event[after.EventRoomID].locked
+		if p.err != nil || fingerprint(after.Draft) != fingerprint(want) || locked != want.Locks() {
 			t.Errorf("the run ended with %v; got %+v, want %+v", p.err, after.Draft, want)
 		}
 	})
-	t.Run("a class that is over is open again, with its slots", func(t *testing.T) {
+	t.Run("a class that has ended is open again, with its slots", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		s.createReady(d)
@@ -123,29 +126,32 @@ func TestRecreateThatGoesWell(t *testing.T) {
 		}
 		before := s.assertConsistent(d)
 		if before.ClosedAt.IsZero() {
-			t.Fatal("the class is not over")
+			t.Fatal("the class has not ended")
 		}
 		p := s.recreate("run-3", uuid.New(), d, minigroup.Change{})
 		after := s.assertRooms(before, true)
-		if p.err != nil || !after.ClosedAt.IsZero() || after.Status(now) != minigroup.StatusRealTime || after.Time.End != nil {
+		if p.err != nil || !after.ClosedAt.IsZero() || after.Status(now) != minigroup.StatusRealTime ||
+			after.Time.End != nil {
 			t.Errorf("the run ended with %v; the class is %+v", p.err, after)
 		}
 	})
-	t.Run("it is refused where the slots of the new time do not fit", func(t *testing.T) {
+	t.Run("it is refused when the slots do not fit at the new time", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		before := s.createReady(d)
 		other := newDraft()
-		other.Reserve, other.Time = new(int32(5)), minigroup.Window{Start: new(*d.Time.End + 60), End: new(*d.Time.End + 120)}
+		other.Reserve = new(int32(5))
+		other.Time = minigroup.Window{Start: new(*d.Time.End + 60), End: new(*d.Time.End + 120)}
 		if p := s.create("run-2", other); p.err != nil {
 			t.Fatal(p.err)
 		}
 		p := s.recreate("run-3", uuid.New(), d, minigroup.Change{Time: extended(d)})
 		if p.kind() != minigroup.CapacityExceeded || s.callCount(eventCreate) != 2 {
-			t.Errorf("the run ended with %v; %d event rooms were asked for", p.err, s.callCount(eventCreate))
+			t.Errorf("the run ended with %v; %d event rooms were requested", p.err, s.callCount(eventCreate))
 		}
 		m, err := s.ledger.ByID(t.Context(), classID(d))
-		if err != nil || m.EventRoomID != before.EventRoomID || m.Update == nil || m.Update.Failure.Kind != minigroup.CapacityExceeded {
+		if err != nil || m.EventRoomID != before.EventRoomID || m.Update == nil ||
+			m.Update.Failure.Kind != minigroup.CapacityExceeded {
 			t.Errorf("got %+v, %v", m, err)
 		}
 	})
@@ -155,12 +161,15 @@ var recreateSteps = []step{
 	{name: "begin", operation: beginRecreate, activity: "BeginRecreate"},
 	{name: "event room", operation: eventCreate, activity: "CreateEventRoom", room: minigroup.EventRoom},
 	{name: "lock", operation: eventLock, activity: "LockRoom"},
-	{name: "conference room", operation: conferenceCreate, activity: "CreateConferenceRoom", room: minigroup.ConferenceRoom},
+	{
+		name: "conference room", operation: conferenceCreate, activity: "CreateConferenceRoom",
+		room: minigroup.ConferenceRoom,
+	},
 	{name: "host", operation: conferenceRead, activity: "CopyHost"},
 	{name: "swap", operation: swapRooms, activity: "SwapRooms"},
 }
 
-func TestRecreateInTrouble(t *testing.T) {
+func TestRecreateWithFaults(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	// swapsLate keeps a cancel after an earlier step from racing with the swap.
@@ -174,24 +183,24 @@ func TestRecreateInTrouble(t *testing.T) {
 		}}
 	}
 	for name, c := range map[string]struct {
-		play func(*harness, step) []hook
-		// kind is how it has to fail; empty where the class has its new rooms.
+		arrange func(*harness, step) []hook
+		// kind is the kind of failure; empty when the class has new rooms.
 		kind func(step) minigroup.Kind
 	}{
 		"refused": {scripted(refused), func(step) minigroup.Kind { return minigroup.UpstreamRefused }},
-		"unavailable, then well": {
+		"unavailable, then successful": {
 			scripted(unavailable, unavailable, unavailable), func(step) minigroup.Kind { return "" },
 		},
 		"unavailable, then refused": {
 			scripted(unavailable, unavailable, refused), func(step) minigroup.Kind { return minigroup.UpstreamRefused },
 		},
-		"happened but the reply was lost": {scripted(loseReply), func(step) minigroup.Kind { return "" }},
-		"no answer, then well":            {scripted(hang), func(step) minigroup.Kind { return "" }},
+		"executed, and the reply is lost": {scripted(loseReply), func(step) minigroup.Kind { return "" }},
+		"no reply, then successful":       {scripted(hang), func(step) minigroup.Kind { return "" }},
 		"cancelled before it": {
 			func(_ *harness, st step) []hook { return []hook{cancelBefore(st.activity)} },
 			func(step) minigroup.Kind { return minigroup.OperationCancelled },
 		},
-		"cancelled during it, when it was done": {
+		"cancelled during it, after it was executed": {
 			func(s *harness, st step) []hook {
 				return s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 					err := executeDetached(c)
@@ -201,19 +210,19 @@ func TestRecreateInTrouble(t *testing.T) {
 			},
 			cancelledUnlessSwapped,
 		},
-		"cancelled during it, and done when it was given up": {
+		"cancelled during it, and executed after the recreate has failed": {
 			func(s *harness, st step) []hook {
 				s.acts.Settings.StepWait = deadline
-				over := newGate(s.T)
+				failed := newGate(s.T)
 				hooks := s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 					cancel()
-					return over.before(c)
+					return failed.before(c)
 				})
-				return append(hooks, hook{activity: "FailUpdate", after: func(func()) { over.open() }})
+				return append(hooks, hook{activity: "FailUpdate", after: func(func()) { failed.open() }})
 			},
 			func(step) minigroup.Kind { return minigroup.OperationCancelled },
 		},
-		"cancelled during it, without an answer": {
+		"cancelled during it, without a reply": {
 			func(s *harness, st step) []hook {
 				return s.cancelDuring(st.activity, st.operation, func(c call, cancel func()) error {
 					cancel()
@@ -226,7 +235,7 @@ func TestRecreateInTrouble(t *testing.T) {
 			func(_ *harness, st step) []hook { return []hook{cancelAfter(st.activity), swapsLate(st)} },
 			cancelledUnlessSwapped,
 		},
-		"refused, and giving up fails twice": {
+		"refused, and marking it as failed fails twice": {
 			func(s *harness, st step) []hook {
 				s.script(st.operation, refused)
 				s.script(failUpdate, unavailable, loseReply)
@@ -240,16 +249,18 @@ func TestRecreateInTrouble(t *testing.T) {
 				t.Parallel()
 				s, d := db.newHarness(t), newDraft()
 				before := s.createReady(d)
-				p := s.recreate("run-2", uuid.New(), d, minigroup.Change{}, c.play(s, st)...)
+				p := s.recreate("run-2", uuid.New(), d, minigroup.Change{}, c.arrange(s, st)...)
 				kind := c.kind(st)
 				after := s.assertRooms(before, kind == "")
 				switch {
 				case kind == "" && (p.err != nil || after.Update != nil):
-					t.Errorf("the run ended with %v, the recreate is told as %+v", p.err, after.Update)
-				case kind == minigroup.OperationCancelled && !p.cancelled(), kind == minigroup.UpstreamRefused && p.kind() != kind:
+					t.Errorf("the run ended with %v, the row shows %+v", p.err, after.Update)
+				case kind == minigroup.OperationCancelled && !p.cancelled(),
+					kind == minigroup.UpstreamRefused && p.kind() != kind:
 					t.Errorf("the run ended with %v, want %s", p.err, kind)
-				case kind != "" && (after.Update == nil || after.Update.Requested.Recreate == nil || after.Update.Failure.Kind != kind):
-					t.Errorf("the recreate is told as %+v, want %s", after.Update, kind)
+				case kind != "" && (after.Update == nil || after.Update.Requested.Recreate == nil ||
+					after.Update.Failure.Kind != kind):
+					t.Errorf("the row shows %+v, want %s", after.Update, kind)
 				}
 			})
 		}
@@ -264,10 +275,11 @@ func cancelledUnlessSwapped(st step) minigroup.Kind {
 }
 
 func recreatePausePoints() []pausePoint {
-	return beforeAndAfter(takeForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock, roomLocked, conferenceRead, swapRooms)
+	return beforeAndAfter(takeForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock,
+		roomLocked, conferenceRead, swapRooms)
 }
 
-// freezeRecreate has a process of its own recreate a minigroup and freezes it.
+// freezeRecreate runs a recreate in a process of its own and freezes the process.
 func (s *harness) freezeRecreate(run string, d minigroup.Draft, f pausePoint) frozenWorker {
 	s.Helper()
 	g := newGate(s.T)
@@ -282,7 +294,7 @@ func (s *harness) freezeRecreate(run string, d minigroup.Draft, f pausePoint) fr
 	return frozenWorker{g.open, ended}
 }
 
-func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
+func TestWorkerFrozenDuringARecreate(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for _, f := range recreatePausePoints() {
@@ -292,20 +304,20 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 			before = s.createReady(newDraft())
 			return s, before, s.freezeRecreate("run-2", before.Draft, f)
 		}
-		t.Run(f.String()+", goes on when the sweeper has had it given up", func(t *testing.T) {
+		t.Run(f.String()+", resumes when the sweeper has recovered it", func(t *testing.T) {
 			t.Parallel()
 			s, before, old := start(t)
-			// A run that has taken the row and written nothing yet is none that the sweeper knows: it does its work to the end.
+			// The sweeper does not know a run that has written nothing yet. That run continues to its end.
 			renewed := f == pausePoint{beginRecreate, false} || s.hasNewRooms(before)
 			r := &fakeTemporal{harness: s, class: before.ID}
-			s.makeCurrent("run-3") // the run is gone
+			s.makeCurrent("run-3") // run-2 is gone
 			r.sweep()
 			r.awaitRecoveries()
 			old.resume()
 			s.assertNoEffect(old.result())
 			s.assertRooms(before, renewed)
 		})
-		t.Run(f.String()+", goes on when another recreate is done", func(t *testing.T) {
+		t.Run(f.String()+", resumes when another recreate is done", func(t *testing.T) {
 			t.Parallel()
 			s, before, old := start(t)
 			s.makeCurrent("run-3")
@@ -321,7 +333,7 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 			s.assertRooms(before, true)
 			s.assertRooms(done, false)
 		})
-		t.Run(f.String()+", goes on before another recreate swaps", func(t *testing.T) {
+		t.Run(f.String()+", resumes before another recreate swaps", func(t *testing.T) {
 			t.Parallel()
 			s, before, old := start(t)
 			s.makeCurrent("run-3")
@@ -335,7 +347,7 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 			}
 			s.assertRooms(before, true)
 		})
-		t.Run(f.String()+", goes on when an update is done", func(t *testing.T) {
+		t.Run(f.String()+", resumes when an update is done", func(t *testing.T) {
 			t.Parallel()
 			s, before, old := start(t)
 			swapped := s.hasNewRooms(before)
@@ -352,20 +364,20 @@ func TestAWorkerThatWasFrozenDuringARecreate(t *testing.T) {
 	}
 }
 
-func TestALateReplyToARecreate(t *testing.T) {
+func TestLateReplyToARecreate(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	again := func(s *harness, d minigroup.Draft) {
+	recreateAgain := func(s *harness, d minigroup.Draft) {
 		if p := s.recreate("run-3", uuid.New(), d, minigroup.Change{}); p.err != nil {
 			s.Error(p.err)
 		}
 	}
 	for _, st := range []step{recreateSteps[1], recreateSteps[3]} {
 		for name, c := range map[string]struct {
-			play  func(s *harness, id uuid.UUID, d minigroup.Draft, answer func())
-			swaps bool
+			arrange func(s *harness, id uuid.UUID, d minigroup.Draft, answer func())
+			swaps   bool
 		}{
-			"when it was given up": {func(s *harness, id uuid.UUID, d minigroup.Draft, answer func()) {
+			"when the recreate has failed": {func(s *harness, id uuid.UUID, d minigroup.Draft, answer func()) {
 				in := recreateInput(id, d, minigroup.Change{})
 				in.Abandoned = true
 				if p := s.run("run-3", workflows.RecreateMinigroup, in); p.err != nil {
@@ -373,17 +385,17 @@ func TestALateReplyToARecreate(t *testing.T) {
 				}
 				answer()
 			}, false},
-			"when the class has other new rooms": {func(s *harness, _ uuid.UUID, d minigroup.Draft, answer func()) {
-				again(s, d)
+			"when another recreate is done": {func(s *harness, _ uuid.UUID, d minigroup.Draft, answer func()) {
+				recreateAgain(s, d)
 				answer()
 			}, true},
-			"before the class takes other new rooms": {func(s *harness, _ uuid.UUID, d minigroup.Draft, answer func()) {
+			"before another recreate swaps": {func(s *harness, _ uuid.UUID, d minigroup.Draft, answer func()) {
 				s.script(swapRooms, func(c call) error {
 					answer()
 					s.awaitReplies(d, st.room, 3)
 					return executeDetached(c)
 				})
-				again(s, d)
+				recreateAgain(s, d)
 			}, true},
 		} {
 			t.Run(st.name+": "+name, func(t *testing.T) {
@@ -391,7 +403,8 @@ func TestALateReplyToARecreate(t *testing.T) {
 				s, d, id := db.newHarness(t), newDraft(), uuid.New()
 				before := s.createReady(d)
 				in := recreateInput(id, d, minigroup.Change{})
-				if err := s.execute("run-2", s.acts.BeginRecreate, activities.UpdateInput{ID: id, ClassID: classID(d), Change: in.Change}); err != nil {
+				ref := activities.UpdateInput{ID: id, ClassID: classID(d), Change: in.Change}
+				if err := s.execute("run-2", s.acts.BeginRecreate, ref); err != nil {
 					t.Fatal(err)
 				}
 				reply := newGate(t)
@@ -401,7 +414,7 @@ func TestALateReplyToARecreate(t *testing.T) {
 				inBackground(s, func() error { return s.execute("run-2", s.createRoom(s.acts, st), room) })
 				reply.awaitReached(t)
 				s.makeCurrent("run-3")
-				c.play(s, id, d, reply.open)
+				c.arrange(s, id, d, reply.open)
 				s.assertRooms(before, c.swaps)
 				if n := s.countAttempts(classID(d), st.room, minigroup.AttemptReleased); (n == 2) != c.swaps {
 					t.Errorf("%d rooms were released", n)

@@ -8,7 +8,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// failedMinigroup plays a create that conference refuses and returns the minigroup that has failed.
+// failedMinigroup runs a create that conference refuses, and returns the failed minigroup.
 func failedMinigroup(s *harness, run string, d minigroup.Draft) minigroup.Minigroup {
 	s.Helper()
 	return failedRequest(s, run, minigroup.NewCreateRequest(d))
@@ -21,25 +21,25 @@ func failedRequest(s *harness, run string, r minigroup.CreateRequest) minigroup.
 	return s.assertConsistent(r.Draft)
 }
 
-func TestARetryFromTheRow(t *testing.T) {
+func TestRetryFromTheRow(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	draft := func() minigroup.Draft {
 		d := newDraft()
-		d.Tags = json.RawMessage(`{"grade":7,"b":1}`) // Postgres keeps the keys in another order
+		d.Tags = json.RawMessage(`{"grade":7,"b":1}`) // Postgres stores the keys in another order
 		d.Properties = json.RawMessage(`{"theme":"dark"}`)
 		return d
 	}
-	t.Run("it is the minigroup that was asked for, with the properties that were set meanwhile", func(t *testing.T) {
+	t.Run("it creates the requested minigroup, with the properties set meanwhile", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := draft()
 		m := failedMinigroup(s, "run-1", d)
-		for _, value := range []string{`"before it was read"`, `"after it was read"`} {
+		for _, value := range []string{`"before the read"`, `"after the read"`} {
 			if _, err := s.ledger.SetProperty(t.Context(), classID(d), "note", json.RawMessage(value)); err != nil {
 				t.Fatal(err)
 			}
-			if value == `"before it was read"` {
+			if value == `"before the read"` {
 				m = s.assertConsistent(d)
 			}
 		}
@@ -48,13 +48,13 @@ func TestARetryFromTheRow(t *testing.T) {
 		}
 		after := s.assertConsistent(d)
 		if after.State != minigroup.Ready || after.Fingerprint != fingerprint(d) {
-			t.Errorf("an equal request does not find it: %+v", after)
+			t.Errorf("it does not equal the request: %+v", after)
 		}
-		if want := `{"note": "after it was read", "theme": "dark"}`; string(after.Properties) != want {
+		if want := `{"note": "after the read", "theme": "dark"}`; string(after.Properties) != want {
 			t.Errorf("its properties are %s, want %s", after.Properties, want)
 		}
 	})
-	t.Run("it fails again without a trace, and can be retried again", func(t *testing.T) {
+	t.Run("a retry that fails can be retried again", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := draft()
@@ -64,20 +64,22 @@ func TestARetryFromTheRow(t *testing.T) {
 			t.Errorf("got %+v", again)
 		}
 		if p := s.createAs("run-3", again.RetryRequest()); p.err != nil || s.assertConsistent(d).State != minigroup.Ready {
-			t.Errorf("it ended with %v", p.err)
+			t.Errorf("the run ended with %v", p.err)
 		}
 	})
-	t.Run("cancelled before it began, it has failed as cancelled", func(t *testing.T) {
+	t.Run("a retry that is cancelled before it begins fails as cancelled", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := draft()
 		m := failedMinigroup(s, "run-1", d)
 		p := s.createAs("run-2", m.RetryRequest(), cancelAtOnce)
-		if after := s.assertConsistent(d); !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled || after.Fingerprint != fingerprint(d) {
-			t.Errorf("it ended with %v: %+v", p.err, after)
+		after := s.assertConsistent(d)
+		if !p.cancelled() || after.State != minigroup.Failed || after.Failure.Kind != minigroup.OperationCancelled ||
+			after.Fingerprint != fingerprint(d) {
+			t.Errorf("the run ended with %v: %+v", p.err, after)
 		}
 	})
-	t.Run("it does not take the place of what somebody else asked for meanwhile", func(t *testing.T) {
+	t.Run("a retry does not replace another request that came meanwhile", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := draft()
@@ -86,8 +88,9 @@ func TestARetryFromTheRow(t *testing.T) {
 		other.Host = "another.example.org"
 		failedMinigroup(s, "run-2", other)
 		p := s.createAs("run-3", m.RetryRequest())
-		if after := s.assertConsistent(other); p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != fingerprint(other) {
-			t.Errorf("it ended with %v: %+v", p.err, after)
+		after := s.assertConsistent(other)
+		if p.kind() != activities.Superseded || after.Host != other.Host || after.Fingerprint != fingerprint(other) {
+			t.Errorf("the run ended with %v: %+v", p.err, after)
 		}
 	})
 }

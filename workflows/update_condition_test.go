@@ -8,10 +8,10 @@ import (
 	"minigroups/minigroup"
 )
 
-func TestUpdateOnACondition(t *testing.T) {
+func TestConditionalUpdate(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	t.Run("is done where the minigroup is at that revision", func(t *testing.T) {
+	t.Run("is done when the minigroup is at that revision", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
@@ -20,7 +20,7 @@ func TestUpdateOnACondition(t *testing.T) {
 		change.Revision = &before.Revision
 		s.assertUpdated(s.update("run-2", uuid.New(), d, change), want, want.Time, newHost)
 	})
-	t.Run("is refused where it was changed meanwhile, and leaves no trace", func(t *testing.T) {
+	t.Run("is refused when the minigroup was changed meanwhile, and is not shown", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
@@ -36,7 +36,7 @@ func TestUpdateOnACondition(t *testing.T) {
 			t.Errorf("got %+v", after)
 		}
 	})
-	t.Run("goes on when its own beginning was lost on the way", func(t *testing.T) {
+	t.Run("continues when the reply to its begin was lost", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()

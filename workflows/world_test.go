@@ -144,5 +144,6 @@ func (w *world) takeSnapshot() snapshot {
 }
 
 func (s snapshot) String() string {
-	return fmt.Sprintf("open event rooms %v, open conference rooms %v, gateway rooms %v", s.event, s.conference, s.gateways)
+	return fmt.Sprintf("open event rooms %v, open conference rooms %v, gateway rooms %v",
+		s.event, s.conference, s.gateways)
 }

@@ -9,47 +9,49 @@ import (
 	"minigroups/minigroup"
 )
 
-// shifted is a window of one hour that begins so many hours after that of a draft.
+// shifted is a window of one hour that begins n hours after the window of a draft.
 func shifted(d minigroup.Draft, n int64) *minigroup.Window {
 	return &minigroup.Window{Start: new(*d.Time.Start + n*3600), End: new(*d.Time.Start + (n+1)*3600)}
 }
 
-// wanting is another class with so many slots in a window.
+// draftWith is another class with this number of slots in a window.
 func draftWith(w *minigroup.Window, slots int32) minigroup.Draft {
 	d := newDraft()
 	d.Time, d.Reserve, d.LockedChat = *w, &slots, false
 	return d
 }
 
-// admits checks whether another class gets so many slots in a window. Those it gets are given back at once.
+// assertAdmits checks whether another class gets this number of slots in a window, and releases them.
 func (s *harness) assertAdmits(w *minigroup.Window, slots int32, want bool) {
 	s.Helper()
 	d := draftWith(w, slots)
 	run := "run-of-" + d.Scope
-	s.script(eventCreate, refused) // where it is admitted this is how far it comes
+	s.script(eventCreate, refused) // the create fails here when the slots were admitted
 	p := s.create(run, d)
 	s.mu.Lock()
 	delete(s.scripts, eventCreate)
 	s.mu.Unlock()
 	s.sweepUntilDone(d)
-	if admitted := p.kind() == minigroup.UpstreamRefused; admitted != want || (!admitted && p.kind() != minigroup.CapacityExceeded) {
-		s.Errorf("%d slots from %d to %d for another class: it ended with %v, want them admitted: %v", slots, *w.Start, *w.End, p.err, want)
+	admitted := p.kind() == minigroup.UpstreamRefused
+	if admitted != want || (!admitted && p.kind() != minigroup.CapacityExceeded) {
+		s.Errorf("%d slots from %d to %d for another class: it ended with %v, want them admitted: %v",
+			slots, *w.Start, *w.End, p.err, want)
 	}
 }
 
-func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
+func TestSlotsOfAnUndecidedUpdate(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, c := range map[string]struct {
 		change func(minigroup.Draft) minigroup.Change
-		// freed and taken are where the class of 8 slots, of 10, has fewer and more of them after the change.
+		// freed and taken are windows in which the class, with 8 of 10 slots, has fewer or more slots after the change.
 		freed, taken func(minigroup.Draft) *minigroup.Window
 	}{
 		"that reduces them": {
 			change: func(minigroup.Draft) minigroup.Change { return minigroup.Change{Reserve: new(int32(3))} },
 			freed:  func(d minigroup.Draft) *minigroup.Window { return &d.Time },
 		},
-		"that gives them up": {
+		"that releases them": {
 			change: func(minigroup.Draft) minigroup.Change { return minigroup.Change{Reserve: new(int32(0))} },
 			freed:  func(d minigroup.Draft) *minigroup.Window { return &d.Time },
 		},
@@ -78,14 +80,14 @@ func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
 				s, d := db.newHarness(t), newDraft()
 				s.createReady(d)
 				change, undecided := c.change(d), newGate(t)
-				stands := commitUpdate
+				paused := commitUpdate
 				if !commits {
-					stands = failUpdate
-					change.Host = new(newHost) // so that conference is asked
+					paused = failUpdate
+					change.Host = new(newHost) // so that a PATCH is sent
 					s.script(conferencePatch, refused)
 				}
-				s.script(stands, undecided.before)
-				ended := inBackground(s, func() *result { return s.update("run-2", uuid.New(), d, change) })
+				s.script(paused, undecided.before)
+				wait := inBackground(s, func() *result { return s.update("run-2", uuid.New(), d, change) })
 				undecided.awaitReached(t)
 				for _, w := range []func(minigroup.Draft) *minigroup.Window{c.freed, c.taken} {
 					if w != nil {
@@ -94,7 +96,7 @@ func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
 					}
 				}
 				undecided.open()
-				if p := ended(); (p.err == nil) != commits {
+				if p := wait(); (p.err == nil) != commits {
 					t.Fatalf("the update ended with %v", p.err)
 				}
 				if c.freed != nil {
@@ -108,7 +110,7 @@ func TestSlotsOfAnUpdateThatIsUndecided(t *testing.T) {
 	}
 }
 
-func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
+func TestUpdateIsNotRefusedBecauseOfItsOwnSlots(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, change := range map[string]func(minigroup.Draft) minigroup.Change{
@@ -137,7 +139,7 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 			}
 		})
 	}
-	t.Run("it takes the one slot that is left beside its own", func(t *testing.T) {
+	t.Run("it takes the one slot that is left", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		s.createReady(d)
@@ -146,26 +148,27 @@ func TestAnUpdateIsNotRefusedForWantOfItsOwnSlots(t *testing.T) {
 			t.Error(p.err)
 		}
 	})
-	t.Run("but more than that is, where the gateway is full", func(t *testing.T) {
+	t.Run("it is refused when it wants more slots and the gateway is full", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		s.createReady(d)
 		s.mustCreate("run-of-the-full", draftWith(&d.Time, 2))
-		if p := s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(9))}); p.kind() != minigroup.CapacityExceeded {
+		p := s.update("run-2", uuid.New(), d, minigroup.Change{Reserve: new(int32(9))})
+		if p.kind() != minigroup.CapacityExceeded {
 			t.Errorf("the run ended with %v", p.err)
 		}
 	})
 }
 
-// A worker asks the gateway for slots that are held already, and meanwhile another gives them back and looks after the
-// gateway.
-func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
+// A worker reserves slots that are held already. Meanwhile another worker ends the class and sweeps the gateway.
+func TestSlotsThatAreReleasedDuringAReservation(t *testing.T) {
 	t.Parallel()
 	s, d := newDatabase(t).newHarness(t), newDraft()
 	m := s.createReady(d)
 	s.script(janusReserve, func(c call) error {
-		ends := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience}}}
-		if _, err := s.ledger.RecordRoomEvents(s.Context(), ends); err != nil {
+		closed := minigroup.ClosedRoom{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience}
+		events := minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{closed}}
+		if _, err := s.ledger.RecordRoomEvents(s.Context(), events); err != nil {
 			s.Error(err)
 		}
 		if err := s.sweepGateways(m.ID); err != nil {
@@ -174,7 +177,7 @@ func TestSlotsThatAreGivenBackWhileTheirGatewayIsAsked(t *testing.T) {
 		return succeed(c)
 	})
 	if err := s.execute("run-1", s.acts.SyncGateways, activities.ClassRef{ID: m.ID}); err == nil {
-		t.Error("the slots are told to be held")
+		t.Error("the slots are reported as held")
 	}
 	m, err := s.ledger.ByID(s.Context(), m.ID)
 	if err != nil || m.ClosedAt.IsZero() {
