@@ -15,7 +15,8 @@ import (
 var classNamespace = uuid.MustParse("5f0c3f0e-9a0b-5d55-8f0c-0d6f3c1b7a42")
 
 // ClassID returns the id of the minigroup of this audience and scope: the UUID v5 of both, each preceded by its length
-// in bytes (big-endian, 4 bytes) so that no two pairs read the same. Every request can compute it without a lookup.
+// in bytes (big-endian, 4 bytes) so that different pairs give different bytes. Every request can compute it without a
+// lookup.
 func ClassID(audience, scope string) uuid.UUID {
 	var name []byte
 	for _, part := range []string{audience, scope} {
