@@ -25,8 +25,8 @@ type ledger struct {
 const (
 	beginCreate         operation = "begin create"
 	establish           operation = "establish"
-	beginUndo           operation = "condemn"
-	endUndo             operation = "fail"
+	beginUndo           operation = "begin undo"
+	endUndo             operation = "end undo"
 	openAttempt         operation = "open attempt"
 	answerAttempt       operation = "answer attempt"
 	roomLocked          operation = "room locked"
@@ -43,7 +43,7 @@ const (
 	commitUpdate        operation = "commit update"
 	failUpdate          operation = "fail update"
 	openSagas           operation = "open sagas"
-	staleClosings       operation = "forgotten rooms"
+	staleClosings       operation = "stale closings"
 )
 
 // handle handles one call with the next scripted behaviour. A refusal is a *minigroup.Error.
