@@ -79,13 +79,13 @@ screenshots: packages $(TEMPORAL) ## take docs/screenshots anew: what support se
 N ?= 300
 SEED ?= 1
 DURATION ?= 10m
-# off: nobody listens to what event and conference announce.
-ANNOUNCEMENTS ?= on
+# off: workers do not receive room events.
+MQTT ?= on
 
 .PHONY: chaos
-chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=, ANNOUNCEMENTS=off)
+chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=, MQTT=off)
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
-	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -announcements $(ANNOUNCEMENTS)
+	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT)
 
 # Groups by commas, all without any: writes, reads, growth, bulkheads, overload, footprint.
 SELECT ?=

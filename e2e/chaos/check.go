@@ -11,47 +11,50 @@ import (
 	"minigroups/minigroup"
 )
 
-// verdict is what there is in the end, and what of it may not be.
+// result is what exists at the end, and the violations.
 type result struct {
 	verify.Findings
-	matched map[reason]int // rooms that lost attempts account for
-	made    int            // rooms, in all
+	matched map[reason]int // rooms explained by a lost attempt, by reason
+	made    int            // rooms in total
 }
 
-// census looks at the world.
-func (w *system) checker() verify.Checker {
-	backends := make([]minigroup.Backend, len(w.cfg.Janus.Backends))
-	for i, b := range w.cfg.Janus.Backends {
+// checker returns the checker of this system.
+func (s *system) checker() verify.Checker {
+	backends := make([]minigroup.Backend, len(s.cfg.Janus.Backends))
+	for i, b := range s.cfg.Janus.Backends {
 		backends[i] = minigroup.Backend(b)
 	}
 	return verify.Checker{
-		DB: w.db, Client: w.client, Event: w.event, Conference: w.conference, Backends: backends, MustClose: w.closings.Certain(),
-		Gateways: janus.New(janus.Config{AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey}, http.DefaultTransport),
+		DB: s.db, Client: s.client, Event: s.event, Conference: s.conference, Backends: backends,
+		MustClose: s.closings.Certain(),
+		Gateways: janus.New(janus.Config{
+			AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey,
+		}, http.DefaultTransport),
 	}
 }
 
-// check looks at everything from outside.
-func (w *system) check(ctx context.Context, d *apiClient, classes []*load.Class) (v result, err error) {
-	orphans, err := w.readOrphans(ctx)
+// check checks the system, the objects that the API shows, and the logs.
+func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class) (v result, err error) {
+	orphans, err := s.readOrphans(ctx)
 	if err != nil {
 		return v, err
 	}
-	look := w.checker()
-	look.Orphan = orphans.check
-	if v.Findings, err = look.Check(ctx); err != nil {
+	checker := s.checker()
+	checker.Orphan = orphans.check
+	if v.Findings, err = checker.Check(ctx); err != nil {
 		return v, err
 	}
 	v.matched, v.made = orphans.matched, len(orphans.creations)
 	for i, c := range classes {
 		a := d.Send(ctx, i%2, http.MethodGet, c.Path(), nil)
-		if wrong := c.Contradiction(a, w.closings.Of(c.ID)); wrong != "" {
+		if wrong := c.Contradiction(a, s.closings.Of(c.ID)); wrong != "" {
 			v.AddViolation("class %s (%s): %s", c.ID, c.Scope, wrong)
 		}
 	}
-	for _, p := range w.parts() {
+	for _, p := range s.parts() {
 		if p.HasEnded() {
-			v.AddViolation("%s has ended by itself: %s", p.Name(), strings.Join(p.Tail(), "\n        "))
+			v.AddViolation("%s ended without a fault: %s", p.Name(), strings.Join(p.Tail(), "\n        "))
 		}
 	}
-	return v, verify.Logs(&v.Findings, w.log("worker-1"), w.log("worker-2"), w.log("api-1"), w.log("api-2"))
+	return v, verify.Logs(&v.Findings, s.log("worker-1"), s.log("worker-2"), s.log("api-1"), s.log("api-2"))
 }

@@ -18,15 +18,15 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// mischief makes faults until ctx ends, and returns when all of them are over. What goes wrong with making them is the
-// harness's own failure.
-func injectFaults(ctx context.Context, w *system, seed uint64) error {
-	rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // what a seed draws, it draws again
+// injectFaults injects faults until ctx ends, and returns when all of them have ended. An error means that a fault
+// could not be injected.
+func injectFaults(ctx context.Context, s *system, seed uint64) error {
+	rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // reproducible by the seed
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
 	for ctx.Err() == nil {
-		do, length := w.nextFault(rnd)
+		do, length := s.nextFault(rnd)
 		wg.Go(func() {
 			if err := do(ctx, length); err != nil {
 				mu.Lock()
@@ -37,83 +37,96 @@ func injectFaults(ctx context.Context, w *system, seed uint64) error {
 		harness.Pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
 	}
 	wg.Wait()
-	return errors.Join(failed, w.clearStandInFaults(ctx))
+	return errors.Join(failed, s.clearStandInFaults(ctx))
 }
 
-// calm ends the faults of the stand-ins.
-func (w *system) clearStandInFaults(ctx context.Context) error {
+// clearStandInFaults removes the faults of the stand-ins.
+func (s *system) clearStandInFaults(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	return errors.Join(sandboxclient.ClearFaults(ctx, w.event), sandboxclient.ClearFaults(ctx, w.conference))
+	return errors.Join(sandboxclient.ClearFaults(ctx, s.event), sandboxclient.ClearFaults(ctx, s.conference))
 }
 
-// nextFault picks what happens next, and for how long: mostly less than a step waits, at times longer than a flight.
-func (w *system) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) error, time.Duration) {
+// nextFault draws the next fault and its duration: mostly less than a step waits, sometimes longer than the request
+// timeout.
+func (s *system) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration) error, time.Duration) {
 	length := time.Duration(200+rnd.IntN(1800)) * time.Millisecond
 	if rnd.IntN(5) == 0 {
 		length = stepWait + time.Duration(rnd.IntN(5000))*time.Millisecond
 	}
-	parts := w.parts()
+	parts := s.parts()
 	victim := parts[rnd.IntN(len(parts))]
 	switch n := rnd.IntN(100); {
-	case n < 20 && victim != w.sandbox: // their memory is the truth about rooms
+	case n < 20 && victim != s.sandbox: // their rooms are in memory only, and the check needs them
 		return victim.Kill, length
 	case n < 38:
 		return victim.Freeze, length
-	case n < 42 && w.mqtt:
-		return w.closeRoom(rnd), length
+	case n < 42 && s.mqtt:
+		return s.closeRoom(rnd), length
 	case n < 60:
-		on, how := w.proxies.pick(rnd), disturbances[rnd.IntN(len(disturbances))]
-		return func(ctx context.Context, d time.Duration) error { return w.proxies.disturb(ctx, on, how, d) }, length
+		on, how := s.proxies.pick(rnd), disturbances[rnd.IntN(len(disturbances))]
+		return func(ctx context.Context, d time.Duration) error { return s.proxies.disturb(ctx, on, how, d) }, length
 	case n < 74:
-		return w.standInFault(rnd), length
+		return s.standInFault(rnd), length
 	case n < 80:
-		// Less than a step waits: one that was frozen for longer gives up when it is thawed, and does nothing more.
-		return w.freezeAndTerminate(w.workers[rnd.IntN(2)]), stepWait/2 + time.Duration(rnd.IntN(600))*time.Millisecond
+		// Shorter than a step waits: a step that was frozen for longer times out at once after the thaw.
+		return s.freezeAndTerminate(s.workers[rnd.IntN(2)]), stepWait/2 + time.Duration(rnd.IntN(600))*time.Millisecond
 	default:
-		return w.temporalAction(rnd), length
+		return s.temporalAction(rnd), length
 	}
 }
 
-// misbehaviour makes the stand-ins misbehave, a number of times: one of them somehow, or one late while the other refuses,
-// so that what was begun is undone while requests are in the air.
-func (w *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duration) error {
-	services := []string{w.event, w.conference}
+// standInFault returns a fault of the stand-ins that applies a limited number of times. Either one of them has some
+// fault, or one is late while the other refuses, so that a create is undone while requests are in flight.
+func (s *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duration) error {
+	services := []string{s.event, s.conference}
 	names := []string{"event", "conference"}
 	operations := [][]sandbox.Operation{
 		{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationLock},
-		{sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead, sandbox.OperationClose},
+		{
+			sandbox.OperationCreate, sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead,
+			sandbox.OperationClose,
+		},
 	}
 	effects := []sandbox.Effect{
-		sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate, sandbox.EffectLoseReply, sandbox.EffectLoseReply,
+		sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate,
+		sandbox.EffectLoseReply, sandbox.EffectLoseReply,
 	}
 	one := rnd.IntN(2)
-	late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 4, DelayMS: 500 + rnd.IntN(int(requestTimeout.Milliseconds()))}
+	late := sandbox.Fault{
+		Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 4,
+		DelayMS: 500 + rnd.IntN(int(requestTimeout.Milliseconds())),
+	}
 	if rnd.IntN(2) == 0 {
 		refuse := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Times: 4}
 		return func(ctx context.Context, d time.Duration) error {
-			return w.holdStandInFault(ctx, d, names[one]+" late, the other refuses", func(ctx context.Context) error {
-				return errors.Join(sandboxclient.SetFaults(ctx, services[one], late), sandboxclient.SetFaults(ctx, services[1-one], refuse))
+			return s.holdStandInFault(ctx, d, names[one]+" late, the other refuses", func(ctx context.Context) error {
+				return errors.Join(
+					sandboxclient.SetFaults(ctx, services[one], late),
+					sandboxclient.SetFaults(ctx, services[1-one], refuse))
 			})
 		}
 	}
 	f := late
-	f.Operation, f.Do, f.Times = operations[one][rnd.IntN(len(operations[one]))], effects[rnd.IntN(len(effects))], 1+rnd.IntN(4)
+	f.Operation = operations[one][rnd.IntN(len(operations[one]))]
+	f.Do, f.Times = effects[rnd.IntN(len(effects))], 1+rnd.IntN(4)
 	return func(ctx context.Context, d time.Duration) error {
-		return w.holdStandInFault(ctx, d, fmt.Sprintf("%s %s", f.Do, f.Operation), func(ctx context.Context) error {
+		return s.holdStandInFault(ctx, d, fmt.Sprintf("%s %s", f.Do, f.Operation), func(ctx context.Context) error {
 			return sandboxclient.SetFaults(ctx, services[one], f)
 		})
 	}
 }
 
-// misbehave sets faults of the stand-ins, unless these are frozen and hear nothing. They stay until they are used up, or
-// others are set.
-func (w *system) holdStandInFault(ctx context.Context, d time.Duration, how string, set func(context.Context) error) error {
-	if !w.sandbox.TryHold() {
+// holdStandInFault sets faults of the stand-ins, unless these are frozen. The faults stay until they are used up or
+// replaced.
+func (s *system) holdStandInFault(
+	ctx context.Context, d time.Duration, how string, set func(context.Context) error,
+) error {
+	if !s.sandbox.TryHold() {
 		return nil
 	}
-	defer w.sandbox.Release()
-	defer w.faults.Begin("stand-ins misbehave", how)()
+	defer s.sandbox.Release()
+	defer s.faults.Begin("stand-ins misbehave", how)()
 	if err := set(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -121,12 +134,13 @@ func (w *system) holdStandInFault(ctx context.Context, d time.Duration, how stri
 	return nil
 }
 
-// forsake freezes a worker and terminates all open runs meanwhile: when it is thawed it goes on with runs that are gone, beside
-// those that have taken their place, whose requests are made to last until then. Updates are caught as they begin.
-func (w *system) freezeAndTerminate(worker *harness.Part) func(context.Context, time.Duration) error {
+// freezeAndTerminate freezes a worker and terminates all open runs meanwhile. After the thaw the worker continues runs
+// that no longer exist, beside the new runs of the same minigroups. Late stand-ins make requests last until then, and
+// catch updates in their first step.
+func (s *system) freezeAndTerminate(worker *harness.Part) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, d time.Duration) error {
 		begin := sandbox.Fault{Operation: sandbox.OperationRead, Do: sandbox.EffectLate, Times: 10, DelayMS: 1000}
-		w.setFaultUnlessFrozen(ctx, begin)
+		s.setFaultUnlessFrozen(ctx, begin)
 		harness.Pause(ctx, 400*time.Millisecond)
 		terminated := make(chan struct{})
 		go func() {
@@ -134,15 +148,18 @@ func (w *system) freezeAndTerminate(worker *harness.Part) func(context.Context, 
 			harness.Pause(ctx, d/16)
 			short, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			listed, err := w.client.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: openRuns})
+			request := &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: openRuns}
+			listed, err := s.client.ListWorkflow(short, request)
 			if err != nil {
-				return // Temporal is away
+				return // Temporal is down
 			}
-			late := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 10, DelayMS: int(d.Milliseconds())}
-			w.setFaultUnlessFrozen(short, late)
+			late := sandbox.Fault{
+				Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, Times: 10, DelayMS: int(d.Milliseconds()),
+			}
+			s.setFaultUnlessFrozen(short, late)
 			for _, run := range listed.GetExecutions() {
-				w.faults.Begin(run.GetExecution().GetWorkflowId(), "terminate beside a frozen worker")()
-				w.apply(short, "terminate", run, false)
+				s.faults.Begin(run.GetExecution().GetWorkflowId(), "terminate while a worker is frozen")()
+				s.apply(short, "terminate", run, false)
 			}
 		}()
 		err := worker.Freeze(ctx, d)
@@ -152,72 +169,80 @@ func (w *system) freezeAndTerminate(worker *harness.Part) func(context.Context, 
 }
 
 // setFaultUnlessFrozen sets a fault of the stand-ins that have such operations, unless they are frozen.
-func (w *system) setFaultUnlessFrozen(ctx context.Context, f sandbox.Fault) {
-	if w.sandbox.TryHold() {
-		_ = sandboxclient.SetFaults(ctx, w.event, f) // without it the runs that come next are merely faster
-		_ = sandboxclient.SetFaults(ctx, w.conference, f)
-		w.sandbox.Release()
+func (s *system) setFaultUnlessFrozen(ctx context.Context, f sandbox.Fault) {
+	if s.sandbox.TryHold() {
+		_ = sandboxclient.SetFaults(ctx, s.event, f) // if it fails, the next runs are faster
+		_ = sandboxclient.SetFaults(ctx, s.conference, f)
+		s.sandbox.Release()
 	}
 }
 
-const openRuns = `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`
+// The queries for runs on which temporalAction acts.
+const (
+	openRuns = `ExecutionStatus = "Running" AND WorkflowType IN
+		("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`
+	closedRuns = `ExecutionStatus != "Running" AND WorkflowType IN
+		("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup")`
+)
 
-// lever does to a run of ours what a person can do in Temporal's UI.
-func (w *system) temporalAction(rnd *rand.Rand) func(context.Context, time.Duration) error {
+// temporalAction returns one of the actions of the Temporal UI on a run.
+func (s *system) temporalAction(rnd *rand.Rand) func(context.Context, time.Duration) error {
 	pick, later, all := rnd.Float64(), rnd.IntN(3) == 0, rnd.IntN(2) == 0
 	open := []string{"cancel", "cancel", "terminate", "reset"}[rnd.IntN(4)]
 	onClosed := rnd.IntN(4) == 0
 	return func(ctx context.Context, _ time.Duration) error {
 		query, how := openRuns, open
 		if onClosed {
-			query, how = `ExecutionStatus != "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup")`, "reset"
+			query, how = closedRuns, "reset"
 		}
 		short, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		listed, err := w.client.ListWorkflow(short, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: query})
+		request := &workflowservice.ListWorkflowExecutionsRequest{PageSize: 200, Query: query}
+		listed, err := s.client.ListWorkflow(short, request)
 		if err != nil || len(listed.GetExecutions()) == 0 {
-			return nil // Temporal is away, or nothing is to be had: then nobody does anything to a run
+			return nil // Temporal is down, or there is no such run
 		}
 		if how == "cancel" && all {
-			w.cancelCreates(short, listed.GetExecutions())
+			s.cancelCreates(short, listed.GetExecutions())
 			return nil
 		}
 		victim := listed.GetExecutions()[int(pick*float64(len(listed.GetExecutions())))]
-		defer w.faults.Begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
-		w.apply(short, how, victim, later)
+		defer s.faults.Begin(victim.GetExecution().GetWorkflowId(), how+" of a run")()
+		s.apply(short, how, victim, later)
 		return nil
 	}
 }
 
-// cancelCreates cancels all creates that are open: one alone is mostly over before the cancel arrives.
-func (w *system) cancelCreates(ctx context.Context, open []*workflow.WorkflowExecutionInfo) {
+// cancelCreates cancels all open creates, because a single one has mostly ended before the cancel arrives.
+func (s *system) cancelCreates(ctx context.Context, open []*workflow.WorkflowExecutionInfo) {
 	for _, run := range open {
 		if run.GetType().GetName() == "CreateMinigroup" {
-			w.faults.Begin(run.GetExecution().GetWorkflowId(), "cancel of a create")()
-			w.apply(ctx, "cancel", run, false)
+			s.faults.Begin(run.GetExecution().GetWorkflowId(), "cancel of a create")()
+			s.apply(ctx, "cancel", run, false)
 		}
 	}
 }
 
-// pull does it. That the run has ended meanwhile, or that Temporal is away, is as good as not to have tried.
-func (w *system) apply(ctx context.Context, how string, run *workflow.WorkflowExecutionInfo, later bool) {
+// apply executes the action. It ignores errors: the run may have ended meanwhile, or Temporal may be down.
+func (s *system) apply(ctx context.Context, how string, run *workflow.WorkflowExecutionInfo, later bool) {
 	id, runID := run.GetExecution().GetWorkflowId(), run.GetExecution().GetRunId()
 	switch how {
 	case "cancel":
-		_ = w.client.CancelWorkflow(ctx, id, runID)
+		_ = s.client.CancelWorkflow(ctx, id, runID)
 	case "terminate":
-		_ = w.client.TerminateWorkflow(ctx, id, runID, "chaos")
+		_ = s.client.TerminateWorkflow(ctx, id, runID, "chaos")
 	case "reset":
-		_, _ = w.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
-			Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: runID}, Reason: "chaos",
-			WorkflowTaskFinishEventId: w.resetPoint(ctx, id, runID, later), RequestId: fmt.Sprint(time.Now().UnixNano()),
+		_, _ = s.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
+			Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: runID},
+			WorkflowTaskFinishEventId: s.resetPoint(ctx, id, runID, later),
+			RequestId:                 fmt.Sprint(time.Now().UnixNano()), Reason: "chaos",
 		})
 	}
 }
 
-// resetPoint is the end of the first workflow task, or of the last one.
-func (w *system) resetPoint(ctx context.Context, id, runID string, last bool) (point int64) {
-	events := w.client.GetWorkflowHistory(ctx, id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+// resetPoint returns the event that ends the first workflow task, or the last one.
+func (s *system) resetPoint(ctx context.Context, id, runID string, last bool) (point int64) {
+	events := s.client.GetWorkflowHistory(ctx, id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {

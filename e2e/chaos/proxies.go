@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,21 +19,21 @@ import (
 	"minigroups/e2e/harness"
 )
 
-// wires are TCP proxies between processes, each of which can be disturbed.
+// proxies are TCP proxies between processes, each of which can be disturbed.
 type proxies struct {
 	server *toxiproxy.ApiServer
 	faults *harness.FaultLog
 	all    map[string]*proxy // by address
 }
 
-// wire leads from a process to one thing that it needs.
+// proxy connects a process to one of its dependencies.
 type proxy struct {
 	from, to string
 	toxi     *toxiproxy.Proxy
 	mu       sync.Mutex // held while it is disturbed
 }
 
-func (w *proxy) name() string { return w.from + " to " + w.to }
+func (p *proxy) name() string { return p.from + " to " + p.to }
 
 func newProxies(faults *harness.FaultLog) *proxies {
 	return &proxies{
@@ -41,40 +42,40 @@ func newProxies(faults *harness.FaultLog) *proxies {
 	}
 }
 
-// lay makes a wire and returns the address at its near end.
-func (w *proxies) add(from, to, upstream string) (string, error) {
+// add starts a proxy and returns the address on which it listens.
+func (p *proxies) add(from, to, upstream string) (string, error) {
 	address, err := harness.FreeAddress()
 	if err != nil {
 		return "", err
 	}
-	toxi := toxiproxy.NewProxy(w.server, from+" "+to, address, upstream)
+	toxi := toxiproxy.NewProxy(p.server, from+" "+to, address, upstream)
 	if err := toxi.Start(); err != nil {
-		return "", fmt.Errorf("lay a wire from %s to %s: %w", from, to, err)
+		return "", fmt.Errorf("start a proxy from %s to %s: %w", from, to, err)
 	}
-	w.all[toxi.Listen] = &proxy{from: from, to: to, toxi: toxi}
+	p.all[toxi.Listen] = &proxy{from: from, to: to, toxi: toxi}
 	return toxi.Listen, nil
 }
 
-// by returns the wire whose near end is the address; nil where there is none.
-func (w *proxies) byAddress(address string) *proxy { return w.all[address] }
+// byAddress returns the proxy that listens on the address; nil if there is none.
+func (p *proxies) byAddress(address string) *proxy { return p.all[address] }
 
-// any picks a wire.
-func (w *proxies) pick(rnd *rand.Rand) *proxy {
-	addresses := slices.Sorted(maps.Keys(w.all))
-	slices.SortFunc(addresses, func(a, b string) int { return bytes.Compare([]byte(w.all[a].name()), []byte(w.all[b].name())) })
-	return w.all[addresses[rnd.IntN(len(addresses))]]
+// pick returns a random proxy.
+func (p *proxies) pick(rnd *rand.Rand) *proxy {
+	addresses := slices.Sorted(maps.Keys(p.all))
+	slices.SortFunc(addresses, func(a, b string) int { return strings.Compare(p.all[a].name(), p.all[b].name()) })
+	return p.all[addresses[rnd.IntN(len(addresses))]]
 }
 
-func (w *proxies) stop() {
-	for _, wire := range w.all {
-		wire.toxi.Stop()
+func (p *proxies) stop() {
+	for _, one := range p.all {
+		one.toxi.Stop()
 	}
 }
 
-// disturbance is one way in which a wire fails.
+// disturbance is one way in which a connection fails.
 type disturbance struct {
 	name  string
-	toxic map[string]any // nil: it takes no connections
+	toxic map[string]any // nil: the proxy accepts no connections
 	loses bool           // replies that the other side takes for delivered
 }
 
@@ -92,14 +93,14 @@ var disturbances = []disturbance{
 	{"no connections", nil, true},
 }
 
-// disturb makes a wire fail for a while.
-func (w *proxies) disturb(ctx context.Context, on *proxy, how disturbance, away time.Duration) error {
+// disturb makes a connection fail for this long.
+func (p *proxies) disturb(ctx context.Context, on *proxy, how disturbance, length time.Duration) error {
 	on.mu.Lock()
 	defer on.mu.Unlock()
-	defer w.faults.Begin(on.name(), how.name)()
+	defer p.faults.Begin(on.name(), how.name)()
 	if how.toxic == nil {
 		on.toxi.Stop()
-		harness.Pause(ctx, away)
+		harness.Pause(ctx, length)
 		return on.toxi.Start()
 	}
 	encoded, err := json.Marshal(how.toxic)
@@ -109,6 +110,6 @@ func (w *proxies) disturb(ctx context.Context, on *proxy, how disturbance, away 
 	if _, err := on.toxi.Toxics.AddToxicJson(bytes.NewReader(encoded)); err != nil {
 		return err
 	}
-	harness.Pause(ctx, away)
+	harness.Pause(ctx, length)
 	return on.toxi.Toxics.RemoveToxic(context.WithoutCancel(ctx), "chaos")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 	"minigroups/workflows"
 )
 
-// The settings of the saga are short, so that what waits for a moment to pass does not wait long.
+// Short timeouts keep the run short.
 const (
 	stepWait       = 2 * time.Second
 	requestTimeout = 5 * time.Second
@@ -30,19 +31,19 @@ const (
 	slotsPerGateway                = 5000
 )
 
-// world is the whole service on this machine, every process of it, with wires in between that can be disturbed.
+// system is the whole service on this machine, with proxies between its processes.
 type system struct {
 	dir, bin, root  string
 	token           string
 	cfg             config.Config
-	event           string // the address of the stand-in, not by a wire
+	event           string // the address of the stand-in itself, not of a proxy
 	conference      string
 	temporalBinary  string
 	postgresAddress string
-	mqtt            bool // workers listen to what event and conference announce
+	mqtt            bool // workers receive room events
 
 	postgres, temporal, sandbox *harness.Part
-	broker                      *harness.Part // nil where nobody listens
+	broker                      *harness.Part // nil without MQTT
 	janus                       [2]*harness.Part
 	workers, apis               [2]*harness.Part
 	apiURLs                     [2]string
@@ -55,107 +56,111 @@ type system struct {
 	closings *load.Closings
 }
 
-// parts are the processes that faults happen to.
-func (w *system) parts() []*harness.Part {
-	parts := []*harness.Part{w.postgres, w.temporal, w.sandbox, w.janus[0], w.janus[1], w.workers[0], w.workers[1], w.apis[0], w.apis[1]}
-	if w.mqtt {
-		parts = append(parts, w.broker)
+// parts returns the processes that can have faults.
+func (s *system) parts() []*harness.Part {
+	parts := slices.Concat([]*harness.Part{s.postgres, s.temporal, s.sandbox}, s.janus[:], s.workers[:], s.apis[:])
+	if s.mqtt {
+		parts = append(parts, s.broker)
 	}
 	return parts
 }
 
-// newSystem makes a world of which nothing is started.
-func newSystem(root string, log *harness.FaultLog, listens bool) (*system, error) {
+// newSystem returns a system of which nothing is started.
+func newSystem(root string, log *harness.FaultLog, mqtt bool) (*system, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
-	return &system{dir: dir, bin: filepath.Join(dir, "bin"), root: root, faults: log, proxies: newProxies(log), mqtt: listens,
-		closings: load.NewClosings()}, err
+	return &system{
+		dir: dir, bin: filepath.Join(dir, "bin"), root: root, mqtt: mqtt,
+		faults: log, proxies: newProxies(log), closings: load.NewClosings(),
+	}, err
 }
 
-// start starts everything. stop must be called whatever it returns.
-func (w *system) start(ctx context.Context) (err error) {
-	if w.temporalBinary, err = stack.BuildTemporal(ctx, w.root, os.Stderr); err != nil {
+// start starts everything. Callers must call stop even if it fails.
+func (s *system) start(ctx context.Context) (err error) {
+	if s.temporalBinary, err = stack.BuildTemporal(ctx, s.root, os.Stderr); err != nil {
 		return err
 	}
-	if err := stack.BuildPrograms(ctx, w.root, w.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"}
+	if err := stack.BuildPrograms(ctx, s.root, s.bin, os.Stderr, programs...); err != nil {
 		return err
 	}
-	if err := w.configure(); err != nil {
+	if err := s.configure(); err != nil {
 		return err
 	}
-	if err := w.startServers(ctx); err != nil {
+	if err := s.startServers(ctx); err != nil {
 		return err
 	}
-	if err := w.migrate(ctx); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if w.db, err = pgxpool.New(ctx, w.cfg.Database.URL.Reveal()); err != nil {
+	if s.db, err = pgxpool.New(ctx, s.cfg.Database.URL.Reveal()); err != nil {
 		return err
 	}
-	if w.client, err = client.Dial(client.Options{HostPort: w.cfg.Temporal.Address, Logger: harness.NopLogger{}}); err != nil {
+	options := client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}
+	if s.client, err = client.Dial(options); err != nil {
 		return err
 	}
-	return w.startProcesses(ctx)
+	return s.startProcesses(ctx)
 }
 
-// configure writes keys, and the settings that all processes share.
-func (w *system) configure() error {
+// configure writes keys and the configuration that all processes share.
+func (s *system) configure() error {
 	var err error
-	if w.cfg, w.token, err = harness.Identify(w.dir); err != nil {
+	if s.cfg, s.token, err = harness.Identify(s.dir); err != nil {
 		return err
 	}
-	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
-	w.cfg.Saga.StepWait, w.cfg.Saga.RequestTimeout = stepWait, requestTimeout
+	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
+	s.cfg.Saga.StepWait, s.cfg.Saga.RequestTimeout = stepWait, requestTimeout
 	return nil
 }
 
-// startServers starts what the service needs. Each keeps its address when it is started again.
-func (w *system) startServers(ctx context.Context) error {
+// startServers starts the dependencies of the service. Each keeps its address when it is restarted.
+func (s *system) startServers(ctx context.Context) error {
 	port, err := stack.FreePort()
 	if err != nil {
 		return err
 	}
-	w.postgres = harness.NewPart("postgres", w.faults, func(ctx context.Context) (harness.Process, error) {
+	s.postgres = harness.NewPart("postgres", s.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartPostgres(ctx, stack.PostgresOptions{
-			Dir: filepath.Join(w.dir, "postgres"), Port: port, Log: w.log("postgres"), // not Fast: that may lose what it has acknowledged
+			Dir: filepath.Join(s.dir, "postgres"), Port: port, Log: s.log("postgres"), // not Fast, which is not durable
 		})
 	})
 	address, err := harness.FreeAddress()
 	if err != nil {
 		return err
 	}
-	w.cfg.Temporal.Address = address
-	w.temporal = harness.NewPart("temporal", w.faults, func(ctx context.Context) (harness.Process, error) {
+	s.cfg.Temporal.Address = address
+	s.temporal = harness.NewPart("temporal", s.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartTemporal(ctx, stack.TemporalOptions{
-			Binary: w.temporalBinary, DBFile: filepath.Join(w.dir, "temporal.db"), Address: address,
-			SearchAttributes: workflows.SearchAttributes(), Log: w.log("temporal"),
+			Binary: s.temporalBinary, DBFile: filepath.Join(s.dir, "temporal.db"), Address: address,
+			SearchAttributes: workflows.SearchAttributes(), Log: s.log("temporal"),
 		})
 	})
-	for i := range w.janus {
-		if err := w.prepareJanus(i); err != nil {
+	for i := range s.janus {
+		if err := s.prepareJanus(i); err != nil {
 			return err
 		}
 	}
-	servers := []*harness.Part{w.postgres, w.temporal, w.janus[0], w.janus[1]}
-	if w.mqtt {
-		if err := w.prepareBroker(); err != nil {
+	servers := []*harness.Part{s.postgres, s.temporal, s.janus[0], s.janus[1]}
+	if s.mqtt {
+		if err := s.prepareBroker(); err != nil {
 			return err
 		}
-		servers = append(servers, w.broker)
+		servers = append(servers, s.broker)
 	}
-	if err := w.prepareSandbox(); err != nil {
+	if err := s.prepareSandbox(); err != nil {
 		return err
 	}
-	for _, p := range append(servers, w.sandbox) {
+	for _, p := range append(servers, s.sandbox) {
 		if err := p.Start(ctx); err != nil {
 			return err
 		}
 	}
-	w.postgresAddress = fmt.Sprintf("127.0.0.1:%d", port)
-	w.cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + w.postgresAddress + "/postgres")
+	s.postgresAddress = fmt.Sprintf("127.0.0.1:%d", port)
+	s.cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + s.postgresAddress + "/postgres")
 	return nil
 }
 
-func (w *system) prepareJanus(i int) error {
+func (s *system) prepareJanus(i int) error {
 	port, err := stack.FreePort()
 	if err != nil {
 		return err
@@ -165,74 +170,79 @@ func (w *system) prepareJanus(i int) error {
 		return err
 	}
 	name := fmt.Sprintf("janus-%d", i+1)
-	w.janus[i] = harness.NewPart(name, w.faults, func(ctx context.Context) (harness.Process, error) {
+	s.janus[i] = harness.NewPart(name, s.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartJanus(ctx, stack.JanusOptions{
-			Dir: filepath.Join(w.dir, name), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: w.log(name),
+			Dir: filepath.Join(s.dir, name), Port: port, AdminPort: adminPort,
+			AdminSecret: adminSecret, AdminKey: adminKey, Log: s.log(name),
 		})
 	})
-	wire, err := w.proxies.add("service", name, fmt.Sprintf("127.0.0.1:%d", adminPort))
-	w.cfg.Janus.Backends = append(w.cfg.Janus.Backends, config.Backend{
-		ID: name, AdminURL: "http://" + wire + "/admin", JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port), Capacity: new(int32(slotsPerGateway)),
+	address, err := s.proxies.add("service", name, fmt.Sprintf("127.0.0.1:%d", adminPort))
+	s.cfg.Janus.Backends = append(s.cfg.Janus.Backends, config.Backend{
+		ID: name, AdminURL: "http://" + address + "/admin",
+		JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port), Capacity: new(int32(slotsPerGateway)),
 	})
 	return err
 }
 
-// prepareBroker: a broker that is killed loses some of what it has confirmed, which nobody can find again. It is told to end.
-func (w *system) prepareBroker() error {
+// prepareBroker prepares the broker. It is stopped gently, because a killed broker loses messages that it has
+// acknowledged.
+func (s *system) prepareBroker() error {
 	port, err := stack.FreePort()
-	w.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
-	w.broker = harness.NewPart("broker", w.faults, func(ctx context.Context) (harness.Process, error) {
-		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(w.dir, "mosquitto"), Port: port, Log: w.log("mosquitto")})
+	s.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
+	s.broker = harness.NewPart("broker", s.faults, func(ctx context.Context) (harness.Process, error) {
+		return stack.StartMosquitto(ctx, stack.MosquittoOptions{
+			Dir: filepath.Join(s.dir, "mosquitto"), Port: port, Log: s.log("mosquitto"),
+		})
 	})
-	w.broker.Gentle = true
+	s.broker.Gentle = true
 	return err
 }
 
-func (w *system) prepareSandbox() error {
+func (s *system) prepareSandbox() error {
 	event, err := harness.FreeAddress()
 	if err != nil {
 		return err
 	}
 	conference, err := harness.FreeAddress()
-	w.event, w.conference = "http://"+event, "http://"+conference
-	w.sandbox = harness.NewPart("stand-ins", w.faults, func(ctx context.Context) (harness.Process, error) {
-		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(w.bin, "sandbox"), append(harness.TrustFlags(w.cfg),
-			"-event", event, "-conference", conference, "-broker", w.cfg.MQTT.Broker,
-		), nil, w.log("sandbox"))
+	s.event, s.conference = "http://"+event, "http://"+conference
+	s.sandbox = harness.NewPart("stand-ins", s.faults, func(ctx context.Context) (harness.Process, error) {
+		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), append(harness.TrustFlags(s.cfg),
+			"-event", event, "-conference", conference, "-broker", s.cfg.MQTT.Broker,
+		), nil, s.log("sandbox"))
 		if err != nil {
 			return nil, err
 		}
-		return p, p.AwaitHTTP(ctx, time.Minute, w.event+"/healthz")
+		return p, p.AwaitHTTP(ctx, time.Minute, s.event+"/healthz")
 	})
 	return err
 }
 
-func (w *system) migrate(ctx context.Context) error {
-	file := filepath.Join(w.dir, "migrate.yaml")
-	cfg := w.cfg
-	cfg.Event.URL, cfg.Conference.URL = w.event, w.conference
+func (s *system) migrate(ctx context.Context) error {
+	file := filepath.Join(s.dir, "migrate.yaml")
+	cfg := s.cfg
+	cfg.Event.URL, cfg.Conference.URL = s.event, s.conference
 	if err := config.Save(file, cfg); err != nil {
 		return err
 	}
-	return harness.Migrate(ctx, w.bin, file, w.log("migrate"))
+	return harness.Migrate(ctx, s.bin, file, s.log("migrate"))
 }
 
-// startProcesses starts two workers and two APIs, each with wires of its own to everything.
-func (w *system) startProcesses(ctx context.Context) error {
+// startProcesses starts two workers and two APIs, each with proxies of its own.
+func (s *system) startProcesses(ctx context.Context) error {
 	for i := range 2 {
-		file, _, err := w.configFor(fmt.Sprintf("worker-%d", i+1))
+		file, _, err := s.configFor(fmt.Sprintf("worker-%d", i+1))
 		if err != nil {
 			return err
 		}
-		w.workers[i] = w.program("worker", i, file, "")
-		file, cfg, err := w.configFor(fmt.Sprintf("api-%d", i+1))
+		s.workers[i] = s.program("worker", i, file, "")
+		file, cfg, err := s.configFor(fmt.Sprintf("api-%d", i+1))
 		if err != nil {
 			return err
 		}
-		w.apiURLs[i] = "http://" + cfg.API.Listen
-		w.apis[i] = w.program("api", i, file, w.apiURLs[i]+"/healthz")
+		s.apiURLs[i] = "http://" + cfg.API.Listen
+		s.apis[i] = s.program("api", i, file, s.apiURLs[i]+"/healthz")
 	}
-	for _, p := range []*harness.Part{w.workers[0], w.workers[1], w.apis[0], w.apis[1]} {
+	for _, p := range []*harness.Part{s.workers[0], s.workers[1], s.apis[0], s.apis[1]} {
 		if err := p.Start(ctx); err != nil {
 			return err
 		}
@@ -240,11 +250,11 @@ func (w *system) startProcesses(ctx context.Context) error {
 	return nil
 }
 
-// program is one of our programs; where it answers requests, it is started once it does.
-func (w *system) program(kind string, i int, file, health string) *harness.Part {
+// program returns a part that runs one of our programs. It has started once health answers, if that is given.
+func (s *system) program(kind string, i int, file, health string) *harness.Part {
 	name := fmt.Sprintf("%s-%d", kind, i+1)
-	return harness.NewPart(name, w.faults, func(ctx context.Context) (harness.Process, error) {
-		p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, kind), []string{"-config", file}, nil, w.log(name))
+	return harness.NewPart(name, s.faults, func(ctx context.Context) (harness.Process, error) {
+		p, err := stack.StartBinary(ctx, name, filepath.Join(s.bin, kind), []string{"-config", file}, nil, s.log(name))
 		if err != nil || health == "" {
 			return p, err
 		}
@@ -252,12 +262,12 @@ func (w *system) program(kind string, i int, file, health string) *harness.Part 
 	})
 }
 
-// wired writes a configuration in which a process reaches everything by wires of its own.
-func (w *system) configFor(name string) (file string, cfg config.Config, err error) {
-	cfg = w.cfg
-	lay := func(to, upstream string) string {
-		address, layErr := w.proxies.add(name, to, upstream)
-		err = errors.Join(err, layErr)
+// configFor writes the configuration of a process that reaches each dependency through a proxy of its own.
+func (s *system) configFor(name string) (file string, cfg config.Config, err error) {
+	cfg = s.cfg
+	via := func(to, upstream string) string {
+		address, addErr := s.proxies.add(name, to, upstream)
+		err = errors.Join(err, addErr)
 		return address
 	}
 	listen := func() string {
@@ -265,46 +275,47 @@ func (w *system) configFor(name string) (file string, cfg config.Config, err err
 		err = errors.Join(err, freeErr)
 		return address
 	}
-	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + lay("postgres", w.postgresAddress) + "/postgres")
-	cfg.Temporal.Address = lay("temporal", w.cfg.Temporal.Address)
-	if strings.HasPrefix(name, "worker") && w.mqtt {
-		cfg.MQTT.Broker, cfg.MQTT.ClientID = "mqtt://"+lay("broker", w.cfg.MQTT.Broker[len("mqtt://"):]), name
+	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + via("postgres", s.postgresAddress) + "/postgres")
+	cfg.Temporal.Address = via("temporal", s.cfg.Temporal.Address)
+	if strings.HasPrefix(name, "worker") && s.mqtt {
+		cfg.MQTT.Broker, cfg.MQTT.ClientID = "mqtt://"+via("broker", s.cfg.MQTT.Broker[len("mqtt://"):]), name
 	}
-	cfg.Event.URL = "http://" + lay("event", w.event[len("http://"):])
+	cfg.Event.URL = "http://" + via("event", s.event[len("http://"):])
 	if strings.HasPrefix(name, "worker") {
-		cfg.Conference.URL = "http://" + lay("conference", w.conference[len("http://"):])
+		cfg.Conference.URL = "http://" + via("conference", s.conference[len("http://"):])
 	}
 	cfg.API.Listen, cfg.API.MetricsListen, cfg.Worker.MetricsListen = listen(), listen(), listen()
 	if err != nil {
 		return "", cfg, err
 	}
-	file = filepath.Join(w.dir, name+".yaml")
+	file = filepath.Join(s.dir, name+".yaml")
 	return file, cfg, config.Save(file, cfg)
 }
 
-func (w *system) log(name string) string { return filepath.Join(w.dir, name+".log") }
+func (s *system) log(name string) string { return filepath.Join(s.dir, name+".log") }
 
 // stop ends every process and removes the folder, unless it is to be kept.
-func (w *system) stop(ctx context.Context, keep bool) {
+func (s *system) stop(ctx context.Context, keep bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if w.client != nil {
-		w.client.Close()
+	if s.client != nil {
+		s.client.Close()
 	}
-	if w.db != nil {
-		w.db.Close()
+	if s.db != nil {
+		s.db.Close()
 	}
-	for _, p := range []*harness.Part{w.apis[0], w.apis[1], w.workers[0], w.workers[1], w.sandbox, w.broker, w.janus[0], w.janus[1], w.temporal, w.postgres} {
+	servers := []*harness.Part{s.sandbox, s.broker, s.janus[0], s.janus[1], s.temporal, s.postgres}
+	for _, p := range slices.Concat(s.apis[:], s.workers[:], servers) {
 		if p != nil {
 			p.Stop(ctx)
 		}
 	}
-	w.proxies.stop()
+	s.proxies.stop()
 	if keep {
 		return
 	}
-	if err := stack.RemovePostgres(filepath.Join(w.dir, "postgres")); err != nil {
+	if err := stack.RemovePostgres(filepath.Join(s.dir, "postgres")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	_ = os.RemoveAll(w.dir)
+	_ = os.RemoveAll(s.dir)
 }

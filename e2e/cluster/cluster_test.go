@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 	"minigroups/stack"
 )
 
-// cluster is the whole service on this machine.
+// cluster is the whole service on this machine, in the shape of production.
 type cluster struct {
 	dir, bin   string
 	cfg        config.Config
@@ -44,7 +45,7 @@ type cluster struct {
 
 const adminSecret, adminKey, roomKey = "cluster-secret", "cluster-key", "cluster-room-key"
 
-// sut is the system under test, shared by all tests: each uses scopes of its own.
+// sut is the system under test. All tests share it, each with scopes of its own.
 var sut *cluster
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
@@ -75,14 +76,15 @@ func (c *cluster) start(ctx context.Context) (err error) {
 	if c.server, c.schemaTool, err = stack.BuildTemporalServer(ctx, root, os.Stderr); err != nil {
 		return err
 	}
-	if err := stack.BuildPrograms(ctx, root, c.bin, os.Stderr, "./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"); err != nil {
+	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"}
+	if err := stack.BuildPrograms(ctx, root, c.bin, os.Stderr, programs...); err != nil {
 		return err
 	}
 	c.faults.Begun = time.Now()
 	if c.cfg, c.token, err = harness.Identify(c.dir); err != nil {
 		return err
 	}
-	// Short, so that what waits for a moment to pass does not wait long.
+	// Short timeouts keep the tests short.
 	c.cfg.Saga.StepWait, c.cfg.Saga.RequestTimeout = 2*time.Second, 10*time.Second
 	for _, prepare := range []func() error{c.prepareDatabases, c.prepareJanus, c.prepareStandIns} {
 		if err := prepare(); err != nil {
@@ -97,7 +99,7 @@ func (c *cluster) start(ctx context.Context) (err error) {
 	return c.startPrograms(ctx)
 }
 
-// prepareDatabases: one Postgres holds our database and both of Temporal's. It keeps what it has acknowledged.
+// prepareDatabases prepares one Postgres for our database and both of Temporal's. It is durable, unlike in other tests.
 func (c *cluster) prepareDatabases() error {
 	port, err := stack.FreePort()
 	if err != nil {
@@ -111,12 +113,15 @@ func (c *cluster) prepareDatabases() error {
 	c.cfg.Temporal.Address = fmt.Sprintf("127.0.0.1:%d", ports.Frontend)
 	var postgres *stack.Postgres
 	c.postgres = harness.NewPart("postgres", c.faults, func(ctx context.Context) (_ harness.Process, err error) {
-		postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Dir: filepath.Join(c.dir, "postgres"), Port: port, Log: c.log("postgres")})
+		postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{
+			Dir: filepath.Join(c.dir, "postgres"), Port: port, Log: c.log("postgres"),
+		})
 		return postgres, err
 	})
 	c.temporal = harness.NewPart("temporal", c.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartTemporalServer(ctx, stack.TemporalServerOptions{
-			Binary: c.server, SchemaTool: c.schemaTool, Dir: filepath.Join(c.dir, "temporal"), Postgres: postgres, Ports: ports, Log: c.log("temporal"),
+			Binary: c.server, SchemaTool: c.schemaTool, Dir: filepath.Join(c.dir, "temporal"),
+			Postgres: postgres, Ports: ports, Log: c.log("temporal"),
 		})
 	})
 	return nil
@@ -133,12 +138,15 @@ func (c *cluster) prepareJanus() error {
 	}
 	c.janus = harness.NewPart("janus", c.faults, func(ctx context.Context) (harness.Process, error) {
 		return stack.StartJanus(ctx, stack.JanusOptions{
-			Dir: filepath.Join(c.dir, "janus"), Port: port, AdminPort: adminPort, AdminSecret: adminSecret, AdminKey: adminKey, Log: c.log("janus"),
+			Dir: filepath.Join(c.dir, "janus"), Port: port, AdminPort: adminPort,
+			AdminSecret: adminSecret, AdminKey: adminKey, Log: c.log("janus"),
 		})
 	})
 	c.cfg.Janus.AdminKey, c.cfg.Janus.AdminSecret, c.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
 	c.cfg.Janus.Backends = []config.Backend{{
-		ID: "janus-1", AdminURL: fmt.Sprintf("http://127.0.0.1:%d/admin", adminPort), JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port), Capacity: new(int32(100000)),
+		ID: "janus-1", Capacity: new(int32(100000)),
+		AdminURL: fmt.Sprintf("http://127.0.0.1:%d/admin", adminPort),
+		JanusURL: fmt.Sprintf("http://127.0.0.1:%d/janus", port),
 	}}
 	return nil
 }
@@ -158,13 +166,16 @@ func (c *cluster) prepareStandIns() error {
 	}
 	c.cfg.MQTT.Broker = fmt.Sprintf("mqtt://127.0.0.1:%d", port)
 	c.broker = harness.NewPart("broker", c.faults, func(ctx context.Context) (harness.Process, error) {
-		return stack.StartMosquitto(ctx, stack.MosquittoOptions{Dir: filepath.Join(c.dir, "mosquitto"), Port: port, Log: c.log("mosquitto")})
+		return stack.StartMosquitto(ctx, stack.MosquittoOptions{
+			Dir: filepath.Join(c.dir, "mosquitto"), Port: port, Log: c.log("mosquitto"),
+		})
 	})
 	c.event, c.conference = "http://"+event, "http://"+conference
 	c.cfg.Event.URL, c.cfg.Conference.URL = c.event, c.conference
 	c.sandbox = harness.NewPart("stand-ins", c.faults, func(ctx context.Context) (harness.Process, error) {
-		return c.run(ctx, "sandbox", "sandbox", append(harness.TrustFlags(c.cfg), "-event", event, "-conference", conference, "-broker", c.cfg.MQTT.Broker), nil,
-			c.event+"/healthz", c.conference+"/healthz")
+		args := append(harness.TrustFlags(c.cfg),
+			"-event", event, "-conference", conference, "-broker", c.cfg.MQTT.Broker)
+		return c.run(ctx, "sandbox", "sandbox", args, nil, c.event+"/healthz", c.conference+"/healthz")
 	})
 	return nil
 }
@@ -180,7 +191,8 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 	if c.db, err = pgxpool.New(ctx, c.cfg.Database.URL.Reveal()); err != nil {
 		return err
 	}
-	if c.client, err = client.Dial(client.Options{HostPort: c.cfg.Temporal.Address, Logger: harness.NopLogger{}}); err != nil {
+	options := client.Options{HostPort: c.cfg.Temporal.Address, Logger: harness.NopLogger{}}
+	if c.client, err = client.Dial(options); err != nil {
 		return err
 	}
 	for i := range c.workers {
@@ -189,7 +201,8 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 			return err
 		}
 		name := fmt.Sprintf("worker-%d", i+1)
-		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics", setting("worker.metrics_listen", address), setting("mqtt.client_id", name))
+		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics",
+			setting("worker.metrics_listen", address), setting("mqtt.client_id", name))
 		if err := c.workers[i].Start(ctx); err != nil {
 			return err
 		}
@@ -200,7 +213,8 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 			return err
 		}
 		c.apiURLs[i] = "http://" + address
-		c.apis[i] = c.program(fmt.Sprintf("api-%d", i+1), "api", c.apiURLs[i]+"/readyz", setting("api.listen", address), setting("api.metrics_listen", "127.0.0.1:0"))
+		c.apis[i] = c.program(fmt.Sprintf("api-%d", i+1), "api", c.apiURLs[i]+"/readyz",
+			setting("api.listen", address), setting("api.metrics_listen", "127.0.0.1:0"))
 		if err := c.apis[i].Start(ctx); err != nil {
 			return err
 		}
@@ -210,14 +224,16 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 
 func setting(key, value string) string { return config.Variable(key) + "=" + value }
 
-// program is one of ours with settings of its own, which is started once it answers at ready.
+// program returns a part that runs one of our programs with settings of its own. It has started once ready answers.
 func (c *cluster) program(name, binary, ready string, settings ...string) *harness.Part {
 	return harness.NewPart(name, c.faults, func(ctx context.Context) (harness.Process, error) {
 		return c.run(ctx, name, binary, []string{"-config", c.configFile}, settings, ready)
 	})
 }
 
-func (c *cluster) run(ctx context.Context, name, binary string, args, env []string, ready ...string) (harness.Process, error) {
+func (c *cluster) run(
+	ctx context.Context, name, binary string, args, env []string, ready ...string,
+) (harness.Process, error) {
 	p, err := stack.StartBinary(ctx, name, filepath.Join(c.bin, binary), args, env, c.log(name))
 	if err != nil {
 		return nil, err
@@ -234,7 +250,9 @@ func (c *cluster) checker() verify.Checker {
 	}
 	return verify.Checker{
 		DB: c.db, Client: c.client, Event: c.event, Conference: c.conference, Backends: backends,
-		Gateways: janus.New(janus.Config{AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey}, http.DefaultTransport),
+		Gateways: janus.New(janus.Config{
+			AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey,
+		}, http.DefaultTransport),
 	}
 }
 
@@ -248,7 +266,8 @@ func (c *cluster) stop(keep bool) {
 	if c.db != nil {
 		c.db.Close()
 	}
-	for _, p := range []*harness.Part{c.apis[0], c.apis[1], c.workers[0], c.workers[1], c.workers[2], c.sandbox, c.broker, c.janus, c.temporal, c.postgres} {
+	servers := []*harness.Part{c.sandbox, c.broker, c.janus, c.temporal, c.postgres}
+	for _, p := range slices.Concat(c.apis[:], c.workers[:], servers) {
 		if p != nil {
 			p.Stop(ctx)
 		}

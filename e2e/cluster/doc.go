@@ -1,3 +1,3 @@
-// Package cluster keeps the promises of the service in the shape that production has: Temporal's own server on PostgreSQL, two
-// APIs and three workers, all of which are restarted while clients go on.
+// Package cluster tests the promises of the service in the shape of production: Temporal's own server on PostgreSQL,
+// two APIs and three workers. The tests restart all of these under load.
 package cluster

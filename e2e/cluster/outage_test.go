@@ -11,33 +11,35 @@ import (
 	"minigroups/e2e/load"
 )
 
-// recoveryLimit is how long the service may take to be well once what it needs is there again.
+// recoveryLimit is how long the service may take to work again after Temporal or Postgres is back.
 const recoveryLimit = 30 * time.Second
 
-// outage judges what is answered while Temporal and Postgres are away and come back: what cannot be done says so, and when to
-// come again.
+// judgeDuringOutage judges answers while Temporal and Postgres stop and start. What cannot be done must be refused with
+// Retry-After.
 func judgeDuringOutage(method string, from time.Time, a load.Answer) string {
-	away := func(part string, since time.Time) bool { return len(sut.faults.During(part, since, time.Now())) > 0 }
-	unwell := from.Add(-recoveryLimit)
+	wasDown := func(part string, since time.Time) bool { return len(sut.faults.During(part, since, time.Now())) > 0 }
+	recent := from.Add(-recoveryLimit)
 	switch {
 	case a.Code == http.StatusServiceUnavailable && (a.Type != "service_unavailable" || a.RetryAfter == ""):
-		return "it says when to come again"
-	case a.Code == http.StatusServiceUnavailable && method == http.MethodGet && !away("postgres", from):
+		return "a 503 must be service_unavailable with Retry-After"
+	case a.Code == http.StatusServiceUnavailable && method == http.MethodGet && !wasDown("postgres", from):
 		return "reads need Postgres alone"
-	case a.Code == http.StatusServiceUnavailable && (away("temporal", unwell) || away("postgres", unwell)):
+	case a.Code == http.StatusServiceUnavailable && (wasDown("temporal", recent) || wasDown("postgres", recent)):
 		return ""
-	// An operation is decided by its row, but its run is open until it has told Temporal of its end.
-	case a.Type == "operation_in_progress" && a.RetryAfter != "" && (away("temporal", unwell) || away("postgres", unwell)):
+	// The row says that an operation is done before its run has reported its end to Temporal.
+	case a.Type == "operation_in_progress" && a.RetryAfter != "" &&
+		(wasDown("temporal", recent) || wasDown("postgres", recent)):
 		return ""
 	default:
 		return mustSucceed(method, from, a)
 	}
 }
 
-func TestARestartOfTemporalAndPostgresIsSurvived(t *testing.T) {
+func TestTheServiceRecoversFromAnOutageOfTemporalAndPostgres(t *testing.T) {
 	const path = "/api/v1/minigroups"
 	d := newAPIClient(1, judgeDuringOutage)
-	there := request(t, 0, http.MethodPost, path, map[string]any{"scope": t.Name(), "audience": "example.org", "host": "teacher.example.org"}, http.StatusCreated)
+	body := map[string]any{"scope": t.Name(), "audience": "example.org", "host": "teacher.example.org"}
+	created := request(t, 0, http.MethodPost, path, body, http.StatusCreated)
 	runUnderLoad(t, d, func(ctx context.Context) error {
 		for _, p := range []*harness.Part{sut.temporal, sut.postgres} {
 			if err := sut.awaitAnswers(ctx, d, 50); err != nil {
@@ -45,7 +47,7 @@ func TestARestartOfTemporalAndPostgresIsSurvived(t *testing.T) {
 			}
 			if err := sut.whileStopped(ctx, p, func() error {
 				for i := range 20 {
-					d.Send(ctx, i%2, http.MethodGet, path+"/"+there.ClassID.String(), nil)
+					d.Send(ctx, i%2, http.MethodGet, path+"/"+created.ClassID.String(), nil)
 				}
 				return sut.awaitAnswers(ctx, d, 10)
 			}); err != nil {
@@ -55,15 +57,15 @@ func TestARestartOfTemporalAndPostgresIsSurvived(t *testing.T) {
 			if err := sut.awaitCreates(ctx, p.Name()); err != nil {
 				return fmt.Errorf("after a restart of %s: %w", p.Name(), err)
 			}
-			t.Logf("well %s after %s was back", time.Since(back).Round(time.Millisecond), p.Name())
+			t.Logf("creates work %s after %s was back", time.Since(back).Round(time.Millisecond), p.Name())
 		}
 		return sut.awaitAnswers(ctx, d, 50)
 	})
 }
 
-// without ends a part, starts it again when do has returned, and returns once it serves.
+// whileStopped stops a part, runs do, and starts the part again.
 func (c *cluster) whileStopped(ctx context.Context, p *harness.Part, do func() error) error {
-	defer c.faults.Begin(p.Name(), "away")()
+	defer c.faults.Begin(p.Name(), "stopped")()
 	p.Stop(ctx)
 	if err := do(); err != nil {
 		return err
@@ -71,19 +73,22 @@ func (c *cluster) whileStopped(ctx context.Context, p *harness.Part, do func() e
 	return p.Start(ctx)
 }
 
-// creates waits until every API creates a minigroup and tells that it is ready.
+// awaitCreates waits until every API answers a create with 201.
 func (c *cluster) awaitCreates(ctx context.Context, after string) error {
 	ctx, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	for api, address := range c.apiURLs {
 		for n := 0; ; n++ {
-			body := map[string]any{"scope": fmt.Sprintf("after %s at API %d, try %d", after, api+1, n), "audience": "example.org", "host": "teacher.example.org"}
+			body := map[string]any{
+				"scope":    fmt.Sprintf("after %s at API %d, attempt %d", after, api+1, n),
+				"audience": "example.org", "host": "teacher.example.org",
+			}
 			a, err := load.Exchange(ctx, http.DefaultClient, c.token, http.MethodPost, address+"/api/v1/minigroups", body)
 			if err == nil && a.Code == http.StatusCreated {
 				break
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("API %d creates nothing within %s: %d %s %w", api+1, recoveryLimit, a.Code, a.Text, err)
+				return fmt.Errorf("API %d did not create within %s: %d %s %w", api+1, recoveryLimit, a.Code, a.Text, err)
 			}
 			harness.Pause(ctx, 200*time.Millisecond)
 		}

@@ -13,7 +13,7 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// ask sends a request to one of the APIs.
+// request sends a request to one of the APIs and fails the test unless the status code is this.
 func request(t *testing.T, api int, method, path string, body any, code int) load.Answer {
 	t.Helper()
 	a, err := load.Exchange(t.Context(), http.DefaultClient, sut.token, method, sut.apiURLs[api]+path, body)
@@ -31,12 +31,14 @@ func TestThePromisesHold(t *testing.T) {
 	start := time.Now().Unix() + 3600
 	lesson := func(t *testing.T) (body map[string]any, byID, byScope string) {
 		body = map[string]any{
-			"scope": t.Name() + "/lesson", "audience": "example.org", "host": "teacher.example.org", "time": []int64{start, start + 3600}, "reserve": 8, "locked_chat": true,
+			"scope": t.Name() + "/lesson", "audience": "example.org", "host": "teacher.example.org",
+			"time": []int64{start, start + 3600}, "reserve": 8, "locked_chat": true,
 		}
 		scope := fmt.Sprint(body["scope"])
-		return body, path + "/" + minigroup.ClassID("example.org", scope).String(), "/api/v1/audiences/example.org/minigroups/" + url.PathEscape(scope)
+		byID = path + "/" + minigroup.ClassID("example.org", scope).String()
+		return body, byID, "/api/v1/audiences/example.org/minigroups/" + url.PathEscape(scope)
 	}
-	t.Run("what is created is read from every API", func(t *testing.T) {
+	t.Run("every API shows a created minigroup", func(t *testing.T) {
 		body, byID, byScope := lesson(t)
 		created := request(t, 0, http.MethodPost, path, body, http.StatusCreated)
 		if created.Status != "real-time" || created.RealTime == nil {
@@ -53,7 +55,7 @@ func TestThePromisesHold(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what is updated at one is read from the other", func(t *testing.T) {
+	t.Run("one API shows an update by the other", func(t *testing.T) {
 		body, byID, byScope := lesson(t)
 		request(t, 0, http.MethodPost, path, body, http.StatusCreated)
 		updated := request(t, 0, http.MethodPut, byScope, map[string]any{"reserve": 3}, http.StatusOK)
@@ -61,14 +63,18 @@ func TestThePromisesHold(t *testing.T) {
 			t.Errorf("GET shows %s, want %s", read.Text, updated.Text)
 		}
 	})
-	t.Run("a refusal is undone, and a retry makes it after all", func(t *testing.T) {
+	t.Run("a refused create is undone, and can be retried", func(t *testing.T) {
 		body, byID, _ := lesson(t)
 		class := minigroup.ClassID("example.org", fmt.Sprint(body["scope"]))
-		refuse := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden, ClassroomID: &class}
+		refuse := sandbox.Fault{
+			Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, ClassroomID: &class,
+			Type: "access_denied", Status: http.StatusForbidden,
+		}
 		if err := sandboxclient.SetFaults(t.Context(), sut.conference, refuse); err != nil {
 			t.Fatal(err)
 		}
-		if refused := request(t, 0, http.MethodPost, path, body, http.StatusUnprocessableEntity); refused.Type != "upstream_refused" {
+		refused := request(t, 0, http.MethodPost, path, body, http.StatusUnprocessableEntity)
+		if refused.Type != "upstream_refused" {
 			t.Errorf("got %s", refused.Text)
 		}
 		if read := request(t, 1, http.MethodGet, byID, nil, http.StatusOK); read.Status != "failed" {

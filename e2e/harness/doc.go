@@ -1,3 +1,3 @@
-// Package harness is what whole systems under test are made of: processes to which something happens, a log of what happened
-// to them, and the keys by which they know each other.
+// Package harness has what the whole systems under test share: processes that can be killed, restarted and frozen, a
+// log of the faults that were injected, and the keys by which the service and its stand-ins authenticate each other.
 package harness

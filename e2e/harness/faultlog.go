@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Fault is something that was done to the world.
+// Fault is an injected fault.
 type Fault struct {
 	On, How  string
-	From, To time.Time // To is zero while it lasts
+	From, To time.Time // To is zero until the fault ends
 }
 
-// FaultLog remembers what was done to the world and when, for what is excused by it.
+// FaultLog records which faults were injected and when, because a fault excuses some errors.
 type FaultLog struct {
 	out   io.Writer
 	Begun time.Time
@@ -22,10 +22,10 @@ type FaultLog struct {
 	list []Fault
 }
 
-// NewFaultLog makes one that tells out what happens.
+// NewFaultLog returns an empty log that also prints each fault to out.
 func NewFaultLog(out io.Writer) *FaultLog { return &FaultLog{out: out, Begun: time.Now()} }
 
-// Begin notes a fault that lasts until the returned function is called.
+// Begin records a fault that lasts until the returned function is called.
 func (l *FaultLog) Begin(on, how string) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +39,7 @@ func (l *FaultLog) Begin(on, how string) (end func()) {
 	}
 }
 
-// During lists the faults on something that touched a time.
+// During returns the faults of a process or connection that overlap a period.
 func (l *FaultLog) During(on string, from, to time.Time) []Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,19 +52,20 @@ func (l *FaultLog) During(on string, from, to time.Time) []Fault {
 	return found
 }
 
-// Around lists all faults that touched a time, in words.
-func (l *FaultLog) Around(from, to time.Time) (words []string) {
+// Around describes all faults that overlap a period.
+func (l *FaultLog) Around(from, to time.Time) (found []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.list {
 		if f.From.Before(to) && (f.To.IsZero() || f.To.After(from)) {
-			words = append(words, fmt.Sprintf("%s: %s from %.1fs for %.1fs", f.On, f.How, f.From.Sub(l.Begun).Seconds(), f.To.Sub(f.From).Seconds()))
+			found = append(found, fmt.Sprintf("%s: %s from %.1fs for %.1fs",
+				f.On, f.How, f.From.Sub(l.Begun).Seconds(), f.To.Sub(f.From).Seconds()))
 		}
 	}
-	return words
+	return found
 }
 
-// Counts counts the faults by their kind.
+// Counts returns how many faults of each kind were injected.
 func (l *FaultLog) Counts() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

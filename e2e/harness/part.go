@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Process is what a part runs as.
+// Process is a child process, as package stack starts them.
 type Process interface {
 	Kill() error
 	Freeze() error
@@ -20,24 +20,24 @@ type Process interface {
 	Tail() []string
 }
 
-// Part is one process of the world, which can be killed and started again, or frozen. One thing at a time happens to it.
+// Part is one process of a system, which can be killed, restarted or frozen. These happen one at a time.
 type Part struct {
 	name   string
 	faults *FaultLog
 	launch func(context.Context) (Process, error)
-	// Gentle says that it is told to end rather than killed.
+	// Gentle makes Kill stop the process with SIGTERM.
 	Gentle bool
 
-	mu      sync.Mutex // held while something happens to the part
+	mu      sync.Mutex // held while the process is started, stopped or frozen
 	process Process
 }
 
-// New is a part that launch starts, each time it is started.
+// NewPart returns a part whose process launch starts, now and after each fault.
 func NewPart(name string, faults *FaultLog, launch func(context.Context) (Process, error)) *Part {
 	return &Part{name: name, faults: faults, launch: launch}
 }
 
-// Start starts it.
+// Start starts the process.
 func (p *Part) Start(ctx context.Context) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,78 +45,79 @@ func (p *Part) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// Kill ends the process, with SIGKILL unless it is gentle, and starts it again after a while.
-func (p *Part) Kill(ctx context.Context, away time.Duration) error {
+// Kill ends the process with SIGKILL, or stops it if it is gentle, and starts it again after a pause.
+func (p *Part) Kill(ctx context.Context, pause time.Duration) error {
 	if p.Gentle {
-		return p.Restart(ctx, away)
+		return p.Restart(ctx, pause)
 	}
-	return p.replace(ctx, "kill", away, func() error { return p.process.Kill() })
+	return p.replace(ctx, "kill", pause, func() error { return p.process.Kill() })
 }
 
-// Restart tells the process to end, and starts it again a while after it has ended, which it is to do well.
-func (p *Part) Restart(ctx context.Context, away time.Duration) error {
-	return p.replace(ctx, "restart", away, func() error {
+// Restart stops the process with SIGTERM and starts it again after a pause. It fails if the process ends with an error.
+func (p *Part) Restart(ctx context.Context, pause time.Duration) error {
+	return p.replace(ctx, "restart", pause, func() error {
 		if err := p.process.Stop(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
 		if err := p.process.Err(); err != nil {
-			return fmt.Errorf("%s was told to end: %w\n%s", p.name, err, strings.Join(p.process.Tail(), "\n"))
+			return fmt.Errorf("%s ended after SIGTERM: %w\n%s", p.name, err, strings.Join(p.process.Tail(), "\n"))
 		}
 		return nil
 	})
 }
 
-func (p *Part) replace(ctx context.Context, how string, away time.Duration, end func() error) error {
+// replace ends the process and starts another.
+func (p *Part) replace(ctx context.Context, how string, pause time.Duration, end func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.faults.Begin(p.name, how)()
 	if err := end(); err != nil {
 		return err
 	}
-	Pause(ctx, away)
+	Pause(ctx, pause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	again, err := p.launch(ctx)
+	process, err := p.launch(ctx)
 	if err != nil {
 		return fmt.Errorf("start %s again: %w", p.name, err)
 	}
-	p.process = again
+	p.process = process
 	return nil
 }
 
-// Freeze stops the process in its tracks for a while.
-func (p *Part) Freeze(ctx context.Context, away time.Duration) error {
+// Freeze suspends the process for this long.
+func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.faults.Begin(p.name, "freeze")()
 	if err := p.process.Freeze(); err != nil {
 		return err
 	}
-	Pause(ctx, away)
+	Pause(ctx, pause)
 	p.process.Thaw()
 	return nil
 }
 
-// Name is what it is called.
+// Name returns its name.
 func (p *Part) Name() string { return p.name }
 
-// Running is the process that the part runs as now; a fault may end it at any time.
+// Running returns the present process. A fault may end it at any time.
 func (p *Part) Running() Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.process
 }
 
-// Tail is the end of its log.
+// Tail returns the last lines of its log.
 func (p *Part) Tail() []string { return p.Running().Tail() }
 
-// TryHold keeps everything from happening to the part until Release, unless something does now.
+// TryHold protects the part from faults until Release. It returns false if a fault is in progress.
 func (p *Part) TryHold() bool { return p.mu.TryLock() }
 
-// Release ends what TryHold began.
+// Release allows faults again after TryHold.
 func (p *Part) Release() { p.mu.Unlock() }
 
-// Ended reports whether the process has ended although nobody ended it.
+// HasEnded reports whether the process has ended without a fault.
 func (p *Part) HasEnded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +129,7 @@ func (p *Part) HasEnded() bool {
 	}
 }
 
-// Stop ends it for good.
+// Stop stops the process. The part is not started again.
 func (p *Part) Stop(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +141,7 @@ func (p *Part) Stop(ctx context.Context) {
 	}
 }
 
-// Pause waits so long, or until ctx ends.
+// Pause waits for this long, or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -9,32 +9,33 @@ import (
 	"minigroups/stack"
 )
 
-// Migrate runs the program migrate, of those in the folder bin, to its end.
+// Migrate runs the program migrate from the folder bin and waits until it has ended.
 func Migrate(ctx context.Context, bin, configFile, log string) error {
-	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(bin, "migrate"), []string{"-config", configFile}, nil, log)
+	args := []string{"-config", configFile}
+	migrate, err := stack.StartBinary(ctx, "migrate", filepath.Join(bin, "migrate"), args, nil, log)
 	if err != nil {
 		return err
 	}
 	return migrate.Wait(ctx)
 }
 
-// FreeAddress is one of 127.0.0.1 on which nobody listens at this moment.
+// FreeAddress returns an address of 127.0.0.1 with a port that is not in use.
 func FreeAddress() (string, error) {
 	port, err := stack.FreePort()
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
 }
 
-// Quiet drops what the Temporal SDK has to say.
+// NopLogger discards the log of the Temporal SDK.
 type NopLogger struct{}
 
-// Debug drops it.
+// Debug does nothing.
 func (NopLogger) Debug(string, ...any) {}
 
-// Info drops it.
+// Info does nothing.
 func (NopLogger) Info(string, ...any) {}
 
-// Warn drops it.
+// Warn does nothing.
 func (NopLogger) Warn(string, ...any) {}
 
-// Error drops it.
+// Error does nothing.
 func (NopLogger) Error(string, ...any) {}

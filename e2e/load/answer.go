@@ -32,7 +32,7 @@ type Object struct {
 	IsTransient bool   `json:"is_transient"`
 }
 
-// Answer is what came of a request; Code is 0 where there was none.
+// Answer is the answer to a request. Code is 0 if there was none.
 type Answer struct {
 	Object
 	Code int
@@ -41,7 +41,7 @@ type Answer struct {
 	RetryAfter string
 }
 
-// Word is the answer in one word, for counting.
+// Summary returns status code and problem type, for counting.
 func (a Answer) Summary() string {
 	switch {
 	case a.Code == 0:
@@ -53,11 +53,13 @@ func (a Answer) Summary() string {
 	}
 }
 
-// Unsure reports whether the request may or may not have had an effect, and should be sent again.
+// IsUncertain reports whether the request may have had an effect and should be repeated.
 func (a Answer) IsUncertain() bool { return a.Code == 0 || a.IsTransient }
 
-// Exchange sends one request with a token and returns the answer, or why there was none.
-func Exchange(ctx context.Context, client *http.Client, token, method, url string, body any, headers ...string) (a Answer, err error) {
+// Exchange sends one request with a token. It returns the answer, or an error if there was none.
+func Exchange(
+	ctx context.Context, client *http.Client, token, method, url string, body any, headers ...string,
+) (a Answer, err error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return a, err
@@ -81,7 +83,7 @@ func Exchange(ctx context.Context, client *http.Client, token, method, url strin
 		return a, err
 	}
 	if err := json.Unmarshal(text, &a.Object); err != nil {
-		return a, fmt.Errorf("%d with a body that is no JSON: %q", res.StatusCode, text)
+		return a, fmt.Errorf("%d with a body that is not JSON: %q", res.StatusCode, text)
 	}
 	a.Code, a.Text, a.RetryAfter = res.StatusCode, string(text), res.Header.Get("Retry-After")
 	return a, nil

@@ -15,87 +15,88 @@ type Promise int
 
 // What the API has acknowledged, from less to more.
 const (
-	Nothing  Promise = iota // no POST was answered so that there must be a row
+	Nothing  Promise = iota // no answer promises a row
 	Accepted                // 202: there is a row
-	Ready                   // 200 or 201: it is real-time from here on
+	Ready                   // 200 or 201: it stays real-time
 )
 
-// Class is a minigroup as its one client knows it from the answers it got.
+// Class is what its only client knows of a minigroup from the answers it received.
 type Class struct {
 	Scope    string
 	ID       uuid.UUID
 	body     map[string]any
 	start    int64
 	Promised Promise
-	drafts   int // that were asked for, one after the other
-	// may are the values that each field may have: one where the API has acknowledged it, more where a request went unanswered.
+	drafts   int // number of drafts sent so far
+	// possible are the values that each field may have: one if the API acknowledged it, several if a request was not
+	// answered.
 	possible map[string][]string
 }
 
-// NewClass is a class of which nobody has asked for anything yet.
+// NewClass returns a class for which no request was sent yet.
 func NewClass(scope string) *Class {
 	return &Class{Scope: scope, ID: minigroup.ClassID("example.org", scope), possible: map[string][]string{}}
 }
 
-// Path is where the API has it.
+// Path returns its path at the API.
 func (c *Class) Path() string { return "/api/v1/minigroups/" + c.ID.String() }
 
-// fields are the values that a request asks for, written down.
-func fields(asked map[string]any) map[string]string {
+// fields returns the values that a request sets, as JSON.
+func fields(requested map[string]any) map[string]string {
 	values := map[string]string{}
 	for _, field := range []string{"time", "reserve", "host"} {
-		if value, ok := asked[field]; ok {
-			text, _ := json.Marshal(value) // numbers, lists and strings
+		if value, ok := requested[field]; ok {
+			text, _ := json.Marshal(value) // cannot fail for numbers, lists and strings
 			values[field] = string(text)
 		}
 	}
 	return values
 }
 
-// is notes values that were acknowledged.
-func (c *Class) setValues(asked map[string]any) {
-	for field, value := range fields(asked) {
+// setValues records values that the API acknowledged.
+func (c *Class) setValues(requested map[string]any) {
+	for field, value := range fields(requested) {
 		c.possible[field] = []string{value}
 	}
 }
 
-// maybe notes values of which nobody said whether they were taken.
-func (c *Class) addValues(asked map[string]any) {
-	for field, value := range fields(asked) {
+// addValues records values that may have been set, because the request was not answered.
+func (c *Class) addValues(requested map[string]any) {
+	for field, value := range fields(requested) {
 		if !slices.Contains(c.possible[field], value) {
 			c.possible[field] = append(c.possible[field], value)
 		}
 	}
 }
 
-// Contradicts tells what is wrong with the object that is shown in the end; empty where nothing is. closing is what
-// conference has done to its room.
+// Contradiction returns how the object shown at the end contradicts the answers; empty if it does not. closing is what
+// conference has done to the room.
 func (c *Class) Contradiction(a Answer, closing *Closing) string {
 	shown := fields(map[string]any{"time": a.Time, "host": a.Host, "reserve": a.Reserve})
 	switch {
 	case closing != nil && a.Code == 200 && a.Status == "closed":
 		if a.TimedOut != closing.TimedOut {
-			return "its room was closed otherwise: " + a.Text
+			return "timed_out is not as conference closed the room: " + a.Text
 		}
-		delete(shown, "time") // its end was the moment
+		delete(shown, "time") // it ended when the room was closed
 	case closing != nil && closing.Certain:
-		return "its room was closed: " + a.Text
+		return "its room was closed and it is not: " + a.Text
 	case a.Code == 404 && c.Promised == Nothing:
 		return ""
 	case a.Code != 200:
-		return fmt.Sprintf("it was acknowledged and is answered %d %s", a.Code, a.Text)
+		return fmt.Sprintf("it was acknowledged, and the answer is %d %s", a.Code, a.Text)
 	case a.Status == "failed" && c.Promised == Ready:
 		return "it was acknowledged as ready and has failed: " + a.Text
 	case a.Status == "failed":
 		return ""
 	case a.Status != "real-time":
-		return "it is none of real-time, failed: " + a.Text
+		return "it is neither real-time nor failed: " + a.Text
 	case a.Update != nil && a.Update.State != "failed":
-		return "its update is not decided: " + a.Text
+		return "its update is still running: " + a.Text
 	}
-	for field, may := range c.possible {
-		if _, told := shown[field]; told && !slices.Contains(may, shown[field]) {
-			return fmt.Sprintf("%s is %s and may be %v only", field, shown[field], may)
+	for field, possible := range c.possible {
+		if value, isShown := shown[field]; isShown && !slices.Contains(possible, value) {
+			return fmt.Sprintf("%s is %s, want one of %v", field, value, possible)
 		}
 	}
 	return ""

@@ -1,5 +1,5 @@
-// Package load drives the API as its users do: creates, updates, new rooms and reads, by clients that repeat what went
-// unanswered and remember what they were told.
+// Package load sends creates, updates, recreates and reads as frontends do. Its clients repeat unanswered requests and
+// record the answers.
 package load
 
 import (
@@ -18,45 +18,46 @@ import (
 // Wait is how long the API is asked to wait for a saga, in seconds.
 const Wait = 5
 
-// Desk is where callers send their requests, and say what should not be.
+// API receives the requests of the load.
 type API interface {
-	// Send sends a request to one of the two APIs and returns what came of it.
+	// Send sends a request to one of the two APIs.
 	Send(ctx context.Context, api int, method, path string, body any, headers ...string) Answer
-	// Violate notes a broken promise.
+	// AddViolation records a broken promise.
 	AddViolation(at time.Time, format string, args ...any)
 }
 
-// Load is what drives the APIs.
+// Load describes the load.
 type Load struct {
 	API API
-	// Closings are the classes that conference may end meanwhile.
+	// Closings records the classes whose rooms conference closes meanwhile.
 	Closings *Closings
-	// Clients is how many there are at once.
+	// Clients is the number of concurrent clients.
 	Clients int
-	// Operations is how many of them begin, at most.
+	// Operations is the maximum number of operations.
 	Operations int64
 	// Seed of the operations.
 	Seed uint64
 	// Pace is how long a client pauses between two operations.
 	Pace time.Duration
-	// Tries is how often a client sends a request that is cut, unanswered or refused for the moment.
+	// Attempts is how often a client sends a request that is not answered or transiently refused.
 	Attempts int
-	// Follow is how long a client asks what became of an operation that was answered 202.
+	// PollFor is how long a client polls an operation that was answered 202.
 	PollFor time.Duration
-	// Names begin the scopes of the classes.
+	// ScopePrefix begins the scopes of the classes.
 	ScopePrefix string
-	// Fickle clients that were answered 503 ask for something else, at times: their run may have been terminated.
+	// ChangeAfter503 makes clients sometimes send a different request after a 503: their run may have been terminated.
 	ChangeAfter503 bool
 }
 
-// Drive lets the clients work until the operations are done or ctx ends, and returns the classes they have asked for.
+// Drive runs the clients until the operations are done or ctx ends. It returns the classes for which they sent
+// requests.
 func (l Load) Drive(ctx context.Context) []*Class {
 	var left atomic.Int64
 	left.Store(l.Operations)
 	made := make([][]*Class, l.Clients)
 	var wg sync.WaitGroup
 	for i := range l.Clients {
-		rnd := rand.New(rand.NewPCG(l.Seed, uint64(i)+100)) //nolint:gosec // what a seed draws, it draws again
+		rnd := rand.New(rand.NewPCG(l.Seed, uint64(i)+100)) //nolint:gosec // reproducible by the seed
 		c := &client{Load: l, left: &left, number: i, rnd: rnd}
 		wg.Go(func() {
 			c.work(ctx)
@@ -67,7 +68,7 @@ func (l Load) Drive(ctx context.Context) []*Class {
 	return slices.Concat(made...)
 }
 
-// caller works on classes of its own, one operation after the other.
+// client sends requests for its own classes, one operation after the other.
 type client struct {
 	Load
 	left    *atomic.Int64
@@ -77,8 +78,8 @@ type client struct {
 	api     int
 }
 
-// work does operations of a mix: two in five make a class or start a failed one over, one in four changes one or gives it new
-// rooms, the rest are reads.
+// work sends a mix of operations: two in five create or repeat a create, one in four updates or recreates, the rest
+// reads.
 func (c *client) work(ctx context.Context) {
 	for ; ctx.Err() == nil && c.left.Add(-1) >= 0; harness.Pause(ctx, c.Pace) {
 		n := c.rnd.IntN(100)
@@ -97,7 +98,7 @@ func (c *client) work(ctx context.Context) {
 	}
 }
 
-// some picks one of the last classes; nil where there is none.
+// pickClass returns one of the latest classes; nil if there is none.
 func (c *client) pickClass() *Class {
 	n := len(c.classes)
 	if n == 0 {
@@ -106,6 +107,7 @@ func (c *client) pickClass() *Class {
 	return c.classes[n-1-c.rnd.IntN(min(n, 6))]
 }
 
+// newClass returns a class with a draft.
 func (c *client) newClass() *Class {
 	k := NewClass(fmt.Sprintf("%sclass %d of client %d", c.ScopePrefix, len(c.classes)+1, c.number))
 	c.drawDraft(k)
@@ -113,7 +115,7 @@ func (c *client) newClass() *Class {
 	return k
 }
 
-// draw draws what to ask for: half of the classes have begun.
+// drawDraft draws the body of the create. Half of the classes have begun.
 func (c *client) drawDraft(k *Class) {
 	k.start = time.Now().Unix() - 60
 	if c.rnd.IntN(2) == 0 {
@@ -123,7 +125,7 @@ func (c *client) drawDraft(k *Class) {
 		"scope": k.Scope, "audience": "example.org", "host": fmt.Sprintf("teacher-%d.example.org", c.rnd.IntN(1000)),
 		"time": []int64{k.start, k.start + 7200}, "locked_chat": c.rnd.IntN(3) == 0, "locked_questions": c.rnd.IntN(3) == 0,
 		"tags":    map[string]any{"client": c.number},
-		"reserve": nil, // as good as absent
+		"reserve": nil, // means absent
 	}
 	if c.rnd.IntN(4) > 0 {
 		k.body["reserve"] = 1 + c.rnd.IntN(8)
@@ -131,13 +133,13 @@ func (c *client) drawDraft(k *Class) {
 	k.drafts++
 }
 
-// other turns to the other API.
+// switchAPI uses the other API after a pause.
 func (c *client) switchAPI(ctx context.Context) {
 	c.api = 1 - c.api
 	harness.Pause(ctx, time.Duration(100+c.rnd.IntN(400))*time.Millisecond)
 }
 
-// waiting asks for an answer at once, at times, and for one within the usual wait otherwise.
+// preference returns the Prefer header: mostly to wait, sometimes to answer at once.
 func (c *client) preference() string {
 	if c.rnd.IntN(6) == 0 {
 		return "respond-async"
@@ -146,7 +148,7 @@ func (c *client) preference() string {
 }
 
 func (c *client) create(ctx context.Context, k *Class) {
-	if c.rnd.IntN(6) == 0 { // the same at the same time at the other API
+	if c.rnd.IntN(6) == 0 { // the same request concurrently to the other API
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		api, prefer := 1-c.api, c.preference()
@@ -164,16 +166,17 @@ func (c *client) create(ctx context.Context, k *Class) {
 			k.Promised = max(k.Promised, Accepted)
 			c.poll(ctx, k)
 			return
-		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft goes on, or was late
+		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft is still running, or has won
 			c.poll(ctx, k)
 			return
-		case a.Code == http.StatusConflict || a.Code == http.StatusUnprocessableEntity || a.Type == "capacity_exceeded":
+		case a.Code == http.StatusConflict || a.Code == http.StatusUnprocessableEntity ||
+			a.Type == "capacity_exceeded":
 			if a.Type == "class_already_established" || a.Type == "minigroup_not_ready" {
 				c.API.AddViolation(time.Now(), "POST of %s was answered %s", k.Scope, a.Text)
 			}
 			if !a.IsTransient {
 				if c.rnd.IntN(2) == 0 {
-					c.drawDraft(k) // it is started over with another draft, some time
+					c.drawDraft(k) // a later create uses another draft
 				}
 				return
 			}
@@ -185,16 +188,16 @@ func (c *client) create(ctx context.Context, k *Class) {
 			return
 		}
 		if c.ChangeAfter503 && a.Code == http.StatusServiceUnavailable && c.rnd.IntN(3) == 0 {
-			c.drawDraft(k) // another draft takes its place
+			c.drawDraft(k)
 			k.addValues(k.body)
 		}
 		c.switchAPI(ctx)
 	}
 }
 
-// follow reads a class that was answered 202 until it is decided, for a while.
+// poll reads a class that was answered 202 until its operation has ended, for at most PollFor.
 func (c *client) poll(ctx context.Context, k *Class) Answer {
-	for asked := time.Now(); time.Since(asked) < c.PollFor; {
+	for begun := time.Now(); time.Since(begun) < c.PollFor; {
 		a := c.read(ctx, k)
 		if a.Code == http.StatusOK && a.Status != "creating" && (a.Update == nil || a.Update.State != "running") {
 			if a.Status == "real-time" {
@@ -216,13 +219,14 @@ func (c *client) read(ctx context.Context, k *Class) Answer {
 	switch {
 	case a.Code == http.StatusNotFound && k.Promised != Nothing:
 		c.API.AddViolation(time.Now(), "%s was acknowledged and is not found", k.Scope)
-	case a.Code == http.StatusOK && k.Promised == Ready && a.Status != "real-time" && (a.Status != "closed" || c.Closings.Of(k.ID) == nil):
+	case a.Code == http.StatusOK && k.Promised == Ready && a.Status != "real-time" &&
+		(a.Status != "closed" || c.Closings.Of(k.ID) == nil):
 		c.API.AddViolation(time.Now(), "%s was acknowledged as ready and is %v", k.Scope, a.Status)
 	}
 	return a
 }
 
-// update changes what draw draws.
+// update sends a change that draw draws.
 func (c *client) update(ctx context.Context, k *Class, method, path string, draw func(*Class) map[string]any) {
 	change := draw(k)
 	unsure := false
@@ -256,7 +260,7 @@ func (c *client) update(ctx context.Context, k *Class, method, path string, draw
 	}
 }
 
-// change draws an end, slots, a host, or several of them.
+// drawChange draws an end, slots, a host, or several of them.
 func (c *client) drawChange(k *Class) map[string]any {
 	change := map[string]any{}
 	which := 1 + c.rnd.IntN(7)
@@ -272,7 +276,7 @@ func (c *client) drawChange(k *Class) map[string]any {
 	return change
 }
 
-// recreation asks for new rooms, at times with another end.
+// drawRecreate draws the body of a recreate, sometimes with another end.
 func (c *client) drawRecreate(k *Class) map[string]any {
 	if c.rnd.IntN(2) == 0 {
 		return map[string]any{}
@@ -280,12 +284,12 @@ func (c *client) drawRecreate(k *Class) map[string]any {
 	return map[string]any{"time": []int64{k.start, k.start + 7200 + int64(c.rnd.IntN(3600))}}
 }
 
-// decided notes what became of an update that was answered 202.
+// recordOutcome records the outcome of an update that was answered 202.
 func (c *client) recordOutcome(k *Class, change map[string]any, a Answer, unsure bool) {
 	switch {
 	case a.Code != 0 && a.Update == nil:
 		k.setValues(change)
-	case a.Code != 0 && !unsure: // it has failed
+	case a.Code != 0 && !unsure: // the update failed
 	default:
 		k.addValues(change)
 	}

@@ -6,37 +6,37 @@ import (
 	"github.com/google/uuid"
 )
 
-// Closings are the classes whose rooms conference has closed by itself. Those that are given new rooms are left alone: whether
-// the room that was closed was theirs by then, nobody could tell.
+// Closings records the classes whose rooms conference has closed by itself. A class that is recreated is excluded,
+// because it would be unknown whether the closed room was its old or its new one.
 type Closings struct {
 	mu        sync.Mutex
 	all       map[uuid.UUID]*Closing
 	recreated map[uuid.UUID]bool
 }
 
-// NewClosings has none.
+// NewClosings returns an empty record.
 func NewClosings() *Closings {
 	return &Closings{all: map[uuid.UUID]*Closing{}, recreated: map[uuid.UUID]bool{}}
 }
 
-// Closing is what is known of it: that it was tried, and then that it is so.
+// Closing is how the room of a class was closed. It is not certain until conference has confirmed the close.
 type Closing struct{ Certain, TimedOut bool }
 
-// Of returns what is known of a class; nil where its room was left alone.
+// Of returns the closing of a class; nil if there is none.
 func (c *Closings) Of(class uuid.UUID) *Closing {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.all[class]
 }
 
-// Note notes it.
+// Set records how the room of a class was closed.
 func (c *Closings) Set(class uuid.UUID, how Closing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all[class] = &how
 }
 
-// Close reports whether the room of a class may be closed, and notes that this is tried.
+// TryClose reports whether the room of a class may be closed. If so, it records the closing.
 func (c *Closings) TryClose(class uuid.UUID, how Closing) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *Closings) TryClose(class uuid.UUID, how Closing) bool {
 	return true
 }
 
-// Renew reports whether a class may be given new rooms, and notes that this is tried.
+// TryRecreate reports whether a class may be recreated. If so, its room may no longer be closed.
 func (c *Closings) TryRecreate(class uuid.UUID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *Closings) TryRecreate(class uuid.UUID) bool {
 	return true
 }
 
-// Sure lists the classes that are to be ended.
+// Certain returns the classes whose rooms are certainly closed.
 func (c *Closings) Certain() (classes []uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -88,7 +88,8 @@ func documented(d description) map[string]*regexp.Regexp {
 	return operations
 }
 
-// check reports what openapi.yaml does not allow. An answer outside of its paths must be a problem as it describes them.
+// check reports what openapi.yaml does not allow. An answer outside of its paths must be a problem as it describes
+// them.
 func (d description) check(t *testing.T, exchange httpapitest.Exchange) {
 	t.Helper()
 	req, body := request(t, exchange), exchange.Response.Body

@@ -1,6 +1,5 @@
-// Package verify looks at a whole system from outside, once nobody disturbs it any more: everything has come to rest, each
-// minigroup that is ready has one room of each kind and its slots, none that has failed has anything, and nothing else is
-// left anywhere.
+// Package verify checks a whole system from outside, after the load has ended: nothing is in progress, each ready
+// minigroup has one room of each kind and its slots, no failed minigroup has any, and there are no other rooms.
 package verify
 
 import (
@@ -20,34 +19,35 @@ import (
 	"minigroups/workflows"
 )
 
-// Census knows where to look.
+// Checker checks one system.
 type Checker struct {
 	DB     *pgxpool.Pool
 	Client client.Client
 	// Event and Conference are the addresses of the stand-ins.
 	Event, Conference string
-	// Gateways reaches those of Backends.
+	// Gateways is the client for Backends.
 	Gateways *janus.Client
 	Backends []minigroup.Backend
-	// Ending are the classes that are to end.
+	// MustClose are the classes that must be closed, because conference closed their rooms.
 	MustClose []uuid.UUID
-	// Orphan tells what is wrong with an open room that no minigroup holds, empty where it is excused; nil excuses none.
+	// Orphan returns the violation for an open room that no minigroup holds, or an empty string if the room is excused. If
+	// it is nil, no such room is excused.
 	Orphan func(kind minigroup.RoomKind, room uuid.UUID) string
 }
 
-// Findings are what there is in the end, and what of it may not be.
+// Findings count what exists, and list the violations.
 type Findings struct {
 	Violations            []string
 	Ready, Failed, Closed int
-	Lost                  int // attempts that nothing is known of
+	Lost                  int // attempts without a resolution
 }
 
-// Violate notes what may not be.
+// AddViolation records a violation.
 func (f *Findings) AddViolation(format string, args ...any) {
 	f.Violations = append(f.Violations, fmt.Sprintf(format, args...))
 }
 
-// Take looks at everything that does not depend on what clients were told.
+// Check checks everything that does not depend on what clients were answered.
 func (c Checker) Check(ctx context.Context) (Findings, error) {
 	var f Findings
 	rows, err := c.readRows(ctx)
@@ -57,24 +57,24 @@ func (c Checker) Check(ctx context.Context) (Findings, error) {
 	for _, row := range rows {
 		row.check(&f)
 	}
-	for _, look := range []func() error{
+	for _, check := range []func() error{
 		func() error { return c.checkTotals(ctx, &f) },
 		func() error { return c.checkRooms(ctx, minigroup.EventRoom, c.Event, rows, &f) },
 		func() error { return c.checkRooms(ctx, minigroup.ConferenceRoom, c.Conference, rows, &f) },
 		func() error { return c.checkUndos(ctx, &f) },
 		func() error { return c.checkSuperseded(ctx, &f) },
 	} {
-		if err := look(); err != nil {
+		if err := check(); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
 }
 
-// idleLimit is how long a system may take to come to rest once nobody disturbs it any more.
+// idleLimit is how long a system may take to finish everything once the load and the faults have ended.
 const idleLimit = 3 * time.Minute
 
-// Rest has the sweeper run until nothing is under way any more, and returns what still is when time is up.
+// AwaitIdle triggers sweeps until nothing is in progress. It returns what still is after three minutes.
 func (c Checker) AwaitIdle(ctx context.Context) (stuck []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, idleLimit)
 	defer cancel()
@@ -83,7 +83,8 @@ func (c Checker) AwaitIdle(ctx context.Context) (stuck []string, err error) {
 			return nil, nil
 		}
 		for _, schedule := range []string{workflows.ScheduleClasses, workflows.ScheduleGateways} {
-			_ = c.Client.ScheduleClient().GetHandle(ctx, schedule).Trigger(ctx, client.ScheduleTriggerOptions{}) // the next round tries again
+			handle := c.Client.ScheduleClient().GetHandle(ctx, schedule)
+			_ = handle.Trigger(ctx, client.ScheduleTriggerOptions{}) // if it fails, the next round triggers it
 		}
 		harness.Pause(ctx, 2*time.Second)
 		if ctx.Err() != nil {
@@ -92,7 +93,7 @@ func (c Checker) AwaitIdle(ctx context.Context) (stuck []string, err error) {
 	}
 }
 
-// unfinished lists what is not decided, in words.
+// unfinished describes what is still in progress.
 func (c Checker) unfinished(ctx context.Context) (found []string, err error) {
 	for _, q := range []string{
 		`SELECT 'minigroup '||id||' is '||state FROM minigroup WHERE state IN ('creating', 'undoing')`,
@@ -100,38 +101,42 @@ func (c Checker) unfinished(ctx context.Context) (found []string, err error) {
 		`SELECT 'update '||id||' of '||class_id||' ('||state||') is to be compared in '||(compare_at - now())||'; last failures: '||coalesce((
 			SELECT string_agg(failure::text, ', ') FROM minigroup_update u WHERE u.class_id = minigroup_update.class_id AND u.requested = '{}'), 'none')
 			FROM minigroup_update WHERE compare_at <= now() + interval '1 minute'`, // one that failed is due in an hour
-		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state FROM room_attempt WHERE state IN ('sent', 'releasing')`,
+		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state
+			FROM room_attempt WHERE state IN ('sent', 'releasing')`,
 		`SELECT 'announced room '||room_id||' of '||class_id||' is '||state FROM announced_room WHERE state <> 'released'`,
-		`SELECT 'broadcast '||id||' is to be told: '||label FROM outbox`,
-		`SELECT 'reservation '||id||' of '||class_id||' is '||state FROM janus_reservation WHERE state IN ('pending', 'releasing')`,
+		`SELECT 'outbox event '||id||' is not published: '||label FROM outbox`,
+		`SELECT 'reservation '||id||' of '||class_id||' is '||state
+			FROM janus_reservation WHERE state IN ('pending', 'releasing')`,
 	} {
-		rows, _ := c.DB.Query(ctx, q) // its error is also that of the rows
+		rows, _ := c.DB.Query(ctx, q) // CollectRows returns its error
 		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, lines...)
 	}
-	rows, _ := c.DB.Query(ctx, `SELECT 'class '||id||' is to end' FROM minigroup WHERE id = ANY($1) AND closed_at IS NULL`, c.MustClose) // its error is also that of the rows
-	ending, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	const notClosed = `SELECT 'class '||id||' is not closed' FROM minigroup WHERE id = ANY($1) AND closed_at IS NULL`
+	rows, _ := c.DB.Query(ctx, notClosed, c.MustClose) // CollectRows returns its error
+	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return nil, err
 	}
-	found = append(found, ending...)
-	open, err := c.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: 20, Query: `ExecutionStatus = "Running" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`,
+	found = append(found, open...)
+	runs, err := c.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		PageSize: 20, Query: `ExecutionStatus = "Running" AND WorkflowType IN
+			("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup", "CloseRoom")`,
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, run := range open.GetExecutions() {
+	for _, run := range runs.GetExecutions() {
 		found = append(found, run.GetType().GetName()+" "+run.GetExecution().GetWorkflowId()+" is running")
 	}
 	more, err := c.gatewayDifferences(ctx)
 	return append(found, more...), err
 }
 
-// gatewayDifferences lists where gateways and ledger differ.
+// gatewayDifferences describes where gateways and ledger differ.
 func (c Checker) gatewayDifferences(ctx context.Context) (found []string, err error) {
 	type shown struct {
 		backend string
@@ -152,7 +157,7 @@ func (c Checker) gatewayDifferences(ctx context.Context) (found []string, err er
 	}
 	var id uuid.UUID
 	var held shown
-	rows, _ := c.DB.Query(ctx, `SELECT id, backend_id, slots FROM janus_reservation WHERE state = 'held'`) // its error is also that of the rows
+	rows, _ := c.DB.Query(ctx, `SELECT id, backend_id, slots FROM janus_reservation WHERE state = 'held'`)
 	_, err = pgx.ForEachRow(rows, []any{&id, &held.backend, &held.slots}, func() error {
 		if rooms[id] != held {
 			found = append(found, fmt.Sprintf("reservation %s of %+v is shown as %+v", id, held, rooms[id]))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Logs looks for what no log may hold.
+// Logs adds a violation for each log with a panic, a non-deterministic workflow or a deadlock.
 func Logs(f *Findings, paths ...string) error {
 	var errs []error
 	for _, path := range paths {

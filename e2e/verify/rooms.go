@@ -11,9 +11,11 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// checkRooms looks at the rooms of a service: those that are held are open and as they should be, no other is open
-// unless it is excused.
-func (c Checker) checkRooms(ctx context.Context, kind minigroup.RoomKind, service string, rows []row, f *Findings) error {
+// checkRooms checks the rooms of a service: held rooms are open and have the agreed properties, and no other room is
+// open unless it is excused.
+func (c Checker) checkRooms(
+	ctx context.Context, kind minigroup.RoomKind, service string, rows []row, f *Findings,
+) error {
 	rooms, err := sandboxclient.Rooms(ctx, service)
 	if err != nil {
 		return err
@@ -35,7 +37,7 @@ func (c Checker) checkRooms(ctx context.Context, kind minigroup.RoomKind, servic
 		case held:
 			m.checkRoom(kind, room, f)
 		case room.Open && c.Orphan == nil:
-			f.AddViolation("LEAK: %s room %s of class %s belongs to nobody", kind, room.ID, room.ClassroomID)
+			f.AddViolation("LEAK: no minigroup holds the open %s room %s of class %s", kind, room.ID, room.ClassroomID)
 		case room.Open:
 			if wrong := c.Orphan(kind, room.ID); wrong != "" {
 				f.AddViolation("%s", wrong)
@@ -66,10 +68,10 @@ func (m row) checkRoom(kind minigroup.RoomKind, room sandbox.Room, f *Findings) 
 		want.Start = room.Time[0]
 	}
 	if shows := (minigroup.Window{Start: room.Time[0], End: room.Time[1]}); !shows.Equal(want) && !m.closed {
-		f.AddViolation("class %s: conference shows %v, agreed was %v", m.id, format(shows), format(want))
+		f.AddViolation("class %s: conference shows %v, want %v", m.id, format(shows), format(want))
 	}
 	if (room.Host == nil) != (m.host == nil) || (m.host != nil && *room.Host != *m.host) {
-		f.AddViolation("class %s: conference shows another host than was agreed", m.id)
+		f.AddViolation("class %s: conference shows another host than the last update set", m.id)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// row is a minigroup as the ledger has it.
+// row is a minigroup in the ledger.
 type row struct {
 	id                                  uuid.UUID
 	state                               minigroup.State
@@ -18,7 +18,7 @@ type row struct {
 	reserve                             int32
 	held                                []int32 // slots
 	heldRooms                           int
-	// start, end and host are what conference was asked for last; nil where it never was.
+	// start, end and host are what the last PATCH to conference set; nil if no PATCH set them.
 	patched    bool
 	start, end *int64
 	host       *string
@@ -26,22 +26,28 @@ type row struct {
 
 func (c Checker) readRows(ctx context.Context) ([]row, error) {
 	rows, _ := c.DB.Query(ctx, `
-		SELECT m.id, m.state, m.closed_at IS NOT NULL, m.locked_chat, m.locked_questions, m.event_room_id, m.conference_room_id, coalesce(m.reserve, 0),
+		SELECT m.id, m.state, m.closed_at IS NOT NULL, m.locked_chat, m.locked_questions,
+			m.event_room_id, m.conference_room_id, coalesce(m.reserve, 0),
 			ARRAY(SELECT slots FROM janus_reservation r WHERE r.class_id = m.id AND r.state = 'held'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held'),
 			t.patch IS NOT NULL, (t.patch->'time'->>0)::bigint, (t.patch->'time'->>1)::bigint,
-			(SELECT patch->>'host' FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'host' ORDER BY number DESC LIMIT 1)
+			(SELECT patch->>'host' FROM minigroup_update u
+				WHERE u.class_id = m.id AND u.state = 'done' AND patch ? 'host' ORDER BY number DESC LIMIT 1)
 		FROM minigroup m CROSS JOIN LATERAL (
-			SELECT coalesce(max(decided_at), '-infinity') AS at FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.requested ? 'recreate'
-		) renewed LEFT JOIN LATERAL (
-			SELECT patch FROM minigroup_update u WHERE u.class_id = m.id AND u.state = 'done' AND u.decided_at > renewed.at AND patch ? 'time' ORDER BY number DESC LIMIT 1
-		) t ON true`) // its error is also that of the rows
+			SELECT coalesce(max(decided_at), '-infinity') AS at FROM minigroup_update u
+			WHERE u.class_id = m.id AND u.state = 'done' AND u.requested ? 'recreate'
+		) recreated LEFT JOIN LATERAL (
+			SELECT patch FROM minigroup_update u
+			WHERE u.class_id = m.id AND u.state = 'done' AND u.decided_at > recreated.at AND patch ? 'time'
+			ORDER BY number DESC LIMIT 1
+		) t ON true`) // CollectRows returns its error
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (m row, err error) {
-		return m, r.Scan(&m.id, &m.state, &m.closed, &m.lockedChat, &m.lockedQuestions, &m.event, &m.conference, &m.reserve, &m.held, &m.heldRooms, &m.patched, &m.start, &m.end, &m.host)
+		return m, r.Scan(&m.id, &m.state, &m.closed, &m.lockedChat, &m.lockedQuestions, &m.event, &m.conference,
+			&m.reserve, &m.held, &m.heldRooms, &m.patched, &m.start, &m.end, &m.host)
 	})
 }
 
-// judge looks at what the ledger itself tells.
+// check checks what the ledger alone shows.
 func (m row) check(f *Findings) {
 	switch {
 	case m.state == minigroup.Ready && m.closed:
@@ -67,17 +73,19 @@ func (m row) check(f *Findings) {
 	}
 }
 
-// sums looks at what only shows in sums: no gateway is overbooked, and how many attempts are lost.
+// checkTotals checks that no gateway is overbooked, and counts the lost attempts.
 func (c Checker) checkTotals(ctx context.Context, f *Findings) error {
 	rows, _ := c.DB.Query(ctx, `
-		SELECT r.backend_id||' holds '||sum(r.slots)||' slots at '||at.at FROM (SELECT DISTINCT lower(during) AS at FROM janus_reservation) at
+		SELECT r.backend_id||' holds '||sum(r.slots)||' slots at '||at.at
+		FROM (SELECT DISTINCT lower(during) AS at FROM janus_reservation) at
 		JOIN janus_reservation r ON r.state <> 'released' AND r.during @> at.at
 		JOIN janus_backend b ON b.id = r.backend_id
-		GROUP BY r.backend_id, b.capacity, at.at HAVING sum(r.slots) > b.capacity`) // its error is also that of the rows
+		GROUP BY r.backend_id, b.capacity, at.at HAVING sum(r.slots) > b.capacity`) // CollectRows returns its error
 	over, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return err
 	}
 	f.Violations = append(f.Violations, over...)
-	return c.DB.QueryRow(ctx, `SELECT count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL`).Scan(&f.Lost)
+	const lost = `SELECT count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL`
+	return c.DB.QueryRow(ctx, lost).Scan(&f.Lost)
 }

@@ -17,7 +17,9 @@ import (
 func (c Checker) eachRun(ctx context.Context, query string, do func(id, run string) error) error {
 	var next []byte
 	for {
-		listed, err := c.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{PageSize: 1000, NextPageToken: next, Query: query})
+		listed, err := c.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			PageSize: 1000, NextPageToken: next, Query: query,
+		})
 		if err != nil {
 			return fmt.Errorf("list runs: %w", err)
 		}
@@ -45,33 +47,37 @@ func (c Checker) history(ctx context.Context, id, run string) (all []*history.Hi
 	return all, nil
 }
 
-// checkUndos looks for creates that were cancelled and did not undo themselves. Everything may be well in the end, for the
-// sweeper undoes what runs leave that are gone, or another create takes over, and was not in between.
+// checkUndos finds cancelled creates that did not undo themselves. The rows alone do not show it, because the sweeper
+// undoes what ended runs leave behind, or the next create takes over.
 func (c Checker) checkUndos(ctx context.Context, f *Findings) error {
 	return c.eachRun(ctx, `ExecutionStatus = "Canceled" AND WorkflowType = "CreateMinigroup"`, func(id, run string) error {
 		events, err := c.history(ctx, id, run)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(events, func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "BeginUndo") }) {
+		isUndo := func(e *history.HistoryEvent) bool { return strings.Contains(e.String(), "BeginUndo") }
+		if !slices.ContainsFunc(events, isUndo) {
 			f.AddViolation("%s was cancelled and did not undo itself", id)
 		}
 		return nil
 	})
 }
 
-// checkSuperseded looks for runs that were open and lost their say to a run that was gone. A run that somebody reset to its
-// middle has none from its beginning on.
+// checkSuperseded finds runs that failed as superseded. A run must own its row while it is open. The exception is a run
+// that continues another one after a reset, because it did not execute the first step.
 func (c Checker) checkSuperseded(ctx context.Context, f *Findings) error {
-	query := `ExecutionStatus = "Failed" AND WorkflowType IN ("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup")`
+	query := `ExecutionStatus = "Failed" AND WorkflowType IN
+		("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup")`
 	return c.eachRun(ctx, query, func(id, run string) error {
 		events, err := c.history(ctx, id, run)
 		if err != nil {
 			return err
 		}
-		first, failure := events[0].GetWorkflowExecutionStartedEventAttributes(), events[len(events)-1].GetWorkflowExecutionFailedEventAttributes().GetFailure()
-		if failure.GetApplicationFailureInfo().GetType() == activities.Superseded && first.GetOriginalExecutionRunId() == run {
-			f.AddViolation("the run %s of %s was open and lost its say: %s", run, id, failure.GetMessage())
+		first := events[0].GetWorkflowExecutionStartedEventAttributes()
+		failure := events[len(events)-1].GetWorkflowExecutionFailedEventAttributes().GetFailure()
+		isSuperseded := failure.GetApplicationFailureInfo().GetType() == activities.Superseded
+		if isSuperseded && first.GetOriginalExecutionRunId() == run {
+			f.AddViolation("the run %s of %s was open and lost its row: %s", run, id, failure.GetMessage())
 		}
 		return nil
 	})
