@@ -84,10 +84,11 @@ func TestRequestThatOutlivesItsStep(t *testing.T) {
 			delayed, answer := delayedReply()
 			s := unanswered(t, d, delayed)
 			attempts := 0
+			answered := func() bool { return s.countDecided(d, st.room) == 1 }
 			p := s.create("run-1", d, hook{activity: st.activity, before: func(context.Context, func()) bool {
 				if attempts++; attempts == 3 {
 					answer()
-					s.eventually("the request is answered", func() bool { return s.countDecided(d, st.room) == 1 })
+					s.eventually("the request is answered", answered)
 				}
 				return true
 			}})

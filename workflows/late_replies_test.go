@@ -74,7 +74,6 @@ type lateReply struct {
 }
 
 func lateReplies() []lateReply {
-	type arrange = func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft
 	out := []lateReply{
 		{"while the class is being undone", func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
 			undo := newGate(s.T)
@@ -95,7 +94,7 @@ func lateReplies() []lateReply {
 		}},
 	}
 	for name, next := range nextDrafts() {
-		var begun, ready arrange = func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
+		begun, ready := func(s *harness, d minigroup.Draft, st step, answer func()) *minigroup.Draft {
 			s.mustUndo("run-2", d)
 			d = next(d)
 			s.begin("run-3", d)
