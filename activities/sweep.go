@@ -11,8 +11,8 @@ import (
 type Recovery interface {
 	// IsOpen reports whether the run of a saga is open.
 	IsOpen(ctx context.Context, saga minigroup.OpenSaga) (bool, error)
-	// Recover starts the run that undoes a create, or finishes an update, whose run is gone. It returns false if another
-	// run of the minigroup is open.
+	// Recover starts the run that undoes a create, or finishes an update, whose run is gone or was never started. It
+	// returns false if another run of the minigroup is open.
 	Recover(ctx context.Context, saga minigroup.OpenSaga) (bool, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/minigroup"
@@ -18,9 +19,9 @@ type ClassesLedger interface {
 	ResolveUnseen(ctx context.Context, after time.Duration) (int64, error)
 	EndClosed(ctx context.Context, limit int) (int, error)
 	EndOverdue(ctx context.Context, grace time.Duration, limit int) (int, error)
-	DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Minigroup, error)
+	DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Lookup, error)
+	NothingToRepair(ctx context.Context, l minigroup.Lookup) error
 	RecordRoomEvents(ctx context.Context, events minigroup.RoomEvents) (ended int, err error)
-	DueComparisons(ctx context.Context, limit int) ([]minigroup.OpenSaga, error)
 	Purge(ctx context.Context, age time.Duration, limit int) (purged map[string]int64, err error)
 }
 
@@ -36,8 +37,8 @@ type SweptClasses struct {
 	MarkedForClosing int64 `json:"marked_for_closing"`
 	// NeverSeen are lost attempts whose rooms were not announced within Sweeper.LostRoomTimeout.
 	NeverSeen int64 `json:"never_seen"`
-	// Compared are minigroups that are being compared with conference, because a PATCH went unanswered.
-	Compared int `json:"compared"`
+	// Repairing are minigroups whose conference room shows a late PATCH: updates were started that repair them.
+	Repairing int `json:"repairing"`
 	// Ended are classes that were ended, because their end has passed or conference has closed their room.
 	Ended int `json:"ended"`
 	// Purged are rows of the ledger that were deleted because their retention has passed.
@@ -59,7 +60,7 @@ func (s *Sweeper) SweepClasses(ctx context.Context) (SweptClasses, error) {
 		}
 	}
 	for what, n := range map[string]int{
-		"recovered": swept.Recovered, "compared": swept.Compared, "closing": swept.Closing, "lost": int(swept.Lost),
+		"recovered": swept.Recovered, "repairing": swept.Repairing, "closing": swept.Closing, "lost": int(swept.Lost),
 		"marked_for_closing": int(swept.MarkedForClosing), "never_seen": int(swept.NeverSeen), "ended": swept.Ended,
 		"failed": swept.Failed,
 	} {
@@ -81,22 +82,12 @@ func (s *Sweeper) expire(ctx context.Context, swept *SweptClasses) (err error) {
 	return err
 }
 
+// recoverSagas starts the runs of sagas whose run is gone.
 func (s *Sweeper) recoverSagas(ctx context.Context, swept *SweptClasses) error {
 	sagas, err := s.Ledger.OpenSagas(ctx, minAge, batchSize)
 	if err != nil {
 		return err
 	}
-	swept.Recovered += s.recoverEach(ctx, sagas, swept)
-	comparisons, err := s.Ledger.DueComparisons(ctx, batchSize)
-	if err != nil {
-		return err
-	}
-	swept.Compared += s.recoverEach(ctx, comparisons, swept)
-	return nil
-}
-
-// recoverEach starts runs for the sagas whose run is gone, and returns how many it has started.
-func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, swept *SweptClasses) (recovered int) {
 	for _, saga := range sagas {
 		open, err := s.Recovery.IsOpen(ctx, saga)
 		started := false
@@ -106,13 +97,12 @@ func (s *Sweeper) recoverEach(ctx context.Context, sagas []minigroup.OpenSaga, s
 		if err != nil {
 			swept.Failed++
 		} else if started {
-			recovered++
+			swept.Recovered++
 		}
 	}
-	return recovered
+	return nil
 }
 
-// closeRooms starts the runs that close rooms pending close, if no run has done that for minAge.
 func (s *Sweeper) closeRooms(ctx context.Context, swept *SweptClasses) error {
 	rooms, err := s.Ledger.StaleClosings(ctx, minAge, batchSize)
 	if err != nil {
@@ -140,8 +130,8 @@ func (s *Sweeper) endClasses(ctx context.Context, swept *SweptClasses) error {
 	return err
 }
 
-// A class without an end is looked up in conference once a day. Each sweep looks up at most lookUpBatch, within
-// lookUpTimeout in total.
+// Conference rooms are looked up of classes without an end, once a day, and of classes with an unanswered PATCH, when
+// that is due. Each sweep looks up at most lookUpBatch, within lookUpTimeout in total.
 const (
 	lookUpEvery   = 24 * time.Hour
 	lookUpBatch   = 50
@@ -149,39 +139,68 @@ const (
 	lookUpAtOnce  = 10
 )
 
-// readMinigroup ends classes without an end whose room conference has closed, if the event of that was not received.
+// lookUp ends classes whose room conference has closed, if the event of that was not received, and repairs those whose
+// room shows a PATCH that was taken for lost.
 func (s *Sweeper) lookUp(ctx context.Context, swept *SweptClasses) error {
 	due, err := s.Ledger.DueLookups(ctx, lookUpEvery, lookUpBatch)
 	if err != nil {
 		return err
 	}
-	short, cancel := context.WithTimeout(ctx, lookUpTimeout)
-	defer cancel()
-	rooms := make([]minigroup.ConferenceRoomState, len(due))
-	errs := make([]error, len(due))
-	var group errgroup.Group
-	group.SetLimit(lookUpAtOnce)
-	for i, m := range due {
-		group.Go(func() error {
-			rooms[i], errs[i] = s.Steps.Conference.Room(short, m.ConferenceRoomID)
-			return nil
-		})
-	}
-	_ = group.Wait() // errs has the errors
+	rooms, errs := s.readRooms(ctx, due)
 	var closed []minigroup.ClosedRoom
-	for i, m := range due {
+	for i, l := range due {
+		now := time.Now().Unix()
 		switch {
 		case errs[i] != nil:
 			swept.Failed++
-		case rooms[i].Time.Ended(time.Now().Unix()):
+		case rooms[i].Time.Ended(now) && !l.Time.Ended(now):
 			closed = append(closed, minigroup.ClosedRoom{
-				ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: rooms[i].TimedOut,
+				ID: l.ConferenceRoomID, ClassID: l.ID, Audience: l.Audience, TimedOut: rooms[i].TimedOut,
 			})
+		case len(l.Unanswered) > 0:
+			started, err := s.repair(ctx, l, rooms[i], now)
+			if err != nil {
+				swept.Failed++
+			} else if started {
+				swept.Repairing++
+			}
 		}
 	}
 	ended, err := s.Ledger.RecordRoomEvents(ctx, minigroup.RoomEvents{Closed: closed})
 	swept.Ended += ended
 	return err
+}
+
+// readRooms reads the conference rooms of minigroups, with an error for each that it could not read.
+func (s *Sweeper) readRooms(ctx context.Context, due []minigroup.Lookup) ([]minigroup.ConferenceRoomState, []error) {
+	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+	defer cancel()
+	rooms := make([]minigroup.ConferenceRoomState, len(due))
+	errs := make([]error, len(due))
+	var group errgroup.Group
+	group.SetLimit(lookUpAtOnce)
+	for i, l := range due {
+		group.Go(func() error {
+			rooms[i], errs[i] = s.Steps.Conference.Room(ctx, l.ConferenceRoomID)
+			return nil
+		})
+	}
+	_ = group.Wait() // errs has the errors
+	return rooms, errs
+}
+
+// repair starts the update that makes minigroup and room equal again, and returns false where none is needed or another
+// run of the minigroup is open. The next look-up verifies it.
+func (s *Sweeper) repair(
+	ctx context.Context, l minigroup.Lookup, room minigroup.ConferenceRoomState, now int64,
+) (started bool, err error) {
+	change, needed := l.PlanRepair(room, now)
+	if !needed {
+		return false, s.Ledger.NothingToRepair(ctx, l)
+	}
+	return s.Recovery.Recover(ctx, minigroup.OpenSaga{
+		ClassID: l.ID, Audience: l.Audience, Scope: l.Scope, UpdateID: uuid.New(), Change: change,
+	})
 }
 
 // purge deletes at most batchSize finished records of each table, so that it does not disturb other queries.

@@ -25,8 +25,6 @@ type UpdateLedger interface {
 		ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
 		unlessSent bool,
 	) (minigroup.UpdateState, error)
-	UnansweredPatches(ctx context.Context, classID uuid.UUID) ([]minigroup.UnansweredPatch, error)
-	Compared(ctx context.Context, run string, classID uuid.UUID, updates []uuid.UUID) error
 }
 
 // UpdateInput names an update and what it requests.
@@ -53,18 +51,13 @@ func toBegunUpdate(b minigroup.BegunUpdate) BegunUpdate {
 }
 
 // BeginUpdate works out what the update comes to, refuses what conference would refuse or silently change, and writes
-// the old and the new values to the ledger. It changes nothing else. An update that asks for nothing compares the
-// minigroup with its room, and is done if there is nothing to repair.
+// the old and the new values to the ledger. It changes nothing else.
 func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	begun, err := a.take(ctx, in)
 	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
-		if in.Change.Change().Empty() {
-			begun.State, err = a.compare(ctx, in, begun.Minigroup)
-		} else {
-			begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
-		}
+		begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
 	}
 	return toBegunUpdate(begun), toApplicationError(err)
 }
@@ -88,32 +81,6 @@ func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup
 	if err != nil {
 		return err
 	}
-	return a.writePlan(ctx, in, plan)
-}
-
-// compare looks for PATCHes of earlier updates that went unanswered and that conference has executed all the same. Where it
-// has, this is an update that brings row and room together again.
-func (a *Activities) compare(ctx context.Context, in UpdateInput, m minigroup.Minigroup) (minigroup.UpdateState, error) {
-	unanswered, err := a.Ledger.UnansweredPatches(ctx, in.ClassID)
-	if err != nil {
-		return "", err
-	}
-	room, err := a.roomOf(ctx, m)
-	if err != nil {
-		return "", err
-	}
-	updates, patches := make([]uuid.UUID, len(unanswered)), make([]minigroup.ConferencePatch, len(unanswered))
-	for i, u := range unanswered {
-		updates[i], patches[i] = u.UpdateID, u.Patch
-	}
-	plan, needed := minigroup.PlanComparison(m, patches, room, time.Now().Unix())
-	if !needed {
-		return minigroup.UpdateDone, a.Ledger.Compared(ctx, runID(ctx), in.ClassID, updates)
-	}
-	return minigroup.UpdateRunning, a.writePlan(ctx, in, plan) // and the next comparison finds both alike
-}
-
-func (a *Activities) writePlan(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) error {
 	return a.Ledger.BeginUpdate(ctx, a.updateEntry(ctx, in, plan))
 }
 

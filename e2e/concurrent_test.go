@@ -141,8 +141,8 @@ func TestAPutRightAfterATerminate(t *testing.T) {
 		}
 		if n := c.count(`
 			SELECT count(*) FROM minigroup_update
-			WHERE class_id = $1 AND (state IN ('requested', 'running') OR compare_at IS NOT NULL)`); n != 0 {
-			return fmt.Errorf("%d updates are undecided, or to be compared", n)
+			WHERE class_id = $1 AND (state IN ('requested', 'running') OR look_up_at < now() + interval '1 minute')`); n != 0 {
+			return fmt.Errorf("%d updates are undecided, or their PATCHes are to be looked for", n)
 		}
 		return nil
 	})

@@ -14,6 +14,9 @@ type Change struct {
 	Recreate *Recreation
 	// Revision is the revision that the minigroup must have when the update begins; nil is any.
 	Revision *int64
+	// Repair says that the change was not requested by a caller: it makes the minigroup and its conference room equal
+	// again. Callers do not see the update.
+	Repair bool
 }
 
 // Empty reports whether the change requests nothing.
@@ -51,9 +54,10 @@ func (c Change) Fingerprint() string {
 		Host       *string
 		Recreate   *Recreation
 		Revision   *int64
+		Repair     bool `json:",omitempty"`
 	}{
 		HasTime: c.Time != nil, Start: start, End: end, Reserve: c.Reserve, Host: c.Host, Recreate: c.Recreate,
-		Revision: c.Revision,
+		Revision: c.Revision, Repair: c.Repair,
 	})
 }
 

@@ -207,7 +207,7 @@ func TestFingerprint(t *testing.T) {
 		for i, c := range []minigroup.Change{
 			{}, {Time: &minigroup.Window{}},
 			{Time: &minigroup.Window{Start: new(now)}}, {Time: &minigroup.Window{End: new(now)}},
-			{Reserve: new(int32(0))}, {Reserve: new(int32(1))}, {Host: new("")}, {Host: new("a")},
+			{Reserve: new(int32(0))}, {Reserve: new(int32(1))}, {Host: new("")}, {Host: new("a")}, {Repair: true},
 		} {
 			if other, ok := seen[c.Fingerprint()]; ok {
 				t.Errorf("changes %d and %d have the same fingerprint", i, other)

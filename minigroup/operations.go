@@ -33,7 +33,7 @@ type WaitingSaga struct {
 	Since time.Time
 }
 
-// Operation names what the saga does: create, undo, update, recreate, or compare with conference.
+// Operation names what the saga does: create, undo, update, recreate or repair.
 func (w WaitingSaga) Operation() string {
 	switch {
 	case w.UpdateID == uuid.Nil && w.State == string(Undoing):
@@ -42,8 +42,8 @@ func (w WaitingSaga) Operation() string {
 		return "create"
 	case w.Change.Recreate != nil:
 		return "recreate"
-	case w.Change.Empty():
-		return "compare"
+	case w.Change.Repair:
+		return "repair"
 	default:
 		return "update"
 	}

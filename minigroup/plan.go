@@ -40,6 +40,9 @@ func PlanUpdate(
 			return UpdatePlan{}, err
 		}
 		plan.Time, plan.Ends = window, window.Ended(now)
+		if c.Repair && c.Time.Equal(m.Time) {
+			plan.Time = m.Time // only the room is changed, also if the class has no start
+		}
 		if !patch.Equal(room.Time) {
 			plan.Patch.Time = &patch
 		}

@@ -41,9 +41,3 @@ type UpdateRecord struct {
 	// Patches is the number of PATCHes that may have been sent.
 	Patches int
 }
-
-// UnansweredPatch is a PATCH of a decided update that conference may have executed after all.
-type UnansweredPatch struct {
-	UpdateID uuid.UUID
-	Patch    ConferencePatch
-}

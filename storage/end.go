@@ -2,14 +2,11 @@ package storage
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"minigroups/minigroup"
 )
 
 // undecided is the condition that an operation on the minigroup m may still change it. Then nothing else ends it: what
@@ -22,8 +19,9 @@ const hasClosed = `(NOT ` + undecided + ` AND EXISTS (
 	SELECT FROM closed_room c WHERE c.class_id = m.id AND c.room_id = m.conference_room_id AND NOT c.settled))`
 
 // end is the statement that ends the class m for which the condition holds, whose row has to be locked: it is closed
-// from then on, its end is now unless it lay before, its slots are given back and, with $2, minigroup.stop is put into
-// the outbox. It returns the id of the class, or nothing where the class has ended already or is not ready.
+// from then on, its end is now unless it lay before, its slots are given back, its PATCHes are not looked for any more
+// and, with $2, minigroup.stop is put into the outbox. It returns the id of the class, or nothing where the class has
+// ended already or is not ready.
 func end(condition string) string {
 	return `
 	WITH ended AS (
@@ -38,6 +36,9 @@ func end(condition string) string {
 		UPDATE janus_reservation r SET state = 'releasing', next_slots = NULL, next_during = NULL, update_id = NULL,
 			changed_at = now()
 		FROM ended WHERE r.class_id = ended.id AND r.state IN ('pending', 'held')
+	), patches AS (
+		UPDATE minigroup_update u SET look_up_at = NULL
+		FROM ended WHERE u.class_id = ended.id AND u.look_up_at IS NOT NULL
 	), stop AS (
 		INSERT INTO outbox (audience, label, payload)
 		SELECT audience, 'minigroup.stop', jsonb_build_object('id', id, 'scope', scope) ||
@@ -103,17 +104,4 @@ func (s *Store) EndOverdue(ctx context.Context, grace time.Duration, limit int) 
 		return 0, err
 	}
 	return s.endEach(ctx, ids, endOverdue, grace)
-}
-
-// DueLookups lists at most so many classes that have begun, have no end, and were not looked up in conference for so long;
-// those first that were not for longest. They are not listed again for as long.
-func (s *Store) DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Minigroup, error) {
-	return list(ctx, s.pool, "list due lookups", func(row pgx.CollectableRow) (m minigroup.Minigroup, err error) {
-		return m, row.Scan(&m.ID, &m.Audience, &m.Scope, &m.ConferenceRoomID)
-	}, fmt.Sprintf(`
-		UPDATE minigroup SET looked_up_at = now() WHERE id IN (
-			SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
-				AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
-			ORDER BY looked_up_at LIMIT %d FOR UPDATE SKIP LOCKED)
-		RETURNING id, audience, scope, conference_room_id`, limit), every) // a limit that Postgres does not know makes it scan the table
 }

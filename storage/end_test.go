@@ -249,29 +249,4 @@ func TestEnd(t *testing.T) {
 			t.Fatalf("it has ended %d times, and was told of %d times", ended.Load(), len(told))
 		}
 	})
-	t.Run("classes without an end are looked up once in so long, a few at a time", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		soon := time.Now().Unix() + 3600
-		ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: "ahead", Host: "h", Time: minigroup.Window{Start: new(soon)}})
-		readyWith(t, s, running())
-		for _, scope := range []string{"one", "two", "three"} {
-			ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: scope, Host: "h"})
-		}
-		if due, err := s.DueLookups(t.Context(), time.Hour, 10); err != nil || len(due) != 0 {
-			t.Fatalf("got %+v, %v", due, err)
-		}
-		seen := map[string]int{}
-		for range 2 {
-			due, err := s.DueLookups(t.Context(), 0, 2)
-			if err != nil || len(due) != 2 || due[0].ConferenceRoomID == uuid.Nil {
-				t.Fatalf("got %+v, %v", due, err)
-			}
-			for _, m := range due {
-				seen[m.Scope]++
-			}
-		}
-		if len(seen) != 3 || seen["ahead"] != 0 {
-			t.Fatalf("looked up: %v", seen)
-		}
-	})
 }

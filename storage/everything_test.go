@@ -42,7 +42,7 @@ func (e exerciser) late() {
 	e.Helper()
 	for _, sql := range []string{
 		`UPDATE room_attempt SET expires_at = now() - interval '1 hour' WHERE state = 'sent'`,
-		`UPDATE minigroup_update SET compare_at = now() - interval '1 hour' WHERE compare_at IS NOT NULL`,
+		`UPDATE minigroup_update SET look_up_at = now() - interval '1 hour' WHERE look_up_at IS NOT NULL`,
 		`UPDATE minigroup_update SET patch_until = now() - interval '1 hour' WHERE patch_until IS NOT NULL`,
 	} {
 		if _, err := e.db.Exec(e.Context(), sql); err != nil {
@@ -115,9 +115,11 @@ func (e exerciser) updates() {
 	e.AdoptStart(ctx, "run-2", id, *later.Start)
 	e.CommitUpdate(ctx, "run-2", id)
 	e.late()
-	e.DueComparisons(ctx, 10)
-	e.UnansweredPatches(ctx, m.ID)
-	e.Compared(ctx, "run-2", m.ID, []uuid.UUID{id})
+	due, err := e.DueLookups(ctx, time.Hour, 10)
+	if err != nil || len(due) != 1 {
+		e.Fatalf("to look up: %+v, %v", due, err)
+	}
+	e.NothingToRepair(ctx, due[0])
 
 	m = ready(e.T, e.Store, "run-1", e.class())
 	id = begins(m, "run-2", plan)

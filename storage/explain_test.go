@@ -273,7 +273,7 @@ func fill(t *testing.T, db *pgx.Conn) {
 			CASE WHEN n BETWEEN 60 AND 100 THEN 'never_seen' END, CASE WHEN n BETWEEN 60 AND 100 THEN at END FROM class`,
 		`INSERT INTO janus_reservation (id, class_id, backend_id, state, slots, during, created_at, changed_at, fingerprint)
 		 SELECT gen_random_uuid(), id, 'janus-' || n % 4 + 1, CASE WHEN n <= 700 THEN 'held' ELSE 'released' END, 1, tstzrange(at, at + interval '1 hour'), at, at, 'f' FROM class`,
-		`INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, new_during, patch, failure, requested_at, decided_at, compare_at)
+		`INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, new_during, patch, failure, requested_at, decided_at, look_up_at)
 		 SELECT gen_random_uuid(), id, CASE WHEN age > 1 OR n > 100 THEN CASE WHEN n % 9 = 0 THEN 'failed' ELSE 'done' END WHEN n <= 20 THEN 'running' ELSE 'requested' END,
 			'run', CASE WHEN n % 50 = 0 THEN '{}' ELSE '{"host": "a.b.c"}' END::jsonb, '[,)', '[,)', '{}',
 			CASE WHEN (age > 1 OR n > 100) AND n % 9 = 0 THEN '{"kind": "upstream_refused"}'::jsonb END, at, CASE WHEN age > 1 OR n > 100 THEN at END,

@@ -12,7 +12,7 @@ const atRest = `NOT EXISTS (SELECT FROM minigroup m WHERE m.id = h.class_id AND 
 	AND NOT EXISTS (SELECT FROM minigroup_update u WHERE u.class_id = h.class_id AND u.state IN ('requested', 'running') OFFSET 0)`
 
 // notShown is the condition that an update h has no PATCH to look for and is not the one that its minigroup shows.
-const notShown = `compare_at IS NULL AND NOT EXISTS (
+const notShown = `look_up_at IS NULL AND NOT EXISTS (
 	SELECT FROM minigroup m WHERE m.id = h.class_id AND m.last_update_id = h.id OFFSET 0)`
 
 // histories are what the ledger keeps of things that are over, by table: how a row is known, and which rows may go. Each has an

@@ -92,14 +92,15 @@ func (h history) undone(d minigroup.Draft) {
 
 func second[T any](_ T, err error) error { return err }
 
-// updated has the class updated by each of these, the first by run-2: "done", "failed", "refused at once" or "compared".
+// updated has the class updated by each of these, the first by run-2: "done", "failed", "refused at once", "repaired"
+// or "running".
 func (h history) updated(m minigroup.Minigroup, ends ...string) (ids []uuid.UUID) {
 	h.Helper()
 	for _, end := range ends {
 		change, kind := minigroup.Change{Host: new("a.b.c")}, minigroup.UpstreamRefused
 		switch end {
-		case "compared":
-			change = minigroup.Change{}
+		case "repaired":
+			change.Repair = true
 		case "refused at once":
 			kind = minigroup.PreconditionFailed
 		}
@@ -113,7 +114,7 @@ func (h history) updated(m minigroup.Minigroup, ends ...string) (ids []uuid.UUID
 		}
 		switch {
 		case err != nil:
-		case end == "done" || end == "compared":
+		case end == "done" || end == "repaired":
 			err = h.CommitUpdate(h.Context(), claim.Run, id)
 		case end != "running":
 			_, err = h.FailUpdate(h.Context(), minigroup.Claim{Run: claim.Run}, m.ID, id, change, minigroup.Failure{Kind: kind}, false)
@@ -237,13 +238,13 @@ func TestForget(t *testing.T) {
 		// left are those that stay, by their place.
 		left []int
 	}{
-		"updates that are done go":                           {[]string{"done", "done", "done"}, nil},
-		"a failure that is shown stays":                      {[]string{"done", "failed"}, []int{1}},
-		"a failure does not come back":                       {[]string{"failed", "done"}, nil},
-		"a comparison goes, and keeps no failure from shown": {[]string{"failed", "compared", "compared"}, []int{0}},
-		"a refusal that is not shown goes, and hides none":   {[]string{"failed", "refused at once"}, []int{0}},
-		"a refusal that is not shown goes before the next":   {[]string{"refused at once", "failed"}, []int{1}},
-		"beside one that is not decided nothing goes":        {[]string{"failed", "done", "running"}, []int{0, 1, 2}},
+		"updates that are done go":                         {[]string{"done", "done", "done"}, nil},
+		"a failure that is shown stays":                    {[]string{"done", "failed"}, []int{1}},
+		"a failure does not come back":                     {[]string{"failed", "done"}, nil},
+		"a repair goes, and hides no failure":              {[]string{"failed", "repaired", "repaired"}, []int{0}},
+		"a refusal that is not shown goes, and hides none": {[]string{"failed", "refused at once"}, []int{0}},
+		"a refusal that is not shown goes before the next": {[]string{"refused at once", "failed"}, []int{1}},
+		"beside one that is not decided nothing goes":      {[]string{"failed", "done", "running"}, []int{0, 1, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHistory(t)
@@ -275,13 +276,14 @@ func TestForget(t *testing.T) {
 		h := newHistory(t)
 		m := ready(t, h.Store, "run-1", draft(0))
 		ids := h.updated(m, "done", "done")
-		if _, err := h.db.Exec(t.Context(), `UPDATE minigroup_update SET compare_at = now() WHERE id = $1`, ids[0]); err != nil {
+		if _, err := h.db.Exec(t.Context(), `UPDATE minigroup_update SET look_up_at = now() WHERE id = $1`, ids[0]); err != nil {
 			t.Fatal(err)
 		}
 		h.age("1 year")
 		h.forgets(10, map[string]int64{"minigroup_update": 1})
-		if err := h.Compared(t.Context(), read(t, h.Store, m.ID).Run, m.ID, ids); err != nil {
-			t.Fatal(err)
+		due, err := h.DueLookups(t.Context(), time.Hour, 10)
+		if err != nil || len(due) != 1 || h.NothingToRepair(t.Context(), due[0]) != nil {
+			t.Fatalf("got %+v, %v", due, err)
 		}
 		h.forgets(10, map[string]int64{"minigroup_update": 1})
 	})

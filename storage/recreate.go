@@ -47,7 +47,7 @@ func (s *Store) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {
 			`UPDATE room_attempt a SET operation = 'create', fingerprint = m.fingerprint, changed_at = now() FROM minigroup m
 			 WHERE m.id = $1 AND a.class_id = m.id AND a.state = 'held' AND a.fingerprint = $2::uuid::text`,
 			// What was asked of the old room does not matter any more.
-			`UPDATE minigroup_update SET compare_at = NULL WHERE class_id = $1 AND compare_at IS NOT NULL AND id <> $2`,
+			`UPDATE minigroup_update SET look_up_at = NULL WHERE class_id = $1 AND look_up_at IS NOT NULL AND id <> $2`,
 			`UPDATE minigroup_update SET state = 'done', decided_at = now() WHERE class_id = $1 AND id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, sql, classID, id); err != nil {

@@ -18,7 +18,7 @@ import (
 // run has not begun. The run takes the row by it: what an earlier one has not begun must not come after. It changes nothing
 // where the update is known, and returns *minigroup.OwnedError as TakeForUpdate does.
 func (s *Store) AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error {
-	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, !c.Empty()) })
+	return s.inTx(ctx, "announce update", func(tx pgx.Tx) error { return claimUnbegun(ctx, tx, claim, classID, updateID, c, true) })
 }
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and tells how far that is: requested (it has yet
@@ -174,7 +174,7 @@ func valuesOf(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
 		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends,
-		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision, !u.Change.Empty(),
+		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision, !u.Change.Repair,
 	}
 }
 
@@ -275,10 +275,10 @@ func lostTo(rec minigroup.UpdateRecord, run string) error {
 // Another may be sent; should conference execute the first all the same, the comparison that is due after so long finds out.
 // It returns *minigroup.SupersededError where the update is not the run's to carry out, and another error, worth a later try, where
 // another step of the run was faster.
-func (s *Store) PatchUnanswered(ctx context.Context, run string, id uuid.UUID, compareAfter time.Duration) error {
+func (s *Store) PatchUnanswered(ctx context.Context, run string, id uuid.UUID, lookUpAfter time.Duration) error {
 	err := s.onUpdate(ctx, "give up patch", `
-		UPDATE minigroup_update SET patch_until = NULL, compare_at = now() + $3::interval
-		WHERE `+ownsUpdate+` AND patch_until <= now()`, id, run, compareAfter)
+		UPDATE minigroup_update SET patch_until = NULL, look_up_at = now() + $3::interval
+		WHERE `+ownsUpdate+` AND patch_until <= now()`, id, run, lookUpAfter)
 	var superseded *minigroup.SupersededError
 	if errors.As(err, &superseded) {
 		if rec, readErr := s.UpdateRecord(ctx, id); readErr == nil {
@@ -376,7 +376,7 @@ var endAfterCommit = end(`m.id = (SELECT class_id FROM minigroup_update WHERE id
 func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure, unlessSent bool) (minigroup.UpdateState, error) {
 	var out minigroup.UpdateState
 	// A caller that receives at once that its condition does not hold needs to see nothing beside the minigroup.
-	shown := reason.Kind != minigroup.PreconditionFailed && !c.Empty()
+	shown := reason.Kind != minigroup.PreconditionFailed && !c.Repair
 	err := s.inTx(ctx, "fail update", func(tx pgx.Tx) error {
 		if err := claimUnbegun(ctx, tx, claim, classID, id, c, shown); err != nil {
 			return err
@@ -388,9 +388,6 @@ func (s *Store) FailUpdate(ctx context.Context, claim minigroup.Claim, classID, 
 		out = state
 		if state == minigroup.UpdateDone || state == minigroup.UpdateFailed {
 			return nil
-		}
-		if err := putOffComparison(ctx, tx, classID, id); err != nil {
-			return err
 		}
 		tag, err := tx.Exec(ctx, `
 			UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL

@@ -10,6 +10,7 @@ type Change struct {
 	// Recreate is present, possibly as {}, if the class is given new rooms.
 	Recreate *Recreation `json:"recreate,omitempty"`
 	Revision *int64      `json:"revision,omitempty"`
+	Repair   bool        `json:"repair,omitempty"`
 }
 
 // Recreation is the form of a minigroup.Recreation.
@@ -20,7 +21,9 @@ type Recreation struct {
 
 // NewChange converts a change to its form.
 func NewChange(c minigroup.Change) Change {
-	out := Change{Reserve: c.Reserve, Host: c.Host, Revision: c.Revision, Recreate: (*Recreation)(c.Recreate)}
+	out := Change{
+		Reserve: c.Reserve, Host: c.Host, Recreate: (*Recreation)(c.Recreate), Revision: c.Revision, Repair: c.Repair,
+	}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
 	}
@@ -33,7 +36,8 @@ func (c *Change) Change() minigroup.Change {
 		return minigroup.Change{}
 	}
 	out := minigroup.Change{
-		Reserve: c.Reserve, Host: c.Host, Revision: c.Revision, Recreate: (*minigroup.Recreation)(c.Recreate),
+		Reserve: c.Reserve, Host: c.Host, Recreate: (*minigroup.Recreation)(c.Recreate), Revision: c.Revision,
+		Repair: c.Repair,
 	}
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}

@@ -48,6 +48,7 @@ func TestAChangeIsReadBackAsItWasStored(t *testing.T) {
 		{},
 		{Time: &minigroup.Window{}},
 		{Time: &minigroup.Window{End: new(int64(2))}, Reserve: new(int32(0)), Host: new("a.b.c"), Revision: new(int64(0))},
+		{Host: new("a.b.c"), Revision: new(int64(1)), Repair: true},
 		{Recreate: &minigroup.Recreation{}},
 		{Recreate: &minigroup.Recreation{LockedChat: new(false), LockedQuestions: new(true)}},
 	} {

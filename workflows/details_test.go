@@ -109,7 +109,10 @@ func TestPurpose(t *testing.T) {
 			"an update", updatePurpose(m, change), "Changes a minigroup",
 			about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n",
 		},
-		{"a comparison", updatePurpose(m, minigroup.Change{}), "Compares a minigroup", about},
+		{
+			"a repair", updatePurpose(m, minigroup.Change{Host: change.Host, Repair: true}), "Repairs a minigroup",
+			about + "- host: another one\n",
+		},
 		{
 			"a recreate", updatePurpose(m, recreate), "Gives a minigroup new rooms",
 			about + "- locked: the questions\n",

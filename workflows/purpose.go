@@ -31,8 +31,9 @@ func updatePurpose(m minigroup.Minigroup, c minigroup.Change) string {
 	case c.Recreate != nil:
 		text = "Gives a minigroup new rooms in place of those it has. Nothing is changed until both exist, and a " +
 			"refusal, or *Cancel*, closes them again."
-	case c.Empty():
-		text = "Compares a minigroup with its conference room, because a request to change that went unanswered."
+	case c.Repair:
+		text = "Repairs a minigroup: conference has executed a change after it had been taken for lost, so that the " +
+			"minigroup and its conference room differ."
 	}
 	text += neverTerminate + describeClass(m.ID, m.Draft) + describeRequest(c.Time, c.Reserve)
 	if c.Host != nil {

@@ -166,7 +166,7 @@ func TestOneRunIsExecutedByTwoProcesses(t *testing.T) {
 			p := s.update("run-2", id, d, change)
 			old.resume()
 			s.assertNoEffect(old.result())
-			s.compareIfNoted("run-3", d)
+			s.lookUpIfDue(d)
 			s.sweepUntilDone(d)
 			s.assertUpdated(p, want, want.Time, "")
 		})

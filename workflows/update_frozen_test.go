@@ -32,30 +32,6 @@ func (s *harness) assertShows(want minigroup.Draft) {
 	}
 }
 
-// comparisonIsNoted reports whether a PATCH of the class went unanswered and is to be looked for once more.
-func (s *harness) comparisonIsNoted(d minigroup.Draft) (noted bool) {
-	s.Helper()
-	err := s.db.QueryRow(s.Context(), `
-		SELECT EXISTS (SELECT 1 FROM minigroup_update WHERE class_id = $1 AND compare_at IS NOT NULL)`,
-		classID(d)).Scan(&noted)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return noted
-}
-
-// compareIfNoted runs the comparison where one is noted.
-func (s *harness) compareIfNoted(run string, d minigroup.Draft) {
-	s.Helper()
-	if !s.comparisonIsNoted(d) {
-		return
-	}
-	s.makeCurrent(run)
-	if p := s.compare(run, d); p.err != nil {
-		s.Error(p.err)
-	}
-}
-
 func updatePausePoints() []pausePoint {
 	return beforeAndAfter(takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate)
 }
@@ -120,7 +96,7 @@ func TestWorkerFrozenDuringAnUpdate(t *testing.T) {
 			}
 			old.resume()
 			s.assertNoEffect(old.result())
-			s.compareIfNoted("run-4", d)
+			s.lookUpIfDue(d)
 			s.sweepUntilDone(d)
 			s.assertShows(want)
 		})
@@ -139,7 +115,7 @@ func TestWorkerFrozenDuringAnUpdate(t *testing.T) {
 			if p := s.update("run-3", uuid.New(), d, change); p.err != nil {
 				t.Fatal(p.err)
 			}
-			s.compareIfNoted("run-4", d)
+			s.lookUpIfDue(d)
 			s.sweepUntilDone(d)
 			s.assertShows(want)
 		})
@@ -157,7 +133,7 @@ func TestWorkerFrozenDuringAnUpdate(t *testing.T) {
 			if p := old.result(); p.err == nil || (p.kind() != activities.Superseded && p.kind() != minigroup.UpstreamRefused) {
 				t.Errorf("the run that was gone ended with %v", p.err)
 			}
-			s.compareIfNoted("run-4", d)
+			s.lookUpIfDue(d)
 			s.sweepUntilDone(d)
 			s.assertShows(d)
 		})

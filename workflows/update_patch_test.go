@@ -82,14 +82,14 @@ func TestUpdateRightAfterTheRunOfAnotherWasTerminated(t *testing.T) {
 	}
 }
 
-func TestUpdateWithAnAnsweredPATCHIsNotCompared(t *testing.T) {
+func TestUpdateWithAnAnsweredPATCHNeedsNoLookUp(t *testing.T) {
 	t.Parallel()
 	s, d := newDatabase(t).newHarness(t), newDraft()
 	s.createReady(d)
 	change, want := extendBy(d, 10, 9)
 	s.assertUpdated(s.update("run-2", uuid.New(), d, change), want, want.Time, "")
-	if s.comparisonIsNoted(d) {
-		t.Error("it is to be compared, although its only PATCH was answered")
+	if s.hasPATCHToLookFor(d) {
+		t.Error("a look-up is due, although its only PATCH was answered")
 	}
 }
 

@@ -60,8 +60,8 @@ func (s *Starter) updateOptions(m minigroup.Minigroup, c minigroup.Change, id uu
 	switch {
 	case c.Recreate != nil:
 		o.StaticSummary = summary("Recreate %s for %s", m.Scope, m.Audience)
-	case c.Empty():
-		o.StaticSummary = summary("Compare %s for %s with conference", m.Scope, m.Audience)
+	case c.Repair:
+		o.StaticSummary = summary("Repair %s for %s", m.Scope, m.Audience)
 	}
 	o.Memo[memoUpdate] = id
 	return o

@@ -98,9 +98,8 @@ func (c Checker) unfinished(ctx context.Context) (found []string, err error) {
 	for _, q := range []string{
 		`SELECT 'minigroup '||id||' is '||state FROM minigroup WHERE state IN ('creating', 'undoing')`,
 		`SELECT 'update '||id||' of '||class_id||' is '||state FROM minigroup_update WHERE state IN ('requested', 'running')`,
-		`SELECT 'update '||id||' of '||class_id||' ('||state||') is to be compared in '||(compare_at - now())||'; last failures: '||coalesce((
-			SELECT string_agg(failure::text, ', ') FROM minigroup_update u WHERE u.class_id = minigroup_update.class_id AND u.requested = '{}'), 'none')
-			FROM minigroup_update WHERE compare_at <= now() + interval '1 minute'`, // one that failed is due in an hour
+		`SELECT 'update '||id||' of '||class_id||' ('||state||') has a PATCH to look for in '||(look_up_at - now())
+			FROM minigroup_update WHERE look_up_at <= now() + interval '1 minute'`, // after a repair: in an hour
 		`SELECT kind||' attempt '||id||' of '||class_id||' is '||state
 			FROM room_attempt WHERE state IN ('sent', 'releasing')`,
 		`SELECT 'announced room '||room_id||' of '||class_id||' is '||state FROM announced_room WHERE state <> 'released'`,

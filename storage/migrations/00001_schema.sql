@@ -50,7 +50,8 @@ CREATE TABLE minigroup (
     timed_out          boolean     NOT NULL DEFAULT false,
     created_at         timestamptz NOT NULL DEFAULT now(),
     changed_at         timestamptz NOT NULL DEFAULT now(),
-    -- When the sweeper last asked conference whether it has closed the room of a class without an end.
+    -- When the sweeper last looked up the conference room. It looks whether conference has closed the room of a class
+    -- without an end.
     looked_up_at       timestamptz NOT NULL DEFAULT now(),
     -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
     fingerprint        text        NOT NULL,
@@ -296,7 +297,7 @@ CREATE TABLE minigroup_update (
     class_id     uuid        NOT NULL REFERENCES minigroup (id),
     state        text        NOT NULL,
     run          text        NOT NULL,
-    -- What the caller asked for: {"time", "reserve", "host", "recreate", "revision"}, absent where it stays.
+    -- What was asked for: {"time", "reserve", "host", "recreate", "revision", "repair"}, absent where it stays.
     requested    jsonb       NOT NULL,
     -- Values before and after, written when the update begins.
     old_during   tstzrange,
@@ -312,8 +313,8 @@ CREATE TABLE minigroup_update (
     patch_until  timestamptz,
     patches      integer     NOT NULL DEFAULT 0,
     -- A PATCH went unanswered, and the conference room did not show it when it was read. It may be executed all the
-    -- same: from then on the minigroup is to be compared with its room. Null when there is nothing to compare.
-    compare_at   timestamptz,
+    -- same: then the room is looked up. Null when there is no PATCH to look for.
+    look_up_at   timestamptz,
     failure      jsonb,
     requested_at timestamptz NOT NULL DEFAULT now(),
     decided_at   timestamptz,
@@ -338,10 +339,11 @@ CREATE UNIQUE INDEX update_one_running ON minigroup_update (class_id) WHERE stat
 CREATE INDEX update_last ON minigroup_update (class_id, number DESC);
 -- For the sweeper: updates whose run may be gone.
 CREATE INDEX update_open ON minigroup_update (requested_at) WHERE state IN ('requested', 'running');
-CREATE INDEX update_to_compare ON minigroup_update (compare_at) WHERE compare_at IS NOT NULL;
--- Also holds the failed updates that their minigroups show, which are not deleted. The purge reads those again each time:
+-- For the sweeper: unanswered PATCHes.
+CREATE INDEX update_to_look_up ON minigroup_update (look_up_at) WHERE look_up_at IS NOT NULL;
+-- For the purge. Also holds the failed updates that their minigroups show, which are not deleted. The purge reads those again each time:
 -- one lookup of a minigroup by its key for each class whose last update failed longer ago than the retention.
-CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE compare_at IS NULL AND decided_at IS NOT NULL;
+CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE look_up_at IS NULL AND decided_at IS NOT NULL;
 
 
 -- ─── Callers and subscribers ─────────────────────────────────────────────────────────────────────────────────────────

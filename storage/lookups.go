@@ -1,0 +1,75 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"minigroups/minigroup"
+	"minigroups/stored"
+)
+
+// DueLookups lists at most limit minigroups whose conference room is to be read: first those with an unanswered PATCH
+// whose look-up is due, then classes that have begun, have no end and were not looked up for longer than every, the one
+// that was looked up longest ago first. Minigroups with an undecided update are not listed. Listing one puts its next
+// look-up off: by an hour for its PATCHes, by every for the class.
+func (s *Store) DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Lookup, error) {
+	unanswered := map[uuid.UUID][]minigroup.UnansweredPatch{}
+	rows, _ := s.pool.Query(ctx, fmt.Sprintf(putOffPatches, limit)) // its error is also that of the rows
+	var classID uuid.UUID
+	var u minigroup.UnansweredPatch
+	var patch *stored.Change
+	_, err := pgx.ForEachRow(rows, []any{&classID, &u.UpdateID, &patch}, func() error {
+		u.Patch = patch.Patch()
+		unanswered[classID] = append(unanswered[classID], u)
+		patch = nil
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list unanswered patches: %w", err)
+	}
+	late := slices.Collect(maps.Keys(unanswered))
+	return list(ctx, s.pool, "list due look-ups", func(row pgx.CollectableRow) (l minigroup.Lookup, err error) {
+		err = scanMinigroup(row, &l.Minigroup)
+		l.Unanswered = unanswered[l.ID]
+		return l, err
+	}, fmt.Sprintf(putOffClasses, limit), every, late, limit-len(late))
+}
+
+// putOffPatches puts off the due look-ups of the PATCHes of some classes. The limit is part of the text, here and below,
+// because Postgres would read all of the index for one that it does not know.
+const putOffPatches = `
+	UPDATE minigroup_update SET look_up_at = now() + interval '1 hour'
+	WHERE look_up_at <= now() AND state IN ('done', 'failed') AND class_id = ANY(ARRAY(
+		SELECT u.class_id FROM minigroup_update u
+		WHERE u.look_up_at <= now() AND u.state IN ('done', 'failed') AND EXISTS (
+			SELECT FROM minigroup m WHERE m.id = u.class_id AND m.closed_at IS NULL AND NOT ` + undecided + ` OFFSET 0)
+		ORDER BY u.look_up_at LIMIT %d))
+	RETURNING class_id, id, patch`
+
+// putOffClasses puts off the look-ups of the classes $2, and of at most $3 others that are due.
+const putOffClasses = `
+	UPDATE minigroup m SET looked_up_at = now() WHERE id = ANY($2::uuid[] || (ARRAY(
+		SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
+			AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
+		ORDER BY looked_up_at LIMIT %d FOR UPDATE SKIP LOCKED))[1:$3])
+	RETURNING ` + minigroupColumns
+
+// NothingToRepair records that the conference room shows none of the PATCHes that were looked up, so that they are not
+// looked up again. It changes nothing where the minigroup has changed since, or an update of it is undecided.
+func (s *Store) NothingToRepair(ctx context.Context, l minigroup.Lookup) error {
+	updates := make([]uuid.UUID, len(l.Unanswered))
+	for i, u := range l.Unanswered {
+		updates[i] = u.UpdateID
+	}
+	return s.exec(ctx, "record look-up", `
+		UPDATE minigroup_update SET look_up_at = NULL
+		WHERE class_id = $1 AND id = ANY($3)
+			AND EXISTS (SELECT FROM minigroup m WHERE m.id = $1 AND m.revision = $2 AND NOT `+undecided+`)`,
+		l.ID, l.Revision, updates)
+}
