@@ -1,7 +1,7 @@
-# Everything one does here. `make` alone lists it.
+# `make` without a target lists the targets.
 #
-# Addresses and the like are configured by minigroups.yaml in this folder, or by
-# the environment: MINIGROUPS_API__LISTEN=127.0.0.1:8888 make run.
+# Addresses and other settings come from minigroups.yaml in this folder, or from the environment:
+# MINIGROUPS_API__LISTEN=127.0.0.1:8888 make run.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -13,10 +13,10 @@ AUD ?= example.org
 # The race detector needs a C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# The service, and beside it what only tests and measures it, so that go.mod requires nothing but what the service runs.
+# The module of the service, and those that test and measure it. The go.mod of the service requires only what it runs.
 MODULES := . e2e bench
 
-# Our programs, as they are built for the image (deploy/Dockerfile) and by package stack.
+# deploy/Dockerfile and package stack build our programs with the same flags.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags "-s -w"
 
 TEMPORAL := .tools/temporal
@@ -33,33 +33,33 @@ SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: .dev/bin/dev ## everything on this machine, in the foreground; Ctrl-C ends it
+run: .dev/bin/dev ## run everything on this machine, in the foreground; Ctrl-C stops it
 	@exec .dev/bin/dev
 
 .PHONY: cluster
-cluster: .dev/bin/dev ## the same in production's shape: Temporal's own server on PostgreSQL, 2 APIs, 3 workers
+cluster: .dev/bin/dev ## run the shape of production: Temporal's own server on PostgreSQL, 2 APIs, 3 workers
 	@exec .dev/bin/dev cluster
 
 .PHONY: token
-token: .dev/bin/dev ## a bearer token for the running stack (SUB= account, AUD= audience)
+token: .dev/bin/dev ## print a bearer token for what runs (SUB= account, AUD= audience)
 	@exec .dev/bin/dev token -sub "$(SUB)" -aud "$(AUD)"
 
 .PHONY: clean
-clean: .dev/bin/dev ## remove what make run and make cluster keep: databases, keys, logs
+clean: .dev/bin/dev ## remove the state of make run and make cluster: databases, keys, logs
 	@exec .dev/bin/dev clean
 
 .PHONY: build
 build: ## compile the programs into .dev/bin
 	$(GO_BUILD) -o .dev/bin/ ./cmd/...
 
-# Every test runs, whatever fails before it, and never from go test's cache, which
-# does not see the programs and servers that tests start; e2e last and one package
-# at a time, because it starts whole systems and measures them against deadlines.
+# All modules run even if one fails. go test's cache is off, because it does not see the programs and servers that tests
+# start. The packages of e2e run one at a time, because each starts a whole system and has deadlines.
 .PHONY: test
-test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) .dev/bin/testsummary ## run every test, then say how many passed and failed
+test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) .dev/bin/testsummary
+test: ## run every test, then print how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m ./... || failed=1; \
 	  go test -C e2e -json -count=1 -p 1 -timeout 20m ./... || failed=1; \
@@ -68,14 +68,15 @@ test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) 
 	} | .dev/bin/testsummary
 
 .PHONY: histories
-histories: packages $(TEMPORAL) ## record anew the histories that every version of the workflows must replay
+histories: packages $(TEMPORAL) ## record again the histories that every version of the workflows must replay
 	go test -C e2e -count=1 . -histories $(CURDIR)/workflows/testdata/histories
 
 .PHONY: screenshots
-screenshots: packages $(TEMPORAL) ## take docs/screenshots anew: what support sees in the Temporal UI
+screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support sees in the Temporal UI
 	go test -C e2e -count=1 . -run TestSupportSees -screenshots $(CURDIR)/docs/screenshots
 
-# How much, for how long at most before it heals, and which: the same seed draws the same operations and faults, though never at the same moments.
+# N is the number of operations, DURATION the maximum time in which they begin. The same SEED draws the same operations
+# and faults, but never with the same timing.
 N ?= 300
 SEED ?= 1
 DURATION ?= 10m
@@ -83,58 +84,65 @@ DURATION ?= 10m
 MQTT ?= on
 
 .PHONY: chaos
-chaos: packages $(TEMPORAL) ## break everything meanwhile, then look for what was lost (N= operations, SEED=, DURATION=, MQTT=off)
+chaos: packages $(TEMPORAL)
+chaos: ## inject faults under load, then check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=off)
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT)
 
-# Groups by commas, all without any: writes, reads, growth, bulkheads, overload, footprint.
+# Groups separated by commas; empty for all: writes, reads, growth, bulkheads, overload, footprint.
 SELECT ?=
 
 .PHONY: bench bench-quick bench-report
-bench: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) .dev/bin/bench ## measure the service beside what people would use instead: more than an hour, alone on the machine (SELECT= groups, SEED=)
+bench: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) .dev/bin/bench
+bench: ## measure the service and its alternatives, alone on the machine for more than an hour (SELECT= groups, SEED=)
 	@exec .dev/bin/bench -select "$(SELECT)" -seed $(SEED)
 
-bench-quick: packages $(TEMPORAL) .dev/bin/bench ## the same in two minutes, to see that it runs (SELECT=, SEED=)
+bench-quick: packages $(TEMPORAL) .dev/bin/bench ## a two-minute make bench, to see that it runs (SELECT=, SEED=)
 	@exec .dev/bin/bench -quick -select "$(SELECT)" -seed $(SEED)
 
-bench-report: .dev/bin/bench ## show again what was measured last
+bench-report: .dev/bin/bench ## print the last results again
 	@exec .dev/bin/bench -report
 
 .PHONY: check
-check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) ## format, vet, linters, determinism of workflows, import rules, what is in deploy
+check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
+check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
-	for module in $(MODULES); do go vet -C $$module ./... && (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && go mod -C $$module tidy -diff || exit 1; done
+	for module in $(MODULES); do \
+	  go vet -C $$module ./... && (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && \
+	  go mod -C $$module tidy -diff || exit 1; \
+	done
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
 	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go test -count=1 .
 
 .PHONY: style
-style: $(GOLANGCI) $(LITERALS) ## lines over 120 characters, and struct literals that name too few of their fields
+style: $(GOLANGCI) $(LITERALS) ## find lines over 120 characters, and struct literals with positional fields
 	@failed=0; for module in $(MODULES); do \
 	  (cd $$module && $(CURDIR)/$(GOLANGCI) run --enable-only lll ./...) || failed=1; \
 	  go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... || failed=1; \
 	done; exit $$failed
 
-# Go fuzzes one target at a time. What it finds stays in testdata/fuzz, where every go test runs it again.
+# Go fuzzes one target at a time. Inputs that fail stay in testdata/fuzz, where every go test repeats them.
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
-fuzz: ## search for bodies, paths and replies that do harm (FUZZTIME= each)
-	@grep -rEo --include='*_test.go' '^func Fuzz\w+\(f' . | sed -E 's|/[^/]*:func | |; s|\(f||' | while read -r dir target; do \
+fuzz: ## fuzz bodies, paths and replies (FUZZTIME= each)
+	@grep -rEo --include='*_test.go' '^func Fuzz\w+\(f' . | sed -E 's|/[^/]*:func | |; s|\(f||' | \
+	while read -r dir target; do \
 	  echo "$$target in $$dir"; \
 	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
 	done
 
-# How long, at least: what it has begun it finishes.
+# The minimum time: Schemathesis finishes the phase it has begun.
 APITIME ?= 1m
 
 .PHONY: fuzz-api
-fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## hold the API against its description with Schemathesis (APITIME=)
+fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## fuzz the API against its description with Schemathesis (APITIME=)
 	go test -C e2e -count=1 -v -timeout 2h . -schemathesis $(CURDIR)/$(SCHEMATHESIS) -schemathesis-time $(APITIME)
 
 .PHONY: vuln
-vuln: $(GOVULNCHECK) ## look our modules up in the Go vulnerability database
+vuln: $(GOVULNCHECK) ## check the requirements of the service against the Go vulnerability database
 	$(GOVULNCHECK) ./...
 
 .PHONY: docs
@@ -145,12 +153,12 @@ docs: ## write docs/configuration.md from the comments in config/config.go
 fmt: ## format the Go code
 	gofmt -w .
 
-# What is not Go. Where it is missing and may not be installed, this says so.
+# Debian packages that the tests need. It fails if one is missing and cannot be installed.
 .PHONY: packages
 packages:
 	@tools/packages
 
-# The compiler knows best what has changed.
+# These are phony, because the go command knows what has changed.
 .PHONY: .dev/bin/dev .dev/bin/testsummary .dev/bin/bench
 .dev/bin/dev:
 	@$(GO_BUILD) -o $@ ./cmd/dev
@@ -160,11 +168,11 @@ packages:
 	@go build -C bench -o ../$@ .
 
 $(TEMPORAL): tools/go.mod tools/go.sum
-	@echo "building the Temporal CLI: minutes the first time"
+	@echo "building the Temporal CLI (minutes the first time)"
 	@go build -C tools -o ../$@ github.com/temporalio/cli/cmd/temporal && touch $@
 
 $(TEMPORAL_SERVER): tools/go.mod tools/go.sum
-	@echo "building Temporal's server: minutes the first time, seconds after the CLI"
+	@echo "building Temporal's server (minutes the first time, seconds after the CLI)"
 	@go build -C tools -o ../$@ go.temporal.io/server/cmd/server && touch $@
 
 $(TEMPORAL_SCHEMA): tools/go.mod tools/go.sum
@@ -174,7 +182,7 @@ $(TEMPORAL_UI): tools/go.mod tools/go.sum
 	@go build -C tools -o ../$@ github.com/temporalio/ui-server/v2/cmd/server && touch $@
 
 $(GOLANGCI): tools/lint/go.mod tools/lint/go.sum
-	@echo "building golangci-lint: minutes the first time"
+	@echo "building golangci-lint (minutes the first time)"
 	@go build -C tools/lint -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint && touch $@
 
 $(WORKFLOWCHECK): tools/lint/go.mod tools/lint/go.sum
@@ -184,7 +192,7 @@ $(LITERALS): tools/lint/go.mod tools/lint/go.sum $(wildcard tools/lint/literals/
 	@go build -C tools/lint -o ../../$@ ./literals && touch $@
 
 $(DEPLOYCHECK): tools/deploy/go.mod tools/deploy/go.sum $(wildcard tools/deploy/*.go)
-	@echo "building the check of deploy: a minute the first time"
+	@echo "building the check of deploy (a minute the first time)"
 	@go build -C tools/deploy -o ../../$@ . && touch $@
 
 $(RULES): $(wildcard tools/rules/*)

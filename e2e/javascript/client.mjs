@@ -1,5 +1,5 @@
-// Reads and updates a minigroup with the platform's JavaScript client, as the frontends do. Prints what the client returned
-// and what it threw.
+// Reads and updates a minigroup with the platform's JavaScript client, as the frontends do. Prints what the client
+// returned and what it threw.
 import { readFileSync } from 'node:fs';
 import dispatcher from '@ulms/api-clients/lib/dispatcher.js';
 import http from '@ulms/api-clients/lib/http-client.js';

@@ -1,5 +1,6 @@
-// Creates a minigroup on /docs as a person does: enters the token, opens the operation, tries it out. Prints what the page
-// showed, which hosts it talked to, and what the browser complained of (a violated Content-Security-Policy, for one).
+// Creates a minigroup on the page /docs: enters the token, opens the operation, executes it. Prints what the page
+// showed, the hosts that it contacted, and the errors that the browser reported (such as a violated
+// Content-Security-Policy).
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 

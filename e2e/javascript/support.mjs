@@ -1,5 +1,5 @@
-// Looks into the Temporal UI as support does: opens a view, whose link saves it, and what one of its runs tells of itself.
-// Prints the rows of the view, the views that are saved, and the words of the run. Where a folder is given, pictures are put there.
+// Uses the Temporal UI as support does: opens the link of a view, which also saves the view, and then one of its runs.
+// Prints the rows of the view, the saved views, and the details of the run. With a folder, it writes screenshots there.
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
@@ -23,20 +23,24 @@ try {
   const title = page.getByRole('link', { name: run, exact: true });
   await title.waitFor();
   const rows = await page.locator('tbody tr').allInnerTexts();
-  const saved = await page.evaluate((namespace) => JSON.parse(localStorage.getItem('saved-workflow-queries'))[namespace], namespace);
+  const saved = await page.evaluate(
+    (namespace) => JSON.parse(localStorage.getItem('saved-workflow-queries'))[namespace],
+    namespace,
+  );
   await picture('needs-attention');
 
   await title.click();
   await page.getByText('User Metadata', { exact: true }).click();
-  // Markdown is shown in frames of their own.
-  const words = () => Promise.all(page.frames().slice(1).map((frame) => frame.locator('body').innerText()));
+  // The UI shows each Markdown text in a frame of its own.
+  const details = () => Promise.all(page.frames().slice(1).map((frame) => frame.locator('body').innerText()));
   await page.waitForFunction(() => document.querySelectorAll('iframe').length >= 3);
-  let told = await words();
-  for (const end = Date.now() + 30_000; !told.some((text) => text.includes('It waits for')) && Date.now() < end; told = await words()) {
+  let texts = await details();
+  const isComplete = () => texts.some((text) => text.includes('It waits for'));
+  for (const end = Date.now() + 30_000; !isComplete() && Date.now() < end; texts = await details()) {
     await page.waitForTimeout(100);
   }
   await picture('stuck-run');
-  console.log(JSON.stringify({ rows, saved, told: told.join('\n') }));
+  console.log(JSON.stringify({ rows, saved, text: texts.join('\n') }));
 } finally {
   await browser.close();
 }

@@ -19,7 +19,7 @@ var (
 	keys      = regexp.MustCompile(`-out (secrets/\S+)`)
 )
 
-// checkCompose loads compose.yaml with the secrets that its secrets.sh makes, and looks for the files that it names.
+// checkCompose loads compose.yaml with the secrets that secrets.sh creates, and checks that the files it names exist.
 func checkCompose(dir string, wrong *mistakes) error {
 	script, err := os.ReadFile(filepath.Join(dir, "compose", "secrets.sh"))
 	if err != nil {
@@ -31,7 +31,7 @@ func checkCompose(dir string, wrong *mistakes) error {
 	}
 	names := passwords.FindSubmatch(script)
 	if names == nil {
-		return fmt.Errorf("compose/secrets.sh makes no passwords")
+		return fmt.Errorf("compose/secrets.sh creates no passwords")
 	}
 	var environment []string
 	for _, name := range strings.Fields(string(names[1])) {
@@ -55,7 +55,7 @@ func checkCompose(dir string, wrong *mistakes) error {
 		if secret.File != "" {
 			exists("secret "+name, secret.File)
 		} else if !slices.Contains(environment, secret.Environment+"=made") {
-			wrong.add("compose.yaml: secret %s: secrets.sh makes no %s", name, secret.Environment)
+			wrong.add("compose.yaml: secret %s: secrets.sh creates no %s", name, secret.Environment)
 		}
 	}
 	for name, config := range project.Configs {
@@ -71,7 +71,10 @@ func checkCompose(dir string, wrong *mistakes) error {
 	return nil
 }
 
-func checkService(name string, service types.ServiceConfig, images []instructions.Stage, exists func(what, path string), wrong *mistakes) {
+func checkService(
+	name string, service types.ServiceConfig, images []instructions.Stage,
+	exists func(what, path string), wrong *mistakes,
+) {
 	if namesRegistry(service.Image) {
 		wrong.add("compose.yaml: %s: %s names a registry", name, service.Image)
 	}
@@ -87,7 +90,9 @@ func checkService(name string, service types.ServiceConfig, images []instruction
 	}
 	if service.Build != nil {
 		exists(name, filepath.Join(service.Build.Context, service.Build.Dockerfile))
-		if target := service.Build.Target; target != "" && !slices.ContainsFunc(images, func(s instructions.Stage) bool { return s.Name == target }) {
+		target := service.Build.Target
+		isTarget := func(s instructions.Stage) bool { return s.Name == target }
+		if target != "" && !slices.ContainsFunc(images, isTarget) {
 			wrong.add("compose.yaml: %s: the Dockerfile has no stage %s", name, target)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// stages reads the Dockerfile.
+// stages returns the stages of the Dockerfile.
 func stages(dir string) ([]instructions.Stage, error) {
 	file, err := os.Open(filepath.Join(dir, "Dockerfile"))
 	if err != nil {
@@ -25,7 +25,7 @@ func stages(dir string) ([]instructions.Stage, error) {
 	return stages, err
 }
 
-// checkImage wants images of nothing but what is copied into them, which run under a number that is not root's.
+// checkImage requires that the image is made from scratch and runs as a numeric user other than root.
 func checkImage(dir string, wrong *mistakes) error {
 	stages, err := stages(dir)
 	if err != nil {
@@ -41,7 +41,7 @@ func checkImage(dir string, wrong *mistakes) error {
 			switch command := command.(type) {
 			case *instructions.CopyCommand:
 				if command.From != "" && !known[command.From] {
-					wrong.add("Dockerfile: nothing is called %s to copy from", command.From)
+					wrong.add("Dockerfile: no stage %s to copy from", command.From)
 				}
 			case *instructions.UserCommand:
 				user, _, _ = strings.Cut(command.User, ":")

@@ -22,30 +22,30 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// workload is whatever runs pods.
+// workload is an object that runs pods.
 type workload struct {
 	name string // kind and name
 	pods core.PodTemplateSpec
-	// chosen are the labels by which it knows its pods; nil: it needs none.
-	chosen *meta.LabelSelector
+	// selector selects its own pods; nil if it needs none.
+	selector *meta.LabelSelector
 }
 
-// cluster is what kustomize makes of the manifests, each object read into its type.
+// cluster holds the objects that kustomize builds from the manifests.
 type cluster struct {
 	workloads []workload
 	services  []core.Service
-	// keys are those of ConfigMaps and Secrets, as kind/name/key.
-	keys map[string]bool
-	// scaled, guarded and watched refer to others.
-	scaled  []autoscaling.HorizontalPodAutoscaler
-	guarded []policy.PodDisruptionBudget
-	watched []monitoring.ServiceMonitor
+	// keys has the keys of ConfigMaps and Secrets, as kind/name/key.
+	keys        map[string]bool
+	autoscalers []autoscaling.HorizontalPodAutoscaler
+	budgets     []policy.PodDisruptionBudget
+	monitors    []monitoring.ServiceMonitor
 }
 
-// checkKubernetes builds the manifests as kustomize does, reads each object into its type, in which an unknown field is an error,
-// and looks whether what one refers to is there in another. Secrets are those that the README says how to make.
+// checkKubernetes builds the manifests as kustomize does, decodes each object into its type, which fails for unknown
+// fields, and checks the references between objects. The Secrets are those that the commands in the README create.
 func checkKubernetes(dir string, wrong *mistakes) error {
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, "kubernetes"))
+	kustomizer := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
+	built, err := kustomizer.Run(filesys.MakeFsOnDisk(), filepath.Join(dir, "kubernetes"))
 	if err != nil {
 		return err
 	}
@@ -93,13 +93,13 @@ func (c *cluster) add(kind string, text []byte) error {
 			}
 		})
 	case "autoscaling/v2 HorizontalPodAutoscaler":
-		return read(text, func(h autoscaling.HorizontalPodAutoscaler) { c.scaled = append(c.scaled, h) })
+		return read(text, func(h autoscaling.HorizontalPodAutoscaler) { c.autoscalers = append(c.autoscalers, h) })
 	case "policy/v1 PodDisruptionBudget":
-		return read(text, func(p policy.PodDisruptionBudget) { c.guarded = append(c.guarded, p) })
+		return read(text, func(p policy.PodDisruptionBudget) { c.budgets = append(c.budgets, p) })
 	case "monitoring.coreos.com/v1 ServiceMonitor":
-		return read(text, func(m monitoring.ServiceMonitor) { c.watched = append(c.watched, m) })
+		return read(text, func(m monitoring.ServiceMonitor) { c.monitors = append(c.monitors, m) })
 	default:
-		return fmt.Errorf("nobody has said how to read %s", kind)
+		return fmt.Errorf("this check does not know %s: add it", kind)
 	}
 }
 
@@ -117,7 +117,7 @@ var (
 	from    = regexp.MustCompile(`--from-(?:file|literal)=([^=\s]+)=`)
 )
 
-// addSecrets finds the commands that make Secrets.
+// addSecrets adds the Secrets that the commands in the README create.
 func (c *cluster) addSecrets(readme string) error {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -137,10 +137,10 @@ func (c *cluster) holds(kind, name string) bool {
 	})
 }
 
-// checkPods looks whether pods find what they mount and read, and are chosen, probed and locked in as they should be.
+// checkPods checks selectors, volumes and the security context of pods, and their containers.
 func (c *cluster) checkPods(w workload, wrong *mistakes) {
-	if w.chosen != nil && !matches(w.chosen, w.pods.Labels) {
-		wrong.add("kubernetes: %s does not choose its own pods", w.name)
+	if w.selector != nil && !matches(w.selector, w.pods.Labels) {
+		wrong.add("kubernetes: %s does not select its own pods", w.name)
 	}
 	spec := w.pods.Spec
 	for _, spread := range spec.TopologySpreadConstraints {
@@ -152,10 +152,10 @@ func (c *cluster) checkPods(w workload, wrong *mistakes) {
 	for _, volume := range spec.Volumes {
 		volumes[volume.Name] = true
 		if m := volume.ConfigMap; m != nil && !c.holds("ConfigMap", m.Name) {
-			wrong.add("kubernetes: %s mounts ConfigMap %s, which is not there", w.name, m.Name)
+			wrong.add("kubernetes: %s mounts ConfigMap %s, which does not exist", w.name, m.Name)
 		}
 		if s := volume.Secret; s != nil && !c.holds("Secret", s.SecretName) {
-			wrong.add("kubernetes: %s mounts Secret %s, which nobody makes", w.name, s.SecretName)
+			wrong.add("kubernetes: %s mounts Secret %s, which the README does not create", w.name, s.SecretName)
 		}
 	}
 	if user := spec.SecurityContext; user == nil || user.RunAsNonRoot == nil || !*user.RunAsNonRoot {
@@ -173,44 +173,52 @@ func (c *cluster) checkContainer(pod string, container core.Container, volumes m
 		}
 	}
 	for _, variable := range container.Env {
-		if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil && !c.keys["Secret/"+from.SecretKeyRef.Name+"/"+from.SecretKeyRef.Key] {
-			wrong.add("kubernetes: %s reads %s of Secret %s, which nobody makes", pod, from.SecretKeyRef.Key, from.SecretKeyRef.Name)
+		if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
+			ref := from.SecretKeyRef
+			if !c.keys["Secret/"+ref.Name+"/"+ref.Key] {
+				wrong.add("kubernetes: %s reads %s of Secret %s, which the README does not create", pod, ref.Key, ref.Name)
+			}
 		}
 		if variable.Value == "" && variable.ValueFrom == nil {
 			wrong.add("kubernetes: %s sets %s to nothing", pod, variable.Name)
 		}
 	}
-	for name, probe := range map[string]*core.Probe{"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe} {
+	for name, probe := range map[string]*core.Probe{
+		"startup": container.StartupProbe, "liveness": container.LivenessProbe, "readiness": container.ReadinessProbe,
+	} {
 		switch {
 		case probe == nil && len(container.Ports) > 0:
 			wrong.add("kubernetes: %s has no %s probe", pod, name)
 		case probe != nil && (probe.HTTPGet == nil || !opens(container, probe.HTTPGet.Port)):
-			wrong.add("kubernetes: the %s probe of %s asks a port that is not open", name, pod)
+			wrong.add("kubernetes: the %s probe of %s uses a port that is not open", name, pod)
 		}
 	}
-	if limits := container.SecurityContext; limits == nil || limits.ReadOnlyRootFilesystem == nil || !*limits.ReadOnlyRootFilesystem ||
+	if limits := container.SecurityContext; limits == nil ||
+		limits.ReadOnlyRootFilesystem == nil || !*limits.ReadOnlyRootFilesystem ||
 		limits.AllowPrivilegeEscalation == nil || *limits.AllowPrivilegeEscalation ||
 		limits.Capabilities == nil || !slices.Contains(limits.Capabilities.Drop, "ALL") {
 		wrong.add("kubernetes: %s may write to its image, gain privileges or has capabilities", pod)
 	}
-	if container.Resources.Requests.Cpu().IsZero() || container.Resources.Requests.Memory().IsZero() || container.Resources.Limits.Memory().IsZero() {
-		wrong.add("kubernetes: %s does not say what it needs", pod)
+	requests, limits := container.Resources.Requests, container.Resources.Limits
+	if requests.Cpu().IsZero() || requests.Memory().IsZero() || limits.Memory().IsZero() {
+		wrong.add("kubernetes: %s lacks resource requests or a memory limit", pod)
 	}
 	if namesRegistry(container.Image) {
 		wrong.add("kubernetes: %s: %s names a registry", pod, container.Image)
 	}
 }
 
-// checkServices looks whether each Service has pods with the ports that it hands on to.
+// checkServices checks that each Service selects pods with its target ports.
 func (c *cluster) checkServices(wrong *mistakes) {
 	for _, service := range c.services {
-		pods := c.chosen(&meta.LabelSelector{MatchLabels: service.Spec.Selector})
+		pods := c.selected(&meta.LabelSelector{MatchLabels: service.Spec.Selector})
 		if len(pods) == 0 {
-			wrong.add("kubernetes: Service %s chooses no pods", service.Name)
+			wrong.add("kubernetes: Service %s selects no pods", service.Name)
 		}
 		for _, port := range service.Spec.Ports {
 			for _, w := range pods {
-				if !slices.ContainsFunc(w.pods.Spec.Containers, func(c core.Container) bool { return opens(c, port.TargetPort) }) {
+				hasPort := func(c core.Container) bool { return opens(c, port.TargetPort) }
+				if !slices.ContainsFunc(w.pods.Spec.Containers, hasPort) {
 					wrong.add("kubernetes: Service %s: %s has no port %s", service.Name, w.name, port.TargetPort.String())
 				}
 			}
@@ -218,33 +226,34 @@ func (c *cluster) checkServices(wrong *mistakes) {
 	}
 }
 
-// checkReferences looks whether there is something to scale, guard and watch.
+// checkReferences checks what autoscalers, disruption budgets and monitors refer to.
 func (c *cluster) checkReferences(wrong *mistakes) {
-	for _, scaled := range c.scaled {
-		target := scaled.Spec.ScaleTargetRef.Kind + " " + scaled.Spec.ScaleTargetRef.Name
+	for _, autoscaler := range c.autoscalers {
+		target := autoscaler.Spec.ScaleTargetRef.Kind + " " + autoscaler.Spec.ScaleTargetRef.Name
 		if !slices.ContainsFunc(c.workloads, func(w workload) bool { return w.name == target }) {
-			wrong.add("kubernetes: HorizontalPodAutoscaler %s scales %s, which is not there", scaled.Name, target)
+			wrong.add("kubernetes: HorizontalPodAutoscaler %s scales %s, which does not exist", autoscaler.Name, target)
 		}
 	}
-	for _, guarded := range c.guarded {
-		if len(c.chosen(guarded.Spec.Selector)) == 0 {
-			wrong.add("kubernetes: PodDisruptionBudget %s chooses no pods", guarded.Name)
+	for _, budget := range c.budgets {
+		if len(c.selected(budget.Spec.Selector)) == 0 {
+			wrong.add("kubernetes: PodDisruptionBudget %s selects no pods", budget.Name)
 		}
 	}
-	for _, watched := range c.watched {
-		for _, endpoint := range watched.Spec.Endpoints {
+	for _, monitor := range c.monitors {
+		for _, endpoint := range monitor.Spec.Endpoints {
 			if !slices.ContainsFunc(c.services, func(s core.Service) bool {
-				return matches(&watched.Spec.Selector, s.Labels) && s.Labels[watched.Spec.JobLabel] != "" &&
+				return matches(&monitor.Spec.Selector, s.Labels) && s.Labels[monitor.Spec.JobLabel] != "" &&
 					slices.ContainsFunc(s.Spec.Ports, func(p core.ServicePort) bool { return p.Name == endpoint.Port })
 			}) {
-				wrong.add("kubernetes: ServiceMonitor %s chooses no Service with port %s and label %s", watched.Name, endpoint.Port, watched.Spec.JobLabel)
+				wrong.add("kubernetes: ServiceMonitor %s selects no Service with port %s and label %s",
+					monitor.Name, endpoint.Port, monitor.Spec.JobLabel)
 			}
 		}
 	}
 }
 
-// chosen are the workloads of whose pods the selector chooses.
-func (c *cluster) chosen(selector *meta.LabelSelector) (found []workload) {
+// selected returns the workloads whose pods the selector matches.
+func (c *cluster) selected(selector *meta.LabelSelector) (found []workload) {
 	for _, w := range c.workloads {
 		if matches(selector, w.pods.Labels) {
 			found = append(found, w)
@@ -260,6 +269,7 @@ func matches(selector *meta.LabelSelector, set map[string]string) bool {
 
 func opens(container core.Container, port intstr.IntOrString) bool {
 	return slices.ContainsFunc(container.Ports, func(p core.ContainerPort) bool {
-		return port.Type == intstr.String && p.Name == port.StrVal || port.Type == intstr.Int && p.ContainerPort == port.IntVal
+		isNamed := port.Type == intstr.String && p.Name == port.StrVal
+		return isNamed || port.Type == intstr.Int && p.ContainerPort == port.IntVal
 	})
 }

@@ -1,5 +1,6 @@
-// Command deploy reads what is in the folder deploy as Docker, Compose, kustomize and Kubernetes would, without any of them, and
-// says what does not fit together. Its argument is that folder.
+// Command deploy checks the folder deploy, which is its argument. It reads the files with the libraries of Docker,
+// Compose, kustomize and Kubernetes, and prints every reference and field that is wrong. It needs none of these
+// installed.
 package main
 
 import (
@@ -10,7 +11,7 @@ import (
 	"strings"
 )
 
-// mistakes are what is wrong, a line each.
+// mistakes holds one line per mistake.
 type mistakes []string
 
 func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Sprintf(format, args...)) }
@@ -42,7 +43,7 @@ func main() {
 	}
 }
 
-// namesRegistry reports whether the name of an image says where it is to be had, which is for each installation to say.
+// namesRegistry reports whether the name of an image contains a registry. Each installation chooses its own.
 func namesRegistry(image string) bool {
 	first, _, deeper := strings.Cut(image, "/")
 	return deeper && strings.ContainsAny(first, ".:")

@@ -1,12 +1,11 @@
-// Command rules reads Prometheus rules (.yml) and Grafana dashboards (.json) as Prometheus would, and says what is wrong with
-// them: rules and expressions that cannot be read, alerts that do not say what is the matter, and links that lead nowhere.
+// Command rules checks Prometheus rules (.yml) and Grafana dashboards (.json): rules and expressions must parse as
+// Prometheus parses them, alerts must have a summary, a severity and a link to their section of the runbook.
 package main
 
 import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,7 +18,7 @@ import (
 )
 
 func main() {
-	runbook := flag.String("runbook", "", "the runbook, of which alerts must name a heading; empty: they may name any")
+	runbook := flag.String("runbook", "", "the runbook to which alerts must link; empty: links are not checked")
 	flag.Parse()
 	wrong := 0
 	for _, file := range flag.Args() {
@@ -44,7 +43,7 @@ func checkRules(file, runbook string) []error {
 	if err != nil {
 		return []error{err}
 	}
-	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, promql, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, promql, slog.New(slog.DiscardHandler))
 	if len(errs) > 0 {
 		return errs
 	}
@@ -58,7 +57,7 @@ func checkRules(file, runbook string) []error {
 	return errs
 }
 
-// checkAlert wants an alert to say what is the matter, how bad it is, and what to do.
+// checkAlert requires the annotations, the severity and the runbook link of an alert.
 func checkAlert(rule rulefmt.Rule, runbook string) error {
 	for _, name := range []string{"summary", "description", "runbook"} {
 		if rule.Annotations[name] == "" {
@@ -74,7 +73,7 @@ func checkAlert(rule rulefmt.Rule, runbook string) error {
 	return checkLink(rule.Alert, rule.Annotations["runbook"], runbook)
 }
 
-// checkLink wants the link of an alert to lead to a part of the runbook that names it.
+// checkLink requires that the link of an alert leads to a section of the runbook that names the alert.
 func checkLink(alert, link, runbook string) error {
 	file, anchor, _ := strings.Cut(link, "#")
 	if file != runbook {
@@ -99,12 +98,12 @@ func checkLink(alert, link, runbook string) error {
 
 var notInAnchors = regexp.MustCompile(`[^\pL\pN_ -]`)
 
-// anchorOf is the anchor that forges give a heading.
+// anchorOf returns the anchor that GitHub and GitLab give to a heading.
 func anchorOf(heading string) string {
 	return strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), ""), " ", "-")
 }
 
-// variables of Grafana, with something that they may stand for.
+// variables replaces the variables of Grafana by values.
 var variables = strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$__interval", "1m")
 
 func checkDashboard(file, _ string) (errs []error) {
@@ -124,12 +123,12 @@ func checkDashboard(file, _ string) (errs []error) {
 		}
 	})
 	if found == 0 {
-		errs = append(errs, fmt.Errorf("it shows nothing"))
+		errs = append(errs, fmt.Errorf("it has no expressions"))
 	}
 	return errs
 }
 
-// walk visits every expression below a value.
+// walk calls visit with every expression below a value.
 func walk(value any, visit func(expr string)) {
 	switch value := value.(type) {
 	case map[string]any:

@@ -1,6 +1,5 @@
-// Command testsummary reads what go test -json prints. It shows a line per
-// package, everything that failing tests said, and at the end how many tests
-// passed and failed. Its exit status is 1 when anything failed or nothing ran.
+// Command testsummary reads the output of go test -json. It prints a line per package, the output of failed tests, and
+// at the end how many tests passed and failed. The exit status is 1 if anything failed or nothing ran.
 package main
 
 import (
@@ -18,7 +17,7 @@ import (
 type event struct {
 	Action      string
 	Package     string
-	ImportPath  string // of a build, which may be of another package
+	ImportPath  string // of a build; the package may be another
 	Test        string
 	Output      string
 	Elapsed     float64
@@ -27,13 +26,13 @@ type event struct {
 
 type summary struct {
 	out            io.Writer
-	said           map[string][]string // output so far, by package and test
+	output         map[string][]string // so far, by package and test
 	passed, failed int
-	broken         []string
+	failures       []string
 }
 
 func main() {
-	s := summary{out: os.Stdout, said: map[string][]string{}}
+	s := summary{out: os.Stdout, output: map[string][]string{}}
 	begun := time.Now()
 	if err := s.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "testsummary:", err)
@@ -69,7 +68,7 @@ func (s *summary) line(line string) {
 	key := e.Package + e.ImportPath + "\x00" + e.Test
 	switch e.Action {
 	case "output", "build-output":
-		s.said[key] = append(s.said[key], e.Output)
+		s.output[key] = append(s.output[key], e.Output)
 	case "pass", "skip":
 		s.end(e, key)
 	case "fail", "build-fail":
@@ -77,7 +76,7 @@ func (s *summary) line(line string) {
 	}
 }
 
-// end counts a test; a skipped one has not shown anything and counts as failed.
+// end counts a test. A skipped test has proved nothing and counts as failed.
 func (s *summary) end(e event, key string) {
 	switch {
 	case e.Test == "" && e.Action == "pass":
@@ -90,7 +89,7 @@ func (s *summary) end(e event, key string) {
 	default:
 		s.passed++
 	}
-	delete(s.said, key)
+	delete(s.output, key)
 }
 
 func (s *summary) fail(e event, key string) {
@@ -98,32 +97,32 @@ func (s *summary) fail(e event, key string) {
 	switch {
 	case e.Test != "":
 		s.failed++
-		s.broken = append(s.broken, name)
+		s.failures = append(s.failures, name)
 	case e.Action == "fail":
-		// A package that cannot be built, or ends without blaming a test.
-		if !s.blamed(e.Package) {
+		// The package cannot be built, or failed outside of a test.
+		if !s.hasFailedTest(e.Package) {
 			s.failed++
-			s.broken = append(s.broken, name)
+			s.failures = append(s.failures, name)
 		}
 	}
 	fmt.Fprintf(s.out, "FAIL  %s\n", name)
-	for _, text := range s.said[key] {
+	for _, text := range s.output[key] {
 		fmt.Fprint(s.out, "      ", strings.TrimRight(text, "\n"), "\n")
 	}
-	delete(s.said, key)
-	// A test that was running when its package ended has no end of its own.
+	delete(s.output, key)
+	// A test that was running when its package ended has no event for its own end.
 	if e.Test == "" {
-		for other, said := range s.said {
+		for other, output := range s.output {
 			if strings.HasPrefix(other, e.Package+"\x00") {
-				fmt.Fprint(s.out, "      ", strings.Join(said, "      "))
-				delete(s.said, other)
+				fmt.Fprint(s.out, "      ", strings.Join(output, "      "))
+				delete(s.output, other)
 			}
 		}
 	}
 }
 
-func (s *summary) blamed(pkg string) bool {
-	for _, name := range s.broken {
+func (s *summary) hasFailedTest(pkg string) bool {
+	for _, name := range s.failures {
 		if strings.HasPrefix(name, pkg+" ") {
 			return true
 		}
@@ -133,7 +132,7 @@ func (s *summary) blamed(pkg string) bool {
 
 func (s *summary) conclude(took time.Duration) bool {
 	fmt.Fprintln(s.out)
-	for _, name := range s.broken {
+	for _, name := range s.failures {
 		fmt.Fprintln(s.out, "failed:", name)
 	}
 	fmt.Fprintf(s.out, "took %s\n%d passed, %d failed\n", took.Round(time.Second), s.passed, s.failed)

@@ -1,5 +1,5 @@
-// Command literals reports struct literals that set more than three fields by position: a reader cannot tell which value
-// is for which field. go vet runs it, with -vettool.
+// Command literals reports struct literals that set more than three fields by position: a reader cannot tell which
+// value is for which field. go vet runs it, with -vettool.
 package main
 
 import (
