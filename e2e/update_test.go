@@ -84,7 +84,7 @@ func TestAWaitingUpdateIsShownAndFinished(t *testing.T) {
 		c.putAsync(moved)
 		c.put(map[string]any{"reserve": 1}).wantInProgress(t)
 	})
-	t.Run("a cancel changes nothing once the PATCH may have been sent", func(t *testing.T) {
+	t.Run("a cancel changes nothing once the PATCH may have been sent", func(*testing.T) {
 		c.awaitPatch()
 		c.cancel()
 	})

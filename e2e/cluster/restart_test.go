@@ -49,10 +49,10 @@ func (c *cluster) awaitAnswers(ctx context.Context, d *apiClient, n int) error {
 	return nil
 }
 
-func (d *apiClient) answered() (n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, of := range d.answers {
+func (c *apiClient) answered() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, of := range c.answers {
 		n += of
 	}
 	return n
