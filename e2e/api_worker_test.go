@@ -14,7 +14,7 @@ import (
 	"minigroups/stack"
 )
 
-// TestAnAPIWithAWorker sends the next request as soon as the last is answered. The run of the last has announced its
+// TestAnAPIWithAWorker sends the next request as soon as the last is answered. The run of the last has signalled its
 // end within the process, but may not have reported it to Temporal; the next request must not be refused because of it.
 func TestAnAPIWithAWorker(t *testing.T) {
 	t.Parallel()
