@@ -46,8 +46,8 @@ func TestACancelBeforeTheFirstStep(t *testing.T) {
 	}
 }
 
-// TestAWorkerFrozenInAStep freezes the worker while a create is in flight. Another worker takes the class over. Then
-// the first thaws and receives the reply, with the id of a room.
+// TestAWorkerFrozenInAStep freezes the worker while a create is in flight. Another worker takes the class over once the
+// request has expired. Then the first thaws and receives the reply, with the id of a room.
 func TestAWorkerFrozenInAStep(t *testing.T) {
 	begin := func() (c *class, restore func()) {
 		c = newClass(t)
@@ -71,6 +71,15 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 		for _, c := range classes {
 			if len(c.openRooms(sut.conference)) == 0 {
 				return fmt.Errorf("conference has made no room yet")
+			}
+		}
+		return nil
+	})
+	eventually(t, func() error { // until then no worker sends another request
+		for _, c := range classes {
+			n := c.count(`SELECT count(*) FROM room_attempt WHERE class_id = $1 AND state = 'sent' AND expires_at > now()`)
+			if n > 0 {
+				return fmt.Errorf("%d requests of the frozen worker have not expired yet", n)
 			}
 		}
 		return nil
