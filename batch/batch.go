@@ -57,8 +57,8 @@ func New[K, V any](load Load[K, V], o Options) *Reader[K, V] {
 }
 
 // Read returns the value of the key, the error of the load that it was part of, or the error of ctx once that ends. The
-// first reader of a call lends it the values of its context, such as its trace; no reader's context ends a call, because
-// the call answers others as well.
+// first reader of a call lends it the values of its context, such as its trace; no reader's context ends a call,
+// because the call answers others as well.
 func (r *Reader[K, V]) Read(ctx context.Context, key K) (V, error) {
 	var none V
 	if err := ctx.Err(); err != nil {

@@ -3,31 +3,29 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"minigroups/minigroup"
 )
 
-// BeginCreate takes the row for the run, or makes it, and writes what the run is about to request: an attempt at each
-// room and, where slots are asked for, their reservation. What an equal draft holds is kept; what another draft has left
-// is marked for closing. A minigroup that is ready is not changed. Done twice by the same run, it does the same once.
+// BeginCreate takes the row for the run, or inserts it, and writes what the run is about to request: an attempt at each
+// room and, if slots are requested, their reservation. What an equal request holds is kept; what another request has
+// left is marked for closing. BeginCreate does not change a ready minigroup. Called twice by the same run, it does the
+// same once.
 //
-// It returns *minigroup.OwnedError where another run owns the row, and CapacityExceeded where the slots fit nowhere.
+// It returns *minigroup.OwnedError if another run owns the row, and CapacityExceeded if the slots fit on no gateway.
 func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
-	// Nearly every class is created once, by one run. So this is what a create costs: one round trip and one commit,
-	// for Postgres takes a batch for a transaction. Other admissions wait for no more than that.
+	// Nearly every class is created once, by one run. For those, this batch is all: one round trip and one commit, during
+	// which other admissions wait.
 	var fresh bool
 	var row lockedRow
 	var begun minigroup.BegunCreate
 	err := s.inBatch(ctx, "begin create", func(batch *pgx.Batch) {
 		begun = minigroup.BegunCreate{State: minigroup.Creating}
-		batch.Queue(insertMinigroup, rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil)...).Exec(func(tag pgconn.CommandTag) error {
-			fresh = tag.RowsAffected() == 1
-			return nil
-		})
+		batch.Queue(insertMinigroup, rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil)...).Exec(wrote(&fresh))
 		batch.Queue(lockMinigroup, c.ID).QueryRow(func(r pgx.Row) (err error) {
 			row, err = scanLocked(r)
 			return err
@@ -50,20 +48,18 @@ func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minig
 	return begun, capacityExceeded(err, c.Slots())
 }
 
-// queueCreate adds to a batch that has locked the row what a create is about to request. Nothing is written unless the
-// row is the run's and creating.
+// queueCreate adds to a batch, after the lock of the minigroup, what a create is about to request. Its statements write
+// nothing unless the row is the run's and creating.
 func queueCreate(batch *pgx.Batch, c minigroup.CreateEntry, begun *minigroup.BegunCreate) {
-	first := firstAttempts{
-		class: c.ID, run: c.Run, event: c.EventAttempt, conference: c.ConferenceAttempt,
-		timeout: c.RequestTimeout,
-	}
-	first.queue(batch, &begun.EventAttempt, &begun.ConferenceAttempt)
+	firstAttempts{
+		class: c.ID, run: c.Run, event: c.EventAttempt, conference: c.ConferenceAttempt, timeout: c.RequestTimeout,
+	}.queue(batch, &begun.EventAttempt, &begun.ConferenceAttempt)
 	if c.Reserves() {
 		forCreate(c.Run, c.CreateRequest, c.Group, c.Reservation).queue(batch, &begun.Reservation)
 	}
 }
 
-// takeOverCreate begins a create whose row is another run's, or is not creating.
+// takeOverCreate begins a create whose row another run owns, or is not creating.
 func takeOverCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
 	begun := minigroup.BegunCreate{State: minigroup.Creating}
 	row, err := lockRow(ctx, tx, c.ID)
@@ -79,7 +75,7 @@ func takeOverCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (mi
 	if err := takeForCreate(ctx, tx, c.Run, c.CreateRequest); err != nil {
 		return begun, err
 	}
-	if err := releaseOtherDrafts(ctx, tx, c.CreateRequest); err != nil {
+	if err := releaseOtherRequests(ctx, tx, c.CreateRequest); err != nil {
 		return begun, err
 	}
 	if begun.PendingClose, err = roomsPendingCloseOf(ctx, tx, c.ID); err != nil {
@@ -90,21 +86,18 @@ func takeOverCreate(ctx context.Context, tx pgx.Tx, c minigroup.CreateEntry) (mi
 	return begun, tx.SendBatch(ctx, &batch).Close()
 }
 
-// AcceptCreate makes the row tell that the run is creating the minigroup, so that a caller who was told to come back
-// finds it, also when the run has not begun. It changes nothing where the run has begun or decided already, and returns
-// *minigroup.OwnedError as BeginCreate does.
+// AcceptCreate makes the row say that the run is creating the minigroup, so that a caller who received 202 finds it
+// even if the run has not begun. It changes nothing if the run has begun or ended, or if the minigroup is ready. It
+// returns *minigroup.OwnedError if another run owns the row.
 func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, r minigroup.CreateRequest) error {
-	return s.inTx(ctx, "announce create", func(tx pgx.Tx) error {
+	return s.inTx(ctx, "accept create", func(tx pgx.Tx) error {
 		fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Creating, r, nil)
 		if err != nil || fresh {
 			return err
 		}
 		row, err := lockRow(ctx, tx, r.ID)
-		if err != nil {
+		if err != nil || row.state == minigroup.Ready || row.owner == claim.Run {
 			return err
-		}
-		if row.state == minigroup.Ready || row.owner == claim.Run {
-			return nil
 		}
 		if err := row.allows(claim); err != nil {
 			return err
@@ -112,32 +105,48 @@ func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, r minig
 		if err := takeForCreate(ctx, tx, claim.Run, r); err != nil {
 			return err
 		}
-		return releaseOtherDrafts(ctx, tx, r)
+		return releaseOtherRequests(ctx, tx, r)
 	})
 }
 
-// Establish is the commit point of a create: from here on the minigroup is ready and nothing is undone. It demands that
-// the run owns the row, that both rooms are held, all locked that was asked for, and the slots held where reserved.
-// Done twice it does the same once. It returns the minigroup, or *minigroup.SupersededError where the run may not establish any
-// more. Where conference has closed the room already, the class ends.
+// releaseOtherRequests marks the rooms and slots for closing that were requested for another create of the class.
+func releaseOtherRequests(ctx context.Context, tx pgx.Tx, r minigroup.CreateRequest) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE room_attempt SET state = 'releasing', changed_at = now()
+		WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, r.ID, r.Fingerprint)
+	if err != nil {
+		return fmt.Errorf("mark rooms of another request for closing: %w", err)
+	}
+	_, err = tx.Exec(ctx, `
+		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, changed_at = now()
+		WHERE class_id = $1 AND state IN ('pending', 'held') AND fingerprint <> $2`, r.ID, r.Fingerprint)
+	return wrap("give back slots of another request", err)
+}
+
+// establish makes the minigroup $1 of the run $2 ready with the rooms that it holds. It requires that everything is
+// locked that is to be, and with $3 that the slots are held.
+const establish = `
+	UPDATE minigroup m SET state = 'ready', changed_at = now(),
+		event_room_id = event.room_id, conference_room_id = conference.room_id
+	FROM room_attempt event, room_attempt conference
+	WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
+		AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
+		AND event.state = 'held' AND event.fingerprint = m.fingerprint
+		AND (event.locked OR NOT (m.locked_chat OR m.locked_questions))
+		AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'create'
+		AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
+		AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
+			SELECT FROM janus_reservation r
+			WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))
+	RETURNING ` + minigroupColumns + `, EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`
+
+// Establish is the commit point of a create: the minigroup becomes ready, and the create is not undone any more. It
+// requires that the run owns the row, that both rooms are held, that everything is locked that the request asks for,
+// and, with gateways, that the slots are held. If conference has closed the room already, the class ends. Establish
+// returns the minigroup, or *minigroup.SupersededError if the run may not establish it. Called twice, it does the same
+// once.
 func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateways bool) (minigroup.Minigroup, error) {
-	var m minigroup.Minigroup // without an update: none begins before this
-	var closed bool
-	err := scanMinigroup(s.pool.QueryRow(ctx, `
-		UPDATE minigroup m SET state = 'ready', changed_at = now(),
-			event_room_id = event.room_id, conference_room_id = conference.room_id
-		FROM room_attempt event, room_attempt conference
-		WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
-			AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
-			AND event.state = 'held' AND event.fingerprint = m.fingerprint
-			AND (event.locked OR NOT (m.locked_chat OR m.locked_questions))
-			AND conference.class_id = m.id AND conference.kind = 'conference' AND conference.operation = 'create'
-			AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
-			AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
-				SELECT 1 FROM janus_reservation r
-				WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))
-		RETURNING `+minigroupColumns+`, EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`,
-		id, run, gateways), &m, &closed)
+	m, closed, err := s.establish(ctx, run, id, gateways)
 	switch {
 	case err == nil && !closed:
 		return m, nil
@@ -160,4 +169,13 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 	default:
 		return minigroup.Minigroup{}, minigroup.Supersededf("a room, its locks or the slots are not held any more")
 	}
+}
+
+// establish returns pgx.ErrNoRows if the minigroup was not made ready, and whether conference has closed its room. The
+// minigroup has no update yet.
+func (s *Store) establish(
+	ctx context.Context, run string, id uuid.UUID, gateways bool,
+) (m minigroup.Minigroup, closed bool, err error) {
+	err = scanMinigroup(s.pool.QueryRow(ctx, establish, id, run, gateways), &m, &closed)
+	return m, closed, err
 }

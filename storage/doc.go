@@ -1,7 +1,7 @@
-// Package storage is Postgres: the rows that callers read, and the ledger by which the sagas decide. It is the only
-// place with SQL. A decision is one transaction or one conditional statement, so that runs which are frozen,
-// terminated or repeated cannot change what is no longer theirs.
+// Package storage keeps minigroups and the ledger in Postgres. It is the only package with SQL. Every decision is one
+// transaction or one conditional statement on the owner of the row, so a run that was frozen, terminated or repeated
+// changes nothing once another run owns it.
 //
-// Errors are *minigroup.Error, *minigroup.OwnedError and *minigroup.SupersededError where a caller can act on them;
-// anything else means that Postgres could not be asked, and is worth another try.
+// Errors that a caller can act on are *minigroup.Error, *minigroup.OwnedError and *minigroup.SupersededError. Every
+// other error means that the query failed; it may be tried again.
 package storage

@@ -6,22 +6,17 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// undecided is the condition that an operation on the minigroup m may still change it. Then nothing else ends it: what
-// decides that operation looks again.
-const undecided = `EXISTS (
-	SELECT FROM minigroup_update u WHERE u.class_id = m.id AND u.state IN ('requested', 'running'))`
-
-// hasClosed is the condition that conference has closed the room of the minigroup m, and that no operation is undecided.
+// hasClosed is the condition that conference has closed the room of the minigroup m. It does not hold while an update
+// is undecided: the run that decides the update checks it again.
 const hasClosed = `(NOT ` + undecided + ` AND EXISTS (
 	SELECT FROM closed_room c WHERE c.class_id = m.id AND c.room_id = m.conference_room_id AND NOT c.settled))`
 
-// end is the statement that ends the class m for which the condition holds, whose row has to be locked: it is closed
-// from then on, its end is now unless it lay before, its slots are given back, its PATCHes are not looked for any more
-// and, with $2, minigroup.stop is put into the outbox. It returns the id of the class, or nothing where the class has
-// ended already or is not ready.
+// end is a statement that ends the class m if the condition holds and the class is open; its minigroup must be locked.
+// The class is closed, its end becomes now unless it was earlier or the class has not begun, its slots are given back,
+// its late PATCHes are not looked for any more, and with $2 the event minigroup.stop is put into the outbox. The
+// statement returns the id of a class that it has ended.
 func end(condition string) string {
 	return `
 	WITH ended AS (
@@ -49,22 +44,19 @@ func end(condition string) string {
 }
 
 var (
-	// endClosed ends the class $1 where conference has closed its room.
+	// endClosed ends the class $1 if conference has closed its room.
 	endClosed = end(`m.id = $1 AND ` + hasClosed)
-	// endOverdue ends the class $1 where its end has passed by more than $3.
+	// endOverdue ends the class $1 if its end has passed by more than $3 and no update is undecided.
 	endOverdue = end(`m.id = $1 AND NOT ` + undecided + ` AND upper(m.during) < now() - $3::interval`)
 )
 
-// endEach ends classes by the statement, each in a transaction of its own, and returns how many have ended.
+// endEach ends classes with the statement, each in a transaction of its own, and returns how many it has ended.
 func (s *Store) endEach(ctx context.Context, ids []uuid.UUID, statement string, args ...any) (ended int, err error) {
 	for _, id := range ids {
-		did := false
+		var did bool
 		err := s.inBatch(ctx, "end class", func(batch *pgx.Batch) {
-			batch.Queue(`SELECT FROM minigroup WHERE id = $1 FOR UPDATE`, id) // what follows sees what those before have done
-			batch.Queue(statement, append([]any{id, s.publishEvents}, args...)...).Exec(func(tag pgconn.CommandTag) error {
-				did = tag.RowsAffected() == 1
-				return nil
-			})
+			batch.Queue(lockMinigroup, id)
+			batch.Queue(statement, append([]any{id, s.publishEvents}, args...)...).Exec(wrote(&did))
 		})
 		if err != nil {
 			return ended, err
@@ -76,8 +68,8 @@ func (s *Store) endEach(ctx context.Context, ids []uuid.UUID, statement string, 
 	return ended, nil
 }
 
-// EndClosed ends at most so many classes whose room conference has announced to be closed while an operation on them was
-// undecided, and returns how many those were. What can end nothing any more is noted as such.
+// EndClosed ends at most limit classes whose room conference has closed while an update of them was undecided, and
+// returns how many it has ended. Closed rooms that can end no class any more are recorded as settled.
 func (s *Store) EndClosed(ctx context.Context, limit int) (int, error) {
 	ids, err := list(ctx, s.pool, "list closed classes", pgx.RowTo[uuid.UUID], `
 		SELECT m.id FROM closed_room c JOIN minigroup m ON m.id = c.class_id AND m.conference_room_id = c.room_id
@@ -91,14 +83,15 @@ func (s *Store) EndClosed(ctx context.Context, limit int) (int, error) {
 	}
 	return ended, s.exec(ctx, "settle closed rooms", `
 		UPDATE closed_room c SET settled = true FROM minigroup m
-		WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+`
-			AND (m.closed_at IS NOT NULL OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.received_at < now() - interval '1 day'))`)
+		WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+` AND (m.closed_at IS NOT NULL
+			OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.received_at < now() - interval '1 day'))`)
 }
 
-// EndOverdue ends at most so many classes whose end has passed so long ago, and returns how many those were.
+// EndOverdue ends at most limit classes whose end has passed by more than grace, and returns how many it has ended.
 func (s *Store) EndOverdue(ctx context.Context, grace time.Duration, limit int) (int, error) {
 	ids, err := list(ctx, s.pool, "list overdue classes", pgx.RowTo[uuid.UUID], `
-		SELECT id FROM minigroup m WHERE state = 'ready' AND closed_at IS NULL AND upper(during) < now() - $1::interval AND NOT `+undecided+`
+		SELECT id FROM minigroup m
+		WHERE state = 'ready' AND closed_at IS NULL AND upper(during) < now() - $1::interval AND NOT `+undecided+`
 		ORDER BY upper(during) LIMIT $2`, grace, limit)
 	if err != nil {
 		return 0, err

@@ -11,7 +11,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// wrap says what was being done, and leaves alone the errors that callers act on.
+// wrap adds what was being done to an error, except to those that callers act on.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -25,17 +25,55 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// violates reports whether err is the violation of this unique constraint or index.
-func violates(err error, constraint string) bool {
+// sqlState is the SQLSTATE of an error of Postgres, and empty for every other error.
+func sqlState(err error) string {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "23505" && pgErr.ConstraintName == constraint
+	if errors.As(err, &pgErr) {
+		return pgErr.Code
+	}
+	return ""
 }
 
-// capacityExceeded turns an error of raise_capacity_exceeded into a *minigroup.Error of kind CapacityExceeded, and leaves
-// every other alone. slots is the number that was wanted.
+// The SQLSTATEs that mean something here.
+const (
+	uniqueViolation      = "23505"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	undefinedTable       = "42P01"
+	adminShutdown        = "57P01"
+	crashShutdown        = "57P02"
+	// slotsFitNowhere is raised by raise_capacity_exceeded in the schema.
+	slotsFitNowhere = "MG001"
+)
+
+// violates reports whether err is a violation of this unique constraint or index.
+func violates(err error, constraint string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == uniqueViolation && pgErr.ConstraintName == constraint
+}
+
+// isDeadlock reports whether Postgres has aborted the transaction so that others can go on.
+func isDeadlock(err error) bool {
+	return sqlState(err) == deadlockDetected || sqlState(err) == serializationFailure
+}
+
+func isUndefinedTable(err error) bool { return sqlState(err) == undefinedTable }
+
+// isLost reports whether a query failed because of its connection. The connection may have been dead for a while, so
+// that says nothing about Postgres.
+func isLost(err error) bool {
+	if state := sqlState(err); state != "" {
+		return state == adminShutdown || state == crashShutdown
+	}
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+}
+
+// capacityExceeded turns the error of an admission whose slots fit on no gateway into a *minigroup.Error of kind
+// CapacityExceeded, and returns every other unchanged. slots is the number that was requested.
 func capacityExceeded(err error, slots int32) error {
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "MG001" {
+	if !errors.As(err, &pgErr) || pgErr.Code != slotsFitNowhere {
 		return err
 	}
 	if pgErr.Detail == "" {
@@ -43,20 +81,4 @@ func capacityExceeded(err error, slots int32) error {
 	}
 	return minigroup.Errorf(minigroup.CapacityExceeded,
 		"no gateway has %d slots free for all of the class; the most that is free is %s", slots, pgErr.Detail)
-}
-
-// isLost reports whether a query failed for its connection. That says nothing about Postgres: the connection may have been
-// dead for a while.
-func isLost(err error) bool {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		return refused.Code == "57P01" || refused.Code == "57P02" // it is being shut down, or has crashed
-	}
-	var network *net.OpError
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
-}
-
-func isUndefinedTable(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "42P01"
 }

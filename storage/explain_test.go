@@ -280,7 +280,7 @@ func fill(t *testing.T, db *pgx.Conn) {
 			CASE WHEN age > 1 AND n <= 20 THEN at END
 		 FROM class, generate_series(2, 1, -1) age`,
 		`UPDATE minigroup m SET last_update_id = u.id FROM minigroup_update u WHERE u.class_id = m.id AND u.state <> 'done'`,
-		`INSERT INTO announced_room (room_id, class_id, kind, state, made_at, changed_at)
+		`INSERT INTO announced_room (room_id, class_id, kind, state, created_at, changed_at)
 		 SELECT gen_random_uuid(), id, 'event', CASE WHEN n <= 20 THEN 'announced' WHEN n <= 40 THEN 'releasing' ELSE 'released' END, at, at FROM class`,
 		`INSERT INTO closed_room (room_id, class_id, timed_out, received_at, settled)
 		 SELECT coalesce(conference_room_id, gen_random_uuid()), id, false, created_at, row_number() OVER () > 20 FROM minigroup`,

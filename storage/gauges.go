@@ -10,49 +10,52 @@ import (
 	"minigroups/minigroup"
 )
 
-// Gauges is what the ledger shows at one moment of work under way and work that waits.
+// Gauges counts the open and waiting work in the ledger.
 type Gauges struct {
-	// Sagas has an entry for each operation and state in which a saga can be open, also where none is.
+	// Sagas has an entry for each operation and each state in which its saga is open, also where there is none.
 	Sagas map[SagaState]OpenSagas
-	// Failed counts the minigroups that are failed.
+	// Failed is the number of failed minigroups.
 	Failed int64
-	// Condemned are the rooms that wait to be closed.
+	// PendingClose are the rooms that must be closed, by kind.
 	PendingClose map[minigroup.RoomKind]Waiting
-	// Lost counts the attempts that were never answered and of which it is open what became.
+	// Lost is the number of lost attempts that are not resolved, by kind.
 	Lost map[minigroup.RoomKind]int64
-	// Outbox is what waits to be announced.
+	// Outbox are the events that are to be published.
 	Outbox Waiting
 	// Gateways has an entry for each gateway, by its id.
 	Gateways map[string]GatewayGauges
 }
 
-// SagaState is an operation (create, update, recreate) and a state in which it is not decided.
+// SagaState is an operation (create, update, recreate) and a state in which it is undecided. A repair is an update.
 type SagaState struct{ Operation, State string }
 
-// OpenSagas are the sagas that are not decided. Stuck are those for longer than StuckAfter.
+// OpenSagas counts undecided sagas. Stuck counts those that have been open for longer than StuckAfter.
 type OpenSagas struct {
 	Count, Stuck int64
-	Oldest       time.Duration
+	// Oldest is the age of the oldest; 0 if there is none.
+	Oldest time.Duration
 }
 
-// StuckAfter is how long a saga may be open before it counts as stuck: by then it has tried for two minutes in a row.
+// StuckAfter is how long a saga may be open before it counts as stuck.
 const StuckAfter = 2 * time.Minute
 
-// Waiting is a number of things, and for how long the oldest has waited; 0 where there is none.
+// Waiting is a number of records, and how long the oldest has waited; 0 if there is none.
 type Waiting struct {
 	Count  int64
 	Oldest time.Duration
 }
 
-// GatewayGauges is how full a gateway is.
+// GatewayGauges is the load and the state of a gateway.
 type GatewayGauges struct {
-	// Capacity is up to how many slots it is filled; nil: unlimited.
+	// Capacity is the number of slots up to which classes are placed; nil: unlimited.
 	Capacity *int64
-	// Reserved are the slots that count now.
+	// Reserved is the number of slots that count now.
 	Reserved int64
-	// Away: it did not answer the last sweep. Open: it takes new classes. Draining: it does not, because an operator wants it
-	// empty. One that is neither is not configured any more.
-	Away, Open, Draining bool
+	// Away says that the gateway did not answer the last sweep.
+	Away bool
+	// Open says that the gateway gets new classes; Draining, that an operator keeps them away. If neither is set, the
+	// gateway is not configured any more.
+	Open, Draining bool
 }
 
 const openSagaGauges = `
@@ -72,17 +75,48 @@ const pendingCloseGauges = `
 		SELECT kind, changed_at FROM announced_room WHERE state = 'releasing'
 	) room GROUP BY kind`
 
-// While an update is undecided, the greater of a reservation's old and new slots counts.
+// gatewayGauges counts the greater of the present and the new slots of a reservation with an undecided update.
 const gatewayGauges = `
 	SELECT b.id, coalesce(b.balancer_capacity, b.capacity)::bigint, coalesce(sum(greatest(
 			CASE WHEN r.during @> now() THEN r.slots ELSE 0 END,
 			CASE WHEN r.next_during @> now() THEN r.next_slots ELSE 0 END)), 0)::bigint,
 		b.away_since IS NOT NULL, b.enabled AND b.draining_since IS NULL, b.enabled AND b.draining_since IS NOT NULL
-	FROM janus_backend b LEFT JOIN janus_reservation r ON r.backend_id = b.id AND r.state <> 'released' AND (r.during @> now() OR r.next_during @> now())
+	FROM janus_backend b LEFT JOIN janus_reservation r
+		ON r.backend_id = b.id AND r.state <> 'released' AND (r.during @> now() OR r.next_during @> now())
 	GROUP BY b.id`
 
-// Gauges reads all of them in one round trip. Partial indexes keep each query as small as what it counts.
+// Gauges reads all gauges in one round trip. Partial indexes keep each query as small as what it counts.
 func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
+	g := zeroGauges()
+	var batch pgx.Batch
+	var saga SagaState
+	var open OpenSagas
+	queueEach(&batch, openSagaGauges, []any{StuckAfter},
+		[]any{&saga.Operation, &saga.State, &open.Count, &open.Stuck, &open.Oldest}, func() { g.Sagas[saga] = open })
+	var closing minigroup.RoomKind
+	var waiting Waiting
+	queueEach(&batch, pendingCloseGauges, nil,
+		[]any{&closing, &waiting.Count, &waiting.Oldest}, func() { g.PendingClose[closing] = waiting })
+	var lost minigroup.RoomKind
+	var n int64
+	queueEach(&batch, `
+		SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL GROUP BY kind`, nil,
+		[]any{&lost, &n}, func() { g.Lost[lost] = n })
+	var gateway string
+	var b GatewayGauges
+	queueEach(&batch, gatewayGauges, nil,
+		[]any{&gateway, &b.Capacity, &b.Reserved, &b.Away, &b.Open, &b.Draining}, func() { g.Gateways[gateway] = b })
+	queueEach(&batch, `SELECT count(*) FROM minigroup WHERE state = 'failed'`, nil, []any{&g.Failed}, func() {})
+	queueEach(&batch, `SELECT count(*), coalesce(now() - min(written_at), interval '0') FROM outbox`, nil,
+		[]any{&g.Outbox.Count, &g.Outbox.Oldest}, func() {})
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return Gauges{}, fmt.Errorf("read gauges: %w", err)
+	}
+	return g, nil
+}
+
+// zeroGauges has every entry that is always there.
+func zeroGauges() Gauges {
 	g := Gauges{
 		Sagas:        map[SagaState]OpenSagas{},
 		PendingClose: map[minigroup.RoomKind]Waiting{minigroup.EventRoom: {}, minigroup.ConferenceRoom: {}},
@@ -96,41 +130,16 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 			g.Sagas[SagaState{operation, state}] = OpenSagas{}
 		}
 	}
-	var batch pgx.Batch
-	batch.Queue(openSagaGauges, StuckAfter).Query(func(rows pgx.Rows) error {
-		var key SagaState
-		var o OpenSagas
-		return each(rows, []any{&key.Operation, &key.State, &o.Count, &o.Stuck, &o.Oldest}, func() { g.Sagas[key] = o })
-	})
-	batch.Queue(`SELECT count(*) FROM minigroup WHERE state = 'failed'`).QueryRow(func(row pgx.Row) error { return row.Scan(&g.Failed) })
-	batch.Queue(pendingCloseGauges).Query(func(rows pgx.Rows) error {
-		var kind minigroup.RoomKind
-		var w Waiting
-		return each(rows, []any{&kind, &w.Count, &w.Oldest}, func() { g.PendingClose[kind] = w })
-	})
-	batch.Queue(`SELECT kind, count(*) FROM room_attempt WHERE state = 'lost' AND resolution IS NULL GROUP BY kind`).Query(func(rows pgx.Rows) error {
-		var kind minigroup.RoomKind
-		var n int64
-		return each(rows, []any{&kind, &n}, func() { g.Lost[kind] = n })
-	})
-	batch.Queue(`SELECT count(*), coalesce(now() - min(written_at), interval '0') FROM outbox`).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&g.Outbox.Count, &g.Outbox.Oldest)
-	})
-	batch.Queue(gatewayGauges).Query(func(rows pgx.Rows) error {
-		var id string
-		var b GatewayGauges
-		return each(rows, []any{&id, &b.Capacity, &b.Reserved, &b.Away, &b.Open, &b.Draining}, func() { g.Gateways[id] = b })
-	})
-	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return Gauges{}, fmt.Errorf("read gauges: %w", err)
-	}
-	return g, nil
+	return g
 }
 
-func each(rows pgx.Rows, into []any, take func()) error {
-	_, err := pgx.ForEachRow(rows, into, func() error {
-		take()
-		return nil
+// queueEach adds a query whose rows are scanned into the targets, one after the other, and followed by a call of take.
+func queueEach(batch *pgx.Batch, sql string, args, targets []any, take func()) {
+	batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, targets, func() error {
+			take()
+			return nil
+		})
+		return err
 	})
-	return err
 }

@@ -10,14 +10,16 @@ import (
 	"minigroups/minigroup"
 )
 
-// forgetBatch is how many keys that are too old go whenever one comes. Each call writes one at most, so the table holds
-// little more than what came within the time that keys are kept, and nobody else has to know how long that is.
-const forgetBatch = 10
+// purgedPerKey is how many old keys are deleted for each new one. A call writes at most one key, so the table stays
+// little larger than the keys of the time that they are kept, and no other process has to purge it.
+const purgedPerKey = 10
 
-// ClaimKey writes the key of a request that is about to be worked on, and returns the answer that was recorded for it, or nil.
-// It returns a *minigroup.Error of kind IdempotencyKeyReused where the key came with something else before. A key that is
-// older than keep is as if it had never come.
-func (s *Store) ClaimKey(ctx context.Context, k minigroup.RequestKey, keep time.Duration) (*minigroup.Answer, error) {
+// ClaimKey records the key of a request before the request is processed, and returns the answer that was recorded for
+// it, or nil. It returns a *minigroup.Error of kind IdempotencyKeyReused if the key came with another request before. A
+// key that is older than keep is treated as new.
+func (s *Store) ClaimKey(
+	ctx context.Context, k minigroup.RequestKey, keep time.Duration,
+) (*minigroup.Answer, error) {
 	var known minigroup.RequestKey
 	var status *int
 	var location, etag *string
@@ -26,18 +28,20 @@ func (s *Store) ClaimKey(ctx context.Context, k minigroup.RequestKey, keep time.
 		_, err := tx.Exec(ctx, `
 			DELETE FROM idempotency_key WHERE id = ANY(ARRAY(
 				SELECT id FROM idempotency_key WHERE created_at < now() - $1::interval AND id <> $2
-				ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))`, keep, k.ID, forgetBatch)
+				ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED))`, keep, k.ID, purgedPerKey)
 		if err != nil {
-			return fmt.Errorf("forget old keys: %w", err)
+			return fmt.Errorf("delete old keys: %w", err)
 		}
 		_, err = tx.Exec(ctx, `
 			INSERT INTO idempotency_key AS k (id, fingerprint) VALUES ($1, $2)
-			ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(), status = NULL, location = NULL, etag = NULL, body = NULL
+			ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = now(),
+				status = NULL, location = NULL, etag = NULL, body = NULL
 			WHERE k.created_at < now() - $3::interval`, k.ID, k.Fingerprint, keep)
 		if err != nil {
 			return fmt.Errorf("write key: %w", err)
 		}
-		return tx.QueryRow(ctx, `SELECT fingerprint, status, location, etag, body FROM idempotency_key WHERE id = $1`, k.ID).
+		return tx.QueryRow(ctx, `
+			SELECT fingerprint, status, location, etag, body FROM idempotency_key WHERE id = $1`, k.ID).
 			Scan(&known.Fingerprint, &status, &location, &etag, &body)
 	})
 	switch {
@@ -48,20 +52,12 @@ func (s *Store) ClaimKey(ctx context.Context, k minigroup.RequestKey, keep time.
 	case status == nil:
 		return nil, nil //nolint:nilnil // no answer yet is not a failure
 	}
-	return &minigroup.Answer{Status: *status, Location: text(location), ETag: text(etag), Body: body}, nil
+	return &minigroup.Answer{Status: *status, Location: orZero(location), ETag: orZero(etag), Body: body}, nil
 }
 
-// RecordAnswer writes the final answer to the request of a key. The first one stays.
+// RecordAnswer records the final answer to the request of a key. The first one stays.
 func (s *Store) RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error {
 	return s.exec(ctx, "record answer", `
 		UPDATE idempotency_key SET status = $3, location = nullif($4, ''), etag = nullif($5, ''), body = $6
 		WHERE id = $1 AND fingerprint = $2 AND status IS NULL`, k.ID, k.Fingerprint, a.Status, a.Location, a.ETag, a.Body)
-}
-
-// text is the value of a column that may be NULL.
-func text(column *string) string {
-	if column == nil {
-		return ""
-	}
-	return *column
 }

@@ -15,35 +15,40 @@ import (
 )
 
 // DueLookups lists at most limit minigroups whose conference room is to be read: first those with an unanswered PATCH
-// whose look-up is due, then classes that have begun, have no end and were not looked up for longer than every, the one
-// that was looked up longest ago first. Minigroups with an undecided update are not listed. Listing one puts its next
-// look-up off: by an hour for its PATCHes, by every for the class.
+// whose look-up is due; then classes that have begun, have no end and were not looked up for longer than every, those
+// that were looked up longest ago first. A minigroup with an undecided update is not listed for its PATCHes. Listing a
+// minigroup postpones its next look-up: by an hour for its PATCHes, by every for the class.
 func (s *Store) DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Lookup, error) {
-	unanswered := map[uuid.UUID][]minigroup.UnansweredPatch{}
-	rows, _ := s.pool.Query(ctx, fmt.Sprintf(putOffPatches, limit)) // its error is also that of the rows
-	var classID uuid.UUID
-	var u minigroup.UnansweredPatch
-	var patch *stored.Change
-	_, err := pgx.ForEachRow(rows, []any{&classID, &u.UpdateID, &patch}, func() error {
-		u.Patch = patch.Patch()
-		unanswered[classID] = append(unanswered[classID], u)
-		patch = nil
-		return nil
-	})
+	unanswered, err := s.duePatches(ctx, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list unanswered patches: %w", err)
+		return nil, err
 	}
 	late := slices.Collect(maps.Keys(unanswered))
 	return list(ctx, s.pool, "list due look-ups", func(row pgx.CollectableRow) (l minigroup.Lookup, err error) {
 		err = scanMinigroup(row, &l.Minigroup)
 		l.Unanswered = unanswered[l.ID]
 		return l, err
-	}, fmt.Sprintf(putOffClasses, limit), every, late, limit-len(late))
+	}, fmt.Sprintf(postponeClasses, limit), every, late, limit-len(late))
 }
 
-// putOffPatches puts off the due look-ups of the PATCHes of some classes. The limit is part of the text, here and below,
-// because Postgres would read all of the index for one that it does not know.
-const putOffPatches = `
+// duePatches lists the PATCHes that are due of at most limit minigroups, and postpones them.
+func (s *Store) duePatches(ctx context.Context, limit int) (map[uuid.UUID][]minigroup.UnansweredPatch, error) {
+	due := map[uuid.UUID][]minigroup.UnansweredPatch{}
+	var classID, updateID uuid.UUID
+	var patch *stored.Change
+	rows, _ := s.pool.Query(ctx, fmt.Sprintf(postponePatches, limit)) // ForEachRow returns its error
+	_, err := pgx.ForEachRow(rows, []any{&classID, &updateID, &patch}, func() error {
+		due[classID] = append(due[classID], minigroup.UnansweredPatch{UpdateID: updateID, Patch: patch.Patch()})
+		return nil
+	})
+	return due, wrap("list unanswered patches", err)
+}
+
+// The limits of the two statements below are part of their text, because Postgres reads a whole index for a limit that
+// it does not know.
+
+// postponePatches postpones the due look-ups of PATCHes, of some classes.
+const postponePatches = `
 	UPDATE minigroup_update SET look_up_at = now() + interval '1 hour'
 	WHERE look_up_at <= now() AND state IN ('done', 'failed') AND class_id = ANY(ARRAY(
 		SELECT u.class_id FROM minigroup_update u
@@ -52,8 +57,8 @@ const putOffPatches = `
 		ORDER BY u.look_up_at LIMIT %d))
 	RETURNING class_id, id, patch`
 
-// putOffClasses puts off the look-ups of the classes $2, and of at most $3 others that are due.
-const putOffClasses = `
+// postponeClasses postpones the look-ups of the classes $2, and of at most $3 others that are due.
+const postponeClasses = `
 	UPDATE minigroup m SET looked_up_at = now() WHERE id = ANY($2::uuid[] || (ARRAY(
 		SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
 			AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
@@ -61,7 +66,7 @@ const putOffClasses = `
 	RETURNING ` + minigroupColumns
 
 // NothingToRepair records that the conference room shows none of the PATCHes that were looked up, so that they are not
-// looked up again. It changes nothing where the minigroup has changed since, or an update of it is undecided.
+// looked up again. It changes nothing if the minigroup has changed since, or if an update of it is undecided.
 func (s *Store) NothingToRepair(ctx context.Context, l minigroup.Lookup) error {
 	updates := make([]uuid.UUID, len(l.Unanswered))
 	for i, u := range l.Unanswered {

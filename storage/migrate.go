@@ -17,8 +17,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrate brings the schema to the version this program knows and returns that version. Running it twice, or from
-// several processes at once, does no harm.
+// Migrate brings the schema to the version of this program and returns that version. It may run twice, or in several
+// processes at the same time.
 func Migrate(ctx context.Context, url string) (version int64, err error) {
 	provider, db, err := migrations(url)
 	if err != nil {
@@ -38,7 +38,8 @@ func Migrate(ctx context.Context, url string) (version int64, err error) {
 func migrations(url string) (*goose.Provider, *sql.DB, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, nil, errors.New("migrate: the database URL cannot be read; expected postgres://user:password@host:port/name")
+		return nil, nil, errors.New(
+			"migrate: the database URL cannot be read; expected postgres://user:password@host:port/name")
 	}
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
@@ -56,8 +57,8 @@ func migrations(url string) (*goose.Provider, *sql.DB, error) {
 	return provider, db, nil
 }
 
-// Ready reports whether Postgres answers and has the schema this program was built for. An older schema is an error
-// that says what to run; a newer one is accepted, for migrations only add.
+// Ready returns an error unless Postgres answers and has the schema of this program. An older schema is a *SchemaError;
+// a newer one is accepted, because migrations only add.
 func (s *Store) Ready(ctx context.Context) error {
 	want, err := newestMigration()
 	if err != nil {
@@ -81,7 +82,8 @@ func (s *Store) Ready(ctx context.Context) error {
 type SchemaError struct{ Have, Want int64 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the database has schema version %d and this program needs %d: run the migrate command first", e.Have, e.Want)
+	return fmt.Sprintf("the database has schema version %d and this program needs %d: run the migrate command first",
+		e.Have, e.Want)
 }
 
 func newestMigration() (int64, error) {

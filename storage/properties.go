@@ -12,12 +12,15 @@ import (
 	"minigroups/minigroup"
 )
 
-// Single properties are merged by one statement each, so that of two that are written at once none is lost.
+// Single properties are merged by one statement each, so that of two that are written at the same time none is lost.
 
-// SetProperty sets one property of a minigroup, whatever its state, and returns all of them. It returns a *minigroup.Error
-// of kind PayloadTooLarge where they would grow beyond minigroup.MaxPropertiesBytes, and ClassNotFound where there is no
-// such minigroup. changed_at stays: by that the sweeper knows that a saga has come to a halt.
-func (s *Store) SetProperty(ctx context.Context, id uuid.UUID, key string, value json.RawMessage) (json.RawMessage, error) {
+// SetProperty sets one property of a minigroup, whatever its state, and returns all of them. It returns a
+// *minigroup.Error of kind PayloadTooLarge if they would exceed minigroup.MaxPropertiesBytes, and ClassNotFound if
+// there is no such minigroup. changed_at stays as it is, because the sweeper uses it to find sagas that no run works
+// on.
+func (s *Store) SetProperty(
+	ctx context.Context, id uuid.UUID, key string, value json.RawMessage,
+) (json.RawMessage, error) {
 	var exists bool
 	var properties []byte
 	err := s.pool.QueryRow(ctx, `
@@ -39,10 +42,11 @@ func (s *Store) SetProperty(ctx context.Context, id uuid.UUID, key string, value
 	return properties, nil
 }
 
-// AccountProperties reads all properties of an account, nil where it has none.
+// AccountProperties reads all properties of an account, nil if it has none.
 func (s *Store) AccountProperties(ctx context.Context, a minigroup.Account) (json.RawMessage, error) {
 	var properties []byte
-	err := s.reads.QueryRow(ctx, `SELECT properties FROM account WHERE audience = $1 AND label = $2`, a.Audience, a.Label).Scan(&properties)
+	err := s.reads.QueryRow(ctx, `
+		SELECT properties FROM account WHERE audience = $1 AND label = $2`, a.Audience, a.Label).Scan(&properties)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read account properties: %w", err)
 	}
@@ -50,8 +54,10 @@ func (s *Store) AccountProperties(ctx context.Context, a minigroup.Account) (jso
 }
 
 // SetAccountProperty sets one property of an account and returns all of them. It returns a *minigroup.Error of kind
-// PayloadTooLarge where they would grow beyond minigroup.MaxPropertiesBytes.
-func (s *Store) SetAccountProperty(ctx context.Context, a minigroup.Account, key string, value json.RawMessage) (json.RawMessage, error) {
+// PayloadTooLarge if they would exceed minigroup.MaxPropertiesBytes.
+func (s *Store) SetAccountProperty(
+	ctx context.Context, a minigroup.Account, key string, value json.RawMessage,
+) (json.RawMessage, error) {
 	var properties []byte
 	err := s.pool.QueryRow(ctx, `
 		INSERT INTO account AS a (audience, label, properties)
@@ -70,5 +76,6 @@ func (s *Store) SetAccountProperty(ctx context.Context, a minigroup.Account, key
 }
 
 func tooManyProperties(of string) *minigroup.Error {
-	return minigroup.Errorf(minigroup.PayloadTooLarge, "all properties of the %s may have at most %d bytes together", of, minigroup.MaxPropertiesBytes)
+	return minigroup.Errorf(minigroup.PayloadTooLarge,
+		"all properties of the %s may have at most %d bytes together", of, minigroup.MaxPropertiesBytes)
 }

@@ -114,7 +114,8 @@ func scanRead(row pgx.Row, values []readValue) error {
 	var failure *stored.Failure
 	var decidedAt *time.Time
 	var number int64
-	err := scanMinigroup(row, &v.minigroup, &updateID, &updateState, &requested, &failure, &decidedAt, &number, &v.properties)
+	err := scanMinigroup(row, &v.minigroup,
+		&updateID, &updateState, &requested, &failure, &decidedAt, &number, &v.properties)
 	if err != nil {
 		return err
 	}

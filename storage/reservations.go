@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -10,9 +11,57 @@ import (
 	"minigroups/minigroup"
 )
 
+// reservations reads reservations r with their gateways b; the WHERE clause follows.
+const reservations = `
+	SELECT r.id, r.class_id, r.slots, r.state, r.doubtful,
+		b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity
+	FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id `
+
+func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error) {
+	b := &r.Backend
+	err = row.Scan(&r.ID, &r.ClassID, &r.Slots, &r.State, &r.Doubtful,
+		&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
+	return r, err
+}
+
+// Reservation reads a reservation and its gateway.
+func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error) {
+	rows, _ := s.pool.Query(ctx, reservations+`WHERE r.id = $1`, id) // CollectExactlyOneRow returns its error
+	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
+	if err != nil {
+		return r, fmt.Errorf("read reservation: %w", err)
+	}
+	return r, nil
+}
+
+// OpenReservations lists the reservations of a class that are not released.
+func (s *Store) OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error) {
+	return list(ctx, s.pool, "list open reservations", scanReservation,
+		reservations+`WHERE r.class_id = $1 AND r.state <> 'released' ORDER BY r.created_at`, classID)
+}
+
+// GatewayRooms lists the reservations whose rooms a gateway has or should have: those that are not released and were
+// not changed within minAge, including those that are to be released.
+func (s *Store) GatewayRooms(
+	ctx context.Context, backend string, minAge time.Duration,
+) ([]minigroup.Reservation, error) {
+	return list(ctx, s.pool, "list reservations of gateway "+backend, scanReservation, reservations+`
+		WHERE r.backend_id = $1 AND r.state <> 'released' AND r.changed_at < now() - $2::interval
+		ORDER BY r.created_at`, backend, minAge)
+}
+
+// Strays returns those of a gateway's rooms whose reservations were released more than minAge ago: the gateway has
+// executed a request late.
+func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Duration) ([]uuid.UUID, error) {
+	return list(ctx, s.pool, "list strays", pgx.RowTo[uuid.UUID], `
+		SELECT id FROM janus_reservation
+		WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, minAge)
+}
+
 // MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
-// another gateway under the fresh id. It returns CapacityExceeded, and changes nothing, where it fits on no other, and
-// *minigroup.SupersededError where the run does not own a creating row any more. Done twice it does the same once.
+// another gateway under the id to. It returns CapacityExceeded, and changes nothing, if the slots fit on no other
+// gateway, and *minigroup.SupersededError if the run does not carry out the create any more. Called twice, it does the
+// same once.
 func (s *Store) MoveReservation(
 	ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string,
 ) error {
@@ -22,11 +71,11 @@ func (s *Store) MoveReservation(
 		if err != nil {
 			return err
 		}
-		if err := row.demand(run, minigroup.Creating); err != nil {
+		if err := row.requireOwner(run, minigroup.Creating); err != nil {
 			return err
 		}
 		var moved bool
-		// Gateways that this class has given up already are not tried again.
+		// Gateways on which this class has given up a reservation are not tried again.
 		err = tx.QueryRow(ctx, `
 			SELECT EXISTS (SELECT FROM janus_reservation WHERE id = $3), array_agg(DISTINCT backend_id)
 			FROM janus_reservation WHERE class_id = $1 AND (id = $2 OR state = 'releasing')`, a.class, from, to).
@@ -44,58 +93,26 @@ func (s *Store) MoveReservation(
 	return capacityExceeded(err, a.slots)
 }
 
-// reservations reads reservations with their gateways; the rest of the query follows.
-const reservations = `
-	SELECT r.id, r.class_id, r.slots, r.state, r.doubtful, b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity
-	FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id `
-
-func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error) {
-	b := &r.Backend
-	return r, row.Scan(&r.ID, &r.ClassID, &r.Slots, &r.State, &r.Doubtful, &b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
-}
-
-// Reservation reads a reservation and its gateway.
-func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error) {
-	rows, _ := s.pool.Query(ctx, reservations+`WHERE r.id = $1`, id) // its error is also that of the rows
-	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
-	if err != nil {
-		return r, fmt.Errorf("read reservation: %w", err)
-	}
-	return r, nil
-}
-
-// OpenReservations lists the reservations of a class that are not released.
-func (s *Store) OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error) {
-	return list(ctx, s.pool, "read reservations", scanReservation,
-		reservations+`WHERE r.class_id = $1 AND r.state <> 'released' ORDER BY r.created_at`, classID)
-}
-
-func releasingReservations(ctx context.Context, tx pgx.Tx, classID uuid.UUID) ([]uuid.UUID, error) {
-	return list(ctx, tx, "list reservations", pgx.RowTo[uuid.UUID],
-		`SELECT id FROM janus_reservation WHERE class_id = $1 AND state = 'releasing' ORDER BY created_at`, classID)
-}
-
-// ReservationHeld notes that the gateway has the room. It returns *minigroup.SupersededError where the reservation was
-// given up meanwhile: then the room has to go again.
+// ReservationHeld records that the gateway has the room of the reservation. It returns *minigroup.SupersededError if
+// the reservation was given up meanwhile: then the room must be removed again.
 func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE janus_reservation SET state = 'held', changed_at = now() WHERE id = $1 AND state IN ('pending', 'held')`, id)
-	if err != nil {
-		return fmt.Errorf("hold reservation: %w", err)
+	n, err := s.execCount(ctx, "hold reservation", `
+		UPDATE janus_reservation SET state = 'held', changed_at = now()
+		WHERE id = $1 AND state IN ('pending', 'held')`, id)
+	if err == nil && n == 0 {
+		err = minigroup.Supersededf("reservation %s was given up", id)
 	}
-	if tag.RowsAffected() == 0 {
-		return minigroup.Supersededf("reservation %s was given up", id)
-	}
-	return nil
+	return err
 }
 
-// ReservationDoubtful notes that a request for this reservation went unanswered and may still be executed.
+// ReservationDoubtful records that a request for this reservation was not answered and may still be executed.
 func (s *Store) ReservationDoubtful(ctx context.Context, id uuid.UUID) error {
-	return s.exec(ctx, "doubt reservation", `UPDATE janus_reservation SET doubtful = true, changed_at = now() WHERE id = $1 AND NOT doubtful`, id)
+	return s.exec(ctx, "record doubtful reservation", `
+		UPDATE janus_reservation SET doubtful = true, changed_at = now() WHERE id = $1 AND NOT doubtful`, id)
 }
 
-// ReservationReleased notes that the gateway has no room for a reservation that was given up. Its slots are free from
-// here on. Done twice it does the same once.
+// ReservationReleased records that the gateway has no room for a reservation that was given up. Its slots are free from
+// then on. Called twice, it does the same once.
 func (s *Store) ReservationReleased(ctx context.Context, id uuid.UUID) error {
 	return s.exec(ctx, "release reservation", `
 		UPDATE janus_reservation SET state = 'released', changed_at = now() WHERE id = $1 AND state = 'releasing'`, id)

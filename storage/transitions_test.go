@@ -21,7 +21,7 @@ func TestTransitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = db.Exec(t.Context(), `
-		INSERT INTO announced_room (room_id, class_id, kind, made_at) VALUES ($1, $1, 'event', now())`, m.ID)
+		INSERT INTO announced_room (room_id, class_id, kind, created_at) VALUES ($1, $1, 'event', now())`, m.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

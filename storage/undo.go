@@ -12,19 +12,21 @@ import (
 	"minigroups/stored"
 )
 
-// Condemn begins the undo of a create that was not established: the row moves to undoing, and every attempt and
-// reservation of the class is condemned, those in flight included. It tells what has to be closed. A minigroup that is
-// ready is left alone. Where there is no row, one is made from the draft, so that whoever asked for it finds out what
-// became of it; without a draft nothing is made. Done twice it does the same once.
+// BeginUndo begins the undo of a create: the row becomes undoing, and every attempt and reservation of the class is
+// marked for closing, including requests in flight. It returns what has to be closed. A ready minigroup is not changed.
+// If there is no row, one is inserted from the request, so that its caller finds out what became of it; without a
+// request, nothing is inserted. Called twice, it does the same once.
 //
-// It returns *minigroup.OwnedError where another run owns the row.
-func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure) (minigroup.BegunUndo, error) {
+// It returns *minigroup.OwnedError if another run owns the row.
+func (s *Store) BeginUndo(
+	ctx context.Context, claim minigroup.Claim, id uuid.UUID, request *minigroup.CreateRequest, reason minigroup.Failure,
+) (minigroup.BegunUndo, error) {
 	var out minigroup.BegunUndo
 	err := s.inTx(ctx, "begin undo", func(tx pgx.Tx) error {
 		out = minigroup.BegunUndo{State: minigroup.Undoing}
-		failure := *stored.NewFailure(&reason)
+		failure := stored.NewFailure(&reason)
 		if request != nil {
-			fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Undoing, *request, &failure)
+			fresh, err := insertRow(ctx, tx, claim.Run, minigroup.Undoing, *request, failure)
 			if err != nil || fresh {
 				return err
 			}
@@ -37,58 +39,65 @@ func (s *Store) BeginUndo(ctx context.Context, claim minigroup.Claim, id uuid.UU
 		if err != nil {
 			return err
 		}
-		restarted := request != nil && row.owner != claim.Run // a create that ended before it had begun
-		if row.state == minigroup.Ready || (row.state == minigroup.Failed && !restarted) {
+		neverBegan := request != nil && row.owner != claim.Run // its create ended before it took the row
+		if row.state == minigroup.Ready || (row.state == minigroup.Failed && !neverBegan) {
 			out.State, out.Failure = row.state, row.failure
 			return nil
 		}
 		if err := row.allows(claim); err != nil {
 			return err
 		}
-		if restarted {
+		if neverBegan {
 			if err := takeForCreate(ctx, tx, claim.Run, *request); err != nil {
 				return err
 			}
 		} else if row.state == minigroup.Undoing {
-			failure = *stored.NewFailure(row.failure) // the first reason is the one to tell
+			failure = stored.NewFailure(row.failure) // the first reason stays
 		}
 		return releaseAll(ctx, tx, claim.Run, id, failure, &out)
 	})
 	return out, err
 }
 
-func releaseAll(ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure stored.Failure, out *minigroup.BegunUndo) error {
-	for _, q := range []struct {
-		doing, sql string
-		args       []any
-	}{
-		{"move to undoing", `UPDATE minigroup SET state = 'undoing', owner = $2, failure = $3, changed_at = now() WHERE id = $1`, []any{id, run, failure}},
-		{"condemn rooms", `UPDATE room_attempt SET state = 'releasing', changed_at = now() WHERE class_id = $1 AND state IN ('sent', 'held')`, []any{id}},
-		{"condemn reservation", `UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, changed_at = now()
-			WHERE class_id = $1 AND state IN ('pending', 'held')`, []any{id}},
-	} {
-		if _, err := tx.Exec(ctx, q.sql, q.args...); err != nil {
-			return fmt.Errorf("%s: %w", q.doing, err)
-		}
+// releaseAll moves a minigroup to undoing and marks everything for closing that its class has.
+func releaseAll(
+	ctx context.Context, tx pgx.Tx, run string, id uuid.UUID, failure *stored.Failure, out *minigroup.BegunUndo,
+) error {
+	var batch pgx.Batch
+	batch.Queue(`
+		UPDATE minigroup SET state = 'undoing', owner = $2, failure = $3, changed_at = now() WHERE id = $1`,
+		id, run, failure)
+	batch.Queue(`
+		UPDATE room_attempt SET state = 'releasing', changed_at = now()
+		WHERE class_id = $1 AND state IN ('sent', 'held')`, id)
+	batch.Queue(`
+		UPDATE janus_reservation SET state = 'releasing', next_slots = NULL, next_during = NULL, changed_at = now()
+		WHERE class_id = $1 AND state IN ('pending', 'held')`, id)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("mark everything for closing: %w", err)
 	}
 	var err error
 	if out.Rooms, err = roomsPendingCloseOf(ctx, tx, id); err != nil {
 		return err
 	}
-	out.Reservations, err = releasingReservations(ctx, tx, id)
+	out.Reservations, err = list(ctx, tx, "list reservations to release", pgx.RowTo[uuid.UUID], `
+		SELECT id FROM janus_reservation WHERE class_id = $1 AND state = 'releasing' ORDER BY created_at`, id)
 	return err
 }
 
-// Fail ends an undo: the row is failed, unless condemned rooms with an id are open; then those are returned and nothing is
-// changed. It also returns the reason that is told, and *minigroup.SupersededError where the run does not own an undo of
-// this minigroup. Rooms whose ids turn up later are closed by themselves. Done twice it does the same once.
-func (s *Store) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
+// EndUndo makes a minigroup failed whose rooms with a known id are all closed, and returns the reason. If some are
+// open, it returns those and changes nothing. Rooms whose ids become known later are closed by runs of their own.
+// EndUndo returns *minigroup.SupersededError if the run does not own an undo of this minigroup. Called twice, it does
+// the same once.
+func (s *Store) EndUndo(
+	ctx context.Context, run string, id uuid.UUID,
+) (reason minigroup.Failure, open []minigroup.RoomPendingClose, err error) {
 	err = s.inTx(ctx, "end undo", func(tx pgx.Tx) error {
 		row, err := lockRow(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if err := row.demand(run, minigroup.Undoing, minigroup.Failed); err != nil {
+		if err := row.requireOwner(run, minigroup.Undoing, minigroup.Failed); err != nil {
 			return err
 		}
 		reason = *row.failure
@@ -98,7 +107,8 @@ func (s *Store) EndUndo(ctx context.Context, run string, id uuid.UUID) (reason m
 		if open, err = roomsPendingCloseOf(ctx, tx, id); err != nil || len(open) > 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE minigroup SET state = 'failed', failed_at = now(), changed_at = now() WHERE id = $1`, id)
+		_, err = tx.Exec(ctx, `
+			UPDATE minigroup SET state = 'failed', failed_at = now(), changed_at = now() WHERE id = $1`, id)
 		return err
 	})
 	return reason, open, err

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- CHECKs say which rows are valid; the transition trigger of a table says which state may follow which. What they refuse
--- is a bug in the code. docs/ledger.md has pictures of the states.
+-- CHECKs say which rows are valid; the transition trigger of a table says which state may follow which. What they
+-- refuse is a bug in the code. docs/ledger.md has pictures of the states.
 
 -- check_transition refuses an update of the state that is not among the trigger's arguments, each 'from to to'.
 -- +goose StatementBegin
@@ -56,8 +56,8 @@ CREATE TABLE minigroup (
     -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
     fingerprint        text        NOT NULL,
     -- The update that callers see beside the minigroup: the last one that was accepted, has begun or has failed, until
-    -- it is done. Not set for an update whose caller received a failed precondition at once, nor for a repair. The purge
-    -- keeps the update that stands here, so that no foreign key has to be checked for every update it deletes.
+    -- it is done. Not set for an update whose caller received a failed precondition at once, nor for a repair. The
+    -- purge keeps the update that stands here, so that no foreign key has to be checked for every update it deletes.
     last_update_id     uuid,
     -- Counts the changes, so that an update can demand that the minigroup is as its caller last saw it.
     revision           bigint      NOT NULL DEFAULT 0,
@@ -92,8 +92,8 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- Every change that callers can see counts, including columns that are added later, except the update that is shown. Not
--- counted: which run works on the row, and when it was touched or looked up.
+-- Every change that callers can see counts, including columns that are added later, except the update that is shown.
+-- Not counted: which run works on the row, and when it was touched or looked up.
 CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup
     FOR EACH ROW WHEN (
         to_jsonb(OLD) - ARRAY['owner', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'] <>
@@ -142,7 +142,8 @@ CREATE TABLE room_attempt (
 
     CONSTRAINT attempt_kind_is_known       CHECK (kind IN ('event', 'conference')),
     CONSTRAINT attempt_operation_is_known  CHECK (operation IN ('create', 'recreate')),
-    CONSTRAINT attempt_state_is_known      CHECK (state IN ('sent', 'held', 'releasing', 'released', 'refused', 'lost')),
+    CONSTRAINT attempt_state_is_known
+        CHECK (state IN ('sent', 'held', 'releasing', 'released', 'refused', 'lost')),
     -- A held or released room has an id; a request that is unanswered, or made no room, has none.
     CONSTRAINT attempt_id_when_held        CHECK (state NOT IN ('held', 'released') OR room_id IS NOT NULL),
     CONSTRAINT attempt_no_id_unanswered    CHECK (state NOT IN ('sent', 'refused', 'lost') OR room_id IS NULL),
@@ -175,14 +176,15 @@ CREATE INDEX attempt_to_purge ON room_attempt (changed_at)
 -- A room that event or conference has announced for one of our classes and that no reply has brought yet. Most replies
 -- arrive soon after, and the row is deleted. A room whose reply can arrive no more is closed.
 CREATE TABLE announced_room (
-    room_id      uuid        PRIMARY KEY,
-    class_id     uuid        NOT NULL REFERENCES minigroup (id),
-    kind         text        NOT NULL,
-    state        text        NOT NULL DEFAULT 'announced',
-    -- By the clock of its service.
-    made_at      timestamptz NOT NULL,
-    announced_at timestamptz NOT NULL DEFAULT now(),
-    changed_at   timestamptz NOT NULL DEFAULT now(),
+    room_id     uuid        PRIMARY KEY,
+    class_id    uuid        NOT NULL REFERENCES minigroup (id),
+    kind        text        NOT NULL,
+    state       text        NOT NULL DEFAULT 'announced',
+    -- When the room was created, by the clock of its service.
+    created_at  timestamptz NOT NULL,
+    -- When its event was received.
+    received_at timestamptz NOT NULL DEFAULT now(),
+    changed_at  timestamptz NOT NULL DEFAULT now(),
 
     CONSTRAINT announced_kind_is_known  CHECK (kind IN ('event', 'conference')),
     CONSTRAINT announced_state_is_known CHECK (state IN ('announced', 'releasing', 'released'))
@@ -233,9 +235,9 @@ CREATE TABLE janus_backend (
     CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0)
 );
 
--- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and thereby its transaction.
--- The detail of the error is the number of slots that are free on the best gateway; it is empty where there is none.
--- Nothing is returned: the type lets it stand where the id of a gateway is wanted.
+-- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and so its transaction. The
+-- detail of the error is the number of slots that are free on the best gateway; it is empty if there is none. It never
+-- returns: its type lets it stand where the id of a gateway is expected.
 -- +goose StatementBegin
 CREATE FUNCTION raise_capacity_exceeded(free bigint) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -291,7 +293,8 @@ CREATE INDEX reservation_to_purge ON janus_reservation (changed_at) WHERE state 
 
 -- ─── Updates ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- One row per update, with the id in the input of its run. A recreate is an update whose request has a member "recreate".
+-- One row per update, with the id in the input of its run. A recreate is an update whose request has a member
+-- "recreate".
 CREATE TABLE minigroup_update (
     id           uuid        PRIMARY KEY,
     class_id     uuid        NOT NULL REFERENCES minigroup (id),
@@ -341,8 +344,9 @@ CREATE INDEX update_last ON minigroup_update (class_id, number DESC);
 CREATE INDEX update_open ON minigroup_update (requested_at) WHERE state IN ('requested', 'running');
 -- For the sweeper: unanswered PATCHes.
 CREATE INDEX update_to_look_up ON minigroup_update (look_up_at) WHERE look_up_at IS NOT NULL;
--- For the purge. Also holds the failed updates that their minigroups show, which are not deleted. The purge reads those again each time:
--- one lookup of a minigroup by its key for each class whose last update failed longer ago than the retention.
+-- For the purge. Also holds the failed updates that their minigroups show, which are not deleted. The purge reads those
+-- again each time: one lookup of a minigroup by its key for each class whose last update failed longer ago than the
+-- retention.
 CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE look_up_at IS NULL AND decided_at IS NOT NULL;
 
 

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// maxDeadlocks bounds how often a transaction is run that Postgres aborts so that others can go on.
+const maxDeadlocks = 3
+
+// inTx runs fn in one transaction, and again after a deadlock.
+func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) error {
+	return retryDeadlock(doing, func() error { return pgx.BeginFunc(ctx, s.pool, fn) })
+}
+
+// inBatch sends what fill queues in one round trip. Postgres executes a batch as one transaction; each statement sees
+// what was committed before that statement began. After a deadlock, it fills and sends the batch again.
+func (s *Store) inBatch(ctx context.Context, doing string, fill func(*pgx.Batch)) error {
+	return retryDeadlock(doing, func() error {
+		var batch pgx.Batch
+		fill(&batch)
+		return s.pool.SendBatch(ctx, &batch).Close()
+	})
+}
+
+func retryDeadlock(doing string, transact func() error) error {
+	for try := 0; ; try++ {
+		if err := transact(); try == maxDeadlocks || !isDeadlock(err) {
+			return wrap(doing, err)
+		}
+	}
+}
+
+// exec executes a statement in a transaction of its own.
+func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) error {
+	_, err := s.execCount(ctx, doing, sql, args...)
+	return err
+}
+
+// execCount is exec. It returns the number of rows that the statement has written.
+func (s *Store) execCount(ctx context.Context, doing, sql string, args ...any) (int64, error) {
+	tag, err := s.pool.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", doing, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// list runs a query and collects its rows; without rows, the list is empty and not nil.
+func list[T any](
+	ctx context.Context, q querier, doing string, scan pgx.RowToFunc[T], sql string, args ...any,
+) ([]T, error) {
+	rows, _ := q.Query(ctx, sql, args...) // CollectRows returns its error
+	out, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", doing, err)
+	}
+	return out, nil
+}
+
+// wrote returns the callback of a queued statement that reports whether it has written a row.
+func wrote(yes *bool) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		*yes = tag.RowsAffected() > 0
+		return nil
+	}
+}
+
+// orZero is the value of a column that may be NULL.
+func orZero[T any](column *T) (value T) {
+	if column != nil {
+		value = *column
+	}
+	return value
+}
+
+// jsonText keeps an absent document NULL.
+func jsonText(raw []byte) *string {
+	if raw == nil {
+		return nil
+	}
+	return new(string(raw))
+}
