@@ -51,8 +51,9 @@ func newBuildInfo() prometheus.Collector {
 func NewSwept() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "minigroups_swept_total",
-		Help: "What the sweeps run by this process have done, by kind: such as sagas recovered, repairs started, rooms " +
-			"marked for closing, attempts lost, gateway rooms made and removed, gateways away, rows purged, and failures.",
+		Help: "What the sweeps run by this process have done: recovered (sagas), repairing (minigroups), " +
+			"marked_for_closing and closing (rooms), lost and never_seen (attempts), ended (classes), made and removed " +
+			"(gateway rooms), away (gateways), purged_TABLE (rows), failed.",
 	}, []string{"what"})
 }
 
