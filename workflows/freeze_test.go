@@ -94,10 +94,7 @@ func replyToOtherKindFirst(s *harness, d minigroup.Draft, st step, f pausePoint)
 	if f.operation != answerAttempt {
 		return
 	}
-	kind := minigroup.EventRoom
-	if st.room == minigroup.EventRoom {
-		kind = minigroup.ConferenceRoom
-	}
+	kind := otherKind(st.room)
 	s.script(answerAttempt, succeed)
 	s.script(st.operation, func(c call) error {
 		s.eventually("the other room is held", func() bool {
@@ -105,6 +102,13 @@ func replyToOtherKindFirst(s *harness, d minigroup.Draft, st step, f pausePoint)
 		})
 		return executeDetached(c)
 	})
+}
+
+func otherKind(kind minigroup.RoomKind) minigroup.RoomKind {
+	if kind == minigroup.EventRoom {
+		return minigroup.ConferenceRoom
+	}
+	return minigroup.EventRoom
 }
 
 func sameRooms(a, b minigroup.Minigroup) bool {

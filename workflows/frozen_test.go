@@ -169,8 +169,12 @@ func TestWorkerFrozenDuringAnUndo(t *testing.T) {
 func TestWorkerFrozenPastTheDeadlineOfItsRequest(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
-	// expire marks the attempt of a frozen worker as lost once its deadline has passed, as a sweep does.
+	// expire marks the attempt of a frozen worker as lost once its deadline has passed, as a sweep does. The request for
+	// the other room is answered before: otherwise the next run would wait for it.
 	expire := func(s *harness, d minigroup.Draft, kind minigroup.RoomKind) {
+		s.eventually("the other room is held", func() bool {
+			return s.countAttempts(classID(d), otherKind(kind), minigroup.AttemptHeld) == 1
+		})
 		id := s.newestAttempt(d, kind)
 		s.eventually("the deadline has passed", func() bool {
 			if err := s.ledger.AttemptLost(t.Context(), id); err != nil {
