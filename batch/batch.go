@@ -65,7 +65,7 @@ func (r *Reader[K, V]) Read(ctx context.Context, key K) (V, error) {
 		return none, err
 	}
 	req := &request[K, V]{key: key, values: context.WithoutCancel(ctx), answered: make(chan struct{})}
-	r.enqueue(req) //nolint:contextcheck // the call answers other requests as well
+	r.enqueue(req)
 	select {
 	case <-req.answered:
 		return req.value, req.err
