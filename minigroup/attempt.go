@@ -23,7 +23,7 @@ type AttemptState string
 //	sent ─► held ─► releasing ─► released     the room exists; it is closed when it is no longer wanted
 //	sent ─► refused                           no room was created
 //	sent ─► releasing                         marked for closing in flight; the answer brings the id of the room
-//	sent, releasing ─► lost                   the deadline has passed without an answer; a late one leads to releasing
+//	sent, releasing ─► lost                   no answer by the deadline, or the connection ended; a late one: releasing
 const (
 	AttemptSent      AttemptState = "sent"
 	AttemptHeld      AttemptState = "held"
