@@ -89,7 +89,7 @@ chaos: ## inject faults under load, then check that nothing is lost (N= operatio
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT)
 
-# Groups separated by commas; empty for all: writes, reads, growth, bulkheads, overload, footprint.
+# Groups separated by commas; empty for all: writes, reads, growth, isolation, overload, footprint.
 SELECT ?=
 
 .PHONY: bench bench-quick bench-report

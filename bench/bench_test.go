@@ -34,7 +34,7 @@ func TestOrder(t *testing.T) {
 	}
 	first, second := names(b.order(tasks, 0)), names(b.order(tasks, 1))
 	if again := names(b.order(tasks, 0)); !reflect.DeepEqual(again, first) {
-		t.Error("the same seed draws another order")
+		t.Error("the same seed gives another order")
 	}
 	if reflect.DeepEqual(second, first) {
 		t.Error("the second round has the order of the first")
@@ -49,35 +49,37 @@ func TestOrder(t *testing.T) {
 		})
 	}
 	if !reflect.DeepEqual(first, all) || !reflect.DeepEqual(second, all) {
-		t.Error("an order lacks a cell, or has one twice")
+		t.Error("an order lacks a cell or has it twice")
 	}
-	t.Run("what a goal compares stays together", func(t *testing.T) {
-		var places []int
+	t.Run("cells that a goal compares stay together", func(t *testing.T) {
+		var positions []int
 		for i, c := range names(b.order(tasks, 2)) {
 			if c.Group == report.Writes && c.Work == report.Create && c.Clients == 32 {
-				places = append(places, i)
+				positions = append(positions, i)
 			}
 		}
-		if last := len(places) - 1; last < 1 || places[last]-places[0] > last+2 { // updates and failing creates are of that block, too
-			t.Errorf("creates by 32 clients are at %v", places)
+		// The block also has updates and failing creates.
+		if last := len(positions) - 1; last < 1 || positions[last]-positions[0] > last+2 {
+			t.Errorf("creates by 32 clients are at %v", positions)
 		}
 	})
 }
 
-// TestTheGoalsAreMeasured finds cells that goals speak of by names that no window has.
-func TestTheGoalsAreMeasured(t *testing.T) {
+// TestEveryGoalIsMeasured fails if a goal refers to a cell that no task has.
+func TestEveryGoalIsMeasured(t *testing.T) {
 	b := newBench(options{seed: 7})
 	tasks, err := b.tasks()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := report.Run{Rounds: 1, Home: b.home}
+	r := report.Run{Rounds: 1, DefaultTemporal: b.defaultTemporal}
 	for _, c := range names(tasks) {
-		r.Samples = append(r.Samples, report.Sample{Cell: c, Values: map[string]float64{report.PerSecond: 1, report.P50: 1, report.P99: 1, report.ResidentAll: 1}})
+		values := map[string]float64{report.Throughput: 1, report.P50: 1, report.P99: 1, report.ResidentTotal: 1}
+		r.Samples = append(r.Samples, report.Sample{Cell: c, Values: values})
 	}
 	for _, v := range r.Verdicts() {
 		if !v.Measured {
-			t.Errorf("%s: not measured", v.Says)
+			t.Errorf("%s: not measured", v.Description)
 		}
 	}
 }
@@ -85,13 +87,14 @@ func TestTheGoalsAreMeasured(t *testing.T) {
 func TestDataset(t *testing.T) {
 	const rows = 50
 	store, conn := storagetest.New(t)
-	if err := store.SyncBackends(t.Context(), []minigroup.Backend{{ID: "gateway", AdminURL: "http://127.0.0.1"}}); err != nil {
+	backends := []minigroup.Backend{{ID: "gateway", AdminURL: "http://127.0.0.1"}}
+	if err := store.SyncBackends(t.Context(), backends); err != nil {
 		t.Fatal(err)
 	}
 	if err := fill(t.Context(), conn.Config().ConnString(), rows); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("the product reads each as a class that is ready, most of them over", func(t *testing.T) {
+	t.Run("the product reads each class as ready, and most as closed", func(t *testing.T) {
 		closed := 0
 		for n := range rows {
 			m, err := store.ByID(t.Context(), minigroup.ClassID(datasetAudience, datasetScope(n)))
@@ -103,7 +106,7 @@ func TestDataset(t *testing.T) {
 			}
 		}
 		if closed < rows*9/10 || closed == rows {
-			t.Errorf("%d of %d are over", closed, rows)
+			t.Errorf("%d of %d are closed", closed, rows)
 		}
 	})
 	t.Run("the sweeper finds nothing to do", func(t *testing.T) {
@@ -113,16 +116,18 @@ func TestDataset(t *testing.T) {
 			t.Errorf("%v, %v, %v, %v", sagas, rooms, err, roomsErr)
 		}
 	})
-	t.Run("each has two rooms that are held, and slots while it is not over", func(t *testing.T) {
+	t.Run("each class holds two rooms, and slots until it is closed", func(t *testing.T) {
 		var held, live int
 		err := conn.QueryRow(context.WithoutCancel(t.Context()), `
-			SELECT (SELECT count(*) FROM room_attempt a JOIN minigroup m ON a.class_id = m.id AND a.room_id IN (m.event_room_id, m.conference_room_id) AND a.state = 'held'),
-				(SELECT count(*) FROM janus_reservation r JOIN minigroup m ON r.class_id = m.id WHERE (r.state = 'held') = (m.closed_at IS NULL))`).Scan(&held, &live)
+			SELECT (SELECT count(*) FROM room_attempt a JOIN minigroup m
+					ON a.class_id = m.id AND a.room_id IN (m.event_room_id, m.conference_room_id) AND a.state = 'held'),
+				(SELECT count(*) FROM janus_reservation r JOIN minigroup m
+					ON r.class_id = m.id WHERE (r.state = 'held') = (m.closed_at IS NULL))`).Scan(&held, &live)
 		if err != nil || held != 2*rows || live != rows {
 			t.Errorf("%d rooms, %d reservations, %v", held, live, err)
 		}
 	})
-	t.Run("a query per read reads the same", func(t *testing.T) {
+	t.Run("one query per read returns the same", func(t *testing.T) {
 		pool := storePool(t, conn.Config().ConnString())
 		id := minigroup.ClassID(datasetAudience, datasetScope(rows-1))
 		want, err := store.ByID(t.Context(), id)
@@ -133,13 +138,13 @@ func TestDataset(t *testing.T) {
 		_, err = rivals.Lookup{Pool: pool}.ByID(t.Context(), minigroup.ClassID(datasetAudience, "nothing"))
 		var none *minigroup.Error
 		if !errors.As(err, &none) || none.Kind != minigroup.ClassNotFound {
-			t.Errorf("of none: %v", err)
+			t.Errorf("an unknown id: %v", err)
 		}
 	})
 }
 
-func TestPGBenchIsRead(t *testing.T) {
-	values, err := pgbenchSaid{text: `pgbench (15.18 (Debian 15.18-0+deb12u1))
+func TestPGBenchOutput(t *testing.T) {
+	values, err := pgbenchOutput{text: `pgbench (15.18 (Debian 15.18-0+deb12u1))
 transaction type: <builtin: select only>
 number of clients: 32
 number of transactions actually processed: 44444
@@ -148,11 +153,11 @@ latency average = 1.440 ms
 initial connection time = 30.123 ms
 tps = 22222.345678 (without initial connection time)
 `}.values()
-	if err != nil || values[report.PerSecond] != 22222.345678 || values[report.Answered] != 44444 {
+	if err != nil || values[report.Throughput] != 22222.345678 || values[report.Responses] != 44444 {
 		t.Errorf("got %v, %v", values, err)
 	}
-	if _, err := (pgbenchSaid{text: "pgbench: error: connection refused"}).values(); err == nil {
-		t.Error("what tells no figures is taken")
+	if _, err := (pgbenchOutput{text: "pgbench: error: connection refused"}).values(); err == nil {
+		t.Error("an output without figures is accepted")
 	}
 }
 

@@ -4,16 +4,15 @@ import (
 	"os"
 
 	"github.com/prometheus/procfs"
-
-	"minigroups/stack"
 )
 
-// cpuTimes are the seconds of CPU time that the parts of the system have taken so far (see report.Parts).
+// cpuTimes has the CPU time of each part of the system so far, in seconds (see report.Parts).
 type cpuTimes map[string]float64
 
-// cpu reads them, for a system and what it uses.
-func (w *world) cpu(s *system) cpuTimes {
-	times := cpuTimes{"load": cpuOf(os.Getpid()), "upstreams": cpuOf(w.upstream.PID()), "postgres": w.cpuOfPostgres()}
+// cpu returns the CPU times of a system and of what it uses.
+func (e *environment) cpu(s *system) cpuTimes {
+	postgres, _ := cpuOfFamily(e.postgres.PID())
+	times := cpuTimes{"load": cpuOf(os.Getpid()), "upstreams": cpuOf(e.upstream.PID()), "postgres": postgres}
 	for _, p := range s.processes {
 		times["service"] += cpuOf(p.PID())
 	}
@@ -23,7 +22,7 @@ func (w *world) cpu(s *system) cpuTimes {
 	return times
 }
 
-// cpuOf returns 0 for a process that is gone.
+// cpuOf returns the CPU time of a process in seconds, 0 if it has ended.
 func cpuOf(pid int) float64 {
 	p, err := procfs.NewProc(pid)
 	if err != nil {
@@ -36,16 +35,11 @@ func cpuOf(pid int) float64 {
 	return stat.CPUTime()
 }
 
-// ticksPerSecond is what /proc counts CPU time in; Linux shows the same to everybody.
+// ticksPerSecond is the unit of CPU time in /proc, which is the same on every Linux.
 const ticksPerSecond = 100
 
-// cpuOfPostgres is that of the server and all its children, those that have ended included.
-func (w *world) cpuOfPostgres() float64 {
-	seconds, _ := cpuOfFamily(w.postgres.PID())
-	return seconds
-}
-
-// cpuOfFamily counts the children that are there, too.
+// cpuOfFamily returns the CPU time in seconds of a process and its children, including those that have ended, and the
+// number of children that run.
 func cpuOfFamily(pid int) (seconds float64, children int) {
 	all, err := procfs.AllProcs()
 	if err != nil {
@@ -63,30 +57,4 @@ func cpuOfFamily(pid int) (seconds float64, children int) {
 		}
 	}
 	return seconds, children
-}
-
-// residentMB is the memory of a process, in megabytes of 10⁶ bytes.
-func residentMB(p *stack.Process) float64 {
-	proc, err := procfs.NewProc(p.PID())
-	if err != nil {
-		return 0
-	}
-	stat, err := proc.Stat()
-	if err != nil {
-		return 0
-	}
-	return float64(stat.ResidentMemory()) / 1e6
-}
-
-// anonymousMB is what of it no file has, heap and stacks: the rest, almost all of it code, the kernel can drop and read again.
-func anonymousMB(p *stack.Process) float64 {
-	proc, err := procfs.NewProc(p.PID())
-	if err != nil {
-		return 0
-	}
-	status, err := proc.NewStatus()
-	if err != nil {
-		return 0
-	}
-	return float64(status.RssAnon) / 1e6
 }

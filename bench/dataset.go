@@ -15,14 +15,14 @@ import (
 
 const datasetAudience = upstream.Usual
 
-// The classes of a data set are an hour long, spread over a year, of which all but the last two weeks are over: as in a service
-// that has run for that long. Those that are over are closed and have released their slots.
+// The classes of a data set take an hour each and are spread over a year, which ends in two weeks, as in a service
+// that has run for almost a year. Classes that have ended are closed and have released their slots.
 const (
 	datasetYear  = 365 * 24 * time.Hour
 	datasetAhead = 14 * 24 * time.Hour
 )
 
-// fill puts so many minigroups, with the rooms and slots that the ledger knows of them, into a database with the product's
+// fill inserts that many minigroups, with their room attempts and reservations, into a database with the product's
 // schema.
 func fill(ctx context.Context, url string, rows int) error {
 	conn, err := pgx.Connect(ctx, url)
@@ -30,7 +30,7 @@ func fill(ctx context.Context, url string, rows int) error {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	// Rows that are consistent by themselves need not be looked up one by one.
+	// The rows are consistent, so foreign keys and triggers need not check each of them.
 	if _, err := conn.Exec(ctx, "SET session_replication_role = replica; SET synchronous_commit = off"); err != nil {
 		return err
 	}
@@ -42,11 +42,24 @@ func fill(ctx context.Context, url string, rows int) error {
 		row     func(n int) []any
 		each    int
 	}{
-		{"minigroup", []string{"id", "audience", "scope", "state", "owner", "during", "host", "reserve", "locked_chat", "event_room_id",
-			"conference_room_id", "fingerprint", "created_at", "closed_at"}, d.minigroup, 1},
-		{"room_attempt", []string{"id", "class_id", "kind", "operation", "state", "room_id", "sent_at", "answered_at", "expires_at", "run",
-			"fingerprint"}, d.attempt, 2},
-		{"janus_reservation", []string{"id", "class_id", "backend_id", "state", "slots", "during", "fingerprint"}, d.reservation, 1},
+		{
+			table: "minigroup", row: d.minigroup, each: 1,
+			columns: []string{
+				"id", "audience", "scope", "state", "owner", "during", "host", "reserve", "locked_chat", "event_room_id",
+				"conference_room_id", "fingerprint", "created_at", "closed_at",
+			},
+		},
+		{
+			table: "room_attempt", row: d.attempt, each: 2,
+			columns: []string{
+				"id", "class_id", "kind", "operation", "state", "room_id", "sent_at", "answered_at", "expires_at", "run",
+				"fingerprint",
+			},
+		},
+		{
+			table: "janus_reservation", row: d.reservation, each: 1,
+			columns: []string{"id", "class_id", "backend_id", "state", "slots", "during", "fingerprint"},
+		},
 	} {
 		source := pgx.CopyFromSlice(rows*t.each, func(n int) ([]any, error) { return t.row(n), nil })
 		if _, err := conn.CopyFrom(ctx, pgx.Identifier{t.table}, t.columns, source); err != nil {
@@ -68,7 +81,8 @@ func (d dataset) draft(n int) minigroup.Draft {
 	start := d.begun.Add(time.Duration(n) * d.step).Unix()
 	end, slots := start+3600, int32(1)
 	return minigroup.Draft{
-		Audience: datasetAudience, Scope: datasetScope(n), Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
+		Audience: datasetAudience, Scope: datasetScope(n), Host: "teacher.example.org",
+		Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 }
 
@@ -80,7 +94,7 @@ func (d dataset) during(n int) pgtype.Range[pgtype.Timestamptz] {
 	}
 }
 
-// closed is when a class ended; nil where it lies ahead.
+// closed returns when a class ended, nil if it has not.
 func (d dataset) closed(n int) *time.Time {
 	end := time.Unix(*d.draft(n).Time.End, 0)
 	if end.After(d.now) {
@@ -89,7 +103,7 @@ func (d dataset) closed(n int) *time.Time {
 	return &end
 }
 
-// room is the id of a room of a class: the same in both tables.
+// room returns the id of a room of a class, which is the same in both tables.
 func (d dataset) room(n int, kind minigroup.RoomKind) uuid.UUID {
 	return uuid.NewSHA1(minigroup.ClassID(d.draft(n).Audience, d.draft(n).Scope), []byte(kind))
 }
@@ -97,15 +111,17 @@ func (d dataset) room(n int, kind minigroup.RoomKind) uuid.UUID {
 func (d dataset) minigroup(n int) []any {
 	draft := d.draft(n)
 	return []any{
-		minigroup.ClassID(draft.Audience, draft.Scope), draft.Audience, draft.Scope, "ready", datasetRun, d.during(n), draft.Host, *draft.Reserve, false,
-		d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom), minigroup.NewCreateRequest(draft).Fingerprint, d.begun, d.closed(n),
+		minigroup.ClassID(draft.Audience, draft.Scope), draft.Audience, draft.Scope, "ready", datasetRun,
+		d.during(n), draft.Host, *draft.Reserve, false, d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom),
+		minigroup.NewCreateRequest(draft).Fingerprint, d.begun, d.closed(n),
 	}
 }
 
 func (d dataset) attempt(n int) []any {
 	draft, kind := d.draft(n/2), []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom}[n%2]
 	return []any{
-		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), string(kind), "create", "held", d.room(n/2, kind), d.begun, d.begun, d.begun, datasetRun, minigroup.NewCreateRequest(draft).Fingerprint,
+		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), string(kind), "create", "held", d.room(n/2, kind),
+		d.begun, d.begun, d.begun, datasetRun, minigroup.NewCreateRequest(draft).Fingerprint,
 	}
 }
 
@@ -114,5 +130,8 @@ func (d dataset) reservation(n int) []any {
 	if d.closed(n) != nil {
 		state = "released"
 	}
-	return []any{uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), "gateway", state, *draft.Reserve, d.during(n), minigroup.NewCreateRequest(draft).Fingerprint}
+	return []any{
+		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), "gateway", state, *draft.Reserve, d.during(n),
+		minigroup.NewCreateRequest(draft).Fingerprint,
+	}
 }

@@ -19,95 +19,103 @@ import (
 	"minigroups/stack"
 )
 
-// startWithin bounds the start of a process.
-const startWithin = time.Minute
+// startTimeout bounds the start of a program.
+const startTimeout = time.Minute
 
-// world is what the subjects share: servers, upstreams, keys and programs.
-type world struct {
+// environment is what all systems share: servers, upstreams, keys and programs.
+type environment struct {
 	root, dir, bin string
 	progress       io.Writer
-	// home is the Temporal of subjects of which nothing else is said.
-	home string
+	// defaultTemporal is the kind of Temporal server for systems that name none.
+	defaultTemporal string
 
 	cfg       config.Config // what all instances of the product share
 	token     string
 	postgres  *stack.Postgres
 	upstream  *stack.Process
-	upstreams string // their address, http://host:port
+	upstreams string // the URL of the upstreams
 	temporals map[string]*stack.Temporal
 	systems   map[string]*system
 
-	// parts are all processes, in the order of their start.
-	parts []interface {
+	// processes are all started processes, in the order of their start.
+	processes []interface {
 		Stop(ctx context.Context) error
 	}
 }
 
-// newWorld makes a world in which nothing is started.
-func newWorld(root, home string, progress io.Writer) *world {
-	return &world{root: root, home: home, progress: progress, temporals: map[string]*stack.Temporal{}, systems: map[string]*system{}}
+// newEnvironment returns an environment without any process.
+func newEnvironment(root, defaultTemporal string, progress io.Writer) *environment {
+	return &environment{
+		root: root, defaultTemporal: defaultTemporal, progress: progress,
+		temporals: map[string]*stack.Temporal{}, systems: map[string]*system{},
+	}
 }
 
-// open builds the programs and starts what every run needs. stop must be called whatever it returns.
-func (w *world) open(ctx context.Context) (err error) {
-	if w.dir, err = os.MkdirTemp("", "minigroups-bench"); err != nil {
+// start builds the programs and starts Postgres and the upstreams. The caller must call stop, also after an error.
+func (e *environment) start(ctx context.Context) (err error) {
+	if e.dir, err = os.MkdirTemp("", "minigroups-bench"); err != nil {
 		return err
 	}
-	w.bin = filepath.Join(w.dir, "bin")
-	if err := stack.BuildPrograms(ctx, w.root, w.bin, w.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate"); err != nil {
-		return err
-	}
-	if err := stack.BuildPrograms(ctx, filepath.Join(w.root, "bench"), w.bin, w.progress, "./cmd/upstream", "./cmd/rival"); err != nil {
-		return err
-	}
-	if err := w.configure(); err != nil {
-		return err
-	}
-	if err := w.startPostgres(ctx); err != nil {
-		return err
-	}
-	return w.startUpstreams(ctx)
-}
-
-func (w *world) configure() error {
-	w.cfg = config.Default()
-	w.cfg.Account.PrivateKeyFile = filepath.Join(w.dir, "key.pem")
-	keyPEM, err := stack.WriteKeys(w.cfg.Account.PrivateKeyFile, w.publicKey())
+	e.bin = filepath.Join(e.dir, "bin")
+	err = stack.BuildPrograms(ctx, e.root, e.bin, e.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate")
 	if err != nil {
 		return err
 	}
-	signer, err := auth.NewSigner(auth.Account{Label: w.cfg.Account.Label, Audience: w.cfg.Account.Audience}, keyPEM)
+	err = stack.BuildPrograms(ctx, filepath.Join(e.root, "bench"), e.bin, e.progress, "./cmd/upstream", "./cmd/rival")
+	if err != nil {
+		return err
+	}
+	if err := e.configure(); err != nil {
+		return err
+	}
+	if err := e.startPostgres(ctx); err != nil {
+		return err
+	}
+	return e.startUpstreams(ctx)
+}
+
+func (e *environment) configure() error {
+	e.cfg = config.Default()
+	e.cfg.Account.PrivateKeyFile = filepath.Join(e.dir, "key.pem")
+	keyPEM, err := stack.WriteKeys(e.cfg.Account.PrivateKeyFile, e.publicKey())
+	if err != nil {
+		return err
+	}
+	account := auth.Account{Label: e.cfg.Account.Label, Audience: e.cfg.Account.Audience}
+	signer, err := auth.NewSigner(account, keyPEM)
 	if err != nil {
 		return err
 	}
 	const issuer = "iam.example.org"
-	if w.token, err = signer.Issue(issuer, "example.org", "dev", time.Now().Add(24*time.Hour)); err != nil {
+	if e.token, err = signer.Issue(issuer, "example.org", "dev", time.Now().Add(24*time.Hour)); err != nil {
 		return err
 	}
-	w.cfg.Authentication = map[string]config.Issuer{issuer: {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: w.publicKey()}}
-	w.cfg.Authorization = map[string]config.Audience{}
-	for _, audience := range upstream.All() {
-		w.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
+	e.cfg.Authentication = map[string]config.Issuer{
+		issuer: {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: e.publicKey()},
 	}
-	w.cfg.Janus.AdminKey, w.cfg.Janus.AdminSecret, w.cfg.Janus.RoomKey = "key", "secret", "room key"
+	e.cfg.Authorization = map[string]config.Audience{}
+	for _, audience := range upstream.All() {
+		e.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
+	}
+	e.cfg.Janus.AdminKey, e.cfg.Janus.AdminSecret, e.cfg.Janus.RoomKey = "key", "secret", "room key"
 	return nil
 }
 
-func (w *world) publicKey() string { return filepath.Join(w.dir, "key.pub.pem") }
+func (e *environment) publicKey() string { return filepath.Join(e.dir, "key.pub.pem") }
 
-// startPostgres: many pools are open at once, and the tables are to fit into memory as they would in production.
-func (w *world) startPostgres(ctx context.Context) (err error) {
-	w.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{
-		Log: w.log("postgres"), Settings: []string{"max_connections=600", "shared_buffers=1GB", "max_wal_size=4GB"},
+// startPostgres starts a server that allows the many open pools and whose memory holds the tables, as in production.
+func (e *environment) startPostgres(ctx context.Context) (err error) {
+	e.postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{
+		Log: e.log("postgres"), Settings: []string{"max_connections=600", "shared_buffers=1GB", "max_wal_size=4GB"},
 	})
 	if err == nil {
-		w.parts = append(w.parts, w.postgres)
+		e.processes = append(e.processes, e.postgres)
 	}
 	return err
 }
 
-func (w *world) postgresVersion(ctx context.Context) (version string, err error) {
-	conn, err := pgx.Connect(ctx, w.postgres.URL("postgres"))
+func (e *environment) postgresVersion(ctx context.Context) (version string, err error) {
+	conn, err := pgx.Connect(ctx, e.postgres.URL("postgres"))
 	if err != nil {
 		return "", err
 	}
@@ -115,46 +123,56 @@ func (w *world) postgresVersion(ctx context.Context) (version string, err error)
 	return version, conn.QueryRow(ctx, "SHOW server_version").Scan(&version)
 }
 
-func (w *world) startUpstreams(ctx context.Context) error {
+func (e *environment) startUpstreams(ctx context.Context) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	w.upstreams = "http://" + address
-	w.upstream, err = w.start(ctx, "upstream", "upstream", w.upstreams+"/healthz", "-listen", address)
+	e.upstreams = "http://" + address
+	e.upstream, err = e.startProgram(ctx, "upstream", "upstream", e.upstreams+"/healthz", "-listen", address)
 	return err
 }
 
-// start starts one of our programs under a name and returns when it answers there; "" is at once.
-func (w *world) start(ctx context.Context, name, program, health string, args ...string) (*stack.Process, error) {
-	p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, program), args, nil, w.log(name))
+// startProgram starts one of the built programs and returns when the health URL returns 200.
+func (e *environment) startProgram(
+	ctx context.Context, name, program, health string, args ...string,
+) (*stack.Process, error) {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(e.bin, program), args, nil, e.log(name))
 	if err != nil {
 		return nil, err
 	}
-	w.parts = append(w.parts, p)
-	if health == "" {
-		return p, nil
-	}
-	return p, p.AwaitHTTP(ctx, startWithin, health)
+	e.processes = append(e.processes, p)
+	return p, p.AwaitHTTP(ctx, startTimeout, health)
 }
 
-func (w *world) say(format string, args ...any) { fmt.Fprintf(w.progress, format+"\n", args...) }
+// runProgram runs one of the built programs to its end.
+func (e *environment) runProgram(ctx context.Context, name, program string, args ...string) error {
+	p, err := stack.StartBinary(ctx, name, filepath.Join(e.bin, program), args, nil, e.log(name))
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
 
-func (w *world) log(name string) string { return filepath.Join(w.dir, name+".log") }
+func (e *environment) printf(format string, args ...any) {
+	fmt.Fprintf(e.progress, format+"\n", args...)
+}
 
-// stop ends every process, the last first, and removes the folder.
-func (w *world) stop(ctx context.Context) {
+func (e *environment) log(name string) string { return filepath.Join(e.dir, name+".log") }
+
+// stop stops all processes in the reverse order of their start and removes the directory.
+func (e *environment) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
-	for _, s := range w.systems {
+	for _, s := range e.systems {
 		s.thaw()
 	}
-	for _, p := range slices.Backward(w.parts) {
+	for _, p := range slices.Backward(e.processes) {
 		if err := p.Stop(ctx); err != nil {
-			w.say("%v", err)
+			e.printf("%v", err)
 		}
 	}
-	_ = os.RemoveAll(w.dir)
+	_ = os.RemoveAll(e.dir)
 }
 
 func freeAddress() (string, error) {
@@ -162,17 +180,17 @@ func freeAddress() (string, error) {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
 }
 
-// quiet drops what the Temporal SDK has to say.
-type quiet struct{}
+// discardLogger discards the log of the Temporal SDK.
+type discardLogger struct{}
 
-// Debug drops it.
-func (quiet) Debug(string, ...any) {}
+// Debug implements log.Logger.
+func (discardLogger) Debug(string, ...any) {}
 
-// Info drops it.
-func (quiet) Info(string, ...any) {}
+// Info implements log.Logger.
+func (discardLogger) Info(string, ...any) {}
 
-// Warn drops it.
-func (quiet) Warn(string, ...any) {}
+// Warn implements log.Logger.
+func (discardLogger) Warn(string, ...any) {}
 
-// Error drops it.
-func (quiet) Error(string, ...any) {}
+// Error implements log.Logger.
+func (discardLogger) Error(string, ...any) {}

@@ -17,30 +17,32 @@ import (
 	"minigroups/stack"
 )
 
-// idleFor is how long a fresh process does nothing before it is looked at.
-const idleFor = 3 * time.Second
+// idleTime is how long a new process is idle before its memory is measured.
+const idleTime = 3 * time.Second
 
-// footprint is what the product's processes take: fresh ones each round, idle and then under load.
+// footprint measures the memory of the product's processes, new ones in each round, first idle and then under load.
 func (b *bench) footprint() []task {
 	s := &system{name: "footprint", database: "footprint", queue: "footprint"}
 	var file string
 	idle := report.Cell{Group: report.Footprint, Subject: report.Product, Work: report.Idle}
-	loaded := report.Cell{Group: report.Footprint, Subject: report.Product, Work: report.Loaded, Clients: 32}
+	loaded := report.Cell{Group: report.Footprint, Subject: report.Product, Work: report.UnderLoad, Clients: 32}
 	return []task{{
-		cells: []report.Cell{idle, loaded},
-		takes: 2*idleFor + min(b.length.window, 5*time.Second),
+		cells:    []report.Cell{idle, loaded},
+		duration: 2*idleTime + min(b.timing.window, 5*time.Second),
 		prepare: func(ctx context.Context) (err error) {
-			if err = b.world.postgres.CreateDatabase(ctx, s.database); err != nil {
+			if err = b.env.postgres.CreateDatabase(ctx, s.database); err != nil {
 				return err
 			}
-			file, err = b.world.prepareProduct(ctx, s, b.world.home)
+			file, err = b.env.prepareProduct(ctx, s, b.env.defaultTemporal)
 			return err
 		},
 		run: func(ctx context.Context) ([]report.Sample, error) { return b.footprints(ctx, s, file, idle, loaded) },
 	}}
 }
 
-func (b *bench) footprints(ctx context.Context, s *system, file string, idle, loaded report.Cell) (samples []report.Sample, err error) {
+func (b *bench) footprints(
+	ctx context.Context, s *system, file string, idle, loaded report.Cell,
+) (samples []report.Sample, err error) {
 	values := map[string]float64{}
 	s.processes = nil
 	s.thaw()
@@ -52,54 +54,58 @@ func (b *bench) footprints(ctx context.Context, s *system, file string, idle, lo
 		err = errors.Join(err, s.freeze())
 	}()
 	for _, program := range []string{"worker", "api"} {
-		binary, err := os.Stat(filepath.Join(b.world.bin, program))
+		path := filepath.Join(b.env.bin, program)
+		binary, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		values["binary "+program+", MB"] = float64(binary.Size()) / 1e6
+		values["binary size, "+program+", MB"] = float64(binary.Size()) / 1e6
 		begun := time.Now()
-		// The API carries out no sagas here: the worker beside it does.
-		p, err := stack.StartBinary(ctx, s.name+" "+program, filepath.Join(b.world.bin, program), []string{"-config", file},
-			[]string{"MINIGROUPS_API__WORKER=false"}, b.world.log(s.name+" "+program))
+		// The API runs no worker, because the worker is a process of its own here.
+		name, env := s.name+" "+program, []string{"MINIGROUPS_API__WORKER=false"}
+		p, err := stack.StartBinary(ctx, name, path, []string{"-config", file}, env, b.env.log(name))
 		if err != nil {
 			return nil, err
 		}
 		s.processes = append(s.processes, p)
 		if program == "api" {
-			if err := answersSoon(ctx, p, "http://"+s.target.Address+"/readyz"); err != nil {
+			if err := awaitReady(ctx, p, "http://"+s.target.Address+"/readyz"); err != nil {
 				return nil, err
 			}
-			values["start of api until ready, ms"] = milliseconds(time.Since(begun))
+			values["start until ready, api, ms"] = milliseconds(time.Since(begun))
 		}
 	}
-	if err := settle(ctx, idleFor); err != nil {
+	if err := sleep(ctx, idleTime); err != nil {
 		return nil, err
 	}
-	resident(values, s)
+	addMemory(values, s)
 	samples = append(samples, report.Sample{Cell: idle, Values: values})
 
-	if err := b.world.delay(ctx, 0); err != nil {
+	if err := b.env.setDelay(ctx, 0); err != nil {
 		return samples, err
 	}
 	memory := watchMemory(s)
-	m := load.Closed{Clients: 32, Window: min(b.length.window, 5*time.Second), Work: creates(upstream.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
-	values = map[string]float64{"resident at most, MB": memory.stop()}
-	resident(values, s)
+	m := load.Closed{
+		Clients: 32, Window: min(b.timing.window, 5*time.Second),
+		Work: createRequests(upstream.Usual), Want: fasthttp.StatusCreated,
+	}.Run(ctx, s.target)
+	values = map[string]float64{report.PeakMemory: memory.stop()}
+	addMemory(values, s)
 	return append(samples, report.Sample{Cell: loaded, Values: values, Failure: m.FirstFailure}), nil
 }
 
-func resident(values map[string]float64, s *system) {
-	values[report.ResidentAll] = s.residentMB()
+func addMemory(values map[string]float64, s *system) {
+	values[report.ResidentTotal] = s.residentMB()
 	for _, p := range s.processes {
 		program := p.Name()[len(s.name)+1:]
-		values["resident, "+program+", MB"] = residentMB(p)
-		values["not code, "+program+", MB"] = anonymousMB(p)
+		values["resident memory, "+program+", MB"] = residentMB(p)
+		values["anonymous memory, "+program+", MB"] = anonymousMB(p)
 	}
 }
 
-// answersSoon asks every few milliseconds: what is measured is how soon it answers.
-func answersSoon(ctx context.Context, p *stack.Process, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
+// awaitReady polls every 2 ms until the URL returns 200. stack polls too seldom to measure the time of the start.
+func awaitReady(ctx context.Context, p *stack.Process, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -108,17 +114,17 @@ func answersSoon(ctx context.Context, p *stack.Process, url string) error {
 		if err != nil {
 			return err
 		}
-		reply, err := http.DefaultClient.Do(request)
+		response, err := http.DefaultClient.Do(request)
 		if err == nil {
-			_ = reply.Body.Close()
-			if reply.StatusCode == http.StatusOK {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
 				return nil
 			}
 		}
 		select {
 		case <-tick.C:
 		case <-p.Done():
-			return fmt.Errorf("%s has ended: %w", p.Name(), errors.Join(p.Err(), errors.New(p.LogPath())))
+			return fmt.Errorf("%s has ended (log: %s): %w", p.Name(), p.LogPath(), errors.Join(p.Err(), ctx.Err()))
 		case <-ctx.Done():
 			return fmt.Errorf("%s does not answer: %w", p.Name(), ctx.Err())
 		}

@@ -16,40 +16,38 @@ import (
 	"minigroups/workflows"
 )
 
-// growth is what the product costs, with one client, when its database has grown, or many sagas are open.
+// growth measures the product with one client, with databases of several sizes and with many open sagas.
 func (b *bench) growth() []task {
 	var tasks []task
 	for _, rows := range b.sizes {
-		of := b.filled(rows)
-		create := b.window(grown(report.Sized(rows), report.Create), fasthttp.StatusCreated, of, usualCreates)
-		if rows != report.Small && rows != b.sizes[len(b.sizes)-1] {
-			few(create)
-		}
-		tasks = append(tasks, create)
-		tasks = append(tasks, few(
-			b.window(grown(report.Sized(rows), report.Update), fasthttp.StatusOK, of, updatesOfNew),
-			b.window(grown(report.Sized(rows), report.ReadByID), fasthttp.StatusOK, of,
-				func(context.Context, *system) (load.Work, error) { return readsByID(rows), nil }),
-			b.sweeps(grown(report.Sized(rows), report.Sweep), of))...)
+		start := b.productWithRows(rows)
+		cell := func(work string) report.Cell { return growthCell(report.ProductWithRows(rows), work) }
+		tasks = append(tasks, b.window(cell(report.Create), fasthttp.StatusCreated, start, creates(upstream.Usual)))
+		tasks = append(tasks, twoRounds(
+			b.window(cell(report.Update), fasthttp.StatusOK, start, updatesOfNew),
+			b.window(cell(report.ReadByID), fasthttp.StatusOK, start, readsByID(rows)),
+			b.sweeps(cell(report.Sweep), start))...)
 	}
-	return append(tasks, b.crowded())
+	return append(tasks, b.openSagas())
 }
 
-func grown(subject, work string) report.Cell {
+func growthCell(subject, work string) report.Cell {
 	return report.Cell{Group: report.Growth, Subject: subject, Work: work, Clients: 1}
 }
 
-// crowded measures the same while many sagas are open, once: what waits so long is not to be frozen and thawed.
-func (b *bench) crowded() task {
+// openSagas measures the same while many sagas are open. It runs once, because the waiting sagas must not be frozen.
+func (b *bench) openSagas() task {
 	name := fmt.Sprintf("product, %d sagas open", b.open)
-	of := func(ctx context.Context) (*system, error) { return b.waiting(ctx, name, b.open, upstream.Away) }
-	parts := []task{
-		b.window(grown(name, report.Create), fasthttp.StatusCreated, of, usualCreates),
-		b.window(grown(name, report.Update), fasthttp.StatusOK, of, updatesOfNew),
-		b.window(grown(name, report.ReadByScope), fasthttp.StatusOK, of, readsOfNew),
-		b.sweeps(grown(name, report.Sweep), of),
+	start := func(ctx context.Context) (*system, error) {
+		return b.productWithWaitingSagas(ctx, name, b.open, upstream.Away)
 	}
-	all := task{rounds: 1, takes: time.Duration(len(parts)) * (b.length.warmUp + b.length.window)}
+	parts := []task{
+		b.window(growthCell(name, report.Create), fasthttp.StatusCreated, start, creates(upstream.Usual)),
+		b.window(growthCell(name, report.Update), fasthttp.StatusOK, start, updatesOfNew),
+		b.window(growthCell(name, report.ReadByScope), fasthttp.StatusOK, start, readsOfNew),
+		b.sweeps(growthCell(name, report.Sweep), start),
+	}
+	all := task{rounds: 1, duration: time.Duration(len(parts)) * (b.timing.warmUp + b.timing.window)}
 	for _, p := range parts {
 		all.cells = append(all.cells, p.cells...)
 	}
@@ -70,27 +68,32 @@ func (b *bench) crowded() task {
 	return all
 }
 
-// waiting is the product with so many sagas that wait for event, which does as it does for that audience, on a Temporal of its own.
-func (b *bench) waiting(ctx context.Context, name string, sagas int, audience string) (*system, error) {
-	w := b.world
-	return w.system(ctx, name, func(ctx context.Context, s *system) error {
-		cfg, err := w.prepareProduct(ctx, s, w.home+another)
+// productWithWaitingSagas starts the product with sagas that wait for event, which behaves as for the given audience,
+// on a Temporal server of its own.
+func (b *bench) productWithWaitingSagas(
+	ctx context.Context, name string, sagas int, audience string,
+) (*system, error) {
+	e := b.env
+	return e.system(ctx, name, func(ctx context.Context, s *system) error {
+		cfg, err := e.prepareProduct(ctx, s, e.defaultTemporal+separate)
 		if err != nil {
 			return err
 		}
-		if err := w.startProduct(ctx, s, cfg); err != nil {
+		if err := e.startProduct(ctx, s, cfg); err != nil {
 			return err
 		}
-		w.say("starting %d sagas that wait", sagas)
-		if err := load.Send(ctx, s.target, 16, sagas, accepted(creates(audience)), fasthttp.StatusAccepted, fasthttp.StatusOK); err != nil {
+		e.printf("starting %d sagas that wait", sagas)
+		requests := withoutWaiting(createRequests(audience))
+		err = load.Send(ctx, s.target, 16, sagas, requests, fasthttp.StatusAccepted, fasthttp.StatusOK)
+		if err != nil {
 			return err
 		}
-		// Then the first tries are over, and each waits where it will wait for long.
-		return settle(ctx, w.cfg.Saga.StepWait+5*time.Second)
+		// By then every saga has ended its first attempts and waits in a retry.
+		return sleep(ctx, e.cfg.Saga.StepWait+5*time.Second)
 	})
 }
 
-func settle(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
@@ -99,27 +102,27 @@ func settle(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// sweeps runs the sweep of classes again and again, as its schedule does each minute.
-func (b *bench) sweeps(cell report.Cell, of func(context.Context) (*system, error)) task {
+// sweeps measures the sweep of classes, one after another. Its schedule runs it once a minute.
+func (b *bench) sweeps(cell report.Cell, start starter) task {
 	var s *system
 	return task{
-		cells:   []report.Cell{cell},
-		takes:   b.length.window,
-		prepare: func(ctx context.Context) (err error) { s, err = of(ctx); return err },
+		cells:    []report.Cell{cell},
+		duration: b.timing.window,
+		prepare:  func(ctx context.Context) (err error) { s, err = start(ctx); return err },
 		run: func(ctx context.Context) (samples []report.Sample, err error) {
 			s.thaw()
 			defer func() { err = errors.Join(err, s.freeze()) }()
-			c, err := client.DialContext(ctx, client.Options{HostPort: s.temporal.Address(), Logger: quiet{}})
+			c, err := client.DialContext(ctx, client.Options{HostPort: s.temporal.Address(), Logger: discardLogger{}})
 			if err != nil {
 				return nil, err
 			}
 			defer c.Close()
-			if err := sweep(ctx, c, s); err != nil { // the first wakes the worker up
+			if err := sweep(ctx, c, s); err != nil { // not measured: the worker was frozen
 				return nil, err
 			}
 			var took []time.Duration
 			begun := time.Now()
-			for len(took) == 0 || time.Since(begun) < b.length.window {
+			for len(took) == 0 || time.Since(begun) < b.timing.window {
 				start := time.Now()
 				if err := sweep(ctx, c, s); err != nil {
 					return nil, err
@@ -129,8 +132,11 @@ func (b *bench) sweeps(cell report.Cell, of func(context.Context) (*system, erro
 			elapsed := time.Since(begun)
 			slices.Sort(took)
 			return []report.Sample{{Cell: cell, Values: map[string]float64{
-				report.PerSecond: float64(len(took)) / elapsed.Seconds(), report.Answered: float64(len(took)), report.Failed: 0,
-				report.P50: milliseconds(report.Quantile(took, 0.5)), report.P99: milliseconds(report.Quantile(took, 0.99)),
+				report.Throughput: float64(len(took)) / elapsed.Seconds(),
+				report.Responses:  float64(len(took)),
+				report.Failed:     0,
+				report.P50:        milliseconds(report.Quantile(took, 0.5)),
+				report.P99:        milliseconds(report.Quantile(took, 0.99)),
 			}}}, nil
 		},
 	}

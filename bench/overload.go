@@ -14,147 +14,125 @@ import (
 	"minigroups/bench/upstream"
 )
 
-// times is how many times the load of an overload is what the product can do.
-const times = 3
+// overloadFactor is the load of an overload divided by the throughput of the product.
+const overloadFactor = 3
 
-// overload is whether everybody is answered, soon and truly, when there is too much to do, and how soon all is well again.
+// overload measures whether every request receives a useful response in time under too much load, and how soon the
+// product recovers.
 func (b *bench) overload() []task {
 	var s *system
 	prepare := func(ctx context.Context) (err error) {
-		s, err = b.world.product(ctx, "product, overloaded", b.world.home)
+		s, err = b.env.product(ctx, "product, overloaded", b.env.defaultTemporal)
 		return err
 	}
-	during := b.length.window
-	one := func(work string, clients int, load func(ctx context.Context, perSecond float64) (*load.Answers, error)) task {
+	during := b.timing.window
+	one := func(work string, clients int, generate generator) task {
 		cell := report.Cell{Group: report.Overload, Subject: report.Product, Work: work, Clients: clients}
 		return task{
-			cells: []report.Cell{cell}, takes: 2 * during, prepare: prepare, rounds: 1,
+			cells: []report.Cell{cell}, duration: 2 * during, prepare: prepare, rounds: 1,
 			run: func(ctx context.Context) (samples []report.Sample, err error) {
 				s.thaw()
 				defer func() { err = errors.Join(err, s.freeze()) }()
-				values, failure, err := b.overloaded(ctx, s, load)
+				values, failure, err := b.overloaded(ctx, s, generate)
 				return []report.Sample{{Cell: cell, Values: values, Failure: failure}}, err
 			},
 		}
 	}
 	return []task{
-		one(fmt.Sprintf("creates at %d times what it can do", times), 0, func(ctx context.Context, perSecond float64) (*load.Answers, error) {
-			return load.Open{PerSecond: times * perSecond, For: during, Work: creates(upstream.Usual)}.Run(ctx, s.target), nil
-		}),
+		one(fmt.Sprintf("creates at %d times its throughput", overloadFactor), 0,
+			func(ctx context.Context, throughput float64) (*load.Answers, error) {
+				open := load.Open{PerSecond: overloadFactor * throughput, For: during, Work: createRequests(upstream.Usual)}
+				return open.Run(ctx, s.target), nil
+			}),
 		one("creates by 256 clients at once", 256, func(ctx context.Context, _ float64) (*load.Answers, error) {
-			return load.Crowd{Clients: 256, For: during, Work: creates(upstream.Usual)}.Run(ctx, s.target), nil
+			return load.Crowd{Clients: 256, For: during, Work: createRequests(upstream.Usual)}.Run(ctx, s.target), nil
 		}),
 		one("creates while its table is locked", 64, func(ctx context.Context, _ float64) (*load.Answers, error) {
-			return b.locked(ctx, s, load.Crowd{Clients: 64, For: during, Work: creates(upstream.Usual)})
+			return b.whileTableIsLocked(ctx, s, load.Crowd{Clients: 64, For: during, Work: createRequests(upstream.Usual)})
 		}),
 	}
 }
 
-// overloaded measures what the product can do, loads it, and measures again until it can do that again.
-func (b *bench) overloaded(ctx context.Context, s *system, do func(context.Context, float64) (*load.Answers, error)) (map[string]float64, string, error) {
-	if err := b.world.delay(ctx, 0); err != nil {
+// generator generates the load of an overload. throughput is that of the product, in requests per second.
+type generator func(ctx context.Context, throughput float64) (*load.Answers, error)
+
+// overloaded measures the throughput of the product, overloads it, and measures again until the throughput is as
+// before.
+func (b *bench) overloaded(
+	ctx context.Context, s *system, generate generator,
+) (values map[string]float64, failure string, err error) {
+	if err := b.env.setDelay(ctx, 0); err != nil {
 		return nil, "", err
 	}
-	usual, err := b.speed(ctx, s)
+	before, err := b.throughput(ctx, s)
 	if err != nil {
 		return nil, "", err
 	}
 	memory := watchMemory(s)
-	answers, err := do(ctx, usual)
+	answers, err := generate(ctx, before)
 	ended := time.Now()
-	most := memory.stop()
+	peak := memory.stop()
 	if err != nil {
 		return nil, "", err
 	}
-	values := map[string]float64{
-		"before, per second": usual, "sent": float64(answers.Sent), report.Longest: milliseconds(answers.Longest),
-		"503 without Retry-After": float64(answers.Unhinted), "resident at most, MB": most,
+	values = map[string]float64{
+		"throughput before, requests/s":     before,
+		"requests":                          float64(answers.Sent),
+		report.MaxLatency:                   milliseconds(answers.MaxLatency),
+		"responses 503 without Retry-After": float64(answers.WithoutRetryAfter),
+		report.PeakMemory:                   peak,
 	}
 	for status, n := range answers.ByStatus {
-		name := fmt.Sprintf("answered %d", status)
+		name := fmt.Sprintf("responses %d", status)
 		if status == 0 {
-			name = "not answered"
+			name = "requests without response"
 		}
 		values[name] = float64(n)
 	}
-	values["seconds until as fast as before"], err = b.recovered(ctx, s, usual, ended)
+	values["recovery, s"], err = b.recovery(ctx, s, before, ended)
 	return values, answers.FirstFailure, err
 }
 
-// speed is how many creates 32 clients get done in a second.
-func (b *bench) speed(ctx context.Context, s *system) (float64, error) {
+// throughput measures how many creates per second 32 clients get done.
+func (b *bench) throughput(ctx context.Context, s *system) (float64, error) {
 	sample := report.Sample{}
-	err := b.world.measure(ctx, s, load.Closed{
-		Clients: 32, WarmUp: b.length.warmUp, Window: min(b.length.window, 5*time.Second), Work: creates(upstream.Usual), Want: fasthttp.StatusCreated,
+	err := b.env.measure(ctx, s, load.Closed{
+		Clients: 32, WarmUp: b.timing.warmUp, Window: min(b.timing.window, 5*time.Second),
+		Work: createRequests(upstream.Usual), Want: fasthttp.StatusCreated,
 	}, &sample)
-	return sample.Values[report.PerSecond], err
+	return sample.Values[report.Throughput], err
 }
 
-// recoversWithin bounds the wait for the old speed.
-const recoversWithin = 2 * time.Minute
+// recoveryTimeout bounds the wait for the throughput before the overload.
+const recoveryTimeout = 2 * time.Minute
 
-// recovered returns the seconds from the end of the load to the end of the first second in which the product was nearly as fast
-// as before.
-func (b *bench) recovered(ctx context.Context, s *system, usual float64, ended time.Time) (float64, error) {
-	for time.Since(ended) < recoversWithin {
-		m := load.Closed{Clients: 32, Window: time.Second, Work: creates(upstream.Usual), Want: fasthttp.StatusCreated}.Run(ctx, s.target)
-		if float64(len(m.Latencies))/m.Window.Seconds() >= 0.8*usual {
+// recovery returns the seconds from the end of the load to the end of the first second with at least 80 % of the
+// throughput before.
+func (b *bench) recovery(ctx context.Context, s *system, before float64, ended time.Time) (float64, error) {
+	for time.Since(ended) < recoveryTimeout {
+		m := load.Closed{
+			Clients: 32, Window: time.Second, Work: createRequests(upstream.Usual), Want: fasthttp.StatusCreated,
+		}.Run(ctx, s.target)
+		if float64(len(m.Latencies))/m.Window.Seconds() >= 0.8*before {
 			return time.Since(ended).Seconds(), nil
 		}
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
 	}
-	return 0, fmt.Errorf("it is not as fast as before within %s", recoversWithin)
+	return 0, fmt.Errorf("its throughput is not as before within %s", recoveryTimeout)
 }
 
-// locked has a crowd ask while somebody holds the table of the minigroups, so that every connection of the pool waits.
-func (b *bench) locked(ctx context.Context, s *system, crowd load.Crowd) (*load.Answers, error) {
-	conn, err := pgx.Connect(ctx, b.world.postgres.URL(s.database))
+// whileTableIsLocked runs a crowd while another connection holds an exclusive lock of the table minigroup, so that all
+// connections of the pool wait.
+func (b *bench) whileTableIsLocked(ctx context.Context, s *system, crowd load.Crowd) (*load.Answers, error) {
+	conn, err := pgx.Connect(ctx, b.env.postgres.URL(s.database))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // which ends the transaction, too
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // releases the lock
 	if _, err := conn.Exec(ctx, "BEGIN; LOCK TABLE minigroup IN ACCESS EXCLUSIVE MODE"); err != nil {
 		return nil, err
 	}
 	return crowd.Run(ctx, s.target), nil
-}
-
-// memory watches how much a system takes.
-type memory struct {
-	quit chan struct{}
-	most chan float64
-}
-
-func watchMemory(s *system) memory {
-	m := memory{make(chan struct{}), make(chan float64, 1)}
-	go func() {
-		tick := time.NewTicker(100 * time.Millisecond)
-		defer tick.Stop()
-		most := s.residentMB()
-		for {
-			select {
-			case <-tick.C:
-				most = max(most, s.residentMB())
-			case <-m.quit:
-				m.most <- most
-				return
-			}
-		}
-	}()
-	return m
-}
-
-// stop returns the most that it was, in MB.
-func (m memory) stop() float64 {
-	close(m.quit)
-	return <-m.most
-}
-
-func (s *system) residentMB() (sum float64) {
-	for _, p := range s.processes {
-		sum += residentMB(p)
-	}
-	return sum
 }

@@ -11,34 +11,35 @@ import (
 	"minigroups/stack"
 )
 
-// system is something that is measured: the processes that are its own, and where it answers.
+// system is a system that is measured: its processes and the address at which it serves.
 type system struct {
 	name      string
 	processes []*stack.Process
-	temporal  *stack.Temporal // nil: none
-	// cutOff says that it is to do without Temporal, which stays frozen; restless that its Temporal is a dev server, which does not
-	// work any more after minutes of that.
-	cutOff, restless bool
-	target           load.Target
-	// database and queue are its own.
+	temporal  *stack.Temporal // nil if it needs none
+	// temporalStaysFrozen says that thaw does not thaw Temporal.
+	temporalStaysFrozen bool
+	// temporalNeverFrozen says that freeze does not freeze Temporal: a dev server fails after minutes of that.
+	temporalNeverFrozen bool
+	target              load.Target
+	// database and queue are for this system only.
 	database, queue string
 }
 
-// freeze stops the processes and Temporal in their tracks, so that they take nothing from what is measured next.
+// freeze stops the processes and Temporal with SIGSTOP, so that they use no CPU while another system is measured.
 func (s *system) freeze() error {
 	for _, p := range s.processes {
 		if err := p.Freeze(); err != nil {
 			return err
 		}
 	}
-	if s.temporal != nil && !s.restless {
+	if s.temporal != nil && !s.temporalNeverFrozen {
 		return s.temporal.Freeze()
 	}
 	return nil
 }
 
 func (s *system) thaw() {
-	if s.temporal != nil && !s.cutOff {
+	if s.temporal != nil && !s.temporalStaysFrozen {
 		s.temporal.Thaw()
 	}
 	for _, p := range s.processes {
@@ -46,14 +47,16 @@ func (s *system) thaw() {
 	}
 }
 
-// system returns the one of a name, made when it is first asked for. It is frozen.
-func (w *world) system(ctx context.Context, name string, start func(context.Context, *system) error) (*system, error) {
-	if s, ok := w.systems[name]; ok {
+// system returns the system of a name, which is frozen. At the first call with this name it starts the system.
+func (e *environment) system(
+	ctx context.Context, name string, start func(context.Context, *system) error,
+) (*system, error) {
+	if s, ok := e.systems[name]; ok {
 		return s, nil
 	}
-	w.say("starting %s", name)
+	e.printf("starting %s", name)
 	s := &system{name: name, database: databaseOf(name), queue: databaseOf(name)}
-	if err := w.postgres.CreateDatabase(ctx, s.database); err != nil {
+	if err := e.postgres.CreateDatabase(ctx, s.database); err != nil {
 		return nil, err
 	}
 	if err := start(ctx, s); err != nil {
@@ -62,11 +65,11 @@ func (w *world) system(ctx context.Context, name string, start func(context.Cont
 	if err := s.freeze(); err != nil {
 		return nil, err
 	}
-	w.systems[name] = s
+	e.systems[name] = s
 	return s, nil
 }
 
-// databaseOf makes a name that Postgres takes out of any.
+// databaseOf turns any name into the name of a database.
 func databaseOf(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -76,46 +79,48 @@ func databaseOf(name string) string {
 	}, name)
 }
 
-// product is the service, an API that carries out sagas, too, on Temporal of a kind.
-func (w *world) product(ctx context.Context, name, kind string) (*system, error) {
-	return w.system(ctx, name, func(ctx context.Context, s *system) error {
-		cfg, err := w.prepareProduct(ctx, s, kind)
+// product is the service: an API that also runs the sagas, with a kind of Temporal server.
+func (e *environment) product(ctx context.Context, name, kind string) (*system, error) {
+	return e.system(ctx, name, func(ctx context.Context, s *system) error {
+		cfg, err := e.prepareProduct(ctx, s, kind)
 		if err != nil {
 			return err
 		}
-		return w.startProduct(ctx, s, cfg)
+		return e.startProduct(ctx, s, cfg)
 	})
 }
 
-// prepareProduct brings database and Temporal to what an instance needs, and returns the file with its configuration.
-func (w *world) prepareProduct(ctx context.Context, s *system, kind string) (file string, err error) {
-	if err := w.giveTemporal(ctx, s, kind); err != nil {
+// prepareProduct migrates the database and Temporal, and returns the path of the configuration file.
+func (e *environment) prepareProduct(ctx context.Context, s *system, kind string) (file string, err error) {
+	if err := e.assignTemporal(ctx, s, kind); err != nil {
 		return "", err
 	}
-	cfg := w.cfg
-	cfg.Database.URL = config.DatabaseURL(w.postgres.URL(s.database))
+	cfg := e.cfg
+	cfg.Database.URL = config.DatabaseURL(e.postgres.URL(s.database))
 	cfg.Temporal.Address, cfg.Temporal.TaskQueue = s.temporal.Address(), s.queue
-	cfg.Event.URL, cfg.Conference.URL = w.upstreams+"/event", w.upstreams+"/conference"
-	cfg.Janus.Backends = []config.Backend{{ID: "gateway", AdminURL: w.upstreams + "/janus", JanusURL: w.upstreams + "/janus"}}
+	cfg.Event.URL, cfg.Conference.URL = e.upstreams+"/event", e.upstreams+"/conference"
+	cfg.Janus.Backends = []config.Backend{{
+		ID: "gateway", AdminURL: e.upstreams + "/janus", JanusURL: e.upstreams + "/janus",
+	}}
 	for _, address := range []*string{&cfg.API.Listen, &cfg.API.MetricsListen, &cfg.Worker.MetricsListen} {
 		if *address, err = freeAddress(); err != nil {
 			return "", err
 		}
 	}
 	cfg.API.Worker = true
-	s.target = load.Target{Address: cfg.API.Listen, Token: w.token}
-	file = filepath.Join(w.dir, s.database+".yaml")
+	s.target = load.Target{Address: cfg.API.Listen, Token: e.token}
+	file = filepath.Join(e.dir, s.database+".yaml")
 	if err := config.Save(file, cfg); err != nil {
 		return "", err
 	}
-	if err := w.runToEnd(ctx, s.name+" migrate", "migrate", "-config", file); err != nil {
+	if err := e.runProgram(ctx, s.name+" migrate", "migrate", "-config", file); err != nil {
 		return "", err
 	}
 	return file, pauseSweeps(ctx, s.temporal.Address())
 }
 
-func (w *world) startProduct(ctx context.Context, s *system, file string) error {
-	api, err := w.start(ctx, s.name+" api", "api", "http://"+s.target.Address+"/readyz", "-config", file)
+func (e *environment) startProduct(ctx context.Context, s *system, file string) error {
+	api, err := e.startProgram(ctx, s.name+" api", "api", "http://"+s.target.Address+"/readyz", "-config", file)
 	if err != nil {
 		return err
 	}
@@ -123,37 +128,29 @@ func (w *world) startProduct(ctx context.Context, s *system, file string) error 
 	return nil
 }
 
-func (w *world) runToEnd(ctx context.Context, name, program string, args ...string) error {
-	p, err := stack.StartBinary(ctx, name, filepath.Join(w.bin, program), args, nil, w.log(name))
-	if err != nil {
-		return err
-	}
-	return p.Wait(ctx)
-}
-
-// rival is one of those of package rivals, on Temporal of a kind where it needs one.
-func (w *world) rival(ctx context.Context, name, rival, kind string) (*system, error) {
-	return w.system(ctx, name, func(ctx context.Context, s *system) error {
+// rival is a rival of package rivals, with a kind of Temporal server if it needs one.
+func (e *environment) rival(ctx context.Context, name, rival, kind string) (*system, error) {
+	return e.system(ctx, name, func(ctx context.Context, s *system) error {
 		if kind == "" {
-			return w.serve(ctx, s, rival, "")
+			return e.startRival(ctx, s, rival, "")
 		}
-		if err := w.giveTemporal(ctx, s, kind); err != nil {
+		if err := e.assignTemporal(ctx, s, kind); err != nil {
 			return err
 		}
-		return w.serve(ctx, s, rival, s.temporal.Address())
+		return e.startRival(ctx, s, rival, s.temporal.Address())
 	})
 }
 
-// serve starts command rival as the process of a system.
-func (w *world) serve(ctx context.Context, s *system, rival, temporal string) error {
+// startRival starts command rival as the process of a system.
+func (e *environment) startRival(ctx context.Context, s *system, rival, temporal string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	s.target = load.Target{Address: address, Token: w.token}
-	p, err := w.start(ctx, s.name, "rival", "http://"+address+"/healthz", "-rival", rival, "-listen", address,
-		"-database", w.postgres.URL(s.database), "-upstream", w.upstreams, "-temporal", temporal,
-		"-key", w.cfg.Account.PrivateKeyFile, "-public-key", w.publicKey())
+	s.target = load.Target{Address: address, Token: e.token}
+	p, err := e.startProgram(ctx, s.name, "rival", "http://"+address+"/healthz", "-rival", rival, "-listen", address,
+		"-database", e.postgres.URL(s.database), "-upstream", e.upstreams, "-temporal", temporal,
+		"-key", e.cfg.Account.PrivateKeyFile, "-public-key", e.publicKey())
 	if err != nil {
 		return err
 	}

@@ -13,52 +13,52 @@ import (
 	"minigroups/workflows"
 )
 
-// stock is a Temporal dev server without our settings.
-const stock = "its dev server, stock"
+// stock is a Temporal dev server with its default settings.
+const stock = report.DevServer + ", stock"
 
-// another marks a kind of Temporal that is shared with nobody: what waits there is no burden to others.
-const another = ", another"
+// separate is the suffix of a kind of server that no other system shares, so that its waiting sagas slow down no other.
+const separate = ", separate"
 
-// temporal returns the server of a kind, awake, started when it is first asked for.
-func (w *world) temporal(ctx context.Context, kind string) (*stack.Temporal, error) {
-	if t, ok := w.temporals[kind]; ok {
+// temporal returns the server of a kind, which is not frozen. At the first call with this kind it starts the server.
+func (e *environment) temporal(ctx context.Context, kind string) (*stack.Temporal, error) {
+	if t, ok := e.temporals[kind]; ok {
 		t.Thaw()
 		return t, nil
 	}
-	w.say("starting Temporal on %s", kind)
-	t, err := w.startTemporal(ctx, kind)
+	e.printf("starting Temporal on %s", kind)
+	t, err := e.startTemporal(ctx, kind)
 	if err != nil {
 		return nil, err
 	}
-	w.temporals[kind] = t
-	w.parts = append(w.parts, t)
+	e.temporals[kind] = t
+	e.processes = append(e.processes, t)
 	return t, nil
 }
 
-// giveTemporal gives a system a Temporal of a kind.
-func (w *world) giveTemporal(ctx context.Context, s *system, kind string) (err error) {
-	s.temporal, err = w.temporal(ctx, kind)
-	s.restless = !strings.HasPrefix(kind, report.PostgreSQL)
+// assignTemporal gives a system the Temporal server of a kind.
+func (e *environment) assignTemporal(ctx context.Context, s *system, kind string) (err error) {
+	s.temporal, err = e.temporal(ctx, kind)
+	s.temporalNeverFrozen = !strings.HasPrefix(kind, report.PostgreSQL)
 	return err
 }
 
-func (w *world) startTemporal(ctx context.Context, kind string) (*stack.Temporal, error) {
+func (e *environment) startTemporal(ctx context.Context, kind string) (*stack.Temporal, error) {
 	switch kind {
-	case report.DevServer, report.DevServer + another:
-		return w.startDevServer(ctx, kind, false)
+	case report.DevServer, report.DevServer + separate:
+		return e.startDevServer(ctx, kind, false)
 	case stock:
-		return w.startDevServer(ctx, kind, true)
+		return e.startDevServer(ctx, kind, true)
 	case report.PostgreSQL:
-		return w.startOnPostgres(ctx, "")
-	case report.PostgreSQL + another:
-		return w.startOnPostgres(ctx, "another_")
+		return e.startOnPostgres(ctx, "")
+	case report.PostgreSQL + separate:
+		return e.startOnPostgres(ctx, "separate_")
 	default:
-		return nil, fmt.Errorf("there is no Temporal on %s", kind)
+		return nil, fmt.Errorf("unknown kind of Temporal server: %s", kind)
 	}
 }
 
-func (w *world) startDevServer(ctx context.Context, kind string, stock bool) (*stack.Temporal, error) {
-	binary, err := stack.BuildTemporal(ctx, w.root, w.progress)
+func (e *environment) startDevServer(ctx context.Context, kind string, stock bool) (*stack.Temporal, error) {
+	binary, err := stack.BuildTemporal(ctx, e.root, e.progress)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,15 @@ func (w *world) startDevServer(ctx context.Context, kind string, stock bool) (*s
 	}
 	name := databaseOf("temporal, " + kind)
 	return stack.StartTemporal(ctx, stack.TemporalOptions{
-		Binary: binary, DBFile: filepath.Join(w.dir, name+".db"), Address: address,
-		SearchAttributes: workflows.SearchAttributes(), Stock: stock, Log: w.log(name),
+		Binary: binary, DBFile: filepath.Join(e.dir, name+".db"), Address: address,
+		SearchAttributes: workflows.SearchAttributes(), Stock: stock, Log: e.log(name),
 	})
 }
 
-// startOnPostgres starts Temporal's own server on the Postgres that everybody shares. It gets its search attributes when the
-// product migrates.
-func (w *world) startOnPostgres(ctx context.Context, prefix string) (*stack.Temporal, error) {
-	binary, schemaTool, err := stack.BuildTemporalServer(ctx, w.root, w.progress)
+// startOnPostgres starts a production server on the Postgres that all systems share. The product's migrate registers
+// the search attributes.
+func (e *environment) startOnPostgres(ctx context.Context, prefix string) (*stack.Temporal, error) {
+	binary, schemaTool, err := stack.BuildTemporalServer(ctx, e.root, e.progress)
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +85,15 @@ func (w *world) startOnPostgres(ctx context.Context, prefix string) (*stack.Temp
 		return nil, err
 	}
 	return stack.StartTemporalServer(ctx, stack.TemporalServerOptions{
-		Binary: binary, SchemaTool: schemaTool, Dir: filepath.Join(w.dir, prefix+"temporal-server"), Postgres: w.postgres, Prefix: prefix, Ports: ports, Log: w.log(prefix + "temporal-server"),
+		Binary: binary, SchemaTool: schemaTool, Dir: filepath.Join(e.dir, prefix+"temporal-server"),
+		Postgres: e.postgres, Prefix: prefix, Ports: ports, Log: e.log(prefix + "temporal-server"),
 	})
 }
 
-// pauseSweeps stops the schedules of the sweeper: upstreams that remember nothing would have every room made again each minute.
+// pauseSweeps pauses the schedules of the sweeper, which would create every room again each minute, because the
+// upstreams remember none.
 func pauseSweeps(ctx context.Context, address string) error {
-	c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: quiet{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: address, Logger: discardLogger{}})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -14,14 +15,20 @@ import (
 	"minigroups/minigroup"
 )
 
-// scopes counts the classes that this run has asked for, whoever made them.
+// scopes counts the scopes that creates of this run have used.
 var scopes atomic.Int64
 
-// spreadHours is over how many hours the classes are spread, so that an hour holds few.
+// spreadHours is the number of hours over which the times of classes are spread, so that few classes share an hour.
 const spreadHours = 20_000
 
-// creates asks for a new class of an audience each time: one hour, one slot.
-func creates(audience string) load.Work {
+// creates is the workload of createRequests.
+func creates(audience string) workload {
+	return func(context.Context, *system) (load.Work, error) { return createRequests(audience), nil }
+}
+
+// createRequests creates a class with a new scope each time, for one hour and with one slot.
+func createRequests(audience string) load.Work {
+	const body = `{"scope":"bench-%d","audience":%q,"host":"teacher.example.org","time":[%d,%d],"reserve":1}`
 	tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Hour).Unix()
 	return func(r *fasthttp.Request) {
 		n := scopes.Add(1)
@@ -29,32 +36,31 @@ func creates(audience string) load.Work {
 		r.Header.SetMethod(fasthttp.MethodPost)
 		r.SetRequestURI("/api/v1/minigroups")
 		r.Header.SetContentType("application/json")
-		r.SetBodyString(fmt.Sprintf(`{"scope":"bench-%d","audience":%q,"host":"teacher.example.org","time":[%d,%d],"reserve":1}`,
-			n, audience, start, start+3600))
+		r.SetBodyString(fmt.Sprintf(body, n, audience, start, start+3600))
 	}
 }
 
-// scopeOf reads the scope that a body of creates asks for.
+// scopeOf returns the scope in a body of createRequests.
 func scopeOf(body []byte) string {
 	scope, _, _ := strings.Cut(strings.TrimPrefix(string(body), `{"scope":"`), `"`)
 	return scope
 }
 
-// accepted makes work that does not wait for its saga.
-func accepted(work load.Work) load.Work {
+// withoutWaiting makes requests return before their sagas end.
+func withoutWaiting(work load.Work) load.Work {
 	return func(r *fasthttp.Request) {
 		work(r)
 		r.Header.Set("Prefer", "respond-async")
 	}
 }
 
-// updates moves one class after the other by an hour, round and round.
-func updates(audience string, classes []string) load.Work {
+// updatesOf moves the classes to another hour, one after another, and starts again after the last.
+func updatesOf(audience string, classes []string) load.Work {
 	var next atomic.Int64
 	tomorrow := time.Now().Add(24 * time.Hour).Truncate(time.Hour).Unix()
 	return func(r *fasthttp.Request) {
 		n := next.Add(1)
-		start := tomorrow + rand.Int64N(spreadHours)*3600 //nolint:gosec // it only has to be spread
+		start := tomorrow + rand.Int64N(spreadHours)*3600 //nolint:gosec // no secret
 		r.Header.SetMethod(fasthttp.MethodPut)
 		r.SetRequestURI("/api/v1/audiences/" + audience + "/minigroups/" + classes[int(n)%len(classes)])
 		r.Header.SetContentType("application/json")
@@ -62,25 +68,31 @@ func updates(audience string, classes []string) load.Work {
 	}
 }
 
-// readsOf reads any of these classes by its scope.
+// readsOf reads random ones of the classes by scope.
 func readsOf(audience string, classes []string) load.Work {
 	return func(r *fasthttp.Request) {
-		r.SetRequestURI("/api/v1/audiences/" + audience + "/minigroups/" + classes[rand.IntN(len(classes))]) //nolint:gosec // as well
+		class := classes[rand.IntN(len(classes))] //nolint:gosec // no secret
+		r.SetRequestURI("/api/v1/audiences/" + audience + "/minigroups/" + class)
 	}
 }
 
-// readsByID reads any of the first so many classes of the data set.
-func readsByID(rows int) load.Work {
-	return func(r *fasthttp.Request) {
-		id := minigroup.ClassID(datasetAudience, datasetScope(rand.IntN(rows))) //nolint:gosec // it only has to be spread
-		r.SetRequestURI("/api/v1/minigroups/" + id.String())
+// readsByID reads random ones of the first classes of the data set.
+func readsByID(rows int) workload {
+	return func(context.Context, *system) (load.Work, error) {
+		return func(r *fasthttp.Request) {
+			id := minigroup.ClassID(datasetAudience, datasetScope(rand.IntN(rows))) //nolint:gosec // no secret
+			r.SetRequestURI("/api/v1/minigroups/" + id.String())
+		}, nil
 	}
 }
 
 // readsByScope does the same by scope.
-func readsByScope(rows int) load.Work {
-	return func(r *fasthttp.Request) {
-		r.SetRequestURI("/api/v1/audiences/" + datasetAudience + "/minigroups/" + datasetScope(rand.IntN(rows))) //nolint:gosec // as well
+func readsByScope(rows int) workload {
+	return func(context.Context, *system) (load.Work, error) {
+		return func(r *fasthttp.Request) {
+			scope := datasetScope(rand.IntN(rows)) //nolint:gosec // no secret
+			r.SetRequestURI("/api/v1/audiences/" + datasetAudience + "/minigroups/" + scope)
+		}, nil
 	}
 }
 

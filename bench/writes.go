@@ -13,65 +13,73 @@ import (
 	"minigroups/bench/upstream"
 )
 
-// subject is a system by name.
+// subject is a system with a name in the tables.
 type subject struct {
-	name string
-	make func(ctx context.Context) (*system, error)
-	// many says that it is measured with many clients, too.
-	many bool
+	name  string
+	start starter
+	// manyClients says that it is also measured with many clients.
+	manyClients bool
 }
 
-// writers are whom creates are measured of.
+// writers returns the subjects of creates.
 func (b *bench) writers() []subject {
-	w := b.world
-	product := func(name, kind string, many bool) subject {
-		return subject{name, func(ctx context.Context) (*system, error) { return w.product(ctx, name, kind) }, many}
+	e := b.env
+	product := func(name, kind string, manyClients bool) subject {
+		start := func(ctx context.Context) (*system, error) { return e.product(ctx, name, kind) }
+		return subject{name: name, start: start, manyClients: manyClients}
 	}
-	rival := func(name, rival, kind string, many bool) subject {
-		return subject{name, func(ctx context.Context) (*system, error) { return w.rival(ctx, name, rival, kind) }, many}
+	rival := func(name, rival, kind string, manyClients bool) subject {
+		start := func(ctx context.Context) (*system, error) { return e.rival(ctx, name, rival, kind) }
+		return subject{name: name, start: start, manyClients: manyClients}
 	}
-	all := []subject{product(report.Product, w.home, true)}
+	all := []subject{product(report.Product, e.defaultTemporal, true)}
 	for _, r := range rivals.All() {
 		kind := ""
 		if r.Temporal {
-			kind = w.home
+			kind = e.defaultTemporal
 		}
 		all = append(all, rival(r.Name, r.Name, kind, true))
 	}
-	if w.home != report.DevServer {
+	if e.defaultTemporal != report.DevServer {
 		all = append(all, product(report.ProductOnDev, report.DevServer, false))
 	}
-	return append(all, product(report.ProductStock, stock, false), rival(report.PlainStock, report.Plain, stock, false))
+	return append(all,
+		product(report.ProductStock, stock, false), rival(report.PlainStock, report.Plain, stock, false))
 }
 
-// writes are creates by everybody, and what else the product does.
+// writes measures creates by all writers, and failing creates and updates by the product.
 func (b *bench) writes() []task {
 	var tasks []task
 	create := func(s subject, clients, delay int) task {
-		return b.window(report.Cell{Group: report.Writes, Subject: s.name, Work: report.Create, Clients: clients, DelayMS: delay},
-			fasthttp.StatusCreated, s.make, usualCreates)
+		cell := report.Cell{
+			Group: report.Writes, Subject: s.name, Work: report.Create, Clients: clients, DelayMS: delay,
+		}
+		return b.window(cell, fasthttp.StatusCreated, s.start, creates(upstream.Usual))
 	}
 	for _, s := range b.writers() {
 		tasks = append(tasks, create(s, 1, 10))
 	}
 	for _, s := range b.writers() {
-		if s.many {
+		if s.manyClients {
 			tasks = append(tasks, create(s, 32, 0))
 		}
 	}
 	product := b.writers()[0]
 	for _, clients := range []int{1, 32} {
+		cell := func(work string) report.Cell {
+			return report.Cell{
+				Group: report.Writes, Subject: report.Product, Work: work, Clients: clients, DelayMS: delayFor(clients),
+			}
+		}
 		tasks = append(tasks,
-			b.window(report.Cell{Group: report.Writes, Subject: report.Product, Work: report.CreateFailing, Clients: clients, DelayMS: delayFor(clients)},
-				fasthttp.StatusCreated, product.make,
-				func(context.Context, *system) (load.Work, error) { return creates(upstream.FailsOnce), nil }),
-			b.window(report.Cell{Group: report.Writes, Subject: report.Product, Work: report.Update, Clients: clients, DelayMS: delayFor(clients)},
-				fasthttp.StatusOK, product.make, updatesOfNew))
+			b.window(cell(report.CreateFailing), fasthttp.StatusCreated, product.start, creates(upstream.FailsOnce)),
+			b.window(cell(report.Update), fasthttp.StatusOK, product.start, updatesOfNew))
 	}
 	return tasks
 }
 
-// delayFor: with one client the upstreams take as long as real ones do, with many they are not to be what is measured.
+// delayFor returns the delay of the upstreams in milliseconds: a realistic one for one client, and none for many
+// clients, whose throughput the upstreams must not limit.
 func delayFor(clients int) int {
 	if clients == 1 {
 		return 10
@@ -79,28 +87,27 @@ func delayFor(clients int) int {
 	return 0
 }
 
-func usualCreates(context.Context, *system) (load.Work, error) { return creates(upstream.Usual), nil }
+// newClassCount is the number of classes for updates and reads: enough that no class has two updates at a time.
+const newClassCount = 256
 
-// updated is how many classes updates go round: enough that none is asked for twice at a time.
-const updated = 256
-
-// updatesOfNew creates classes and updates those.
+// updatesOfNew creates classes and returns updates of them.
 func updatesOfNew(ctx context.Context, s *system) (load.Work, error) {
 	classes, err := newClasses(ctx, s)
-	return updates(upstream.Usual, classes), err
+	return updatesOf(upstream.Usual, classes), err
 }
 
-// newClasses creates some classes and returns their scopes.
+// newClasses creates classes and returns their scopes.
 func newClasses(ctx context.Context, s *system) ([]string, error) {
-	work := creates(upstream.Usual)
+	work := createRequests(upstream.Usual)
 	var mu sync.Mutex
 	var classes []string
-	err := load.Send(ctx, s.target, 8, updated, func(r *fasthttp.Request) {
+	requests := func(r *fasthttp.Request) {
 		work(r)
 		mu.Lock()
 		defer mu.Unlock()
 		classes = append(classes, scopeOf(r.Body()))
-	}, fasthttp.StatusCreated, fasthttp.StatusOK)
+	}
+	err := load.Send(ctx, s.target, 8, newClassCount, requests, fasthttp.StatusCreated, fasthttp.StatusOK)
 	if err != nil {
 		return nil, fmt.Errorf("create classes: %w", err)
 	}

@@ -18,7 +18,7 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// standIn is the stand-in for event or for conference.
+// janusStandIn is the stand-in for event or for conference.
 type standIn struct {
 	name    string
 	created int // status of a create

@@ -11,47 +11,47 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Closed says how a closed loop runs.
+// Closed is a closed loop.
 type Closed struct {
 	Clients int
-	// WarmUp is not measured; what is answered within the Window after it is. A Window in which fewer answers come than there
-	// are clients goes on until they have, at most for four more.
+	// WarmUp is the time before the Window. Only responses within the Window are measured. A Window with fewer responses
+	// than clients is extended until there are as many, at most by four times its duration.
 	WarmUp, Window time.Duration
 	Work           Work
-	// Want is the status of an answer as it should be.
+	// Want is the status of a good response.
 	Want int
-	// Edge is called when the window begins and when it ends.
+	// Edge is called at the beginning and at the end of the window.
 	Edge func()
 }
 
-// Measured is what came of a window.
+// Measured has the results of a window.
 type Measured struct {
-	// Latencies of the answers that were as they should be, ascending.
+	// Latencies are those of the good responses, ascending.
 	Latencies []time.Duration
-	// Failed counts the others, and FirstFailure shows one of them.
+	// Failed is the number of other responses, and FirstFailure describes one of them.
 	Failed       int
 	FirstFailure string
 	Window       time.Duration
 }
 
-// Run runs the loop and returns when the last answer has come. A ctx that ends, ends it early.
+// Run runs the loop and returns after the last response. It ends early when ctx ends.
 func (c Closed) Run(ctx context.Context, t Target) Measured {
 	client := t.client(c.Clients)
 	defer client.CloseIdleConnections()
-	var phase atomic.Int32 // 0 warm-up, 1 window, 2 over
-	var answered atomic.Int64
+	var phase atomic.Int32 // 0: warm-up, 1: window, 2: ended
+	var responses atomic.Int64
 	results := make([]Measured, c.Clients)
 	var clients sync.WaitGroup
 	for i := range results {
-		clients.Go(func() { c.loop(client, t, &phase, &answered, &results[i]) })
+		clients.Go(func() { c.loop(client, t, &phase, &responses, &results[i]) })
 	}
 	pause(ctx, c.WarmUp)
 	c.edge()
 	begun := time.Now()
 	phase.Store(1)
 	pause(ctx, c.Window)
-	for extra := 0; extra < 4*extraParts && answered.Load() < int64(c.Clients) && ctx.Err() == nil; extra++ {
-		pause(ctx, c.Window/extraParts)
+	for extra := 0; extra < 4*extensionParts && responses.Load() < int64(c.Clients) && ctx.Err() == nil; extra++ {
+		pause(ctx, c.Window/extensionParts)
 	}
 	phase.Store(2)
 	all := Measured{Window: time.Since(begun)}
@@ -68,8 +68,8 @@ func (c Closed) Run(ctx context.Context, t Target) Measured {
 	return all
 }
 
-// extraParts is in how many parts a Window goes on.
-const extraParts = 10
+// extensionParts is the number of steps in which a Window is extended by its duration.
+const extensionParts = 10
 
 func (c Closed) edge() {
 	if c.Edge != nil {
@@ -77,7 +77,9 @@ func (c Closed) edge() {
 	}
 }
 
-func (c Closed) loop(client *fasthttp.HostClient, t Target, phase *atomic.Int32, answered *atomic.Int64, out *Measured) {
+func (c Closed) loop(
+	client *fasthttp.HostClient, t Target, phase *atomic.Int32, responses *atomic.Int64, out *Measured,
+) {
 	request, reply := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(reply)
@@ -94,12 +96,12 @@ func (c Closed) loop(client *fasthttp.HostClient, t Target, phase *atomic.Int32,
 		case phase.Load() != 1:
 		case good:
 			out.Latencies = append(out.Latencies, took)
-			answered.Add(1)
+			responses.Add(1)
 		default:
 			out.Failed++
 		}
 		if !good {
-			time.Sleep(10 * time.Millisecond) // a server that is not there must not be asked a hundred thousand times
+			time.Sleep(10 * time.Millisecond) // limits the requests to a server that does not run
 		}
 	}
 }

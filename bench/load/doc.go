@@ -1,3 +1,4 @@
-// Package load sends requests to one HTTP server and measures how long it answers them: as a number of clients of whom each
-// waits for its answer before it asks again (closed loop), or at a rate, whatever becomes of the answers (open loop).
+// Package load sends requests to an HTTP server and measures how long the responses take. In a closed loop, each of a
+// number of clients waits for its response before it sends the next request. In an open loop, requests are sent at a
+// rate, whether or not earlier ones have a response.
 package load

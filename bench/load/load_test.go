@@ -23,22 +23,25 @@ func target(t *testing.T, handler http.HandlerFunc) load.Target {
 func get(r *fasthttp.Request) { r.SetRequestURI("/here") }
 
 func TestClosed(t *testing.T) {
-	var asked, bad atomic.Int64
+	var received, bad atomic.Int64
 	to := target(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/here" || r.Header.Get("Authorization") != "Bearer a token" {
 			w.WriteHeader(http.StatusTeapot)
 		}
-		if asked.Add(1)%10 == 0 {
+		if received.Add(1)%10 == 0 {
 			bad.Add(1)
-			http.Error(w, "not this time", http.StatusServiceUnavailable)
+			http.Error(w, "unavailable", http.StatusServiceUnavailable)
 		}
 	})
 	edges := 0
-	m := load.Closed{Clients: 4, WarmUp: 20 * time.Millisecond, Window: 200 * time.Millisecond, Work: get, Want: 200, Edge: func() { edges++ }}.Run(t.Context(), to)
-	if len(m.Latencies) == 0 || int64(len(m.Latencies)) > asked.Load()-bad.Load() {
-		t.Errorf("%d answers counted of %d", len(m.Latencies), asked.Load()-bad.Load())
+	m := load.Closed{
+		Clients: 4, WarmUp: 20 * time.Millisecond, Window: 200 * time.Millisecond, Work: get, Want: 200,
+		Edge: func() { edges++ },
+	}.Run(t.Context(), to)
+	if len(m.Latencies) == 0 || int64(len(m.Latencies)) > received.Load()-bad.Load() {
+		t.Errorf("%d good responses counted of %d", len(m.Latencies), received.Load()-bad.Load())
 	}
-	if m.Failed == 0 || int64(m.Failed) > bad.Load() || m.FirstFailure != "503 not this time\n" {
+	if m.Failed == 0 || int64(m.Failed) > bad.Load() || m.FirstFailure != "503 unavailable\n" {
 		t.Errorf("%d failures counted of %d, one: %q", m.Failed, bad.Load(), m.FirstFailure)
 	}
 	if edges != 2 {
@@ -49,7 +52,7 @@ func TestClosed(t *testing.T) {
 			t.Fatal("the latencies do not ascend")
 		}
 	}
-	t.Run("a window without an answer as wanted ends all the same", func(t *testing.T) {
+	t.Run("a window without a good response ends", func(t *testing.T) {
 		m := load.Closed{Clients: 1, Window: 20 * time.Millisecond, Work: get, Want: 201}.Run(t.Context(), to)
 		if len(m.Latencies) != 0 || m.Failed == 0 {
 			t.Errorf("got %+v", m)
@@ -57,10 +60,10 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-func TestOpenCountsEveryAnswer(t *testing.T) {
-	var asked atomic.Int64
+func TestOpenCountsEveryResponse(t *testing.T) {
+	var received atomic.Int64
 	to := target(t, func(w http.ResponseWriter, _ *http.Request) {
-		switch asked.Add(1) % 4 {
+		switch received.Add(1) % 4 {
 		case 0:
 			w.WriteHeader(http.StatusCreated)
 		case 1:
@@ -73,29 +76,32 @@ func TestOpenCountsEveryAnswer(t *testing.T) {
 		}
 	})
 	a := load.Open{PerSecond: 400, For: 100 * time.Millisecond, Work: get}.Run(t.Context(), to)
-	if a.Sent != 40 || a.ByStatus[201] != 10 || a.ByStatus[503] != 20 || a.ByStatus[500] != 10 || a.Unhinted != 10 || a.FirstFailure != "500 broken\n" {
-		t.Errorf("got %s, %d without a hint, %q", a, a.Unhinted, a.FirstFailure)
+	if a.Sent != 40 || a.ByStatus[201] != 10 || a.ByStatus[503] != 20 || a.ByStatus[500] != 10 {
+		t.Errorf("got %s", a)
+	}
+	if a.WithoutRetryAfter != 10 || a.FirstFailure != "500 broken\n" {
+		t.Errorf("%d without Retry-After, the first failure is %q", a.WithoutRetryAfter, a.FirstFailure)
 	}
 }
 
 func TestSend(t *testing.T) {
-	var asked atomic.Int64
-	to := target(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
-	if err := load.Send(t.Context(), to, 3, 10, get, 200); err != nil || asked.Load() != 10 {
-		t.Errorf("%d requests, %v", asked.Load(), err)
+	var received atomic.Int64
+	to := target(t, func(http.ResponseWriter, *http.Request) { received.Add(1) })
+	if err := load.Send(t.Context(), to, 3, 10, get, 200); err != nil || received.Load() != 10 {
+		t.Errorf("%d requests, %v", received.Load(), err)
 	}
-	t.Run("what is busy is asked again", func(t *testing.T) {
-		var asked atomic.Int64
+	t.Run("a request is repeated after a 503", func(t *testing.T) {
+		var received atomic.Int64
 		busy := target(t, func(w http.ResponseWriter, _ *http.Request) {
-			if asked.Add(1) == 1 {
+			if received.Add(1) == 1 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 		})
-		if err := load.Send(t.Context(), busy, 1, 2, get, 200); err != nil || asked.Load() != 3 {
-			t.Errorf("%d requests, %v", asked.Load(), err)
+		if err := load.Send(t.Context(), busy, 1, 2, get, 200); err != nil || received.Load() != 3 {
+			t.Errorf("%d requests, %v", received.Load(), err)
 		}
 	})
 	if err := load.Send(t.Context(), to, 3, 10, get, 201); err == nil || !strings.Contains(err.Error(), "200") {
-		t.Errorf("of another status: %v", err)
+		t.Errorf("another status: %v", err)
 	}
 }

@@ -2,8 +2,8 @@ package load
 
 import "github.com/valyala/fasthttp"
 
-// Once sends one request and returns the status of its answer, 0 for none, and what it says.
-func Once(t Target, work Work) (status int, said string) {
+// Once sends one request. It returns the status of the response, 0 if there is none, and a description of it.
+func Once(t Target, work Work) (status int, response string) {
 	client := t.client(1)
 	defer client.CloseIdleConnections()
 	request, reply := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()

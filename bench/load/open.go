@@ -9,9 +9,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Open says how an open loop runs.
+// Open is an open loop.
 type Open struct {
-	// PerSecond requests begin, each at its moment, for so long.
+	// PerSecond is the number of requests per second. They are sent at equal intervals.
 	PerSecond float64
 	For       time.Duration
 	Work      Work
@@ -20,22 +20,22 @@ type Open struct {
 // maxOutstanding bounds the connections of an open loop.
 const maxOutstanding = 8192
 
-// Answers are what came of many requests.
+// Answers has the results of an open loop or a crowd.
 type Answers struct {
-	// Sent counts the requests, and ByStatus their answers; 0 is none.
+	// Sent is the number of requests, and ByStatus that of their responses; status 0 is no response.
 	Sent     int
 	ByStatus map[int]int
-	// Unhinted counts the 503s that did not say when to come back.
-	Unhinted int
-	// Longest is the longest time from the moment at which a request was due to its answer.
-	Longest time.Duration
-	// FirstFailure shows an answer that was neither 201, 202 nor 503.
+	// WithoutRetryAfter is the number of responses 503 without Retry-After.
+	WithoutRetryAfter int
+	// MaxLatency is the longest time from when a request was due to its response.
+	MaxLatency time.Duration
+	// FirstFailure describes a response other than 201, 202 and 503.
 	FirstFailure string
 
 	mu sync.Mutex
 }
 
-// Run sends the requests and returns when the last is answered.
+// Run sends the requests and returns after the last response.
 func (o Open) Run(ctx context.Context, t Target) *Answers {
 	client := t.client(maxOutstanding)
 	defer client.CloseIdleConnections()
@@ -49,14 +49,14 @@ func (o Open) Run(ctx context.Context, t Target) *Answers {
 		}
 		pause(ctx, time.Until(due))
 		out.Sent++
-		outstanding.Go(func() { out.ask(client, t, o.Work, due) })
+		outstanding.Go(func() { out.send(client, t, o.Work, due) })
 	}
 	outstanding.Wait()
 	return out
 }
 
-// ask sends one request that was due at that moment, and returns the status of its answer; 0 is none.
-func (a *Answers) ask(client *fasthttp.HostClient, t Target, work Work, due time.Time) (status int) {
+// send sends one request and returns the status of its response, 0 if there is none. due is when it was to be sent.
+func (a *Answers) send(client *fasthttp.HostClient, t Target, work Work, due time.Time) (status int) {
 	request, reply := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(reply)
@@ -70,12 +70,12 @@ func (a *Answers) ask(client *fasthttp.HostClient, t Target, work Work, due time
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ByStatus[status]++
-	a.Longest = max(a.Longest, took)
+	a.MaxLatency = max(a.MaxLatency, took)
 	switch status {
 	case fasthttp.StatusCreated, fasthttp.StatusAccepted:
 	case fasthttp.StatusServiceUnavailable:
 		if len(reply.Header.Peek(fasthttp.HeaderRetryAfter)) == 0 {
-			a.Unhinted++
+			a.WithoutRetryAfter++
 		}
 	default:
 		if a.FirstFailure == "" {
@@ -85,17 +85,17 @@ func (a *Answers) ask(client *fasthttp.HostClient, t Target, work Work, due time
 	return status
 }
 
-// impatience is how long a client of a crowd waits after a refusal, whatever it was told.
-const impatience = 100 * time.Millisecond
+// retryPause is how long a client of a crowd waits after a refusal. It ignores Retry-After.
+const retryPause = 100 * time.Millisecond
 
-// Crowd has so many clients ask for so long, each as soon as it is answered, or impatiently soon after a refusal.
+// Crowd is a closed loop whose clients do not wait long after a refusal.
 type Crowd struct {
 	Clients int
 	For     time.Duration
 	Work    Work
 }
 
-// Run returns when the last request is answered.
+// Run runs the loop and returns after the last response.
 func (c Crowd) Run(ctx context.Context, t Target) *Answers {
 	client := t.client(c.Clients)
 	defer client.CloseIdleConnections()
@@ -105,8 +105,9 @@ func (c Crowd) Run(ctx context.Context, t Target) *Answers {
 	for range c.Clients {
 		clients.Go(func() {
 			for time.Now().Before(end) && ctx.Err() == nil {
-				if status := out.ask(client, t, c.Work, time.Now()); status != fasthttp.StatusCreated && status != fasthttp.StatusAccepted {
-					pause(ctx, impatience)
+				status := out.send(client, t, c.Work, time.Now())
+				if status != fasthttp.StatusCreated && status != fasthttp.StatusAccepted {
+					pause(ctx, retryPause)
 				}
 			}
 		})
@@ -118,7 +119,7 @@ func (c Crowd) Run(ctx context.Context, t Target) *Answers {
 	return out
 }
 
-// String tells the answers by status.
+// String returns the number of responses by status.
 func (a *Answers) String() string {
-	return fmt.Sprintf("%d sent, answered %v, longest %s", a.Sent, a.ByStatus, a.Longest.Round(time.Millisecond))
+	return fmt.Sprintf("%d requests, responses %v, max %s", a.Sent, a.ByStatus, a.MaxLatency.Round(time.Millisecond))
 }

@@ -10,12 +10,11 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// repeats is how often Send asks again what was answered 503, a moment later: it prepares what is to be measured, and may find
-// the machine busy.
-const repeats = 100
+// maxRetries is how often Send repeats a request after a 503: the machine may be busy while a measurement is prepared.
+const maxRetries = 100
 
-// Send has so many clients send n requests between them. An answer of a status that is not wanted ends it with an error; one of
-// 503 does so only when it comes again and again.
+// Send sends n requests in total with a number of clients. It returns an error for a response with a status that is
+// not in want. It repeats a request with status 503 up to 100 times.
 func Send(ctx context.Context, t Target, clients, n int, work Work, want ...int) error {
 	client := t.client(clients)
 	defer client.CloseIdleConnections()
@@ -31,12 +30,15 @@ func Send(ctx context.Context, t Target, clients, n int, work Work, want ...int)
 			for begun.Add(1) <= int64(n) && ctx.Err() == nil {
 				t.prepare(request, work)
 				err := client.Do(request, reply)
-				for tries := 0; err == nil && reply.StatusCode() == fasthttp.StatusServiceUnavailable && tries < repeats && ctx.Err() == nil; tries++ {
-					pause(ctx, impatience)
+				for retry := 0; retry < maxRetries && ctx.Err() == nil; retry++ {
+					if err != nil || reply.StatusCode() != fasthttp.StatusServiceUnavailable {
+						break
+					}
+					pause(ctx, retryPause)
 					err = client.Do(request, reply)
 				}
 				if err != nil || !slices.Contains(want, reply.StatusCode()) {
-					cancel(fmt.Errorf("send %d requests: one was answered %s", n, describe(reply, err)))
+					cancel(fmt.Errorf("send %d requests: the response to one is %s", n, describe(reply, err)))
 				}
 			}
 		})

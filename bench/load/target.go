@@ -6,28 +6,28 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// answerWithin bounds every request; the product answers within its wait for a saga and a few seconds.
-const answerWithin = 90 * time.Second
+// requestTimeout bounds every request. The product responds within its wait for a saga plus a few seconds.
+const requestTimeout = 90 * time.Second
 
-// Target is a server.
+// Target is the server to which requests are sent.
 type Target struct {
 	Address string // host:port
-	Token   string // bearer token of every request
+	Token   string // the bearer token of every request
 }
 
-// Work fills requests in: one kind of work, different each time. It is used by all clients at once.
+// Work fills in a request, a different one each time. All clients call it concurrently.
 type Work func(*fasthttp.Request)
 
-// client connects at most so many times at once. It repeats nothing.
+// client returns a client with at most that many connections. It does not retry.
 func (t Target) client(connections int) *fasthttp.HostClient {
 	return &fasthttp.HostClient{
-		Addr: t.Address, MaxConns: connections, ReadTimeout: answerWithin, WriteTimeout: answerWithin,
-		MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
-		NoDefaultUserAgentHeader: true,
+		Addr: t.Address, MaxConns: connections, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
+		RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
 	}
 }
 
-// prepare makes a request of this target's.
+// prepare fills in a request to this target.
 func (t Target) prepare(r *fasthttp.Request, work Work) {
 	r.Reset()
 	r.Header.SetHost(t.Address)

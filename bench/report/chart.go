@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// panel is bars, one below the other, on one axis.
+// panel is a horizontal bar chart.
 type panel struct {
 	title string
-	// logarithmic is for what differs by orders of magnitude.
+	// logarithmic is for values that differ by orders of magnitude.
 	logarithmic bool
 	bars        []bar
 }
@@ -19,18 +19,18 @@ type panel struct {
 type bar struct {
 	label string
 	Spread
-	ours bool
+	isProduct bool
 }
 
-// The measures of the picture, in pixels.
+// Sizes in pixels.
 const (
-	pictureWidth = 860
-	labelWidth   = 250
-	figureWidth  = 110
-	barHeight    = 16
-	barGap       = 8
-	panelHead    = 44
-	axis         = pictureWidth - labelWidth - figureWidth
+	chartWidth        = 860
+	labelWidth        = 250
+	numberWidth       = 110
+	barHeight         = 16
+	barGap            = 8
+	panelHeaderHeight = 44
+	axisWidth         = chartWidth - labelWidth - numberWidth
 )
 
 func (r Run) panels() []panel {
@@ -39,13 +39,14 @@ func (r Run) panels() []panel {
 	}
 	of := func(group string, clients int, works ...string) func(Cell) bool {
 		return func(c Cell) bool {
-			return c.Group == group && c.Clients == clients && (len(works) == 0 || strings.Contains(strings.Join(works, ","), c.Work))
+			hasWork := len(works) == 0 || strings.Contains(strings.Join(works, ","), c.Work)
+			return c.Group == group && c.Clients == clients && hasWork
 		}
 	}
 	all := []panel{
 		r.panel("One client, 10 ms per upstream call: p50 in ms, less is better", false, P50, create(1, 10)),
-		r.panel("32 clients: answers per second, more is better (logarithmic)", true, PerSecond, create(32, 0)),
-		r.panel("32 connections: reads per second, more is better", false, PerSecond, of(Reads, 32)),
+		r.panel("32 clients: requests per second, more is better (logarithmic)", true, Throughput, create(32, 0)),
+		r.panel("32 connections: reads per second, more is better", false, Throughput, of(Reads, 32)),
 		r.panel("Growth, one client: p50 in ms, less is better", false, P50, of(Growth, 1, Create, Update, Sweep)),
 	}
 	var panels []panel
@@ -63,19 +64,19 @@ func (r Run) panel(title string, logarithmic bool, name string, in func(Cell) bo
 		if !in(c) {
 			continue
 		}
-		if s, ok := r.of(value(c, name)); ok {
+		if s, ok := r.spreadOf(valueOf(c, name)); ok {
 			label := c.Subject
 			if c.Work != Create || c.Group == Growth {
 				label += ": " + c.Work
 			}
-			p.bars = append(p.bars, bar{label, s, strings.HasPrefix(c.Subject, Product)})
+			p.bars = append(p.bars, bar{label: label, Spread: s, isProduct: strings.HasPrefix(c.Subject, Product)})
 		}
 	}
 	return p
 }
 
-// place returns how far along the axis a value lies.
-func (p panel) place(value float64) float64 {
+// position returns the position of a value on the axis, in pixels.
+func (p panel) position(value float64) float64 {
 	least, most := math.Inf(1), 0.0
 	for _, b := range p.bars {
 		least, most = min(least, b.Min), max(most, b.Max)
@@ -84,25 +85,27 @@ func (p panel) place(value float64) float64 {
 		return 0
 	}
 	if !p.logarithmic || least <= 0 {
-		return value / most * axis
+		return value / most * axisWidth
 	}
-	// From the power of ten below the least.
+	// The axis begins at the power of ten below the smallest value.
 	from := math.Floor(math.Log10(least))
-	return max(0, (math.Log10(value)-from)/(math.Log10(most)-from)*axis)
+	return max(0, (math.Log10(value)-from)/(math.Log10(most)-from)*axisWidth)
 }
 
-func (p panel) height() int { return panelHead + len(p.bars)*(barHeight+barGap) }
+func (p panel) height() int { return panelHeaderHeight + len(p.bars)*(barHeight+barGap) }
 
-// WritePicture draws latency and throughput of every subject as SVG: bars up to the median, lines from the least to the most.
-func (r Run) WritePicture(w io.Writer) error {
+// WriteChart draws latency and throughput of every subject as SVG. Bars end at the median; lines go from the minimum
+// to the maximum.
+func (r Run) WriteChart(w io.Writer) error {
 	panels := r.panels()
 	height := 16
 	for _, p := range panels {
 		height += p.height()
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", pictureWidth, height)
-	fmt.Fprintf(&out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", pictureWidth, height)
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" `+
+		`font-family="sans-serif" font-size="12">`+"\n", chartWidth, height)
+	fmt.Fprintf(&out, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", chartWidth, height)
 	y := 0
 	for _, p := range panels {
 		p.draw(&out, y)
@@ -116,22 +119,25 @@ func (r Run) WritePicture(w io.Writer) error {
 func (p panel) draw(out *strings.Builder, top int) {
 	fmt.Fprintf(out, `<text x="12" y="%d" font-weight="bold">%s</text>`+"\n", top+28, escape(p.title))
 	for i, b := range p.bars {
-		y := top + panelHead + i*(barHeight+barGap)
+		y := top + panelHeaderHeight + i*(barHeight+barGap)
 		middle := y + barHeight/2
 		fill := "#b8c4d0"
-		if b.ours {
+		if b.isProduct {
 			fill = "#3572a5"
 		}
-		fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", labelWidth-8, middle+4, escape(b.label))
-		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n", labelWidth, y, p.place(b.Median), barHeight, fill)
+		fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n",
+			labelWidth-8, middle+4, escape(b.label))
+		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`+"\n",
+			labelWidth, y, p.position(b.Median), barHeight, fill)
 		fmt.Fprintf(out, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#222"/>`+"\n",
-			labelWidth+p.place(b.Min), labelWidth+p.place(b.Max), middle, middle)
-		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n", pictureWidth-figureWidth+8, middle+4, figure(b.Median))
+			labelWidth+p.position(b.Min), labelWidth+p.position(b.Max), middle, middle)
+		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n",
+			chartWidth-numberWidth+8, middle+4, formatNumber(b.Median))
 	}
 }
 
 func escape(text string) string {
 	var out strings.Builder
-	_ = xml.EscapeText(&out, []byte(text)) // a Builder takes everything
+	_ = xml.EscapeText(&out, []byte(text)) // writing to a Builder does not fail
 	return out.String()
 }

@@ -1,3 +1,3 @@
-// Package report makes tables, goals and a picture out of what a run of the benchmarks has measured. It measures nothing, so
-// that a run can be shown again.
+// Package report turns the samples of a run of the benchmarks into tables, goals and a chart. It measures nothing, so
+// that it can show a stored run again.
 package report

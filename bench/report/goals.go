@@ -2,28 +2,27 @@ package report
 
 import "fmt"
 
-// The sizes of the database between which growth is compared.
+// The sizes of the database that growth compares.
 const (
 	Small = 1_000
 	Large = 1_000_000
 )
 
-// Goal is what the product is held to: a figure that is worked out in each round, whose median counts.
+// Goal is a bound for a figure of the product. The figure is computed for each round; its median is compared.
 type Goal struct {
-	// Says in words what is measured.
-	Says string
-	Unit string
-	// AtMost says that the figure must not be above Bound; otherwise it must not be below.
+	Description string
+	Unit        string
+	// AtMost makes Bound an upper bound; otherwise it is a lower one.
 	AtMost bool
 	Bound  float64
 
-	measure measure
-	// forbids is what profiles say to why it is missed, where it is.
-	forbids string
+	compute measure
+	// reason is why the goal is missed, from the last analysis; empty if there is none.
+	reason string
 }
 
-// Bar says the bound in words.
-func (g Goal) Bar() string {
+// BoundText returns the bound with its sign and unit.
+func (g Goal) BoundText() string {
 	sign := "≥"
 	if g.AtMost {
 		sign = "≤"
@@ -38,15 +37,15 @@ func (g Goal) met(value float64) bool {
 	return value >= g.Bound
 }
 
-// Verdict is what a run says of a goal.
+// Verdict is the result of a run for a goal.
 type Verdict struct {
 	Goal
 	Spread
 	Measured, Met bool
 }
 
-// Word is met, missed or not measured.
-func (v Verdict) Word() string {
+// Result returns met, missed or not measured.
+func (v Verdict) Result() string {
 	switch {
 	case !v.Measured:
 		return "not measured"
@@ -57,74 +56,114 @@ func (v Verdict) Word() string {
 	}
 }
 
-// Goals are all of them.
+// Goals returns all goals.
 func (r Run) Goals() []Goal {
-	one := func(subject string) Cell { return Cell{Writes, subject, Create, 1, 10} }
-	many := func(subject string) Cell { return Cell{Writes, subject, Create, 32, 0} }
-	read := func(subject, work string) Cell { return Cell{Reads, subject, work, 32, 0} }
-	sized := func(rows int) Cell { return Cell{Growth, Sized(rows), Create, 1, 0} }
-	stuck := func(subject string) Cell { return Cell{Bulkheads, subject, Create, 32, 0} }
+	one := func(subject string) Cell {
+		return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 1, DelayMS: 10}
+	}
+	many := func(subject string) Cell { return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 32} }
+	read := func(subject, work string) Cell { return Cell{Group: Reads, Subject: subject, Work: work, Clients: 32} }
+	sized := func(rows int) Cell {
+		return Cell{Group: Growth, Subject: ProductWithRows(rows), Work: Create, Clients: 1}
+	}
+	isolated := func(subject string) Cell {
+		return Cell{Group: Isolation, Subject: subject, Work: Create, Clients: 32}
+	}
+	idle := Cell{Group: Footprint, Subject: Product, Work: Idle}
 	tuned := Product
-	if r.Home != DevServer {
+	if r.DefaultTemporal != DevServer {
 		tuned = ProductOnDev
 	}
 	return []Goal{
-		{"create, 1 client, 10 ms per upstream call: p50 of the product − p50 of direct", " ms", true, 10,
-			minus(value(one(Product), P50), value(one(Direct), P50)), forbidsLatency},
-		{"creates per second, 32 clients, Temporal on " + r.Home + ": product ÷ plain", "", false, 3.5,
-			over(value(many(Product), PerSecond), value(many(Plain), PerSecond)), forbidsThroughput},
-		{"creates per second, 32 clients: product ÷ no-op twin", "", false, 0.8,
-			over(value(many(Product), PerSecond), value(many(Twin), PerSecond)), forbidsTwin},
-		{"create, 1 client: p50 of the product on stock server settings ÷ on ours", "", false, 5,
-			over(value(one(ProductStock), P50), value(one(tuned), P50)), forbidsTuning},
-		{"reads per second, 32 connections: product ÷ pgbench -S -M prepared", "", false, 0.55,
-			over(value(read(Product, ReadByID), PerSecond), value(read(PGBench, Select), PerSecond)), forbidsReads},
-		{"the same reads: p99 of the product ÷ p99 with a query per read", "", true, 1,
-			over(value(read(Product, ReadByID), P99), value(read(Lookup, ReadByID), P99)), ""},
-		{"creates per second, 32 clients: with 500 sagas stuck on a hanging upstream ÷ without", "", false, 0.9,
-			over(value(stuck(ProductCrowd), PerSecond), value(stuck(Product), PerSecond)), forbidsCrowd},
-		{fmt.Sprintf("create, 1 client: p50 with %d minigroups ÷ with %d", Large, Small), "", true, 1.2,
-			over(value(sized(Large), P50), value(sized(Small), P50)), ""},
-		{"resident memory, idle, API and worker", " MB", true, 60,
-			value(Cell{Footprint, Product, Idle, 0, 0}, ResidentAll), forbidsMemory},
+		{
+			Description: "create, 1 client, 10 ms per upstream call: p50 of the product − p50 of direct",
+			Unit:        " ms", AtMost: true, Bound: 10, reason: reasonLatency,
+			compute: difference(valueOf(one(Product), P50), valueOf(one(Direct), P50)),
+		},
+		{
+			Description: "creates per second, 32 clients, Temporal on " + r.DefaultTemporal + ": product ÷ plain",
+			Bound:       3.5, reason: reasonThroughput,
+			compute: ratio(valueOf(many(Product), Throughput), valueOf(many(Plain), Throughput)),
+		},
+		{
+			Description: "creates per second, 32 clients: product ÷ no-op twin",
+			Bound:       0.8, reason: reasonTwin,
+			compute: ratio(valueOf(many(Product), Throughput), valueOf(many(NoOpTwin), Throughput)),
+		},
+		{
+			Description: "create, 1 client: p50 of the product with the dev server's default settings ÷ with ours",
+			Bound:       5, reason: reasonTuning,
+			compute: ratio(valueOf(one(ProductStock), P50), valueOf(one(tuned), P50)),
+		},
+		{
+			Description: "reads per second, 32 connections: product ÷ pgbench -S -M prepared",
+			Bound:       0.55, reason: reasonReads,
+			compute: ratio(valueOf(read(Product, ReadByID), Throughput), valueOf(read(PGBench, Select), Throughput)),
+		},
+		{
+			Description: "the same reads: p99 of the product ÷ p99 with one query per read",
+			AtMost:      true, Bound: 1,
+			compute: ratio(valueOf(read(Product, ReadByID), P99), valueOf(read(QueryPerRead, ReadByID), P99)),
+		},
+		{
+			Description: "creates per second, 32 clients: with 500 sagas stuck on a hanging upstream ÷ without",
+			Bound:       0.9, reason: reasonStuck,
+			compute: ratio(valueOf(isolated(ProductStuck), Throughput), valueOf(isolated(Product), Throughput)),
+		},
+		{
+			Description: fmt.Sprintf("create, 1 client: p50 with %d minigroups ÷ with %d", Large, Small),
+			AtMost:      true, Bound: 1.2,
+			compute: ratio(valueOf(sized(Large), P50), valueOf(sized(Small), P50)),
+		},
+		{
+			Description: "resident memory, idle, API and worker",
+			Unit:        " MB", AtMost: true, Bound: 60, reason: reasonMemory,
+			compute: valueOf(idle, ResidentTotal),
+		},
 	}
 }
 
-// DevServer and PostgreSQL are the homes of Temporal.
+// DevServer and PostgreSQL are the kinds of Temporal servers.
 const (
-	DevServer  = "its dev server"
+	DevServer  = "the dev server"
 	PostgreSQL = "PostgreSQL"
 )
 
-// Verdicts judges the run.
+// Verdicts compares the run with all goals.
 func (r Run) Verdicts() []Verdict {
 	var out []Verdict
 	for _, goal := range r.Goals() {
 		v := Verdict{Goal: goal}
-		v.Spread, v.Measured = r.of(goal.measure)
+		v.Spread, v.Measured = r.spreadOf(goal.compute)
 		v.Met = v.Measured && goal.met(v.Median)
 		out = append(out, v)
 	}
 	return out
 }
 
-// What forbids goals, by the profiles of the service, the statistics of Postgres and the CPU times in the tables.
+// The reasons why goals are missed, from profiles of the service, statistics of Postgres and the CPU times in the
+// tables.
 const (
-	forbidsLatency = "by a trace of one create with nothing else on the machine: 11.1 ms the calls, 5.1 ms Temporal writing the run before anything " +
-		"is asked of anybody, 3.3 ms the ledger (begin 1.6, answers 1.0, establish 0.7), 0.6 ms reading the row before, 1.5 ms the SDK between the steps. " +
-		"In a row of creates what Temporal has left to do for one that is answered (closing the run, its " +
-		"visibility) slows the next one down, for both cores are half busy: see CPU ms each"
-	forbidsThroughput = "Temporal and its rows take most of the CPU (see CPU ms each)"
-	forbidsTwin       = "the twin is run and answered as the product is, and does nothing. What the product does beside Temporal are three requests and " +
-		"the ledger, five transactions which Postgres has to bring to the disk (begin, three answers at once, establish), and without which a lost reply " +
-		"would leak a room: the difference in CPU ms each, of which Postgres has the most"
-	forbidsTuning = "a create of the product is one workflow task, handed to the worker in the answer that starts its run. It never waits for a " +
-		"poll of a task queue, and those are what stock settings delay by up to 50 ms each: there is nothing to gain. What waits for polls gains: " +
-		"see plain with stock settings and with ours"
-	forbidsReads = "even without a database the handler does not get there (see \"no database\"). Of the CPU time of the service in a read, a profile " +
-		"gives 30 % to net/http and the connection, 35 % to the handlers (token, policy, JSON, tag, headers, log), 15 % to gathering and pgx, 8 % to " +
+	reasonLatency = "a trace of one create on an otherwise idle machine shows 11.1 ms for the upstream calls, 5.1 ms " +
+		"for Temporal to store the workflow before its first step, 3.3 ms for the ledger (begin 1.6, " +
+		"answers 1.0, establish 0.7), 0.6 ms to read the row before, and 1.5 ms for the SDK between the " +
+		"steps. In a series of creates, the work that Temporal does after a response (closing the workflow, " +
+		"visibility) slows down the next create, because both cores are half busy: see CPU ms per request"
+	reasonThroughput = "Temporal and its rows take most of the CPU time (see CPU ms per request)"
+	reasonTwin       = "the twin runs the same workflow and sends the same responses, but its steps do nothing. Besides " +
+		"Temporal's work the product sends three requests and writes the ledger: five transactions that " +
+		"Postgres must flush to disk (begin, three answers in parallel, establish). Without them a lost " +
+		"reply would leak a room. The difference in CPU ms per request is mostly Postgres"
+	reasonTuning = "a create of the product is one workflow task, which the worker receives with the response that " +
+		"starts the workflow. It never waits for a poll of a task queue, and only polls are up to 50 ms " +
+		"slower with the default settings. Workflows that wait for polls gain: compare plain with default " +
+		"settings and with ours"
+	reasonReads = "the handler does not reach the goal even without a database (see \"no database\"). A profile of the " +
+		"service during reads shows 30 % of the CPU time in net/http and the connection, 35 % in the " +
+		"handlers (token, policy, JSON, ETag, headers, log), 15 % in the batch reader and pgx, and 8 % in " +
 		"the garbage collector"
-	forbidsCrowd = "nothing waits for them, but each tries again every few seconds for minutes, and each try is work for Temporal, Postgres and the " +
-		"service (see CPU ms each)"
-	forbidsMemory = "7 MB of each process are its own; the rest is mapped code, of the Temporal SDK, gRPC, protobuf and the drivers (see \"not code\")"
+	reasonStuck = "no create waits for the stuck sagas, but each of them retries every few seconds for minutes, and " +
+		"each attempt is work for Temporal, Postgres and the service (see CPU ms per request)"
+	reasonMemory = "each process has 7 MB of heap and stacks. The rest is mapped code of the Temporal SDK, gRPC, " +
+		"protobuf and the drivers (see anonymous memory)"
 )

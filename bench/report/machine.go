@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Machine is the shape of the machine that a run was on, as /proc tells it.
+// Machine describes the machine of a run.
 type Machine struct {
 	Processor string `json:"processor"`
 	Cores     int    `json:"cores"`
@@ -18,7 +18,7 @@ type Machine struct {
 	Postgres  string `json:"postgres"`
 }
 
-// ThisMachine reads it. What cannot be read is left out.
+// ThisMachine reads the description from /proc. Fields that it cannot read are empty.
 func ThisMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version(), Processor: field("/proc/cpuinfo", "model name")}
 	if total, _, ok := strings.Cut(field("/proc/meminfo", "MemTotal"), " "); ok {
@@ -33,7 +33,7 @@ func ThisMachine() Machine {
 	return m
 }
 
-// field returns the first value of a name in a file of lines "name: value".
+// field returns the value of the first line "name: value" of a file.
 func field(path, name string) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,37 +11,40 @@ import (
 	"time"
 )
 
-// example is a run in which the product does four times as much as plain, and half as much as the twin.
+// example is a run in which the product has four times the throughput of plain and half that of the twin.
 func example() Run {
-	r := Run{Begun: time.Unix(1_800_000_000, 0), Rounds: 3, Home: PostgreSQL, Seed: 7, Window: 20, Machine: Machine{Cores: 2, Processor: "a <fast> one"}}
-	for subject, factor := range map[string]float64{Product: 4, Plain: 1, Twin: 8, Direct: 40} {
+	r := Run{
+		Begun: time.Unix(1_800_000_000, 0), Rounds: 3, DefaultTemporal: PostgreSQL, Seed: 7, Window: 20,
+		Machine: Machine{Cores: 2, Processor: "a <fast> one"},
+	}
+	for subject, factor := range map[string]float64{Product: 4, Plain: 1, NoOpTwin: 8, Direct: 40} {
 		r.Samples = append(r.Samples, creates(subject, 10*factor, 20*factor, 30*factor)...)
 	}
-	for _, subject := range []string{Product, Plain, Twin, Direct} {
-		r.Cells = append(r.Cells, Cell{Writes, subject, Create, 32, 0})
+	for _, subject := range []string{Product, Plain, NoOpTwin, Direct} {
+		r.Cells = append(r.Cells, createBy32(subject))
 	}
-	r.Subjects = []Subject{{Name: Direct, Does: "calls", Weakness: "forgets"}}
+	r.Subjects = []Subject{{Name: Direct, Description: "calls", Weakness: "loses"}}
 	return r
 }
 
 func TestGoals(t *testing.T) {
-	words := map[string]string{}
+	results := map[string]string{}
 	for _, v := range example().Verdicts() {
-		words[v.Says] = v.Word()
+		results[v.Description] = v.Result()
 	}
-	for says, want := range map[string]string{
+	for goal, want := range map[string]string{
 		"creates per second, 32 clients, Temporal on PostgreSQL: product ÷ plain": "met",
 		"creates per second, 32 clients: product ÷ no-op twin":                    "missed",
 		"resident memory, idle, API and worker":                                   "not measured",
 	} {
-		if words[says] != want {
-			t.Errorf("%s: %q, want %s", says, words[says], want)
+		if results[goal] != want {
+			t.Errorf("%s: %q, want %s", goal, results[goal], want)
 		}
 	}
-	t.Run("a bound that must not be passed is met up to it", func(t *testing.T) {
+	t.Run("a value equal to the bound meets it", func(t *testing.T) {
 		most, least := Goal{AtMost: true, Bound: 10}, Goal{Bound: 10}
 		if !most.met(10) || most.met(10.1) || !least.met(10) || least.met(9.9) {
-			t.Error("it is not")
+			t.Error("it does not, or another value does")
 		}
 	})
 }
@@ -73,16 +76,18 @@ func TestTables(t *testing.T) {
 	}
 	head := find("subject", "work", "clients")
 	if column := strings.Index(head, "work"); strings.Index(product, "create") != column {
-		t.Errorf("the columns are not below each other:\n%s\n%s", head, product)
+		t.Errorf("the columns are not aligned:\n%s\n%s", head, product)
 	}
 	if direct := find("direct", "create", "32"); strings.Contains(direct, "1.00") {
 		t.Errorf("the reference is compared with itself: %s", direct)
 	}
 }
 
-func TestFigure(t *testing.T) {
-	for value, want := range map[float64]string{0.1234: "0.12", 3.456: "3.46", 12.34: "12.3", 99.9: "99.9", 123.4: "123", 4567.8: "4568", -12.34: "-12.3"} {
-		if got := figure(value); got != want {
+func TestFormatNumber(t *testing.T) {
+	for value, want := range map[float64]string{
+		0.1234: "0.12", 3.456: "3.46", 12.34: "12.3", 99.9: "99.9", 123.4: "123", 4567.8: "4568", -12.34: "-12.3",
+	} {
+		if got := formatNumber(value); got != want {
 			t.Errorf("%g: got %s, want %s", value, got, want)
 		}
 	}
@@ -93,30 +98,33 @@ func TestDocument(t *testing.T) {
 	if err := example().WriteDocument(&page); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| missed |", "(benchmarks.svg)", "*Weakness: forgets.*", "15 January 2027", "2 × a <fast> one", "windows of 20 s", "seed, 7 here"} {
+	for _, want := range []string{
+		"| missed |", "(benchmarks.svg)", "*Weakness: loses.*", "15 January 2027", "2 × a <fast> one", "windows of 20 s",
+		"seed, 7 in this run",
+	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("%q is missing:\n%s", want, page.String())
 		}
 	}
 	if strings.Contains(page.String(), "%!") {
-		t.Error("a figure has no place")
+		t.Error("the format of the method and its values do not match")
 	}
 }
 
-func TestPicture(t *testing.T) {
-	var picture strings.Builder
-	if err := example().WritePicture(&picture); err != nil {
+func TestChart(t *testing.T) {
+	var chart strings.Builder
+	if err := example().WriteChart(&chart); err != nil {
 		t.Fatal(err)
 	}
 	bars := 0
-	decoder := xml.NewDecoder(strings.NewReader(picture.String()))
+	decoder := xml.NewDecoder(strings.NewReader(chart.String()))
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			t.Fatalf("%v:\n%s", err, picture.String())
+			t.Fatalf("%v:\n%s", err, chart.String())
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "line" {
 			bars++
@@ -125,18 +133,20 @@ func TestPicture(t *testing.T) {
 	if bars != 4 {
 		t.Errorf("%d bars, want one per subject", bars)
 	}
-	t.Run("a longer bar is more, on either axis", func(t *testing.T) {
+	t.Run("a larger value has a longer bar on either axis", func(t *testing.T) {
 		for _, logarithmic := range []bool{false, true} {
-			p := panel{logarithmic: logarithmic, bars: []bar{{Spread: Spread{Median: 40, Min: 35, Max: 50}}, {Spread: Spread{Median: 2800, Min: 2500, Max: 3000}}}}
-			short, long, most := p.place(40), p.place(2800), p.place(3000)
-			if short <= 0 || short >= long || long >= most || most != axis {
+			p := panel{logarithmic: logarithmic, bars: []bar{
+				{Spread: Spread{Median: 40, Min: 35, Max: 50}}, {Spread: Spread{Median: 2800, Min: 2500, Max: 3000}},
+			}}
+			short, long, most := p.position(40), p.position(2800), p.position(3000)
+			if short <= 0 || short >= long || long >= most || most != axisWidth {
 				t.Errorf("logarithmic %t: %g, %g, %g", logarithmic, short, long, most)
 			}
 		}
 	})
 }
 
-func TestARunIsReadAsItWasSaved(t *testing.T) {
+func TestLoadReturnsWhatSaveHasWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bench", "run.json")
 	saved := example()
 	saved.Begun = saved.Begun.UTC()

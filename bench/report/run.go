@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Run is everything that one run has measured.
+// Run has all results of one run.
 type Run struct {
 	Begun   time.Time `json:"begun"`
 	Took    float64   `json:"took_seconds"`
@@ -21,23 +21,23 @@ type Run struct {
 	Window  float64   `json:"window_seconds"`
 	WarmUp  float64   `json:"warm_up_seconds"`
 	Machine Machine   `json:"machine"`
-	// Home is the Temporal that the subjects use of which nothing else is said.
-	Home string `json:"home"`
-	// Rows is how many minigroups the database of the reads holds.
+	// DefaultTemporal is the Temporal server of the subjects that name none.
+	DefaultTemporal string `json:"default_temporal"`
+	// Rows is the number of minigroups in the database of the reads.
 	Rows int `json:"rows"`
 	// Revision is the commit of the product.
 	Revision string    `json:"revision"`
 	Subjects []Subject `json:"subjects"`
-	// Cells are in the order in which they are shown.
+	// Cells are in the order of the tables.
 	Cells   []Cell   `json:"cells"`
 	Samples []Sample `json:"samples"`
 }
 
 // Subject is something that was measured.
 type Subject struct {
-	Name     string `json:"name"`
-	Does     string `json:"does"`
-	Weakness string `json:"weakness,omitempty"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Weakness    string `json:"weakness,omitempty"`
 }
 
 // The groups of cells.
@@ -45,90 +45,95 @@ const (
 	Writes    = "writes"
 	Reads     = "reads"
 	Growth    = "growth"
-	Bulkheads = "bulkheads"
+	Isolation = "isolation"
 	Overload  = "overload"
 	Footprint = "footprint"
 )
 
-// Groups lists them in the order in which they are shown.
-func Groups() []string { return []string{Writes, Reads, Growth, Bulkheads, Overload, Footprint} }
+// Groups returns them in the order of the tables.
+func Groups() []string { return []string{Writes, Reads, Growth, Isolation, Overload, Footprint} }
 
-// Cell is what is measured once a round.
+// Cell is something that is measured once a round.
 type Cell struct {
 	Group   string `json:"group"`
 	Subject string `json:"subject"`
 	Work    string `json:"work"`
 	Clients int    `json:"clients,omitempty"`
-	// DelayMS is how long the upstreams take to answer, in milliseconds.
+	// DelayMS is how long the upstreams take for a response, in milliseconds.
 	DelayMS int `json:"delay_ms,omitempty"`
 }
 
-// Sample is what was measured of a cell in one round.
+// Sample has the results of a cell in one round.
 type Sample struct {
 	Cell
 	Round  int                `json:"round"`
 	Values map[string]float64 `json:"values"`
-	// Failure shows one of the answers that were not as they should be.
+	// Failure is one of the responses that were not good.
 	Failure string `json:"failure,omitempty"`
 }
 
-// Summary tells a sample in a line.
-func (s Sample) Summary() string {
-	var said []string
+// OneLine returns the sample in one line.
+func (s Sample) OneLine() string {
+	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
-		if !strings.HasPrefix(name, CPU) && name != Answered && (name != Failed || s.Values[name] > 0) {
-			said = append(said, name+" "+figure(s.Values[name]))
+		isCPU := strings.HasPrefix(name, CPUPerRequest)
+		if !isCPU && name != Responses && (name != Failed || s.Values[name] > 0) {
+			parts = append(parts, name+" "+formatNumber(s.Values[name]))
 		}
 	}
 	if s.Failure != "" {
-		said = append(said, "A FAILURE: "+s.Failure)
+		parts = append(parts, "FAILURE: "+s.Failure)
 	}
-	return strings.Join(said, ", ")
+	return strings.Join(parts, ", ")
 }
 
-// The values of a window. Others have names that are shown as they are.
+// The names of a window's values. Other values have names that the tables show unchanged.
 const (
-	PerSecond = "per second"
-	P50       = "p50, ms"
-	P99       = "p99, ms"
-	Longest   = "longest, ms"
-	Answered  = "answered"
-	Failed    = "failed"
-	// CPU, with the name of a part of the system behind it, is the CPU time that it took for each answer.
-	CPU = "CPU ms each: "
+	Throughput = "requests/s"
+	P50        = "p50, ms"
+	P99        = "p99, ms"
+	MaxLatency = "max, ms"
+	Responses  = "responses" // the good ones
+	Failed     = "failed"
+	// CPUPerRequest, followed by the name of a part of the system, is the CPU time of the part per good response.
+	CPUPerRequest = "CPU ms per request: "
 )
 
-// Names of subjects and work that goals speak of.
+// Names of subjects and work. Goals use them, too.
 const (
-	Product       = "product"
-	ProductOnDev  = "product, dev server"
-	ProductStock  = "product, stock dev server"
-	Direct        = "direct"
-	Plain         = "plain"
-	PlainStock    = "plain, stock dev server"
-	Twin          = "no-op twin"
-	PGBench       = "pgbench -S -M prepared"
-	Lookup        = "a query per read"
-	NoDatabase    = "no database"
-	ProductCrowd  = "product, 500 sagas stuck"
-	Create        = "create"
-	CreateFailing = "create, first attempt fails"
-	Update        = "update"
-	ReadByID      = "read by id"
-	ReadByScope   = "read by scope"
-	Select        = "select"
-	Sweep         = "sweep"
-	Idle          = "idle"
-	Loaded        = "under load"
+	Product           = "product"
+	ProductOnDev      = "product, dev server"
+	ProductStock      = "product, stock dev server"
+	Direct            = "direct"
+	Plain             = "plain"
+	PlainStock        = "plain, stock dev server"
+	NoOpTwin          = "no-op twin"
+	PGBench           = "pgbench -S -M prepared"
+	QueryPerRead      = "one query per read"
+	NoDatabase        = "no database"
+	ProductStuck      = "product, 500 sagas stuck"
+	ProductNoTemporal = "product, Temporal frozen, 64 creates waiting"
+	Create            = "create"
+	CreateFailing     = "create, first attempt fails"
+	Update            = "update"
+	ReadByID          = "read by id"
+	ReadByScope       = "read by scope"
+	Select            = "select"
+	Sweep             = "sweep"
+	Idle              = "idle"
+	UnderLoad         = "under load"
 )
 
-// ResidentAll is the memory of all processes of the product.
-const ResidentAll = "resident, all, MB"
+// ResidentTotal is the memory of all processes of the product, and PeakMemory its highest value.
+const (
+	ResidentTotal = "resident memory, total, MB"
+	PeakMemory    = "peak resident memory, total, MB"
+)
 
-// Sized is the product with so many minigroups in its database.
-func Sized(rows int) string { return fmt.Sprintf("product, %d rows", rows) }
+// ProductWithRows is the name of the product with that many minigroups in its database.
+func ProductWithRows(rows int) string { return fmt.Sprintf("product, %d rows", rows) }
 
-// Save writes a run to a file, beside its place first.
+// Save writes the run to a file. An interrupted Save leaves an existing file unchanged.
 func (r Run) Save(path string) error {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
@@ -144,7 +149,7 @@ func (r Run) Save(path string) error {
 	return os.Rename(draft, path)
 }
 
-// Load reads a run that was saved.
+// Load reads a run that Save has written.
 func Load(path string) (r Run, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

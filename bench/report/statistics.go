@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Quantile returns the smallest of the values, which are ascending, below or at which the share q of them lies; 0 of none.
+// Quantile returns the smallest of the ascending values that is not below the share q of them, 0 if there are none.
 func Quantile(ascending []time.Duration, q float64) time.Duration {
 	if len(ascending) == 0 {
 		return 0
@@ -15,13 +15,14 @@ func Quantile(ascending []time.Duration, q float64) time.Duration {
 	return ascending[max(rank, 1)-1]
 }
 
-// Spread is what several rounds have come to.
+// Spread is the median and the extremes of the values of several rounds.
 type Spread struct {
 	Median, Min, Max float64
 	Rounds           int
 }
 
-// spread returns the median, the mean of the two in the middle where their number is even, and the extremes. ok is false of none.
+// spread returns median and extremes. The median of an even number of values is the mean of the middle two. ok is
+// false if there are no values.
 func spread(values []float64) (s Spread, ok bool) {
 	if len(values) == 0 {
 		return s, false
@@ -35,10 +36,10 @@ func spread(values []float64) (s Spread, ok bool) {
 	return s, true
 }
 
-// measure reads a figure out of one round; ok is false where that round lacks it.
+// measure computes a figure from one round. ok is false if the round lacks a value for it.
 type measure func(round) (value float64, ok bool)
 
-// round is what was measured in one round.
+// round has the values of one round.
 type round map[Cell]map[string]float64
 
 func (r Run) rounds() []round {
@@ -54,8 +55,8 @@ func (r Run) rounds() []round {
 	return rounds
 }
 
-// of works a figure out in each round, so that a ratio compares what was measured within minutes of each other.
-func (r Run) of(m measure) (Spread, bool) {
+// spreadOf computes a figure for each round, so that a ratio compares values that were measured within minutes.
+func (r Run) spreadOf(m measure) (Spread, bool) {
 	var values []float64
 	for _, one := range r.rounds() {
 		if value, ok := m(one); ok {
@@ -65,14 +66,14 @@ func (r Run) of(m measure) (Spread, bool) {
 	return spread(values)
 }
 
-func value(c Cell, name string) measure {
+func valueOf(c Cell, name string) measure {
 	return func(r round) (float64, bool) {
 		v, ok := r[c][name]
 		return v, ok
 	}
 }
 
-func over(above, below measure) measure {
+func ratio(above, below measure) measure {
 	return func(r round) (float64, bool) {
 		a, okA := above(r)
 		b, okB := below(r)
@@ -80,7 +81,7 @@ func over(above, below measure) measure {
 	}
 }
 
-func minus(a, b measure) measure {
+func difference(a, b measure) measure {
 	return func(r round) (float64, bool) {
 		x, okX := a(r)
 		y, okY := b(r)

@@ -34,43 +34,47 @@ func TestSpread(t *testing.T) {
 		values []float64
 		want   Spread
 	}{
-		{[]float64{3, 1, 2}, Spread{2, 1, 3, 3}},
-		{[]float64{4, 1, 2, 3}, Spread{2.5, 1, 4, 4}},
-		{[]float64{5}, Spread{5, 5, 5, 1}},
+		{[]float64{3, 1, 2}, Spread{Median: 2, Min: 1, Max: 3, Rounds: 3}},
+		{[]float64{4, 1, 2, 3}, Spread{Median: 2.5, Min: 1, Max: 4, Rounds: 4}},
+		{[]float64{5}, Spread{Median: 5, Min: 5, Max: 5, Rounds: 1}},
 	} {
 		if got, ok := spread(c.values); got != c.want || !ok {
 			t.Errorf("%v: got %+v", c.values, got)
 		}
 	}
 	if _, ok := spread(nil); ok {
-		t.Error("of nothing there is a spread")
+		t.Error("no values have a spread")
 	}
 }
 
-// creates are samples of creates by 32 clients, whose throughput is given round by round; 0 is not measured.
+func createBy32(subject string) Cell {
+	return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 32}
+}
+
+// creates returns samples of creates by 32 clients with a throughput per round; 0 is not measured.
 func creates(subject string, perSecond ...float64) (samples []Sample) {
 	for round, value := range perSecond {
 		if value > 0 {
 			samples = append(samples, Sample{
-				Cell: Cell{Writes, subject, Create, 32, 0}, Round: round, Values: map[string]float64{PerSecond: value, P50: 1000 / value},
+				Cell: createBy32(subject), Round: round, Values: map[string]float64{Throughput: value, P50: 1000 / value},
 			})
 		}
 	}
 	return samples
 }
 
-func TestRatiosAreThoseWithinARound(t *testing.T) {
+func TestRatiosAreComputedWithinARound(t *testing.T) {
 	// The machine is ten times as fast in the second round. The ratio of the medians would be 1.
 	r := Run{Rounds: 3, Samples: append(creates(Product, 10, 200, 15), creates(Plain, 5, 100, 15)...)}
-	product, plain := Cell{Writes, Product, Create, 32, 0}, Cell{Writes, Plain, Create, 32, 0}
-	got, ok := r.of(over(value(product, PerSecond), value(plain, PerSecond)))
-	if want := (Spread{2, 1, 2, 3}); got != want || !ok {
+	product, plain := createBy32(Product), createBy32(Plain)
+	got, ok := r.spreadOf(ratio(valueOf(product, Throughput), valueOf(plain, Throughput)))
+	if want := (Spread{Median: 2, Min: 1, Max: 2, Rounds: 3}); got != want || !ok {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	t.Run("a round that lacks one of both counts for neither", func(t *testing.T) {
+	t.Run("a round without one of both values does not count", func(t *testing.T) {
 		r := Run{Rounds: 3, Samples: append(creates(Product, 10, 0, 30), creates(Plain, 5, 1, 0)...)}
-		got, ok := r.of(over(value(product, PerSecond), value(plain, PerSecond)))
-		if want := (Spread{2, 2, 2, 1}); got != want || !ok {
+		got, ok := r.spreadOf(ratio(valueOf(product, Throughput), valueOf(plain, Throughput)))
+		if want := (Spread{Median: 2, Min: 2, Max: 2, Rounds: 1}); got != want || !ok {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})

@@ -9,76 +9,82 @@ import (
 	"unicode/utf8"
 )
 
-// Table is rows of text under a head.
+// Table is a table of texts.
 type Table struct {
 	Title string
-	// Note says how to read it.
+	// Note explains how to read it.
 	Note string
 	Head []string
 	Rows [][]string
-	// Words is how many of the first columns are words; the others are figures, to the right.
-	Words int
+	// TextColumns is the number of columns at the left that are aligned to the left. The others but the last are numbers,
+	// aligned to the right.
+	TextColumns int
 }
 
-// Tables are all that the run has to show.
+// Tables returns all tables of the run.
 func (r Run) Tables() []Table {
 	var tables []Table
 	for _, group := range Groups() {
 		var cells []Cell
 		for _, c := range r.Cells {
-			if c.Group == group && r.has(c) {
+			if c.Group == group && r.measured(c) {
 				cells = append(cells, c)
 			}
 		}
 		if len(cells) == 0 {
 			continue
 		}
+		title := strings.ToUpper(group[:1]) + group[1:]
 		switch group {
 		case Writes:
-			tables = append(tables, r.windows("Creates and updates", cells, Direct))
+			tables = append(tables, r.windowTable("Creates and updates", cells, Direct))
 		case Reads:
-			tables = append(tables, r.windows("Reads", cells, PGBench))
+			tables = append(tables, r.windowTable(title, cells, PGBench))
 		case Growth:
-			tables = append(tables, r.windows("Growth", cells, Sized(Small)))
-		case Bulkheads:
-			tables = append(tables, r.windows("Bulkheads", cells, Product))
+			tables = append(tables, r.windowTable(title, cells, ProductWithRows(Small)))
+		case Isolation:
+			tables = append(tables, r.windowTable(title, cells, Product))
 		default:
-			tables = append(tables, r.figures(strings.ToUpper(group[:1])+group[1:], cells))
+			tables = append(tables, r.valueTable(title, cells))
 		}
 	}
 	return append(tables, r.goalTable())
 }
 
-func (r Run) has(c Cell) bool {
+func (r Run) measured(c Cell) bool {
 	return slices.ContainsFunc(r.Samples, func(s Sample) bool { return s.Cell == c })
 }
 
-// windows shows windows beside those of a reference, by ratios within their round.
-func (r Run) windows(title string, cells []Cell, reference string) Table {
+// windowTable has a row for each cell and compares it with the cell of a reference subject.
+func (r Run) windowTable(title string, cells []Cell, reference string) Table {
 	t := Table{
-		Title: title, Words: 2,
-		Note: "Medians of the rounds, in brackets the least and the most. ÷ and − compare with " + reference +
-			", under the same number of clients and the same delay, within each round.",
-		Head: []string{"subject", "work", "clients", "delay", "per second", "p50 ms", "p99 ms", "÷ per second", "− p50 ms", "CPU ms each", "failed"},
+		Title: title, TextColumns: 2,
+		Note: "Medians of the rounds, minimum and maximum in brackets. The columns ÷ and − compare with " + reference +
+			", with the same number of clients and the same delay, within each round.",
+		Head: []string{
+			"subject", "work", "clients", "delay", "requests/s", "p50 ms", "p99 ms", "÷ requests/s", "− p50 ms",
+			"CPU ms per request", "failed",
+		},
 	}
 	for _, c := range cells {
 		base := r.reference(c, cells, reference)
-		ratio, difference := over(value(c, PerSecond), value(base, PerSecond)), minus(value(c, P50), value(base, P50))
+		throughput := ratio(valueOf(c, Throughput), valueOf(base, Throughput))
+		latency := difference(valueOf(c, P50), valueOf(base, P50))
 		if base == c {
-			ratio, difference = none, none
+			throughput, latency = notComparable, notComparable
 		}
 		t.Rows = append(t.Rows, []string{
 			c.Subject, c.Work, fmt.Sprint(c.Clients), fmt.Sprintf("%d ms", c.DelayMS),
-			r.show(value(c, PerSecond)), r.show(value(c, P50)), r.show(value(c, P99)),
-			r.show(ratio), r.show(difference), r.cpu(c), r.failed(c),
+			r.format(valueOf(c, Throughput)), r.format(valueOf(c, P50)), r.format(valueOf(c, P99)),
+			r.format(throughput), r.format(latency), r.cpu(c), r.failed(c),
 		})
 	}
 	return t
 }
 
-func none(round) (float64, bool) { return 0, false }
+func notComparable(round) (float64, bool) { return 0, false }
 
-// reference is the cell that another is compared with: of the reference subject, doing the same if it does that at all.
+// reference returns the cell of the subject to compare c with: the one with the same work, or for reads the first one.
 func (r Run) reference(c Cell, cells []Cell, subject string) Cell {
 	var found Cell
 	for _, other := range cells {
@@ -94,18 +100,18 @@ func (r Run) reference(c Cell, cells []Cell, subject string) Cell {
 	return found
 }
 
-// cpu tells where the time goes: what each part took for an answer.
+// cpu returns the CPU time per request of each part of the system.
 func (r Run) cpu(c Cell) string {
 	var parts []string
 	for _, part := range Parts() {
-		if s, ok := r.of(value(c, CPU+part)); ok && s.Median >= 0.005 {
-			parts = append(parts, part+" "+figure(s.Median))
+		if s, ok := r.spreadOf(valueOf(c, CPUPerRequest+part)); ok && s.Median >= 0.005 {
+			parts = append(parts, part+" "+formatNumber(s.Median))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Parts are the parts of the system whose CPU time is told apart.
+// Parts returns the parts of the system whose CPU time is measured separately.
 func Parts() []string { return []string{"service", "temporal", "postgres", "upstreams", "load"} }
 
 func (r Run) failed(c Cell) string {
@@ -118,9 +124,9 @@ func (r Run) failed(c Cell) string {
 	return fmt.Sprint(int(sum))
 }
 
-// figures shows whatever was measured, a line each.
-func (r Run) figures(title string, cells []Cell) Table {
-	t := Table{Title: title, Head: []string{"subject", "work", "figure", "value"}, Words: 3}
+// valueTable has a row for each value of each cell.
+func (r Run) valueTable(title string, cells []Cell) Table {
+	t := Table{Title: title, Head: []string{"subject", "work", "measurement", "value"}, TextColumns: 3}
 	for _, c := range cells {
 		var names []string
 		for _, s := range r.Samples {
@@ -135,41 +141,41 @@ func (r Run) figures(title string, cells []Cell) Table {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			t.Rows = append(t.Rows, []string{c.Subject, c.Work, name, r.show(value(c, name))})
+			t.Rows = append(t.Rows, []string{c.Subject, c.Work, name, r.format(valueOf(c, name))})
 		}
 	}
 	return t
 }
 
 func (r Run) goalTable() Table {
-	t := Table{Title: "Goals", Head: []string{"goal", "bound", "measured", ""}, Words: 2}
+	t := Table{Title: "Goals", Head: []string{"goal", "bound", "measured", "result"}, TextColumns: 2}
 	for _, v := range r.Verdicts() {
 		measured := "–"
 		if v.Measured {
-			measured = showSpread(v.Spread) + v.Unit
+			measured = formatSpread(v.Spread) + v.Unit
 		}
-		t.Rows = append(t.Rows, []string{v.Says, v.Bar(), measured, v.Word()})
+		t.Rows = append(t.Rows, []string{v.Description, v.BoundText(), measured, v.Result()})
 	}
 	return t
 }
 
-func (r Run) show(m measure) string {
-	s, ok := r.of(m)
+func (r Run) format(m measure) string {
+	s, ok := r.spreadOf(m)
 	if !ok {
 		return "–"
 	}
-	return showSpread(s)
+	return formatSpread(s)
 }
 
-func showSpread(s Spread) string {
+func formatSpread(s Spread) string {
 	if s.Rounds == 1 {
-		return figure(s.Median)
+		return formatNumber(s.Median)
 	}
-	return fmt.Sprintf("%s [%s–%s]", figure(s.Median), figure(s.Min), figure(s.Max))
+	return fmt.Sprintf("%s [%s–%s]", formatNumber(s.Median), formatNumber(s.Min), formatNumber(s.Max))
 }
 
-// figure shows three digits that count.
-func figure(v float64) string {
+// formatNumber returns about three significant digits.
+func formatNumber(v float64) string {
 	switch size := math.Abs(v); {
 	case size >= 100:
 		return fmt.Sprintf("%.0f", v)
@@ -194,7 +200,7 @@ func (t Table) WriteText(w io.Writer) error {
 		var line strings.Builder
 		for i, text := range row {
 			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
-			if i < t.Words || i == len(row)-1 {
+			if i < t.TextColumns || i == len(row)-1 {
 				line.WriteString("  " + text + gap)
 			} else {
 				line.WriteString("  " + gap + text)
@@ -212,7 +218,7 @@ func (t Table) WriteMarkdown(w io.Writer) error {
 	rule := make([]string, len(t.Head))
 	for i := range rule {
 		rule[i] = "---"
-		if i >= t.Words && i < len(rule)-1 {
+		if i >= t.TextColumns && i < len(rule)-1 {
 			rule[i] = "---:"
 		}
 	}

@@ -7,28 +7,28 @@ import (
 )
 
 var direct = Rival{
-	Name: "direct",
-	Does: "the handler writes the row, calls the three upstreams at the same time and writes the row again",
-	Weakness: "nothing survives a crash, a lost reply or a hanging upstream: rooms stay open that nobody knows, rows stay half made; " +
-		"no retries, nothing is undone",
-	start: func(_ context.Context, m Means) (Creator, error) { return directly{m}, nil },
+	Name:        "direct",
+	Description: "the handler writes the row, calls the three upstreams in parallel and updates the row",
+	Weakness: "a crash, a lost reply or a hanging upstream leaves unknown open rooms and incomplete rows; no " +
+		"retries, no undo",
+	start: func(_ context.Context, m Dependencies) (Creator, error) { return directCreator{m}, nil },
 }
 
-type directly struct{ Means }
+type directCreator struct{ Dependencies }
 
-// Create does it all in the call.
-func (c directly) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+// Create executes all steps.
+func (c directCreator) Create(ctx context.Context, d minigroup.Draft) (CreatedRooms, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	if err := begin(ctx, c.Pool, d); err != nil {
-		return Made{}, err
+		return CreatedRooms{}, err
 	}
-	made, err := c.Rooms.All(ctx, d)
+	rooms, err := c.Rooms.All(ctx, d)
 	if err != nil {
-		return Made{}, err
+		return CreatedRooms{}, err
 	}
-	return made, establish(ctx, c.Pool, d, made)
+	return rooms, establish(ctx, c.Pool, d, rooms)
 }
 
-// Close has nothing to end.
-func (directly) Close() {}
+// Close does nothing.
+func (directCreator) Close() {}

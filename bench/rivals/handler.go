@@ -13,21 +13,21 @@ import (
 	"minigroups/telemetry"
 )
 
-// Access says whose tokens are taken: one account, trusted by every audience.
+// Access has the account whose tokens the API accepts and which every audience trusts.
 type Access struct {
 	Issuer, Audience, Account string
 	PublicKey                 []byte // PEM
 	Audiences                 []string
-	// Log gets a line per request, as the product's does.
+	// Log receives one line per request, as in the product.
 	Log *zap.Logger
 }
 
-// Handler is the product's API, whose POST has the rival create.
+// Handler returns the product's API with a POST that calls the rival.
 func Handler(c Creator, access Access) (http.Handler, error) {
 	return handler(sagas{creator: c}, nil, access)
 }
 
-// Reads is the product's API, whose GET asks reader.
+// Reads returns the product's API with a GET that calls reader.
 func Reads(reader httpapi.Minigroups, access Access) (http.Handler, error) {
 	return handler(nil, reader, access)
 }
@@ -54,22 +54,24 @@ func handler(s httpapi.Sagas, reader httpapi.Minigroups, access Access) (http.Ha
 	}), nil
 }
 
-// sagas is a Creator as the API wants it. It only creates: the rest of the interface is not there to be called.
+// sagas makes a Creator an httpapi.Sagas. Only Create may be called.
 type sagas struct {
 	httpapi.Sagas
 	creator Creator
 }
 
-// Create answers when the rival has created.
-func (s sagas) Create(ctx context.Context, r minigroup.CreateRequest, wait time.Duration) (minigroup.Minigroup, minigroup.Outcome, error) {
+// Create returns when the rival has created the minigroup.
+func (s sagas) Create(
+	ctx context.Context, r minigroup.CreateRequest, wait time.Duration,
+) (minigroup.Minigroup, minigroup.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	made, err := s.creator.Create(ctx, r.Draft)
+	rooms, err := s.creator.Create(ctx, r.Draft)
 	if err != nil {
 		return minigroup.Minigroup{}, 0, err
 	}
 	return minigroup.Minigroup{
 		Draft: r.Draft, ID: r.ID, Fingerprint: r.Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(),
-		EventRoomID: made.EventRoom, ConferenceRoomID: made.ConferenceRoom,
+		EventRoomID: rooms.EventRoom, ConferenceRoomID: rooms.ConferenceRoom,
 	}, minigroup.OutcomeDone, nil
 }

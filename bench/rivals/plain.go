@@ -14,10 +14,10 @@ import (
 
 var plain = Rival{
 	Name: "plain",
-	Does: "the textbook way of Temporal: a workflow of five activities, three of them at the same time, whose result the handler waits for; " +
-		"client and worker in one process, the SDK's defaults",
-	Weakness: "no ledger: a step that is retried after a lost reply makes a second room, nothing is undone, a run that is " +
-		"terminated leaves everything open",
+	Description: "the textbook use of Temporal: a workflow of five activities, three of them in parallel; the " +
+		"handler waits for its result; client and worker in one process, with the SDK's defaults",
+	Weakness: "no ledger: a step that is retried after a lost reply creates a second room, and a terminated " +
+		"workflow leaves all rooms open; no undo",
 	Temporal: true,
 	start:    startPlain,
 }
@@ -29,14 +29,14 @@ type plainCreator struct {
 	worker   worker.Worker
 }
 
-func startPlain(_ context.Context, m Means) (Creator, error) {
-	c, err := client.Dial(client.Options{HostPort: m.Temporal, Logger: quiet{}})
+func startPlain(_ context.Context, m Dependencies) (Creator, error) {
+	c, err := client.Dial(client.Options{HostPort: m.Temporal, Logger: discardLogger{}})
 	if err != nil {
 		return nil, err
 	}
 	w := worker.New(c, plainQueue, worker.Options{})
-	w.RegisterWorkflow(CreatePlainly)
-	w.RegisterActivity(&Steps{m})
+	w.RegisterWorkflow(PlainCreate)
+	w.RegisterActivity(&PlainActivities{m})
 	if err := w.Start(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
@@ -44,80 +44,83 @@ func startPlain(_ context.Context, m Means) (Creator, error) {
 	return plainCreator{c, w}, nil
 }
 
-// Create starts a run and waits for its result.
-func (p plainCreator) Create(ctx context.Context, d minigroup.Draft) (made Made, err error) {
-	run, err := p.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "plain/" + d.Audience + "/" + d.Scope, TaskQueue: plainQueue}, CreatePlainly, d)
+// Create starts a workflow and waits for its result.
+func (p plainCreator) Create(ctx context.Context, d minigroup.Draft) (rooms CreatedRooms, err error) {
+	options := client.StartWorkflowOptions{ID: "plain/" + d.Audience + "/" + d.Scope, TaskQueue: plainQueue}
+	run, err := p.temporal.ExecuteWorkflow(ctx, options, PlainCreate, d)
 	if err != nil {
-		return made, err
+		return rooms, err
 	}
-	return made, run.Get(ctx, &made)
+	return rooms, run.Get(ctx, &rooms)
 }
 
-// Close ends the worker.
+// Close stops the worker.
 func (p plainCreator) Close() {
 	p.worker.Stop()
 	p.temporal.Close()
 }
 
-// CreatePlainly is the workflow.
-func CreatePlainly(ctx workflow.Context, d minigroup.Draft) (made Made, err error) {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: stepLimit})
-	var s *Steps
+// PlainCreate is the workflow.
+func PlainCreate(ctx workflow.Context, d minigroup.Draft) (rooms CreatedRooms, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: stepTimeout})
+	var s *PlainActivities
 	if err := workflow.ExecuteActivity(ctx, s.Begin, d).Get(ctx, nil); err != nil {
-		return made, err
+		return rooms, err
 	}
-	event := workflow.ExecuteActivity(ctx, s.MakeEventRoom, d)
-	conference := workflow.ExecuteActivity(ctx, s.MakeConferenceRoom, d)
-	janus := workflow.ExecuteActivity(ctx, s.MakeJanusRoom, d)
-	if err := event.Get(ctx, &made.EventRoom); err != nil {
-		return made, err
+	event := workflow.ExecuteActivity(ctx, s.CreateEventRoom, d)
+	conference := workflow.ExecuteActivity(ctx, s.CreateConferenceRoom, d)
+	janus := workflow.ExecuteActivity(ctx, s.CreateJanusRoom, d)
+	if err := event.Get(ctx, &rooms.EventRoom); err != nil {
+		return rooms, err
 	}
-	if err := conference.Get(ctx, &made.ConferenceRoom); err != nil {
-		return made, err
+	if err := conference.Get(ctx, &rooms.ConferenceRoom); err != nil {
+		return rooms, err
 	}
 	if err := janus.Get(ctx, nil); err != nil {
-		return made, err
+		return rooms, err
 	}
-	return made, workflow.ExecuteActivity(ctx, s.Establish, d, made).Get(ctx, nil)
+	return rooms, workflow.ExecuteActivity(ctx, s.Establish, d, rooms).Get(ctx, nil)
 }
 
 // Steps are its activities.
-type Steps struct{ Means }
+type PlainActivities struct{ Dependencies }
 
-// Begin writes the row.
-func (s *Steps) Begin(ctx context.Context, d minigroup.Draft) error { return begin(ctx, s.Pool, d) }
+// Begin inserts the row.
+func (s *PlainActivities) Begin(ctx context.Context, d minigroup.Draft) error {
+	return begin(ctx, s.Pool, d)
+}
 
-// MakeEventRoom makes the event room.
-func (s *Steps) MakeEventRoom(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
+// CreateEventRoom creates the event room.
+func (s *PlainActivities) CreateEventRoom(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
 	return s.Rooms.Event(ctx, d)
 }
 
-// MakeConferenceRoom makes the conference room.
-func (s *Steps) MakeConferenceRoom(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
+// CreateConferenceRoom creates the conference room.
+func (s *PlainActivities) CreateConferenceRoom(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
 	return s.Rooms.Conference(ctx, d)
 }
 
-// MakeJanusRoom makes the Janus room.
-func (s *Steps) MakeJanusRoom(ctx context.Context, d minigroup.Draft) error {
+// CreateJanusRoom creates the Janus room.
+func (s *PlainActivities) CreateJanusRoom(ctx context.Context, d minigroup.Draft) error {
 	return s.Rooms.Janus(ctx, d)
 }
 
-// Establish writes the row again.
-func (s *Steps) Establish(ctx context.Context, d minigroup.Draft, made Made) error {
-	return establish(ctx, s.Pool, d, made)
+// Establish updates the row.
+func (s *PlainActivities) Establish(ctx context.Context, d minigroup.Draft, rooms CreatedRooms) error {
+	return establish(ctx, s.Pool, d, rooms)
 }
 
-// quiet drops what the Temporal SDK has to say.
-type quiet struct{}
+// discardLogger discards the log of the Temporal SDK.
+type discardLogger struct{}
 
-// Debug drops it.
-func (quiet) Debug(string, ...any) {}
+// Debug implements log.Logger.
+func (discardLogger) Debug(string, ...any) {}
 
-// Info drops it.
-func (quiet) Info(string, ...any) {}
+// Info implements log.Logger.
+func (discardLogger) Info(string, ...any) {}
 
-// Warn drops it.
-func (quiet) Warn(string, ...any) {}
+// Warn implements log.Logger.
+func (discardLogger) Warn(string, ...any) {}
 
-// Error drops it.
-func (quiet) Error(string, ...any) {}
+// Error implements log.Logger.
+func (discardLogger) Error(string, ...any) {}

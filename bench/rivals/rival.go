@@ -14,37 +14,38 @@ import (
 // Rival is one way to create minigroups.
 type Rival struct {
 	Name string
-	// Does says how, and Weakness what it lacks, both in a line.
-	Does, Weakness string
+	// Description says how it works, and Weakness what it lacks, each in one line.
+	Description, Weakness string
 	// Temporal says that it needs a Temporal server.
 	Temporal bool
 
-	start func(ctx context.Context, m Means) (Creator, error)
+	start func(ctx context.Context, m Dependencies) (Creator, error)
 }
 
-// Creator carries out the five steps and returns when the minigroup is there.
+// Creator creates minigroups.
 type Creator interface {
-	Create(ctx context.Context, d minigroup.Draft) (Made, error)
-	// Close ends what was started with it.
+	// Create executes the five steps and returns when the minigroup is ready.
+	Create(ctx context.Context, d minigroup.Draft) (CreatedRooms, error)
+	// Close stops what Start has started.
 	Close()
 }
 
-// Made are the rooms of a minigroup.
-type Made struct {
+// CreatedRooms has the ids of the rooms of a minigroup.
+type CreatedRooms struct {
 	EventRoom, ConferenceRoom uuid.UUID
 }
 
-// Means are what a rival works with.
-type Means struct {
+// Dependencies are what a rival uses.
+type Dependencies struct {
 	Pool     *pgxpool.Pool
 	Rooms    *Rooms
 	Temporal string // address of a server's frontend
 }
 
-// All lists the rivals.
-func All() []Rival { return []Rival{direct, river, dbosRival, plain, empty} }
+// All returns all rivals.
+func All() []Rival { return []Rival{direct, river, dbosRival, plain, noOpTwin} }
 
-// Find returns the rival of a name.
+// Find returns the rival with a name.
 func Find(name string) (Rival, bool) {
 	i := slices.IndexFunc(All(), func(r Rival) bool { return r.Name == name })
 	if i < 0 {
@@ -53,13 +54,13 @@ func Find(name string) (Rival, bool) {
 	return All()[i], true
 }
 
-// Start makes the tables and starts what the rival needs in this process.
-func (r Rival) Start(ctx context.Context, m Means) (Creator, error) {
-	if err := makeTable(ctx, m.Pool); err != nil {
+// Start creates the table and starts what the rival needs in this process.
+func (r Rival) Start(ctx context.Context, m Dependencies) (Creator, error) {
+	if err := createTable(ctx, m.Pool); err != nil {
 		return nil, err
 	}
 	return r.start(ctx, m)
 }
 
-// stepLimit bounds one try of a step.
-const stepLimit = 10 * time.Second
+// stepTimeout bounds one attempt of a step.
+const stepTimeout = 10 * time.Second

@@ -54,7 +54,8 @@ func startServers(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if postgres, err = stack.StartPostgres(ctx, stack.PostgresOptions{Fast: true, Log: filepath.Join(dir, "postgres.log")}); err != nil {
+	options := stack.PostgresOptions{Fast: true, Log: filepath.Join(dir, "postgres.log")}
+	if postgres, err = stack.StartPostgres(ctx, options); err != nil {
 		return err
 	}
 	port, err := stack.FreePort()
@@ -62,12 +63,13 @@ func startServers(ctx context.Context, dir string) error {
 		return err
 	}
 	temporal, err = stack.StartTemporal(ctx, stack.TemporalOptions{
-		Binary: binary, Address: fmt.Sprintf("127.0.0.1:%d", port), SearchAttributes: workflows.SearchAttributes(), Log: filepath.Join(dir, "temporal.log"),
+		Binary: binary, Address: fmt.Sprintf("127.0.0.1:%d", port), SearchAttributes: workflows.SearchAttributes(),
+		Log: filepath.Join(dir, "temporal.log"),
 	})
 	return err
 }
 
-// keys are those of the account that asks, and of the service.
+// keys has the keys of the account that sends requests, and those of the service.
 type keys struct {
 	signer *auth.Signer
 	access rivals.Access
@@ -88,8 +90,9 @@ func newKeys(t *testing.T) keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys{signer, rivals.Access{
-		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org", PublicKey: text, Audiences: upstream.All(), Log: zap.NewNop(),
+	return keys{signer: signer, access: rivals.Access{
+		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org",
+		PublicKey: text, Audiences: upstream.All(), Log: zap.NewNop(),
 	}}
 }
 
@@ -116,7 +119,7 @@ func (k keys) do(t *testing.T, method, url, body string) (status int, answer obj
 	return reply.StatusCode, answer
 }
 
-// object is what is looked at of a minigroup, or of a problem.
+// object has the tested fields of a minigroup or a problem.
 type object struct {
 	Status   any `json:"status"`
 	Type     string
@@ -139,8 +142,8 @@ func newPool(t *testing.T, database string) *pgxpool.Pool {
 	return pool
 }
 
-// TestEachDoesTheFiveSteps holds each rival to what it is compared by.
-func TestEachDoesTheFiveSteps(t *testing.T) {
+// TestEachRivalExecutesTheFiveSteps makes sure that all rivals do the same work.
+func TestEachRivalExecutesTheFiveSteps(t *testing.T) {
 	k := newKeys(t)
 	for n, rival := range rivals.All() {
 		t.Run(rival.Name, func(t *testing.T) {
@@ -148,7 +151,7 @@ func TestEachDoesTheFiveSteps(t *testing.T) {
 			server := httptest.NewServer(upstreams.Handler())
 			t.Cleanup(server.Close)
 			pool := newPool(t, fmt.Sprintf("rival_%d", n))
-			creator, err := rival.Start(t.Context(), rivals.Means{
+			creator, err := rival.Start(t.Context(), rivals.Dependencies{
 				Pool: pool, Rooms: rivals.NewRooms(server.URL, k.signer.Token), Temporal: temporal.Address(),
 			})
 			if err != nil {
@@ -162,14 +165,15 @@ func TestEachDoesTheFiveSteps(t *testing.T) {
 			api := httptest.NewServer(handler)
 			t.Cleanup(api.Close)
 
-			status, made := k.do(t, http.MethodPost, api.URL+"/api/v1/minigroups",
-				`{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[4000000000,4000003600],"reserve":1}`)
-			if status != http.StatusCreated || made.Status != "real-time" {
-				t.Fatalf("answered %d, %+v", status, made)
+			status, created := k.do(t, http.MethodPost, api.URL+"/api/v1/minigroups",
+				`{"scope":"math-7b","audience":"example.org","host":"teacher.example.org",`+
+					`"time":[4000000000,4000003600],"reserve":1}`)
+			if status != http.StatusCreated || created.Status != "real-time" {
+				t.Fatalf("replied %d, %+v", status, created)
 			}
 			if rival.Name == "no-op twin" {
 				if calls := sum(upstreams.Calls()); calls != 0 {
-					t.Errorf("%d calls of one that does nothing", calls)
+					t.Errorf("%d calls, want none", calls)
 				}
 				return
 			}
@@ -177,8 +181,9 @@ func TestEachDoesTheFiveSteps(t *testing.T) {
 			var event, conference uuid.UUID
 			err = pool.QueryRow(t.Context(), `SELECT state, event_room_id, conference_room_id FROM class WHERE id = $1`,
 				minigroup.ClassID("example.org", "math-7b")).Scan(&state, &event, &conference)
-			if err != nil || state != "ready" || event != made.RealTime.EventRoom || conference != made.RealTime.ConferenceRoom {
-				t.Errorf("the row is %s, %s, %s, %v; told were %+v", state, event, conference, err, made)
+			if err != nil || state != "ready" || event != created.RealTime.EventRoom ||
+				conference != created.RealTime.ConferenceRoom {
+				t.Errorf("the row is %s, %s, %s, %v; the response is %+v", state, event, conference, err, created)
 			}
 			calls := upstreams.Calls()
 			for _, kind := range []string{upstream.EventCreate, upstream.ConferenceCreate, upstream.JanusMessage} {
@@ -187,7 +192,7 @@ func TestEachDoesTheFiveSteps(t *testing.T) {
 				}
 			}
 			if sum(calls) != 3 {
-				t.Errorf("the upstreams were asked for something else, too: %v", calls)
+				t.Errorf("the upstreams received other calls: %v", calls)
 			}
 		})
 	}
@@ -202,13 +207,14 @@ func sum(counts map[string]int64) (all int64) {
 
 func TestConstant(t *testing.T) {
 	k := newKeys(t)
-	handler, err := rivals.Reads(rivals.Constant{Minigroup: minigroup.Minigroup{Draft: minigroup.Draft{Audience: "example.org", Scope: "math-7b"}}}, k.access)
+	draft := minigroup.Draft{Audience: "example.org", Scope: "math-7b"}
+	handler, err := rivals.Reads(rivals.Constant{Minigroup: minigroup.Minigroup{Draft: draft}}, k.access)
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := httptest.NewServer(handler)
 	t.Cleanup(api.Close)
 	if status, _ := k.do(t, http.MethodGet, api.URL+"/api/v1/minigroups/"+uuid.NewString(), ""); status != http.StatusOK {
-		t.Errorf("answered %d", status)
+		t.Errorf("replied %d", status)
 	}
 }

@@ -20,38 +20,39 @@ import (
 
 var river = Rival{
 	Name: "river",
-	Does: "a queue in Postgres (riverqueue/river): row and job in one transaction, one job for all three calls, row and end of the " +
-		"job in one transaction; the handler waits for its worker in the same process",
-	Weakness: "a job that is repeated makes all three calls again, whichever had been answered; no record per step, no undo; " +
-		"fetches every 2 ms (stock: 100 ms), and only its own process tells the handler",
+	Description: "a queue in Postgres (riverqueue/river): one transaction inserts row and job, one job makes all " +
+		"three calls, one transaction updates the row and completes the job; the handler waits for the " +
+		"worker in the same process",
+	Weakness: "a job that is repeated makes all three calls again; no record per step, no undo; fetches jobs " +
+		"every 2 ms (default: 100 ms), and only a worker in the same process notifies the handler",
 	start: startRiver,
 }
 
-// fetchCooldown is how soon after a fetch the next may follow; with the stock 100 ms a job alone takes as long.
+// fetchCooldown is the minimum interval of fetches. With the default of 100 ms, a single job takes that long.
 const fetchCooldown = 2 * time.Millisecond
 
 type riverCreator struct {
-	Means
+	Dependencies
 	client *riverqueue.Client[pgx.Tx]
 	worker *createWorker
 }
 
-// createArgs is a job.
+// createArgs are the arguments of a job.
 type createArgs struct {
 	Draft minigroup.Draft `json:"draft"`
 }
 
-// Kind names the job.
+// Kind returns the name of the kind of job.
 func (createArgs) Kind() string { return "create" }
 
-// createWorker carries jobs out, and tells those who wait.
+// createWorker executes jobs and notifies the requests that wait for them.
 type createWorker struct {
 	riverqueue.WorkerDefaults[createArgs]
-	Means
-	waiting sync.Map // chan Made, by class id
+	Dependencies
+	waiting sync.Map // chan CreatedRooms, by class id
 }
 
-func startRiver(ctx context.Context, m Means) (Creator, error) {
+func startRiver(ctx context.Context, m Dependencies) (Creator, error) {
 	driver := riverpgxv5.New(m.Pool)
 	migrator, err := rivermigrate.New(driver, nil)
 	if err != nil {
@@ -60,7 +61,7 @@ func startRiver(ctx context.Context, m Means) (Creator, error) {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
-	worker := &createWorker{Means: m}
+	worker := &createWorker{Dependencies: m}
 	workers := riverqueue.NewWorkers()
 	riverqueue.AddWorker(workers, worker)
 	client, err := riverqueue.NewClient(driver, &riverqueue.Config{
@@ -72,16 +73,16 @@ func startRiver(ctx context.Context, m Means) (Creator, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its context is no bound on the start: it would end the client.
+	// The end of this context would stop the client.
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	return riverCreator{m, client, worker}, nil
 }
 
-// Create writes row and job, and waits for its worker.
-func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
-	done := make(chan Made, 1)
+// Create inserts row and job and waits for the worker.
+func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (CreatedRooms, error) {
+	done := make(chan CreatedRooms, 1)
 	c.worker.waiting.Store(minigroup.ClassID(d.Audience, d.Scope), done)
 	defer c.worker.waiting.Delete(minigroup.ClassID(d.Audience, d.Scope))
 	err := pgx.BeginFunc(ctx, c.Pool, func(tx pgx.Tx) error {
@@ -92,44 +93,44 @@ func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (Made, erro
 		return err
 	})
 	if err != nil {
-		return Made{}, err
+		return CreatedRooms{}, err
 	}
 	select {
-	case made := <-done:
-		return made, nil
+	case rooms := <-done:
+		return rooms, nil
 	case <-ctx.Done():
-		return Made{}, ctx.Err()
+		return CreatedRooms{}, ctx.Err()
 	}
 }
 
-// Close lets the jobs under way end.
+// Close waits for running jobs.
 func (c riverCreator) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	_ = c.client.Stop(ctx) // what is not done is repeated by the next process
+	_ = c.client.Stop(ctx) // the next process repeats unfinished jobs
 }
 
-// Work carries one job out.
+// Work executes a job.
 func (w *createWorker) Work(ctx context.Context, job *riverqueue.Job[createArgs]) error {
 	d := job.Args.Draft
-	made, err := w.Rooms.All(ctx, d)
+	rooms, err := w.Rooms.All(ctx, d)
 	if err != nil {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		_, err := riverqueue.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
-		return errors.Join(err, establish(ctx, tx, d, made))
+		return errors.Join(err, establish(ctx, tx, d, rooms))
 	})
 	if err != nil {
 		return err
 	}
-	w.tell(minigroup.ClassID(d.Audience, d.Scope), made)
+	w.notify(minigroup.ClassID(d.Audience, d.Scope), rooms)
 	return nil
 }
 
-func (w *createWorker) tell(id uuid.UUID, made Made) {
+func (w *createWorker) notify(id uuid.UUID, rooms CreatedRooms) {
 	if waiting, ok := w.waiting.Load(id); ok {
-		done, _ := waiting.(chan Made)
-		done <- made
+		done, _ := waiting.(chan CreatedRooms)
+		done <- rooms
 	}
 }

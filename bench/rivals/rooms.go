@@ -14,7 +14,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// Rooms makes rooms at the upstreams, by the product's clients.
+// Rooms creates rooms at the upstreams with the product's clients.
 type Rooms struct {
 	event      *event.Client
 	conference *conference.Client
@@ -22,7 +22,8 @@ type Rooms struct {
 	gateway    minigroup.Backend
 }
 
-// NewRooms makes rooms at the upstreams of this address (see command upstream). token gives the bearer token of each request.
+// NewRooms returns the clients of the upstreams at a URL (see command upstream). token returns the bearer token of each
+// request.
 func NewRooms(upstream string, token func() (string, error)) *Rooms {
 	transport := rest.NewTransport()
 	return &Rooms{
@@ -33,26 +34,31 @@ func NewRooms(upstream string, token func() (string, error)) *Rooms {
 	}
 }
 
-// Event makes an event room.
+// Event creates an event room.
 func (r *Rooms) Event(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
-	return r.event.CreateRoom(ctx, minigroup.NewEventRoom{Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix()})
+	return r.event.CreateRoom(ctx, minigroup.NewEventRoom{
+		Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
+	})
 }
 
-// Conference makes a conference room.
+// Conference creates a conference room.
 func (r *Rooms) Conference(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
-	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix()})
+	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{
+		Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
+	})
 }
 
-// Janus makes a room for the slots.
+// Janus creates a room for the slots.
 func (r *Rooms) Janus(ctx context.Context, d minigroup.Draft) error {
-	return r.janus.Reserve(ctx, r.gateway, minigroup.ClassID(d.Audience, d.Scope), max(d.Slots(), 1), "minigroup:"+minigroup.ClassID(d.Audience, d.Scope).String())
+	id := minigroup.ClassID(d.Audience, d.Scope)
+	return r.janus.Reserve(ctx, r.gateway, id, max(d.Slots(), 1), "minigroup:"+id.String())
 }
 
-// All makes all three at the same time.
-func (r *Rooms) All(ctx context.Context, d minigroup.Draft) (made Made, err error) {
+// All creates all three in parallel.
+func (r *Rooms) All(ctx context.Context, d minigroup.Draft) (rooms CreatedRooms, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { made.EventRoom, err = r.Event(ctx, d); return err })
-	group.Go(func() (err error) { made.ConferenceRoom, err = r.Conference(ctx, d); return err })
+	group.Go(func() (err error) { rooms.EventRoom, err = r.Event(ctx, d); return err })
+	group.Go(func() (err error) { rooms.ConferenceRoom, err = r.Conference(ctx, d); return err })
 	group.Go(func() error { return r.Janus(ctx, d) })
-	return made, group.Wait()
+	return rooms, group.Wait()
 }

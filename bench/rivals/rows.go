@@ -10,7 +10,7 @@ import (
 	"minigroups/minigroup"
 )
 
-func makeTable(ctx context.Context, pool *pgxpool.Pool) error {
+func createTable(ctx context.Context, pool *pgxpool.Pool) error {
 	_, err := pool.Exec(ctx, `
 		CREATE TABLE IF NOT EXISTS class (
 			id                 uuid        PRIMARY KEY,
@@ -26,7 +26,7 @@ func makeTable(ctx context.Context, pool *pgxpool.Pool) error {
 			UNIQUE (audience, scope)
 		)`)
 	if err != nil {
-		return fmt.Errorf("make the table: %w", err)
+		return fmt.Errorf("create the table: %w", err)
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// begin is the first step: the row says what is under way. Done twice it does the same once.
+// begin is the first step: it inserts the row. A repetition has no effect.
 func begin(ctx context.Context, q execer, d minigroup.Draft) error {
 	_, err := q.Exec(ctx, beginSQL, beginArgs(d)...)
 	return err
@@ -48,18 +48,20 @@ const beginSQL = `
 	ON CONFLICT DO NOTHING`
 
 func beginArgs(d minigroup.Draft) []any {
-	return []any{minigroup.ClassID(d.Audience, d.Scope), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve}
+	return []any{
+		minigroup.ClassID(d.Audience, d.Scope), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve,
+	}
 }
 
-// establish is the last step: the row holds the rooms. Done twice it does the same once.
-func establish(ctx context.Context, q execer, d minigroup.Draft, made Made) error {
-	_, err := q.Exec(ctx, establishSQL, establishArgs(d, made)...)
+// establish is the last step: it writes the rooms into the row. A repetition has no effect.
+func establish(ctx context.Context, q execer, d minigroup.Draft, rooms CreatedRooms) error {
+	_, err := q.Exec(ctx, establishSQL, establishArgs(d, rooms)...)
 	return err
 }
 
 const establishSQL = `
 	UPDATE class SET state = 'ready', event_room_id = $2, conference_room_id = $3, changed_at = now() WHERE id = $1`
 
-func establishArgs(d minigroup.Draft, made Made) []any {
-	return []any{minigroup.ClassID(d.Audience, d.Scope), made.EventRoom, made.ConferenceRoom}
+func establishArgs(d minigroup.Draft, rooms CreatedRooms) []any {
+	return []any{minigroup.ClassID(d.Audience, d.Scope), rooms.EventRoom, rooms.ConferenceRoom}
 }

@@ -17,90 +17,93 @@ import (
 	"minigroups/workflows"
 )
 
-var empty = Rival{
-	Name:     "no-op twin",
-	Does:     "the product's own workflow and Starter, run and answered as the product's are, whose steps do nothing: what Temporal alone costs",
-	Weakness: "it does nothing: no row, no rooms",
+var noOpTwin = Rival{
+	Name: "no-op twin",
+	Description: "the product's workflow, started as the product does, with steps that do nothing: it shows the " +
+		"cost of Temporal alone",
+	Weakness: "no row, no rooms",
 	Temporal: true,
-	start:    startEmpty,
+	start:    startTwin,
 }
 
 const (
-	emptyQueue    = "empty"
-	emptyPatience = time.Hour
-	emptyWait     = 15 * time.Second
+	twinQueue       = "twin"
+	twinRetryBudget = time.Hour
+	twinWait        = 15 * time.Second
 )
 
-type emptyCreator struct {
+type twinCreator struct {
 	starter  *workflows.Starter
 	temporal client.Client
 	worker   worker.Worker
 }
 
-func startEmpty(_ context.Context, m Means) (Creator, error) {
+func startTwin(_ context.Context, m Dependencies) (Creator, error) {
 	c, err := client.Dial(client.Options{
-		HostPort: m.Temporal, Logger: quiet{},
-		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}, // as the product
+		HostPort: m.Temporal, Logger: discardLogger{},
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}, // as in the product
 	})
 	if err != nil {
 		return nil, err
 	}
-	steps := &emptySteps{}
-	starter := workflows.NewStarter(c, emptyRows{}, emptyQueue, emptyPatience)
+	steps := &twinActivities{}
+	starter := workflows.NewStarter(c, twinStore{}, twinQueue, twinRetryBudget)
 	starter.StartEagerly()
 	steps.established = starter.Established
-	w := worker.New(c, emptyQueue, worker.Options{})
+	w := worker.New(c, twinQueue, worker.Options{})
 	w.RegisterWorkflow(workflows.CreateMinigroup)
 	w.RegisterActivity(steps)
 	if err := w.Start(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	return emptyCreator{starter, c, w}, nil
+	return twinCreator{starter, c, w}, nil
 }
 
-// Create has the product's Starter start a run and wait for it.
-func (e emptyCreator) Create(ctx context.Context, d minigroup.Draft) (Made, error) {
-	m, outcome, err := e.starter.Create(ctx, minigroup.NewCreateRequest(d), emptyWait)
+// Create starts a workflow with the product's Starter and waits for it.
+func (t twinCreator) Create(ctx context.Context, d minigroup.Draft) (CreatedRooms, error) {
+	m, outcome, err := t.starter.Create(ctx, minigroup.NewCreateRequest(d), twinWait)
 	if err == nil && outcome != minigroup.OutcomeDone {
-		err = fmt.Errorf("the run has come to %v", outcome)
+		err = fmt.Errorf("the outcome of the workflow is %v", outcome)
 	}
-	return Made{m.EventRoomID, m.ConferenceRoomID}, err
+	return CreatedRooms{m.EventRoomID, m.ConferenceRoomID}, err
 }
 
-// Close ends the worker.
-func (e emptyCreator) Close() {
-	e.worker.Stop()
-	e.temporal.Close()
+// Close stops the worker.
+func (t twinCreator) Close() {
+	t.worker.Stop()
+	t.temporal.Close()
 }
 
-// emptySteps are the product's activities by name. What they are asked for is kept until it is established.
-type emptySteps struct {
+// twinActivities are activities with the names of the product's. They keep a request until it is established.
+type twinActivities struct {
 	begun       sync.Map // drafts, by class id
 	established func(minigroup.Minigroup)
 }
 
-// BeginCreate says that there is everything to do.
-func (s *emptySteps) BeginCreate(_ context.Context, in stored.CreateRequest) (activities.BegunCreate, error) {
+// BeginCreate returns ids for all attempts.
+func (s *twinActivities) BeginCreate(_ context.Context, in stored.CreateRequest) (activities.BegunCreate, error) {
 	s.begun.Store(in.ClassID, in.Request())
-	return activities.BegunCreate{State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New()}, nil
+	return activities.BegunCreate{
+		State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+	}, nil
 }
 
-// CreateEventRoom makes an id up.
-func (*emptySteps) CreateEventRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
+// CreateEventRoom returns a random id.
+func (*twinActivities) CreateEventRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
 	return uuid.New(), nil
 }
 
-// CreateConferenceRoom makes an id up.
-func (*emptySteps) CreateConferenceRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
+// CreateConferenceRoom returns a random id.
+func (*twinActivities) CreateConferenceRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
 	return uuid.New(), nil
 }
 
 // ReserveSlots does nothing.
-func (*emptySteps) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
+func (*twinActivities) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
 
-// Establish hands the class to whoever waits for it.
-func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error {
+// Establish gives the class to the request that waits for it.
+func (s *twinActivities) Establish(_ context.Context, in activities.ClassRef) error {
 	begun, ok := s.begun.LoadAndDelete(in.ID)
 	if !ok {
 		return nil
@@ -113,27 +116,27 @@ func (s *emptySteps) Establish(_ context.Context, in activities.ClassRef) error 
 	return nil
 }
 
-// emptyRows are what the Starter finds: nothing.
-type emptyRows struct{}
+// twinStore is an empty store for the Starter.
+type twinStore struct{}
 
-// ByID finds none.
-func (emptyRows) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+// ByID returns ClassNotFound.
+func (twinStore) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
 	return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
 }
 
 var errNoRows = errors.New("there are no rows")
 
-// UpdateRecord finds none.
-func (emptyRows) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
+// UpdateRecord returns an error.
+func (twinStore) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
 	return minigroup.UpdateRecord{}, errNoRows
 }
 
-// AcceptCreate is for runs that are not waited for.
-func (emptyRows) AcceptCreate(context.Context, minigroup.Claim, minigroup.CreateRequest) error {
+// AcceptCreate returns an error. It is called only for requests that do not wait.
+func (twinStore) AcceptCreate(context.Context, minigroup.Claim, minigroup.CreateRequest) error {
 	return errNoRows
 }
 
-// AcceptUpdate is as well.
-func (emptyRows) AcceptUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
+// AcceptUpdate returns an error, too.
+func (twinStore) AcceptUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
 	return errNoRows
 }

@@ -1,16 +1,16 @@
 package upstream
 
-// The audiences for which event behaves in a way of its own. Any other is answered after the delay.
+// The audiences for which event behaves differently. For every other it responds after the delay.
 const (
-	// Usual is the audience of all that is measured where nothing else is said.
+	// Usual is the audience for which event behaves as for others.
 	Usual = "example.org"
-	// FailsOnce is told 503 by event at the first request for a class; the next one is answered.
+	// FailsOnce receives a 503 from event for the first request of a class. The next one succeeds.
 	FailsOnce = "fails-once.example.org"
-	// Hangs gets no answer from event until it hangs up.
+	// Hangs receives no response from event.
 	Hangs = "hangs.example.org"
-	// Away is told by event to come back in an hour.
+	// Away receives a 503 from event with a Retry-After of one hour.
 	Away = "away.example.org"
 )
 
-// All lists every audience.
+// All returns all audiences.
 func All() []string { return []string{Usual, FailsOnce, Hangs, Away} }

@@ -1,5 +1,5 @@
-// Package upstream stands in for event, conference and a Janus gateway where only time is of interest: it answers every call in
-// the right form after a given delay and remembers nothing. The audience of a request decides what becomes of it.
+// Package upstream has stand-ins for event, conference and a Janus gateway for measurements: they respond to every
+// call in the right form after a given delay and store nothing. The audience of a request selects how event behaves.
 package upstream
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Upstream answers for all three services.
+// Upstream serves all three services.
 type Upstream struct {
 	delay atomic.Int64 // nanoseconds
-	// failed are the classes of FailsOnce that were told so and have not come back yet.
+	// failed has the classes of FailsOnce whose last request has failed.
 	failed sync.Map
 	calls  map[string]*atomic.Int64
 }
@@ -30,40 +30,42 @@ const (
 	JanusMessage     = "janus message"
 )
 
-// New returns upstreams that answer at once.
+// New returns upstreams without a delay.
 func New() *Upstream {
 	u := &Upstream{calls: map[string]*atomic.Int64{}}
-	for _, kind := range []string{EventCreate, EventChange, ConferenceCreate, ConferenceRead, ConferenceUpdate, JanusMessage} {
+	for _, kind := range []string{
+		EventCreate, EventChange, ConferenceCreate, ConferenceRead, ConferenceUpdate, JanusMessage,
+	} {
 		u.calls[kind] = new(atomic.Int64)
 	}
 	return u
 }
 
-// Handler serves event at /event, conference at /conference and the gateway's Admin API at /janus. PUT /delay?is=10ms sets how
-// long every answer takes from then on.
+// Handler serves event at /event, conference at /conference and the gateway's Admin API at /janus. PUT /delay?is=10ms
+// sets the delay of every later response.
 func (u *Upstream) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("PUT /delay", u.setDelay)
 
-	mux.HandleFunc("POST /event/api/v1/rooms", u.after(EventCreate, u.createEventRoom))
-	mux.HandleFunc("PATCH /event/api/v1/rooms/{id}", u.after(EventChange, sameRoom))
-	mux.HandleFunc("POST /event/api/v1/rooms/{id}/locked_types", u.after(EventChange, sameRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms", u.after(ConferenceCreate, newRoom))
-	mux.HandleFunc("GET /conference/api/v1/rooms/{id}", u.after(ConferenceRead, conferenceRoom))
-	mux.HandleFunc("PATCH /conference/api/v1/rooms/{id}", u.after(ConferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms/{id}/close", u.after(ConferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /janus", u.after(JanusMessage, janus))
+	mux.HandleFunc("POST /event/api/v1/rooms", u.answerAfterDelay(EventCreate, u.createEventRoom))
+	mux.HandleFunc("PATCH /event/api/v1/rooms/{id}", u.answerAfterDelay(EventChange, sameRoom))
+	mux.HandleFunc("POST /event/api/v1/rooms/{id}/locked_types", u.answerAfterDelay(EventChange, sameRoom))
+	mux.HandleFunc("POST /conference/api/v1/rooms", u.answerAfterDelay(ConferenceCreate, newRoom))
+	mux.HandleFunc("GET /conference/api/v1/rooms/{id}", u.answerAfterDelay(ConferenceRead, conferenceRoom))
+	mux.HandleFunc("PATCH /conference/api/v1/rooms/{id}", u.answerAfterDelay(ConferenceUpdate, conferenceRoom))
+	mux.HandleFunc("POST /conference/api/v1/rooms/{id}/close", u.answerAfterDelay(ConferenceUpdate, conferenceRoom))
+	mux.HandleFunc("POST /janus", u.answerAfterDelay(JanusMessage, janus))
 	return mux
 }
 
-// after answers when the delay is over, and counts.
-func (u *Upstream) after(kind string, answer http.HandlerFunc) http.HandlerFunc {
+// answerAfterDelay counts the call and calls answer after the delay.
+func (u *Upstream) answerAfterDelay(kind string, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if delay := time.Duration(u.delay.Load()); delay > 0 {
 			time.Sleep(delay)
 		}
-		u.calls[kind].Add(1) // before the answer: who has received it may look at the count
+		u.calls[kind].Add(1) // before the response, whose receiver may read the count
 		answer(w, r)
 	}
 }
@@ -77,7 +79,7 @@ func (u *Upstream) setDelay(w http.ResponseWriter, r *http.Request) {
 	u.delay.Store(int64(delay))
 }
 
-// Calls is how many calls of each kind have come.
+// Calls returns the number of calls of each kind.
 func (u *Upstream) Calls() map[string]int64 {
 	counts := map[string]int64{}
 	for kind, n := range u.calls {
@@ -87,15 +89,15 @@ func (u *Upstream) Calls() map[string]int64 {
 }
 
 func (u *Upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
-	var asked struct {
+	var request struct {
 		Audience    string    `json:"audience"`
 		ClassroomID uuid.UUID `json:"classroom_id"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	switch asked.Audience {
+	switch request.Audience {
 	case Hangs:
 		<-r.Context().Done()
 		return
@@ -104,8 +106,8 @@ func (u *Upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
 		unavailable(w)
 		return
 	case FailsOnce:
-		if _, again := u.failed.LoadAndDelete(asked.ClassroomID); !again {
-			u.failed.Store(asked.ClassroomID, nil)
+		if _, again := u.failed.LoadAndDelete(request.ClassroomID); !again {
+			u.failed.Store(request.ClassroomID, nil)
 			unavailable(w)
 			return
 		}
@@ -113,9 +115,10 @@ func (u *Upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
 	newRoom(w, r)
 }
 
-// unavailable is what event says where it has certainly done nothing.
+// unavailable is a response of event that shows that it has done nothing.
 func unavailable(w http.ResponseWriter) {
-	reply(w, http.StatusServiceUnavailable, map[string]string{"type": "authorization_failed", "title": "Authorization failed"})
+	reply(w, http.StatusServiceUnavailable,
+		map[string]string{"type": "authorization_failed", "title": "Authorization failed"})
 }
 
 func newRoom(w http.ResponseWriter, _ *http.Request) {
@@ -126,7 +129,7 @@ func sameRoom(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]string{"id": r.PathValue("id")})
 }
 
-// conferenceRoom shows a room without an end that has not begun, changed by what was just asked for.
+// conferenceRoom responds with a room that begins in an hour and has no end, changed by the request.
 func conferenceRoom(w http.ResponseWriter, r *http.Request) {
 	room := map[string]any{"time": [2]any{time.Now().Unix() + 3600, nil}, "reserve": nil, "host": nil, "timed_out": false}
 	if r.Method == http.MethodPatch {
@@ -139,7 +142,7 @@ func conferenceRoom(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, room)
 }
 
-// janus agrees to everything and shows no rooms.
+// janus responds to every request with success and lists no rooms.
 func janus(w http.ResponseWriter, r *http.Request) {
 	var message struct {
 		Transaction string `json:"transaction"`
@@ -163,5 +166,5 @@ func janus(w http.ResponseWriter, r *http.Request) {
 func reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // whoever has hung up does not want it
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client is gone
 }

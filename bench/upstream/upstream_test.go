@@ -18,8 +18,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// TestTheProductsClientsAreContent has the clients check the form of every answer.
-func TestTheProductsClientsAreContent(t *testing.T) {
+// TestTheProductsClientsAcceptEveryResponse relies on the clients, which check the form of every response.
+func TestTheProductsClientsAcceptEveryResponse(t *testing.T) {
 	u := upstream.New()
 	arrived := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +37,7 @@ func TestTheProductsClientsAreContent(t *testing.T) {
 		return err
 	}
 
-	t.Run("each call has its form", func(t *testing.T) {
+	t.Run("every call succeeds", func(t *testing.T) {
 		id, start, end, slots := uuid.New(), int64(4_000_000_000), int64(4_000_003_600), int32(3)
 		patch := minigroup.ConferencePatch{Time: &minigroup.Window{Start: &start, End: &end}, Reserve: &slots}
 		_, createErr := conferences.CreateRoom(t.Context(), minigroup.NewConferenceRoom{Audience: upstream.Usual})
@@ -45,20 +45,22 @@ func TestTheProductsClientsAreContent(t *testing.T) {
 		patched, patchErr := conferences.PatchRoom(t.Context(), id, patch)
 		_, roomsErr := gateways.Rooms(t.Context(), gateway, "")
 		err := errors.Join(createErr, readErr, patchErr, roomsErr, conferences.CloseRoom(t.Context(), id),
-			room(upstream.Usual, id), events.LockRoom(t.Context(), id, minigroup.Locks{Chat: true}), events.CloseRoom(t.Context(), id),
-			gateways.Reserve(t.Context(), gateway, id, 1, ""), gateways.Release(t.Context(), gateway, id))
+			room(upstream.Usual, id), events.LockRoom(t.Context(), id, minigroup.Locks{Chat: true}),
+			events.CloseRoom(t.Context(), id), gateways.Reserve(t.Context(), gateway, id, 1, ""),
+			gateways.Release(t.Context(), gateway, id))
 		if err != nil {
 			t.Error(err)
 		}
 		if !patch.Applied(patched, 0) {
-			t.Errorf("asked for %+v, shown is %+v", patch, patched)
+			t.Errorf("requested %+v, got %+v", patch, patched)
 		}
 	})
 
-	t.Run("what fails once is certainly not done, and done the next time", func(t *testing.T) {
+	t.Run("FailsOnce fails without effect, then succeeds", func(t *testing.T) {
 		class := uuid.New()
 		var upstreamErr *minigroup.UpstreamError
-		if err := room(upstream.FailsOnce, class); !errors.As(err, &upstreamErr) || upstreamErr.Refused || upstreamErr.MaybeDone {
+		err := room(upstream.FailsOnce, class)
+		if !errors.As(err, &upstreamErr) || upstreamErr.Refused || upstreamErr.MaybeDone {
 			t.Errorf("the first time: %v", err)
 		}
 		if err := room(upstream.FailsOnce, class); err != nil {
@@ -69,30 +71,31 @@ func TestTheProductsClientsAreContent(t *testing.T) {
 		}
 	})
 
-	t.Run("what is away says for how long", func(t *testing.T) {
+	t.Run("Away says when to retry", func(t *testing.T) {
 		var upstreamErr *minigroup.UpstreamError
-		if err := room(upstream.Away, uuid.New()); !errors.As(err, &upstreamErr) || upstreamErr.RetryAfter != time.Hour {
+		err := room(upstream.Away, uuid.New())
+		if !errors.As(err, &upstreamErr) || upstreamErr.RetryAfter != time.Hour {
 			t.Errorf("got %v", err)
 		}
 	})
 
-	t.Run("what hangs goes on until its caller hangs up", func(t *testing.T) {
+	t.Run("Hangs waits until its caller hangs up", func(t *testing.T) {
 		for len(arrived) > 0 {
 			<-arrived
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan error, 1)
+		ended := make(chan error, 1)
 		go func() {
 			_, err := events.CreateRoom(ctx, minigroup.NewEventRoom{Audience: upstream.Hangs})
-			over <- err
+			ended <- err
 		}()
 		<-arrived
-		if err := room(upstream.Usual, uuid.New()); err != nil { // others are answered meanwhile
+		if err := room(upstream.Usual, uuid.New()); err != nil { // other audiences do not hang
 			t.Error(err)
 		}
 		cancel()
-		if err := <-over; !errors.Is(err, context.Canceled) {
-			t.Errorf("it was answered: %v", err)
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got a response: %v", err)
 		}
 	})
 }

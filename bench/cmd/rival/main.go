@@ -1,5 +1,5 @@
-// Command rival answers the product's API with a rival in place of the product's sagas; or, as "lookup" and "constant", with
-// reads alone: each by a query of its own, or none.
+// Command rival serves the product's API with a rival instead of the product's sagas. As "lookup" and "constant" it
+// serves only reads: with one query per read, and without a database.
 package main
 
 import (
@@ -40,13 +40,13 @@ func main() {
 
 func start() error {
 	var o options
-	flag.StringVar(&o.rival, "rival", "", "which: a rival, lookup or constant")
-	flag.StringVar(&o.listen, "listen", "", "address to answer on, host:port")
-	flag.StringVar(&o.database, "database", "", "postgres:// URL")
-	flag.StringVar(&o.upstream, "upstream", "", "address of the upstreams, http://host:port")
-	flag.StringVar(&o.temporal, "temporal", "", "address of a Temporal frontend, host:port")
+	flag.StringVar(&o.rival, "rival", "", "name of a rival, lookup or constant")
+	flag.StringVar(&o.listen, "listen", "", "address to listen on, host:port")
+	flag.StringVar(&o.database, "database", "", "URL of the database, postgres://…")
+	flag.StringVar(&o.upstream, "upstream", "", "URL of the upstreams, http://host:port")
+	flag.StringVar(&o.temporal, "temporal", "", "address of the Temporal frontend, host:port")
 	flag.StringVar(&o.key, "key", "", "file with the private key that signs tokens for the upstreams")
-	flag.StringVar(&o.publicKey, "public-key", "", "file with the public key that verifies tokens of callers")
+	flag.StringVar(&o.publicKey, "public-key", "", "file with the public key that verifies the tokens of requests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -65,7 +65,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	access := rivals.Access{
-		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org", PublicKey: publicKey, Audiences: upstream.All(), Log: log,
+		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org",
+		PublicKey: publicKey, Audiences: upstream.All(), Log: log,
 	}
 	handler, closer, err := o.handler(ctx, access)
 	if err != nil {
@@ -87,43 +88,45 @@ func run(ctx context.Context, o options) error {
 func (o options) handler(ctx context.Context, access rivals.Access) (http.Handler, func(), error) {
 	switch o.rival {
 	case "constant":
-		h, err := rivals.Reads(rivals.Constant{Minigroup: example()}, access) //nolint:contextcheck // each request has a context of its own
+		reader := rivals.Constant{Minigroup: example()}
+		h, err := rivals.Reads(reader, access) //nolint:contextcheck // each request has its own context
 		return h, func() {}, err
 	case "lookup":
 		pool, err := o.pool(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		h, err := rivals.Reads(rivals.Lookup{Pool: pool}, access) //nolint:contextcheck // as well
+		h, err := rivals.Reads(rivals.Lookup{Pool: pool}, access) //nolint:contextcheck // each request has its own context
 		return h, pool.Close, err
 	}
 	rival, ok := rivals.Find(o.rival)
 	if !ok {
-		return nil, nil, errors.New("there is no such rival")
+		return nil, nil, fmt.Errorf("unknown rival %q", o.rival)
 	}
-	means, err := o.means(ctx)
+	dependencies, err := o.dependencies(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	creator, err := rival.Start(ctx, means)
+	creator, err := rival.Start(ctx, dependencies)
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := rivals.Handler(creator, access) //nolint:contextcheck // as well
-	return h, func() { creator.Close(); means.Pool.Close() }, err
+	h, err := rivals.Handler(creator, access) //nolint:contextcheck // each request has its own context
+	return h, func() { creator.Close(); dependencies.Pool.Close() }, err
 }
 
-func (o options) means(ctx context.Context) (m rivals.Means, err error) {
+func (o options) dependencies(ctx context.Context) (d rivals.Dependencies, err error) {
 	key, err := os.ReadFile(o.key)
 	if err != nil {
-		return m, err
+		return d, err
 	}
 	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, key)
 	if err != nil {
-		return m, err
+		return d, err
 	}
 	pool, err := o.pool(ctx)
-	return rivals.Means{Pool: pool, Rooms: rivals.NewRooms(o.upstream, signer.Token), Temporal: o.temporal}, err
+	rooms := rivals.NewRooms(o.upstream, signer.Token)
+	return rivals.Dependencies{Pool: pool, Rooms: rooms, Temporal: o.temporal}, err
 }
 
 func (o options) pool(ctx context.Context) (*pgxpool.Pool, error) {
@@ -135,13 +138,15 @@ func (o options) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-// example is a minigroup as those that are read from the database.
+// example returns a minigroup like those in the data set.
 func example() minigroup.Minigroup {
 	start, end, slots := time.Now().Add(24*time.Hour).Unix(), time.Now().Add(25*time.Hour).Unix(), int32(1)
 	d := minigroup.Draft{
-		Audience: upstream.Usual, Scope: "class-0000001", Host: "teacher.example.org", Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
+		Audience: upstream.Usual, Scope: "class-0000001", Host: "teacher.example.org",
+		Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 	return minigroup.Minigroup{
-		Draft: d, ID: minigroup.ClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+		Draft: d, ID: minigroup.ClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint,
+		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	}
 }

@@ -1,4 +1,4 @@
-// Command upstream serves the upstreams of a benchmark on one address: see package upstream.
+// Command upstream serves the stand-ins of package upstream at one address.
 package main
 
 import (
@@ -23,7 +23,7 @@ func main() {
 }
 
 func start() error {
-	listen := flag.String("listen", "127.0.0.1:0", "address to answer on, host:port")
+	listen := flag.String("listen", "127.0.0.1:0", "address to listen on, host:port")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -36,7 +36,7 @@ func run(ctx context.Context, address string) error {
 		return err
 	}
 	server := &http.Server{Handler: upstream.New().Handler(), ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // what hangs is not waited for
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })() // does not wait for requests that hang
 	if err := server.Serve(listener); err != nil && ctx.Err() == nil {
 		return err
 	}
