@@ -80,7 +80,7 @@ func (b *bench) tasks() (tasks []task, err error) {
 		report.Isolation: b.isolation, report.Overload: b.overload, report.Footprint: b.footprint,
 	}
 	if b.defaultTemporal == "" {
-		return nil, fmt.Errorf("unknown Temporal server %q: there are dev and postgres", b.options.temporal)
+		return nil, fmt.Errorf("unknown Temporal server %q: there are dev and postgres", b.temporal)
 	}
 	for _, group := range b.groups {
 		of, ok := tasksOf[group]

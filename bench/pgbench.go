@@ -75,9 +75,9 @@ func (b *bench) runPGBench(ctx context.Context, s *system, args ...string) (out 
 	if err != nil {
 		return out, err
 	}
-	connection := []string{"-h", "127.0.0.1", "-p", strconv.Itoa(b.env.postgres.Port()), "-U", "postgres"}
-	args = append(connection, append(args, s.database)...)
-	cmd := exec.CommandContext(ctx, filepath.Join(dirs[0], "pgbench"), args...)
+	all := []string{"-h", "127.0.0.1", "-p", strconv.Itoa(b.env.postgres.Port()), "-U", "postgres"}
+	all = append(append(all, args...), s.database)
+	cmd := exec.CommandContext(ctx, filepath.Join(dirs[0], "pgbench"), all...)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		return out, fmt.Errorf("pgbench: %w\n%s", err, text)

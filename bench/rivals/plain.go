@@ -82,7 +82,7 @@ func PlainCreate(ctx workflow.Context, d minigroup.Draft) (rooms CreatedRooms, e
 	return rooms, workflow.ExecuteActivity(ctx, s.Establish, d, rooms).Get(ctx, nil)
 }
 
-// Steps are its activities.
+// PlainActivities are the activities of PlainCreate.
 type PlainActivities struct{ Dependencies }
 
 // Begin inserts the row.

@@ -56,13 +56,13 @@ func (s *system) printSummary(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	newToken := "make token"
+	command := "make token"
 	if s.plan.server {
-		newToken = ".dev/bin/dev cluster token"
+		command = ".dev/bin/dev cluster token"
 	}
 	s.printf("\nA token for the account %s.%s (%s prints a new one):\n\n%s\n\nTo create a minigroup:\n\n%s\n\n"+
 		"Press Ctrl-C to stop everything.",
-		devSubject, devAudience, newToken, token, curlCommand(api, token, example))
+		devSubject, devAudience, command, token, curlCommand(api, token, example))
 	return nil
 }
 
