@@ -20,8 +20,8 @@ type Options struct {
 	Size int
 	// Concurrency is the number of calls under way at most.
 	Concurrency int
-	// Slow is the age of the newest call from which the next key starts another one, within Concurrency. Faster calls
-	// are not doubled: while one is under way, the next fills.
+	// Slow is the age of the newest call at which the next key starts another one, within Concurrency. Until then, keys
+	// wait for the call under way and go together in the next.
 	Slow time.Duration
 	// Timeout bounds one call.
 	Timeout time.Duration
@@ -101,7 +101,7 @@ func (r *Reader[K, V]) withdraw(req *request[K, V]) {
 	r.waiting = slices.DeleteFunc(r.waiting, func(other *request[K, V]) bool { return other == req })
 }
 
-// next takes the requests of the next call. Where it returns none, the sender has been counted out and must end.
+// next takes the requests of the next call. If it returns none, the sender does not count any more and must end.
 func (r *Reader[K, V]) next() []*request[K, V] {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,12 +6,11 @@ import (
 	"testing"
 
 	"minigroups/minigroup"
-	"minigroups/storage/storagetest"
 )
 
-// The API announces a create that it does not wait for while the worker begins the same one.
-func TestACreateIsAnnouncedWhileItBegins(t *testing.T) {
-	s, _ := storagetest.New(t)
+// The API accepts a create that it does not wait for while the worker begins it.
+func TestACreateIsAcceptedWhileItBegins(t *testing.T) {
+	l := newLedger(t)
 	for i := range 100 {
 		d := draft(0)
 		d.Scope = fmt.Sprint("class ", i)
@@ -22,18 +21,16 @@ func TestACreateIsAnnouncedWhileItBegins(t *testing.T) {
 			all.Go(func() {
 				<-start
 				if n%2 == 0 {
-					errs[n] = s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d))
+					errs[n] = l.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d))
 				} else {
-					_, errs[n] = s.BeginCreate(t.Context(), entry("run-1", d))
+					_, errs[n] = l.BeginCreate(t.Context(), entry("run-1", d))
 				}
 			})
 		}
 		close(start)
 		all.Wait()
 		for _, err := range errs {
-			if err != nil {
-				t.Fatal(err)
-			}
+			l.must(err)
 		}
 	}
 }

@@ -13,240 +13,251 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
-	"minigroups/storage"
-	"minigroups/storage/storagetest"
 )
 
-// closing announces that conference has closed the room of a minigroup.
+// record records events, and reports whether they have ended a class.
+func (l ledger) record(events minigroup.RoomEvents) bool {
+	l.Helper()
+	ended, err := l.RecordRoomEvents(l.Context(), events)
+	l.must(err)
+	return ended > 0
+}
+
+// closingOf is the event that conference has closed a room of the class.
+func closingOf(d minigroup.Draft, room uuid.UUID) minigroup.RoomEvents {
+	return minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{
+		{ID: room, ClassID: classID(d), Audience: d.Audience},
+	}}
+}
+
+// closing is the event that conference has closed the room of a minigroup.
 func closing(m minigroup.Minigroup, timedOut bool) minigroup.RoomEvents {
-	return minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: timedOut}}}
+	events := closingOf(m.Draft, m.ConferenceRoomID)
+	events.Closed[0].TimedOut = timedOut
+	return events
 }
 
-// readyWith brings a draft with this window, and eight slots, to a ready minigroup.
-func readyWith(t *testing.T, s *storage.Store, w minigroup.Window) minigroup.Minigroup {
-	t.Helper()
-	gateways(t, s, 10)
-	d := draft(8)
-	d.Time = w
-	return ready(t, s, "run-1", d)
-}
-
-func read(t *testing.T, s *storage.Store, id uuid.UUID) minigroup.Minigroup {
-	t.Helper()
-	m, err := s.ByID(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// stops are the broadcasts of the outbox, which is empty then.
-func stops(t *testing.T, s *storage.Store) (all []minigroup.OutboxEvent) {
-	t.Helper()
-	_, err := s.PublishOutbox(t.Context(), 100, func(_ context.Context, b minigroup.OutboxEvent) error {
-		all = append(all, b)
+// published empties the outbox and returns its events.
+func (l ledger) published() (all []minigroup.OutboxEvent) {
+	l.Helper()
+	_, err := l.PublishOutbox(l.Context(), 100, func(_ context.Context, e minigroup.OutboxEvent) error {
+		all = append(all, e)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l.must(err)
 	return all
 }
 
-func running() minigroup.Window {
-	now := time.Now().Unix()
-	return minigroup.Window{Start: new(now - 60), End: new(now + 3600)}
+// endClosed ends classes whose room is closed, and returns how many.
+func (l ledger) endClosed() int {
+	l.Helper()
+	n, err := l.EndClosed(l.Context(), 10)
+	l.must(err)
+	return n
 }
 
-func TestEnd(t *testing.T) {
-	t.Run("a class whose room was closed ends now, gives its slots back and is told of once", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		m := readyWith(t, s, running())
-		if !take(t, s, closing(m, true)) {
+func TestAClosedRoomEndsItsClass(t *testing.T) {
+	t.Run("now, once, with its slots given back and an event published", func(t *testing.T) {
+		l := newLedger(t)
+		m := l.readyDuring(running())
+		if !l.record(closing(m, true)) {
 			t.Fatal("it has not ended")
 		}
 		for range 2 {
-			if take(t, s, closing(m, true)) {
+			if l.record(closing(m, true)) {
 				t.Fatal("it has ended twice")
 			}
 		}
-		after := read(t, s, m.ID)
-		if now := time.Now().Unix(); after.Status(now) != minigroup.StatusClosed || !after.TimedOut || after.ClosedAt.IsZero() || *after.Time.End > now || *after.Time.Start != *m.Time.Start {
+		after, now := l.read(m.ID), time.Now().Unix()
+		if after.Status(now) != minigroup.StatusClosed || !after.TimedOut || after.ClosedAt.IsZero() {
 			t.Fatalf("got %+v", after)
 		}
-		if open, err := s.OpenReservations(t.Context(), m.ID); err != nil || len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
-			t.Fatalf("slots: %+v, %v", open, err)
+		if *after.Time.End > now || *after.Time.Start != *m.Time.Start {
+			t.Fatalf("its window is %+v", after.Time)
 		}
-		told := stops(t, s)
+		if open := l.openReservations(m.ID); len(open) != 1 || open[0].State != minigroup.ReservationReleasing {
+			t.Fatalf("slots: %+v", open)
+		}
+		events := l.published()
+		if len(events) != 1 || events[0].Label != "minigroup.stop" || events[0].Audience != m.Audience {
+			t.Fatalf("published: %+v", events)
+		}
 		var payload map[string]any
-		if len(told) != 1 || told[0].Label != "minigroup.stop" || told[0].Audience != m.Audience || json.Unmarshal(told[0].Payload, &payload) != nil ||
-			payload["id"] != m.ID.String() || payload["scope"] != m.Scope || payload["tags"] == nil || len(payload) != 3 {
-			t.Fatalf("told: %+v", told)
+		l.must(json.Unmarshal(events[0].Payload, &payload))
+		if payload["id"] != m.ID.String() || payload["scope"] != m.Scope || payload["tags"] == nil || len(payload) != 3 {
+			t.Fatalf("published: %v", payload)
 		}
 	})
-	t.Run("one that has not begun keeps its time, one that is over its end", func(t *testing.T) {
-		for name, w := range map[string]minigroup.Window{"ahead": hours(1, 2), "over": {Start: new(int64(1000)), End: new(int64(2000))}} {
-			s, _ := storagetest.New(t)
-			m := readyWith(t, s, w)
-			take(t, s, closing(m, false))
-			if after := read(t, s, m.ID); after.ClosedAt.IsZero() || after.TimedOut || !after.Time.Equal(w) {
-				t.Errorf("%s: got %+v", name, after)
+	for name, w := range map[string]minigroup.Window{
+		"that has not begun":         hours(1, 2),
+		"that is past its end":       {Start: new(int64(1000)), End: new(int64(2000))},
+		"that has begun and no end":  {Start: new(int64(1000))},
+		"that has no start, no end ": {},
+	} {
+		t.Run("with the right window, if it is one "+name, func(t *testing.T) {
+			l := newLedger(t)
+			m := l.readyDuring(w)
+			l.record(closing(m, false))
+			after, want := l.read(m.ID), w
+			if w.End == nil {
+				want.End = after.Time.End
+			}
+			if after.ClosedAt.IsZero() || after.TimedOut || after.Time.End == nil || !after.Time.Equal(want) {
+				t.Errorf("got %+v", after)
+			}
+		})
+	}
+	t.Run("without tags in the event, if it has none", func(t *testing.T) {
+		l := newLedger(t)
+		m := l.ready("run-1", named("endless"))
+		l.record(closing(m, false))
+		want := `{"id": "` + m.ID.String() + `", "scope": "endless"}`
+		if events := l.published(); len(events) != 1 || string(events[0].Payload) != want {
+			t.Fatalf("published: %+v", events)
+		}
+	})
+	t.Run("unless the room or the class is another", func(t *testing.T) {
+		l := newLedger(t)
+		m := l.readyDuring(running())
+		room, class, audience := closing(m, false), closing(m, false), closing(m, false)
+		room.Closed[0].ID = uuid.New()
+		class.Closed[0].ClassID = uuid.New()
+		audience.Closed[0].Audience = "other.org"
+		for _, events := range []minigroup.RoomEvents{room, class, audience} {
+			if l.record(events) {
+				t.Errorf("%+v has ended the class", events)
 			}
 		}
-	})
-	t.Run("one without start and end gets an end, and one without tags none", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := minigroup.Draft{Audience: "example.org", Scope: "endless", Host: "h"}
-		m := ready(t, s, "run-1", d)
-		take(t, s, closing(m, false))
-		if after := read(t, s, m.ID); after.Time.End == nil || after.Time.Start != nil {
-			t.Fatalf("got %+v", after)
-		}
-		if told := stops(t, s); len(told) != 1 || string(told[0].Payload) != `{"id": "`+m.ID.String()+`", "scope": "endless"}` {
-			t.Fatalf("told: %+v", told)
+		if n := l.endClosed(); n != 0 {
+			t.Fatalf("%d have ended", n)
 		}
 	})
-	t.Run("other rooms and other classes end nothing", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		m := readyWith(t, s, running())
-		other, stranger, elsewhere := closing(m, false), closing(m, false), closing(m, false)
-		other.Closed[0].ID = uuid.New()
-		stranger.Closed[0].ClassID = uuid.New()
-		elsewhere.Closed[0].Audience = "other.org"
-		for _, a := range []minigroup.RoomEvents{other, stranger, elsewhere} {
-			if take(t, s, a) {
-				t.Errorf("%+v has ended the class", a)
+	t.Run("when it becomes ready, if its room was closed before the reply was read", func(t *testing.T) {
+		l, d, room := newLedger(t), named("quick"), uuid.New()
+		b := l.begin(entry("run-1", d))
+		l.record(closingOf(d, room))
+		l.answer(b.EventAttempt, uuid.New())
+		l.answer(b.ConferenceAttempt, room)
+		established, err := l.Establish(t.Context(), "run-1", classID(d), true)
+		l.must(err)
+		if m := l.read(classID(d)); m.ClosedAt.IsZero() || !reflect.DeepEqual(established, m) {
+			t.Fatalf("established as %+v, and read as %+v", established, m)
+		}
+	})
+}
+
+func TestARoomThatWeHaveClosedIsNotRecordedAsClosed(t *testing.T) {
+	t.Run("by an undo", func(t *testing.T) {
+		l, d, room := newLedger(t), named("undone"), uuid.New()
+		l.answer(l.begin(entry("run-1", d)).ConferenceAttempt, room)
+		l.beginUndo(minigroup.Claim{Run: "run-1"}, d, minigroup.Failure{Kind: minigroup.UpstreamRefused})
+		l.record(closingOf(d, room))
+		if n := l.count(`SELECT count(*) FROM closed_room`); n != 0 {
+			t.Fatalf("%d are recorded", n)
+		}
+	})
+	t.Run("because only its event was known", func(t *testing.T) {
+		l, d := newLedger(t), draft(0)
+		l.unanswered(d)
+		room := announced(d)
+		l.announce(room)
+		l.pendingClose()
+		l.record(closingOf(d, room.ID))
+		if n := l.count(`SELECT count(*) FROM closed_room`); n != 0 {
+			t.Fatalf("%d are recorded", n)
+		}
+	})
+}
+
+func TestAClassEndsWhenItsUpdateIsDecidedAndNotBefore(t *testing.T) {
+	for name, decide := range map[string]func(ledger, uuid.UUID, uuid.UUID){
+		"committed": func(l ledger, _, update uuid.UUID) { l.commit("run-2", update) },
+		"failed": func(l ledger, class, update uuid.UUID) {
+			l.fail("run-2", class, update, minigroup.Closed, false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t)
+			m := l.readyDuring(running())
+			longer := minigroup.Window{Start: m.Time.Start, End: new(*m.Time.End + 60)}
+			id := l.update(m, minigroup.UpdatePlan{Time: longer, Host: m.Host, Reserve: m.Reserve})
+			if l.record(closing(m, true)) {
+				t.Error("it has ended before")
 			}
-		}
-		if n, err := s.EndClosed(t.Context(), 10); err != nil || n != 0 {
-			t.Fatalf("%d have ended, %v", n, err)
-		}
-	})
-	t.Run("a room that was closed before its reply was read ends its class when that is ready", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := minigroup.Draft{Audience: "example.org", Scope: "quick", Host: "h"}
-		b := begun(t, s, entry("run-1", d))
-		room := uuid.New()
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: classID(d), Audience: d.Audience}}})
-		answer(t, s, b.EventAttempt, uuid.New())
-		answer(t, s, b.ConferenceAttempt, room)
-		established, err := s.Establish(t.Context(), "run-1", classID(d), true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m := read(t, s, classID(d)); m.ClosedAt.IsZero() || !reflect.DeepEqual(established, m) {
-			t.Fatalf("established as %+v, and found as %+v", established, m)
-		}
-	})
-	t.Run("a room that an undo of ours has closed is not remembered", func(t *testing.T) {
-		s, db := storagetest.New(t)
-		d := minigroup.Draft{Audience: "example.org", Scope: "undone", Host: "h"}
-		b := begun(t, s, entry("run-1", d))
-		room := uuid.New()
-		answer(t, s, b.ConferenceAttempt, room)
-		if _, err := s.BeginUndo(t.Context(), minigroup.Claim{Run: "run-1"}, classID(d), new(minigroup.NewCreateRequest(d)), minigroup.Failure{Kind: minigroup.UpstreamRefused}); err != nil {
-			t.Fatal(err)
-		}
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room, ClassID: classID(d), Audience: d.Audience}}})
-		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
-			t.Fatalf("%d are remembered", n)
-		}
-	})
-	t.Run("nor is one that was found and condemned", func(t *testing.T) {
-		s, db := storagetest.New(t)
-		d := draft(0)
-		unanswered(t, s, d)
-		room := made(d)
-		announce(t, s, room)
-		roomsPendingClose(t, s)
-		take(t, s, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{{ID: room.ID, ClassID: classID(d), Audience: d.Audience}}})
-		if n := count(t, db, `SELECT count(*) FROM closed_room`); n != 0 {
-			t.Fatalf("%d are remembered", n)
-		}
-	})
-	t.Run("while an update is undecided nothing ends; whoever decides it ends the class", func(t *testing.T) {
-		for name, decide := range map[string]func(*storage.Store, minigroup.Minigroup, uuid.UUID) error{
-			"committed": func(s *storage.Store, _ minigroup.Minigroup, id uuid.UUID) error {
-				return s.CommitUpdate(t.Context(), "run-2", id)
-			},
-			"failed": func(s *storage.Store, m minigroup.Minigroup, id uuid.UUID) error {
-				_, err := s.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{}, minigroup.Failure{Kind: minigroup.Closed}, false)
-				return err
-			},
-		} {
-			s, _ := storagetest.New(t)
-			m := readyWith(t, s, running())
-			id, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: minigroup.Window{Start: m.Time.Start, End: new(*m.Time.End + 60)}, Host: m.Host, Reserve: m.Reserve})
-			if err != nil {
-				t.Fatal(err)
+			if n := l.endClosed(); n != 0 {
+				t.Errorf("%d have ended before", n)
 			}
-			if take(t, s, closing(m, true)) {
-				t.Errorf("%s: it has ended before", name)
+			decide(l, m.ID, id)
+			if after := l.read(m.ID); after.ClosedAt.IsZero() || !after.TimedOut || len(l.published()) != 1 {
+				t.Errorf("got %+v", after)
 			}
-			if n, err := s.EndClosed(t.Context(), 10); err != nil || n != 0 {
-				t.Errorf("%s: %d have ended before, %v", name, n, err)
+		})
+	}
+}
+
+func TestAnUpdateThatEndsItsClassPublishesThatOnce(t *testing.T) {
+	l := newLedger(t)
+	m := l.readyDuring(running())
+	ended := minigroup.Window{Start: m.Time.Start, End: new(time.Now().Unix() - 1)}
+	id := l.update(m, minigroup.UpdatePlan{Time: ended, Host: m.Host, Reserve: m.Reserve, Ends: true})
+	l.commit("run-2", id)
+	l.record(closing(m, false))
+	if after := l.read(m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(ended) || len(l.published()) != 1 {
+		t.Fatalf("got %+v", after)
+	}
+	l.endClosed()
+	if n := l.count(`SELECT count(*) FROM closed_room WHERE NOT settled`); n != 0 {
+		t.Fatalf("%d closed rooms of closed classes are still checked", n)
+	}
+}
+
+func TestACommitThatIsRepeatedDoesNotEndAClassThatIsOpenAgain(t *testing.T) {
+	l := newLedger(t)
+	m := l.readyDuring(running())
+	over := minigroup.Window{Start: m.Time.Start, End: new(time.Now().Unix() - 1)}
+	id := l.update(m, minigroup.UpdatePlan{Time: over, Host: m.Host, Reserve: m.Reserve, Ends: true})
+	l.commit("run-2", id)
+	l.exec(`UPDATE minigroup SET closed_at = NULL`) // as a recreate does
+	l.commit("run-2", id)
+	if after := l.read(m.ID); !after.ClosedAt.IsZero() {
+		t.Errorf("it has ended again: %+v", after)
+	}
+}
+
+func TestAClassEndsWhenItsEndHasPassedByTheGraceAndNotBefore(t *testing.T) {
+	l := newLedger(t)
+	now := time.Now().Unix()
+	m := l.readyDuring(minigroup.Window{Start: new(now - 7200), End: new(now - 3600)})
+	l.ready("run-1", named("endless"))
+	if n, err := l.EndOverdue(t.Context(), 2*time.Hour, 10); err != nil || n != 0 {
+		t.Fatalf("%d have ended within the grace, %v", n, err)
+	}
+	if n, err := l.EndOverdue(t.Context(), 30*time.Minute, 10); err != nil || n != 1 {
+		t.Fatalf("%d have ended, %v", n, err)
+	}
+	if after := l.read(m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(m.Time) || len(l.published()) != 1 {
+		t.Fatalf("got %+v", after)
+	}
+}
+
+func TestAClassEndsOnceIfSeveralProcessesEndItAtTheSameTime(t *testing.T) {
+	l := newLedger(t)
+	now := time.Now().Unix()
+	m := l.readyDuring(minigroup.Window{Start: new(now - 7200), End: new(now - 3600)})
+	var ended atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			closed, err := l.RecordRoomEvents(t.Context(), closing(m, false))
+			overdue, overdueErr := l.EndOverdue(t.Context(), 0, 10)
+			if err := errors.Join(err, overdueErr); err != nil {
+				t.Error(err)
 			}
-			if err := decide(s, m, id); err != nil {
-				t.Fatal(err)
-			}
-			if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.TimedOut || len(stops(t, s)) != 1 {
-				t.Errorf("%s: got %+v", name, after)
-			}
-		}
-	})
-	t.Run("an update that ends the class tells of it once, whenever the announcement comes", func(t *testing.T) {
-		s, db := storagetest.New(t)
-		m := readyWith(t, s, running())
-		ended := minigroup.Window{Start: m.Time.Start, End: new(time.Now().Unix() - 1)}
-		id, err := beginUpdate(t, s, "run-2", m, minigroup.UpdatePlan{Time: ended, Host: m.Host, Reserve: m.Reserve, Ends: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.CommitUpdate(t.Context(), "run-2", id); err != nil {
-			t.Fatal(err)
-		}
-		take(t, s, closing(m, false))
-		if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(ended) || len(stops(t, s)) != 1 {
-			t.Fatalf("got %+v", after)
-		}
-		if _, err := s.EndClosed(t.Context(), 10); err != nil || count(t, db, `SELECT count(*) FROM closed_room WHERE NOT settled`) != 0 {
-			t.Fatalf("what has ended is looked at for ever, %v", err)
-		}
-	})
-	t.Run("a class ends when its end has passed by the grace, and not before", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		now := time.Now().Unix()
-		m := readyWith(t, s, minigroup.Window{Start: new(now - 7200), End: new(now - 3600)})
-		ready(t, s, "run-1", minigroup.Draft{Audience: "example.org", Scope: "endless", Host: "h"})
-		if n, err := s.EndOverdue(t.Context(), 2*time.Hour, 10); err != nil || n != 0 {
-			t.Fatalf("%d have ended within the grace, %v", n, err)
-		}
-		if n, err := s.EndOverdue(t.Context(), 30*time.Minute, 10); err != nil || n != 1 {
-			t.Fatalf("%d have ended, %v", n, err)
-		}
-		if after := read(t, s, m.ID); after.ClosedAt.IsZero() || !after.Time.Equal(m.Time) || len(stops(t, s)) != 1 {
-			t.Fatalf("got %+v", after)
-		}
-	})
-	t.Run("it ends once, whoever ends it at the same time", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		now := time.Now().Unix()
-		m := readyWith(t, s, minigroup.Window{Start: new(now - 7200), End: new(now - 3600)})
-		var ended atomic.Int64
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				n, err := s.RecordRoomEvents(t.Context(), closing(m, false))
-				over, overErr := s.EndOverdue(t.Context(), 0, 10)
-				if err := errors.Join(err, overErr); err != nil {
-					t.Error(err)
-				}
-				ended.Add(int64(n + over))
-			})
-		}
-		wg.Wait()
-		if told := stops(t, s); ended.Load() != 1 || len(told) != 1 {
-			t.Fatalf("it has ended %d times, and was told of %d times", ended.Load(), len(told))
-		}
-	})
+			ended.Add(int64(closed + overdue))
+		})
+	}
+	wg.Wait()
+	if events := l.published(); ended.Load() != 1 || len(events) != 1 {
+		t.Fatalf("it has ended %d times, and %d events were published", ended.Load(), len(events))
+	}
 }

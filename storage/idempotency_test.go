@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"testing"
@@ -10,125 +9,112 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"minigroups/minigroup"
-	"minigroups/storage/storagetest"
 )
 
+func requestKey(name, body string) minigroup.RequestKey {
+	return minigroup.NewRequestKey("web", "example.org", name, "POST /x", body)
+}
+
+// claim claims a key that is kept for an hour, and returns the recorded answer.
+func (l ledger) claim(k minigroup.RequestKey) *minigroup.Answer {
+	l.Helper()
+	a, err := l.ClaimKey(l.Context(), k, time.Hour)
+	l.must(err)
+	return a
+}
+
 func TestIdempotencyKeys(t *testing.T) {
-	s, db := storagetest.New(t)
-	key := func(name, body string) minigroup.RequestKey {
-		return minigroup.NewRequestKey("web", "example.org", name, "POST /x", body)
-	}
-	reused := func(err error) bool {
-		var e *minigroup.Error
-		return errors.As(err, &e) && e.Kind == minigroup.IdempotencyKeyReused
-	}
-	old := func(t *testing.T) {
+	l := newLedger(t)
+	old := func() {
 		t.Helper()
-		if _, err := db.Exec(t.Context(), `UPDATE idempotency_key SET created_at = now() - interval '2 hours'`); err != nil {
-			t.Fatal(err)
-		}
+		l.exec(`UPDATE idempotency_key SET created_at = now() - interval '2 hours'`)
 	}
 	full := minigroup.Answer{Status: 201, Location: "/x/1", ETag: `"a"`, Body: []byte("{}\n")}
 
-	t.Run("no answer at first, then the first that was recorded", func(t *testing.T) {
-		k := key("a", "b")
-		if a, err := s.ClaimKey(t.Context(), k, time.Hour); a != nil || err != nil {
-			t.Fatalf("got %+v, %v", a, err)
+	t.Run("a key has no answer at first, then the first that was recorded", func(t *testing.T) {
+		k := requestKey("a", "b")
+		if a := l.claim(k); a != nil {
+			t.Fatalf("got %+v", a)
 		}
 		for _, answer := range []minigroup.Answer{full, {Status: 200, Body: []byte("other")}} {
-			if err := s.RecordAnswer(t.Context(), k, answer); err != nil {
-				t.Fatal(err)
-			}
+			l.must(l.RecordAnswer(t.Context(), k, answer))
 		}
-		if a, err := s.ClaimKey(t.Context(), k, time.Hour); err != nil || a == nil || !reflect.DeepEqual(*a, full) {
-			t.Fatalf("got %+v, %v", a, err)
+		if a := l.claim(k); a == nil || !reflect.DeepEqual(*a, full) {
+			t.Fatalf("got %+v", a)
 		}
 	})
-	t.Run("an answer without headers", func(t *testing.T) {
-		k, bare := key("bare", "b"), minigroup.Answer{Status: 409, Body: []byte("{}")}
-		_, err := s.ClaimKey(t.Context(), k, time.Hour)
-		if err = errors.Join(err, s.RecordAnswer(t.Context(), k, bare)); err != nil {
-			t.Fatal(err)
-		}
-		if a, err := s.ClaimKey(t.Context(), k, time.Hour); err != nil || a == nil || !reflect.DeepEqual(*a, bare) {
-			t.Fatalf("got %+v, %v", a, err)
+	t.Run("an answer may have no headers", func(t *testing.T) {
+		k, bare := requestKey("bare", "b"), minigroup.Answer{Status: 409, Body: []byte("{}")}
+		l.claim(k)
+		l.must(l.RecordAnswer(t.Context(), k, bare))
+		if a := l.claim(k); a == nil || !reflect.DeepEqual(*a, bare) {
+			t.Fatalf("got %+v", a)
 		}
 	})
-	t.Run("another body is refused while there is no answer, and afterwards", func(t *testing.T) {
-		k := key("c", "b")
-		if _, err := s.ClaimKey(t.Context(), k, time.Hour); err != nil {
-			t.Fatal(err)
-		}
+	t.Run("another body is refused before and after there is an answer", func(t *testing.T) {
+		k := requestKey("c", "b")
+		l.claim(k)
 		for range 2 {
-			if _, err := s.ClaimKey(t.Context(), key("c", "other"), time.Hour); !reused(err) {
+			_, err := l.ClaimKey(t.Context(), requestKey("c", "other"), time.Hour)
+			if !isKind(err, minigroup.IdempotencyKeyReused) {
 				t.Errorf("got %v", err)
 			}
-			if err := s.RecordAnswer(t.Context(), k, full); err != nil {
-				t.Fatal(err)
-			}
+			l.must(l.RecordAnswer(t.Context(), k, full))
 		}
 	})
-	t.Run("of many at once with different bodies, one body is taken", func(t *testing.T) {
+	t.Run("of several bodies at the same time, one is accepted", func(t *testing.T) {
 		var group errgroup.Group
 		errs := make([]error, 10)
 		for i := range errs {
 			group.Go(func() error {
-				_, errs[i] = s.ClaimKey(t.Context(), key("many", fmt.Sprint(i)), time.Hour)
+				_, errs[i] = l.ClaimKey(t.Context(), requestKey("many", fmt.Sprint(i)), time.Hour)
 				return nil
 			})
 		}
 		_ = group.Wait()
-		taken := 0
+		accepted := 0
 		for _, err := range errs {
 			if err == nil {
-				taken++
-			} else if !reused(err) {
+				accepted++
+			} else if !isKind(err, minigroup.IdempotencyKeyReused) {
 				t.Error(err)
 			}
 		}
-		if taken != 1 {
-			t.Errorf("%d were taken", taken)
-		}
-	})
-	t.Run("accounts and routes are kept apart", func(t *testing.T) {
-		ids, fingerprints := map[string]bool{}, map[string]bool{}
-		for _, k := range []minigroup.RequestKey{
-			minigroup.NewRequestKey("a.b", "c", "k", "r", "f"), minigroup.NewRequestKey("a", "b.c", "k", "r", "f"), minigroup.NewRequestKey("a", "b", "c.k", "r", "f"),
-		} {
-			ids[k.ID] = true
-		}
-		for _, k := range []minigroup.RequestKey{minigroup.NewRequestKey("a", "b", "k", "r", "f"), minigroup.NewRequestKey("a", "b", "k", "rf", ""), minigroup.NewRequestKey("a", "b", "k", "r", "g")} {
-			fingerprints[k.Fingerprint] = true
-		}
-		if len(ids) != 3 || len(fingerprints) != 3 {
-			t.Errorf("ids %v, fingerprints %v", ids, fingerprints)
+		if accepted != 1 {
+			t.Errorf("%d were accepted", accepted)
 		}
 	})
 	t.Run("a key that is too old starts over", func(t *testing.T) {
-		k := key("a", "another body")
-		old(t)
-		if a, err := s.ClaimKey(t.Context(), k, time.Hour); a != nil || err != nil {
-			t.Fatalf("got %+v, %v", a, err)
-		}
-		if a, err := s.ClaimKey(t.Context(), k, time.Hour); a != nil || err != nil {
-			t.Fatalf("got %+v, %v", a, err)
+		old()
+		for range 2 {
+			if a := l.claim(requestKey("a", "another body")); a != nil {
+				t.Fatalf("got %+v", a)
+			}
 		}
 	})
-	t.Run("old keys go as new ones come", func(t *testing.T) {
+	t.Run("old keys are deleted as new ones arrive", func(t *testing.T) {
 		for i := range 25 {
-			if _, err := s.ClaimKey(t.Context(), key(fmt.Sprint("old", i), ""), time.Hour); err != nil {
-				t.Fatal(err)
-			}
+			l.claim(requestKey(fmt.Sprint("old", i), ""))
 		}
-		old(t)
+		old()
 		for i := range 5 {
-			if _, err := s.ClaimKey(t.Context(), key(fmt.Sprint("new", i), ""), time.Hour); err != nil {
-				t.Fatal(err)
-			}
+			l.claim(requestKey(fmt.Sprint("new", i), ""))
 		}
-		var left int
-		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM idempotency_key`).Scan(&left); err != nil || left != 5 {
-			t.Errorf("%d are left, %v", left, err)
+		if n := l.count(`SELECT count(*) FROM idempotency_key`); n != 5 {
+			t.Errorf("%d are left", n)
 		}
 	})
+}
+
+func TestKeysOfOtherAccountsAndRoutesDiffer(t *testing.T) {
+	ids, fingerprints := map[string]bool{}, map[string]bool{}
+	for _, account := range [][3]string{{"a.b", "c", "k"}, {"a", "b.c", "k"}, {"a", "b", "c.k"}} {
+		ids[minigroup.NewRequestKey(account[0], account[1], account[2], "r", "f").ID] = true
+	}
+	for _, request := range [][2]string{{"r", "f"}, {"rf", ""}, {"r", "g"}} {
+		fingerprints[minigroup.NewRequestKey("a", "b", "k", request[0], request[1]).Fingerprint] = true
+	}
+	if len(ids) != 3 || len(fingerprints) != 3 {
+		t.Errorf("ids %v, fingerprints %v", ids, fingerprints)
+	}
 }

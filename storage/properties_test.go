@@ -12,10 +12,9 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
-	"minigroups/storage/storagetest"
 )
 
-// sameJSON reports whether both are the same document, however they are written.
+// sameJSON reports whether both are the same document.
 func sameJSON(t *testing.T, got json.RawMessage, want string) bool {
 	t.Helper()
 	var a, b any
@@ -25,146 +24,152 @@ func sameJSON(t *testing.T, got json.RawMessage, want string) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-func isKind(err error, kind minigroup.Kind) bool {
-	var e *minigroup.Error
-	return errors.As(err, &e) && e.Kind == kind
-}
-
 // large is a JSON string of n bytes.
 func large(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("x", n-2) + `"`) }
 
-func TestProperties(t *testing.T) {
-	t.Run("one is set beside the others, or in place of what it was", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := draft(0)
-		begun(t, s, entry("run-1", d)) // a class that is still being created has properties, too
-		for _, c := range []struct{ key, value, want string }{
-			{"new Ж", `null`, `{"p":{"q":[true]},"new Ж":null}`},
-			{"p", `1.5`, `{"p":1.5,"new Ж":null}`},
-			{"p", `{"x":{}}`, `{"p":{"x":{}},"new Ж":null}`},
-		} {
-			got, err := s.SetProperty(t.Context(), classID(d), c.key, json.RawMessage(c.value))
-			if err != nil || !sameJSON(t, got, c.want) {
-				t.Fatalf("got %s, %v, want %s", got, err, c.want)
+// mustHaveProperties checks the properties of a minigroup.
+func (l ledger) mustHaveProperties(d minigroup.Draft, want string) {
+	l.Helper()
+	if m := l.read(classID(d)); !sameJSON(l.T, m.Properties, want) {
+		l.Errorf("the properties are %s, want %s", m.Properties, want)
+	}
+}
+
+func TestAPropertyIsSetBesideTheOthersOrReplaced(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	l.begin(entry("run-1", d)) // also while the class is being created
+	for _, c := range []struct{ key, value, want string }{
+		{"new Ж", `null`, `{"p":{"q":[true]},"new Ж":null}`},
+		{"p", `1.5`, `{"p":1.5,"new Ж":null}`},
+		{"p", `{"x":{}}`, `{"p":{"x":{}},"new Ж":null}`},
+	} {
+		got, err := l.SetProperty(t.Context(), classID(d), c.key, json.RawMessage(c.value))
+		if err != nil || !sameJSON(t, got, c.want) {
+			t.Fatalf("got %s, %v, want %s", got, err, c.want)
+		}
+		l.mustHaveProperties(d, c.want)
+	}
+}
+
+func TestPropertiesStayWhenTheirRunBeginsAgainAndAreReplacedWhenAnotherStartsOver(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	l.must(l.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d)))
+	_, err := l.SetProperty(t.Context(), classID(d), "p", json.RawMessage(`2`))
+	l.must(err)
+	for range 2 {
+		l.begin(entry("run-1", d))
+		l.mustHaveProperties(d, `{"p":2}`)
+	}
+	l.begin(replacing("run-1", "run-2", d))
+	l.mustHaveProperties(d, string(d.Properties))
+}
+
+func TestOfPropertiesThatAreSetAtTheSameTimeNoneIsLost(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	l.begin(entry("run-1", d))
+	account := minigroup.Account{Label: "l", Audience: "a"}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			key := fmt.Sprint("k", i)
+			_, err := l.SetProperty(t.Context(), classID(d), key, json.RawMessage(`1`))
+			_, accountErr := l.SetAccountProperty(t.Context(), account, key, json.RawMessage(`1`))
+			if err := errors.Join(err, accountErr); err != nil {
+				t.Error(err)
 			}
-			if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, c.want) {
-				t.Errorf("read %s, %v", m.Properties, err)
-			}
-		}
-	})
-	t.Run("they stay when the run that has the row begins again, and are as asked when another starts over", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := draft(0)
-		if err := s.AcceptCreate(t.Context(), minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.SetProperty(t.Context(), classID(d), "p", json.RawMessage(`2`)); err != nil {
-			t.Fatal(err)
-		}
-		e := entry("run-1", d)
-		for range 2 {
-			begun(t, s, e)
-			if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, `{"p":2}`) {
-				t.Errorf("they are %s, %v", m.Properties, err)
-			}
-		}
-		e.Claim = minigroup.Claim{Run: "run-2", Replaces: "run-1"}
-		begun(t, s, e)
-		if m, err := s.ByID(t.Context(), classID(d)); err != nil || !sameJSON(t, m.Properties, string(d.Properties)) {
-			t.Errorf("they are %s, %v", m.Properties, err)
-		}
-	})
-	t.Run("of those that are set at once none is lost", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := draft(0)
-		begun(t, s, entry("run-1", d))
-		account := minigroup.Account{Label: "l", Audience: "a"}
-		var wg sync.WaitGroup
-		for i := range 20 {
-			wg.Go(func() {
-				key := fmt.Sprint("k", i)
-				_, err := s.SetProperty(t.Context(), classID(d), key, json.RawMessage(`1`))
-				_, other := s.SetAccountProperty(t.Context(), account, key, json.RawMessage(`1`))
-				if err != nil || other != nil {
-					t.Error(err, other)
-				}
-			})
-		}
-		wg.Wait()
-		m, own, err := s.ByIDForAccount(t.Context(), classID(d), account)
-		if err != nil || strings.Count(string(m.Properties), `"k`) != 20 || strings.Count(string(own), `"k`) != 20 {
-			t.Errorf("%s and %s, %v", m.Properties, own, err)
-		}
-	})
-	t.Run("what would grow too large is refused and changes nothing", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		d := draft(0)
-		begun(t, s, entry("run-1", d))
-		account := minigroup.Account{Label: "l", Audience: "a"}
-		set := map[string]func(string, json.RawMessage) (json.RawMessage, error){
-			"class": func(key string, v json.RawMessage) (json.RawMessage, error) {
-				return s.SetProperty(t.Context(), classID(d), key, v)
+		})
+	}
+	wg.Wait()
+	m, own, err := l.ByIDForAccount(t.Context(), classID(d), account)
+	if err != nil || strings.Count(string(m.Properties), `"k`) != 20 || strings.Count(string(own), `"k`) != 20 {
+		t.Errorf("%s and %s, %v", m.Properties, own, err)
+	}
+}
+
+func TestAPropertyThatIsTooLargeIsRefusedAndChangesNothing(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	l.begin(entry("run-1", d))
+	account := minigroup.Account{Label: "l", Audience: "a"}
+	read := func() (minigroup.Minigroup, json.RawMessage) {
+		t.Helper()
+		m, own, err := l.ByIDForAccount(t.Context(), classID(d), account)
+		l.must(err)
+		return m, own
+	}
+	for name, of := range map[string]struct {
+		set func(string, json.RawMessage) (json.RawMessage, error)
+		get func() json.RawMessage
+	}{
+		"class": {
+			set: func(key string, v json.RawMessage) (json.RawMessage, error) {
+				return l.SetProperty(t.Context(), classID(d), key, v)
 			},
-			"account": func(key string, v json.RawMessage) (json.RawMessage, error) {
-				return s.SetAccountProperty(t.Context(), account, key, v)
+			get: func() json.RawMessage { m, _ := read(); return m.Properties },
+		},
+		"account": {
+			set: func(key string, v json.RawMessage) (json.RawMessage, error) {
+				return l.SetAccountProperty(t.Context(), account, key, v)
 			},
-		}
-		for name, set := range set {
-			if _, err := set("a", large(minigroup.MaxPropertiesBytes)); !isKind(err, minigroup.PayloadTooLarge) {
-				t.Errorf("%s: the first alone: %v", name, err)
+			get: func() json.RawMessage { _, own := read(); return own },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := of.set("a", large(minigroup.MaxPropertiesBytes)); !isKind(err, minigroup.PayloadTooLarge) {
+				t.Errorf("the first alone: %v", err)
 			}
-			before, err := set("a", large(minigroup.MaxPropertiesBytes-100))
-			if err != nil {
-				t.Fatal(name, err)
+			before, err := of.set("a", large(minigroup.MaxPropertiesBytes-100))
+			l.must(err)
+			if _, err := of.set("b", large(100)); !isKind(err, minigroup.PayloadTooLarge) {
+				t.Errorf("the second: %v", err)
 			}
-			if _, err := set("b", large(100)); !isKind(err, minigroup.PayloadTooLarge) {
-				t.Errorf("%s: %v", name, err)
+			if !sameJSON(t, of.get(), string(before)) {
+				t.Error("it has changed something")
 			}
-			m, own, err := s.ByIDForAccount(t.Context(), classID(d), account)
-			if err != nil || !sameJSON(t, map[string]json.RawMessage{"class": m.Properties, "account": own}[name], string(before)) {
-				t.Errorf("%s: it changed something, %v", name, err)
+			if _, err := of.set("a", json.RawMessage(`1`)); err != nil {
+				t.Errorf("it cannot shrink: %v", err)
 			}
-			if _, err := set("a", json.RawMessage(`1`)); err != nil {
-				t.Errorf("%s: it cannot shrink: %v", name, err)
-			}
-		}
-	})
-	t.Run("there are none of a class that does not exist", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		if _, err := s.SetProperty(t.Context(), uuid.New(), "p", json.RawMessage(`1`)); !isKind(err, minigroup.ClassNotFound) {
-			t.Error(err)
-		}
-	})
+		})
+	}
+}
+
+func TestAPropertyOfAnUnknownClassIsRefused(t *testing.T) {
+	_, err := newLedger(t).SetProperty(t.Context(), uuid.New(), "p", json.RawMessage(`1`))
+	if !isKind(err, minigroup.ClassNotFound) {
+		t.Error(err)
+	}
 }
 
 func TestAccountProperties(t *testing.T) {
-	s, _ := storagetest.New(t)
-	d := draft(0)
-	begun(t, s, entry("run-1", d))
+	l, d := newLedger(t), draft(0)
+	l.begin(entry("run-1", d))
 	// Both have the account id a.b.c.
 	one, other := minigroup.Account{Label: "a", Audience: "b.c"}, minigroup.Account{Label: "a.b", Audience: "c"}
-	if got, err := s.SetAccountProperty(t.Context(), one, "lang", json.RawMessage(`"ru"`)); err != nil || !sameJSON(t, got, `{"lang":"ru"}`) {
-		t.Fatalf("got %s, %v", got, err)
+	const both = `{"lang":"ru","n":[1]}`
+	for _, c := range []struct{ key, value, want string }{{"lang", `"ru"`, `{"lang":"ru"}`}, {"n", `[1]`, both}} {
+		got, err := l.SetAccountProperty(t.Context(), one, c.key, json.RawMessage(c.value))
+		if err != nil || !sameJSON(t, got, c.want) {
+			t.Fatalf("got %s, %v", got, err)
+		}
 	}
-	if got, err := s.SetAccountProperty(t.Context(), one, "n", json.RawMessage(`[1]`)); err != nil || !sameJSON(t, got, `{"lang":"ru","n":[1]}`) {
-		t.Fatalf("got %s, %v", got, err)
+	read := func(a minigroup.Account) (alone, beside json.RawMessage) {
+		t.Helper()
+		alone, err := l.AccountProperties(t.Context(), a)
+		_, beside, besideErr := l.ByIDForAccount(t.Context(), classID(d), a)
+		l.must(errors.Join(err, besideErr))
+		return alone, beside
 	}
-	t.Run("they are read alone and with a minigroup", func(t *testing.T) {
-		got, err := s.AccountProperties(t.Context(), one)
-		_, beside, also := s.ByIDForAccount(t.Context(), classID(d), one)
-		if err != nil || also != nil || !sameJSON(t, got, `{"lang":"ru","n":[1]}`) || !sameJSON(t, beside, string(got)) {
-			t.Errorf("got %s and %s, %v, %v", got, beside, err, also)
+	t.Run("are read alone and with a minigroup", func(t *testing.T) {
+		if alone, beside := read(one); !sameJSON(t, alone, both) || !sameJSON(t, beside, both) {
+			t.Errorf("got %s and %s", alone, beside)
 		}
 	})
-	t.Run("no other account has them", func(t *testing.T) {
-		got, err := s.AccountProperties(t.Context(), other)
-		_, beside, also := s.ByIDForAccount(t.Context(), classID(d), other)
-		if err != nil || also != nil || got != nil || beside != nil {
-			t.Errorf("got %s and %s, %v, %v", got, beside, err, also)
+	t.Run("belong to no other account", func(t *testing.T) {
+		if alone, beside := read(other); alone != nil || beside != nil {
+			t.Errorf("got %s and %s", alone, beside)
 		}
 	})
-	t.Run("there is no minigroup because an account exists", func(t *testing.T) {
-		if _, _, err := s.ByIDForAccount(t.Context(), uuid.New(), one); !isKind(err, minigroup.ClassNotFound) {
+	t.Run("do not make a minigroup", func(t *testing.T) {
+		if _, _, err := l.ByIDForAccount(t.Context(), uuid.New(), one); !isKind(err, minigroup.ClassNotFound) {
 			t.Error(err)
 		}
 	})

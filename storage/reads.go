@@ -15,7 +15,7 @@ import (
 	"minigroups/stored"
 )
 
-// readOptions bound the queries that read minigroups. Usually one is under way and the next fills meanwhile. A larger
+// readOptions bound the queries that read minigroups. Usually one is under way while the next batch fills. A larger
 // size would only make the first reader wait for the last; the timeout is that of the readers themselves.
 var readOptions = batch.Options{Size: 64, Concurrency: 2, Slow: 10 * time.Millisecond, Timeout: 4 * time.Second}
 
@@ -25,7 +25,7 @@ type readKey struct {
 	account minigroup.Account
 }
 
-// readValue is what a read finds; found is false where there is no such minigroup.
+// readValue is the result of a read; found is false if there is no such minigroup.
 type readValue struct {
 	found      bool
 	minigroup  minigroup.Minigroup
@@ -45,14 +45,14 @@ func newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[readKey, readV
 	}, o)
 }
 
-// ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound where there is none.
+// ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound if there is none.
 func (s *Store) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
 	m, _, err := s.ByIDForAccount(ctx, id, minigroup.Account{})
 	return m, err
 }
 
-// ByIDForAccount reads a minigroup and, in the same snapshot, the properties of an account: nil where it has none. It
-// returns a *minigroup.Error of kind ClassNotFound where there is no such minigroup.
+// ByIDForAccount reads a minigroup and, in the same snapshot, the properties of an account, nil if it has none. It
+// returns a *minigroup.Error of kind ClassNotFound if there is no such minigroup.
 func (s *Store) ByIDForAccount(
 	ctx context.Context, id uuid.UUID, a minigroup.Account,
 ) (minigroup.Minigroup, json.RawMessage, error) {
@@ -80,7 +80,7 @@ LEFT JOIN LATERAL (SELECT * FROM minigroup_update WHERE id = m.last_update_id LI
 // readMinigroups answers keys by one query.
 func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]readValue, error) {
 	ids := make([][16]byte, len(keys))
-	var audiences, labels []*string // NULL where no account is read
+	var audiences, labels []*string // NULL if no account is read
 	for i, k := range keys {
 		ids[i] = k.id
 		if k.account == (minigroup.Account{}) {

@@ -1,225 +1,202 @@
 package storage_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
-	"minigroups/storage"
-	"minigroups/storage/storagetest"
 )
 
-// renewal is a recreate that has begun.
-type renewal struct {
-	minigroup.RecreateEntry
-	*storage.Store
+// recreation is a recreate that has begun.
+type recreation struct {
+	ledger
+	entry  minigroup.RecreateEntry
 	before minigroup.Minigroup
 }
 
-func begunRecreate(t *testing.T, s *storage.Store, before minigroup.Minigroup, change minigroup.Change) renewal {
-	t.Helper()
-	d := before.Draft
-	if change.Recreate == nil {
-		change.Recreate = &minigroup.Recreation{}
-	}
+// recreate begins a recreate of a class with eight slots, by run-2.
+func (l ledger) recreate(locks minigroup.Recreation) recreation {
+	l.Helper()
+	return l.recreateOf(l.ready("run-1", draft(8)), locks)
+}
+
+func (l ledger) recreateOf(m minigroup.Minigroup, locks minigroup.Recreation) recreation {
+	l.Helper()
+	change := minigroup.Change{Recreate: &locks}
 	r := minigroup.RecreateEntry{
 		UpdateEntry: minigroup.UpdateEntry{
-			ID: uuid.New(), Run: "run-2", ClassID: classID(d), Change: change, Plan: minigroup.PlanRecreation(before, change, time.Now().Unix()),
+			ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: change,
+			Plan:        minigroup.PlanRecreation(m, change, time.Now().Unix()),
 			Reservation: uuid.New(), Gateways: true,
 		},
 		EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), RequestTimeout: time.Minute,
 	}
-	claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
-	if begun, err := s.TakeForUpdate(t.Context(), claim, classID(d), r.ID); err != nil || begun.State != minigroup.UpdateRequested {
-		t.Fatalf("got %+v, %v", begun, err)
+	b, err := l.TakeForUpdate(l.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, r.ID)
+	if err != nil || b.State != minigroup.UpdateRequested {
+		l.Fatalf("got %+v, %v", b, err)
 	}
-	if err := s.BeginRecreate(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	return renewal{r, s, before}
+	l.must(l.BeginRecreate(l.Context(), r))
+	return recreation{l, r, m}
 }
 
-// another is one more attempt at the event room.
-func (r renewal) another() minigroup.AttemptEntry {
+// another is a further attempt at the event room.
+func (r recreation) another() minigroup.AttemptEntry {
 	return minigroup.AttemptEntry{
-		ID: uuid.New(), Run: r.Run, ClassID: r.ClassID, Kind: minigroup.EventRoom,
-		Operation: minigroup.ForRecreate, Fingerprint: r.ID.String(), RequestTimeout: time.Minute,
+		ID: uuid.New(), Run: r.entry.Run, ClassID: r.entry.ClassID, Kind: minigroup.EventRoom,
+		Operation: minigroup.ForRecreate, Fingerprint: r.entry.ID.String(), RequestTimeout: time.Minute,
 	}
 }
 
-// answered has both rooms answered and the chat locked.
-func (r renewal) answered(t *testing.T) (event, conference uuid.UUID) {
-	t.Helper()
+// answered answers the requests for both rooms, and locks the event room.
+func (r recreation) answered() (event, conference uuid.UUID) {
+	r.Helper()
 	event, conference = uuid.New(), uuid.New()
-	for attempt, room := range map[uuid.UUID]uuid.UUID{r.EventAttempt: event, r.ConferenceAttempt: conference} {
-		if state := answer(t, r.Store, attempt, room); state != minigroup.AttemptHeld {
-			t.Fatalf("a new room beside the old is %s", state)
+	for attempt, room := range map[uuid.UUID]uuid.UUID{
+		r.entry.EventAttempt: event, r.entry.ConferenceAttempt: conference,
+	} {
+		if state := r.answer(attempt, room); state != minigroup.AttemptHeld {
+			r.Fatalf("a new room beside the old one is %s", state)
 		}
 	}
-	if err := r.RoomLocked(t.Context(), event); err != nil {
-		t.Fatal(err)
-	}
+	r.must(r.RoomLocked(r.Context(), event))
 	return event, conference
 }
 
-func (r renewal) refusesToSwap(t *testing.T, run string) {
-	t.Helper()
-	var superseded *minigroup.SupersededError
-	if err := r.SwapRooms(t.Context(), run, r.ID); !errors.As(err, &superseded) {
-		t.Fatalf("got %v", err)
+func (r recreation) swap() {
+	r.Helper()
+	r.must(r.SwapRooms(r.Context(), r.entry.Run, r.entry.ID))
+}
+
+// refusesToSwap checks that a swap by the run changes nothing.
+func (r recreation) refusesToSwap(run string) {
+	r.Helper()
+	if err := r.SwapRooms(r.Context(), run, r.entry.ID); !isSuperseded(err) {
+		r.Fatalf("got %v", err)
 	}
-	m, err := r.ByID(t.Context(), r.ClassID)
-	if err != nil || m.EventRoomID != r.before.EventRoomID || m.ConferenceRoomID != r.before.ConferenceRoomID {
-		t.Fatalf("got %+v, %v", m, err)
+	m := r.read(r.entry.ClassID)
+	if m.EventRoomID != r.before.EventRoomID || m.ConferenceRoomID != r.before.ConferenceRoomID {
+		r.Fatalf("got %+v", m)
 	}
 }
 
-func (r renewal) fails(t *testing.T) {
-	t.Helper()
-	reason := minigroup.Failure{Kind: minigroup.OperationCancelled}
-	state, err := r.FailUpdate(t.Context(), minigroup.Claim{Run: r.Run}, r.ClassID, r.ID, r.Change, reason, false)
-	if err != nil || state != minigroup.UpdateFailed {
-		t.Fatalf("got %s, %v", state, err)
+// cancel fails the recreate.
+func (r recreation) cancel() {
+	r.Helper()
+	state := r.fail(r.entry.Run, r.entry.ClassID, r.entry.ID, minigroup.OperationCancelled, false)
+	if state != minigroup.UpdateFailed {
+		r.Fatalf("it is %s", state)
+	}
+}
+
+// mustClose checks that these two rooms are pending close.
+func (r recreation) mustClose(event, conference uuid.UUID) {
+	r.Helper()
+	pending, err := r.RoomsPendingClose(r.Context(), r.entry.ClassID)
+	if err != nil || len(pending) != 2 {
+		r.Fatalf("got %+v, %v", pending, err)
+	}
+	for _, room := range pending {
+		if room.ID != event && room.ID != conference {
+			r.Errorf("%s room %s is pending close", room.Kind, room.ID)
+		}
 	}
 }
 
 func TestSwapRooms(t *testing.T) {
-	t.Run("puts the new rooms in the place of the old, which are condemned", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		gateways(t, s, 10)
-		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-		event, conference := r.answered(t)
+	t.Run("puts the new rooms in place of the old ones, which are marked for closing", func(t *testing.T) {
+		r := newLedger(t, 10).recreate(minigroup.Recreation{})
+		event, conference := r.answered()
 		for range 2 {
-			if err := s.SwapRooms(t.Context(), r.Run, r.ID); err != nil {
-				t.Fatal(err)
-			}
+			r.swap()
 		}
-		m, err := s.ByID(t.Context(), r.ClassID)
-		if err != nil || m.EventRoomID != event || m.ConferenceRoomID != conference || m.Update != nil || fingerprint(m.Draft) != fingerprint(r.before.Draft) {
-			t.Fatalf("got %+v, %v", m, err)
+		m := r.read(r.entry.ClassID)
+		if m.EventRoomID != event || m.ConferenceRoomID != conference || m.Update != nil {
+			t.Fatalf("got %+v", m)
 		}
-		condemned, err := s.RoomsPendingClose(t.Context(), r.ClassID)
-		if err != nil || len(condemned) != 2 {
-			t.Fatalf("got %+v, %v", condemned, err)
+		if fingerprint(m.Draft) != fingerprint(r.before.Draft) {
+			t.Fatalf("got %+v, was %+v", m.Draft, r.before.Draft)
 		}
-		for _, room := range condemned {
-			if room.ID != r.before.EventRoomID && room.ID != r.before.ConferenceRoomID {
-				t.Errorf("%s room %s is condemned", room.Kind, room.ID)
-			}
-		}
+		r.mustClose(r.before.EventRoomID, r.before.ConferenceRoomID)
 	})
-	t.Run("marks for closing what is still in flight", func(t *testing.T) {
-		s, db := storagetest.New(t)
-		gateways(t, s, 10)
-		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-		expire(t, db, r.EventAttempt)
-		late, err := s.OpenAttempt(t.Context(), r.another())
-		if err != nil || late.State != minigroup.AttemptSent {
-			t.Fatalf("got %+v, %v", late, err)
+	t.Run("marks for closing what is in flight", func(t *testing.T) {
+		r := newLedger(t, 10).recreate(minigroup.Recreation{})
+		r.expire(r.entry.EventAttempt)
+		late := r.open(r.another())
+		if late.State != minigroup.AttemptSent {
+			t.Fatalf("got %+v", late)
 		}
-		r.answered(t)
-		if err := s.SwapRooms(t.Context(), r.Run, r.ID); err != nil {
-			t.Fatal(err)
-		}
-		if state := answer(t, s, late.ID, uuid.New()); state != minigroup.AttemptReleasing {
+		r.answered()
+		r.swap()
+		if state := r.answer(late.ID, uuid.New()); state != minigroup.AttemptReleasing {
 			t.Fatalf("the late room is %s", state)
 		}
 	})
 	t.Run("is refused while a room is missing", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		gateways(t, s, 10)
-		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{Recreate: &minigroup.Recreation{LockedChat: new(false)}})
-		answer(t, s, r.EventAttempt, uuid.New())
-		r.refusesToSwap(t, r.Run)
+		r := newLedger(t, 10).recreate(minigroup.Recreation{LockedChat: new(false)})
+		r.answer(r.entry.EventAttempt, uuid.New())
+		r.refusesToSwap(r.entry.Run)
 	})
-	for name, recreation := range map[string]minigroup.Recreation{
-		"the chat is not locked, as before": {LockedQuestions: new(false)}, "the questions are not locked": {LockedChat: new(false), LockedQuestions: new(true)},
+	for name, locks := range map[string]minigroup.Recreation{
+		"the chat is not locked, as before": {LockedQuestions: new(false)},
+		"the questions are not locked":      {LockedChat: new(false), LockedQuestions: new(true)},
 	} {
 		t.Run("is refused while "+name, func(t *testing.T) {
-			s, _ := storagetest.New(t)
-			gateways(t, s, 10)
-			r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{Recreate: &recreation})
-			answer(t, s, r.EventAttempt, uuid.New())
-			answer(t, s, r.ConferenceAttempt, uuid.New())
-			r.refusesToSwap(t, r.Run)
+			r := newLedger(t, 10).recreate(locks)
+			r.answer(r.entry.EventAttempt, uuid.New())
+			r.answer(r.entry.ConferenceAttempt, uuid.New())
+			r.refusesToSwap(r.entry.Run)
 		})
 	}
 	t.Run("is refused to another run", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		gateways(t, s, 10)
-		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-		r.answered(t)
-		r.refusesToSwap(t, "run-3")
+		r := newLedger(t, 10).recreate(minigroup.Recreation{})
+		r.answered()
+		r.refusesToSwap("run-3")
 	})
-	t.Run("is refused once the recreate has failed, and everything new is condemned", func(t *testing.T) {
-		s, _ := storagetest.New(t)
-		gateways(t, s, 10)
-		r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-		event, conference := r.answered(t)
-		r.fails(t)
-		r.refusesToSwap(t, r.Run)
-		condemned, err := s.RoomsPendingClose(t.Context(), r.ClassID)
-		if err != nil || len(condemned) != 2 {
-			t.Fatalf("got %+v, %v", condemned, err)
-		}
-		for _, room := range condemned {
-			if room.ID != event && room.ID != conference {
-				t.Errorf("%s room %s is condemned", room.Kind, room.ID)
-			}
-		}
+	t.Run("is refused when the recreate has failed, and the new rooms are marked for closing", func(t *testing.T) {
+		r := newLedger(t, 10).recreate(minigroup.Recreation{})
+		event, conference := r.answered()
+		r.cancel()
+		r.refusesToSwap(r.entry.Run)
+		r.mustClose(event, conference)
 	})
-	for name, over := range map[string]bool{"that was open": false, "that was over": true} {
-		t.Run("ends a class "+name+" where conference has closed the new room already", func(t *testing.T) {
-			s, _ := storagetest.New(t)
-			gateways(t, s, 20) // what is given back counts until its gateway has confirmed
-			before := ready(t, s, "run-1", draft(8))
-			closes := func(room uuid.UUID) {
-				t.Helper()
-				closed := minigroup.ClosedRoom{ID: room, ClassID: before.ID, Audience: before.Audience, TimedOut: room != before.ConferenceRoomID}
-				if _, err := s.RecordRoomEvents(t.Context(), minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{closed}}); err != nil {
-					t.Fatal(err)
-				}
-			}
+	for name, over := range map[string]bool{"an open class": false, "a closed class": true} {
+		t.Run("ends "+name+" if conference has closed the new room already", func(t *testing.T) {
+			l := newLedger(t, 20) // slots that are given back count until their gateway has confirmed
+			m := l.ready("run-1", draft(8))
 			if over {
-				closes(before.ConferenceRoomID)
+				l.record(closing(m, false))
 			}
-			r := begunRecreate(t, s, before, minigroup.Change{})
-			_, conference := r.answered(t)
-			closes(conference)
-			if _, err := s.EndClosed(t.Context(), 10); err != nil {
-				t.Fatal(err)
-			}
-			if err := s.SwapRooms(t.Context(), r.Run, r.ID); err != nil {
-				t.Fatal(err)
-			}
-			if m, err := s.ByID(t.Context(), r.ClassID); err != nil || m.ClosedAt.IsZero() || !m.TimedOut || m.ConferenceRoomID != conference {
-				t.Fatalf("got %+v, %v", m, err)
+			r := l.recreateOf(m, minigroup.Recreation{})
+			_, conference := r.answered()
+			closed := closingOf(m.Draft, conference)
+			closed.Closed[0].TimedOut = true
+			l.record(closed)
+			l.endClosed()
+			r.swap()
+			after := l.read(m.ID)
+			if after.ClosedAt.IsZero() || !after.TimedOut || after.ConferenceRoomID != conference {
+				t.Fatalf("got %+v", after)
 			}
 		})
 	}
 }
 
-func TestARecreateThatIsDecidedTakesNoMoreAttempts(t *testing.T) {
-	s, _ := storagetest.New(t)
-	gateways(t, s, 10)
-	r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-	r.answered(t)
-	r.fails(t)
-	var superseded *minigroup.SupersededError
-	if _, err := s.OpenAttempt(t.Context(), r.another()); !errors.As(err, &superseded) {
+func TestADecidedRecreateGetsNoMoreAttempts(t *testing.T) {
+	r := newLedger(t, 10).recreate(minigroup.Recreation{})
+	r.answered()
+	r.cancel()
+	if _, err := r.OpenAttempt(t.Context(), r.another()); !isSuperseded(err) {
 		t.Fatalf("got %v", err)
 	}
 }
 
-func TestOneRecreateGivesUpAnotherFirst(t *testing.T) {
-	s, _ := storagetest.New(t)
-	gateways(t, s, 10)
-	r := begunRecreate(t, s, ready(t, s, "run-1", draft(8)), minigroup.Change{})
-	begun, err := s.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: r.Run}, r.ClassID, uuid.New())
-	if err != nil || begun.Unfinished != r.ID || !begun.UnfinishedRecreate {
-		t.Fatalf("got %+v, %v", begun, err)
+func TestARecreateFindsAnotherThatMustBeFinishedFirst(t *testing.T) {
+	r := newLedger(t, 10).recreate(minigroup.Recreation{})
+	claim := minigroup.Claim{Run: "run-3", Replaces: r.entry.Run}
+	b, err := r.TakeForUpdate(t.Context(), claim, r.entry.ClassID, uuid.New())
+	if err != nil || b.Unfinished != r.entry.ID || !b.UnfinishedRecreate {
+		t.Fatalf("got %+v, %v", b, err)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Store) PatchUndone(ctx context.Context, run string, id uuid.UUID, numbe
 		UPDATE minigroup_update SET patch_until = NULL WHERE `+ownsUpdate+` AND patches = $3`, id, run, number)
 }
 
-// AdoptStart makes the new window of the update begin where conference has let the room begin, in unix seconds. It
+// AdoptStart makes the new window of the update begin when conference has let the room begin, in unix seconds. It
 // returns *minigroup.SupersededError if the run may not act on the update.
 func (s *Store) AdoptStart(ctx context.Context, run string, id uuid.UUID, start int64) error {
 	n, err := s.execCount(ctx, "adopt start", `

@@ -31,7 +31,7 @@ CREATE TABLE minigroup (
     -- [start, end) of the class; an unbounded side was given as null.
     during             tstzrange   NOT NULL,
     host               text        NOT NULL,
-    -- Requested slots; null where the caller named none.
+    -- Requested slots; null if the caller gave no number.
     reserve            integer,
     -- Whether messages and questions are locked in the event room.
     locked_chat        boolean     NOT NULL,
@@ -221,7 +221,7 @@ CREATE TABLE janus_backend (
     "group"           text        NOT NULL DEFAULT '',
     -- False for one that is configured no more. It takes no new classes and keeps those it has.
     enabled           boolean     NOT NULL DEFAULT true,
-    -- Slots; null is unlimited. Classes are placed up to balancer_capacity where that is given.
+    -- Slots; null is unlimited. Classes are placed up to balancer_capacity if that is set.
     capacity          integer,
     balancer_capacity integer,
     admin_url         text        NOT NULL,
@@ -235,9 +235,9 @@ CREATE TABLE janus_backend (
     CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0)
 );
 
--- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and so its transaction. The
--- detail of the error is the number of slots that are free on the best gateway; it is empty if there is none. It never
--- returns: its type lets it stand where the id of a gateway is expected.
+-- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and so its transaction.
+-- The detail of the error is the number of slots that are free on the best gateway; it is empty if there is none. It
+-- never returns: its type lets it stand where the id of a gateway is expected.
 -- +goose StatementBegin
 CREATE FUNCTION raise_capacity_exceeded(free bigint) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
@@ -254,10 +254,10 @@ CREATE TABLE janus_reservation (
     state       text        NOT NULL,
     slots       integer     NOT NULL,
     during      tstzrange   NOT NULL,
-    -- What an undecided update asks for; at each moment the greater of both counts.
+    -- What an undecided update asks for; the greater of both counts at each point in time.
     next_slots  integer,
     next_during tstzrange,
-    -- The undecided update that added this reservation, where the class had none.
+    -- The undecided update that added this reservation, if the class had none.
     update_id   uuid,
     -- A request to the gateway went unanswered and may still be executed: releasing looks twice.
     doubtful    boolean     NOT NULL DEFAULT false,
@@ -300,7 +300,7 @@ CREATE TABLE minigroup_update (
     class_id     uuid        NOT NULL REFERENCES minigroup (id),
     state        text        NOT NULL,
     run          text        NOT NULL,
-    -- What was asked for: {"time", "reserve", "host", "recreate", "revision", "repair"}, absent where it stays.
+    -- What was asked for: {"time", "reserve", "host", "recreate", "revision", "repair"}; what is absent stays as it is.
     requested    jsonb       NOT NULL,
     -- Values before and after, written when the update begins.
     old_during   tstzrange,
@@ -310,7 +310,7 @@ CREATE TABLE minigroup_update (
     new_reserve  integer,
     new_host     text,
     ends_class   boolean     NOT NULL DEFAULT false,
-    -- What conference is asked for: {"time", "reserve", "host"}; {} where nothing.
+    -- What conference is to change: {"time", "reserve", "host"}; {} if nothing.
     patch        jsonb,
     -- Until then an unanswered PATCH may be in flight; null when none is. While set, only reading the room decides.
     patch_until  timestamptz,

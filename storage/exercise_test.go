@@ -1,0 +1,169 @@
+package storage_test
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"minigroups/minigroup"
+)
+
+// exercise makes the Store issue every statement that it has. It ignores results: other tests check them.
+func exercise(l ledger) {
+	l.gateways(100)
+	for _, part := range []func(ledger){
+		exerciseCreates, exerciseUndoes, exerciseUpdates, exerciseRecreates, exerciseRoomEvents, exerciseEnds,
+		exerciseProperties, exerciseOperations,
+	} {
+		part(l)
+	}
+}
+
+// unique is a draft of a new class with slots.
+func unique() minigroup.Draft {
+	d := draft(1)
+	d.Scope = uuid.NewString()
+	return d
+}
+
+// expireAll moves deadlines and look-ups into the past.
+func (l ledger) expireAll() {
+	l.Helper()
+	l.exec(`UPDATE room_attempt SET expires_at = now() - interval '1 hour' WHERE state = 'sent'`)
+	l.exec(`UPDATE minigroup_update SET look_up_at = now() - interval '1 hour' WHERE look_up_at IS NOT NULL`)
+	l.exec(`UPDATE minigroup_update SET patch_until = now() - interval '1 hour' WHERE patch_until IS NOT NULL`)
+}
+
+func exerciseCreates(l ledger) {
+	ctx, d := l.Context(), unique()
+	m := l.ready("run-1", d)
+	l.Establish(ctx, "run-1", m.ID, true)
+	l.ByIDForAccount(ctx, m.ID, minigroup.Account{Audience: "example.org", Label: "me"})
+
+	d = unique()
+	first := entry("run-1", d)
+	l.begin(first)
+	l.begin(entry("run-1", d))
+	l.expire(first.EventAttempt)
+	other := l.open(attemptAt(minigroup.EventRoom, "run-1", d))
+	l.AnswerAttempt(ctx, other.ID, uuid.New())
+	l.AnswerAttempt(ctx, other.ID, uuid.New())
+	l.RefuseAttempt(ctx, uuid.New())
+	l.AttemptLost(ctx, uuid.New())
+	l.MoveReservation(ctx, "run-1", minigroup.NewCreateRequest(d), first.Reservation, uuid.New(), "")
+	l.ReservationDoubtful(ctx, first.Reservation)
+	l.ReservationReleased(ctx, first.Reservation)
+	l.Reservation(ctx, first.Reservation)
+	l.OpenReservations(ctx, classID(d))
+	l.Establish(ctx, "run-1", classID(d), true)
+	l.begin(replacing("run-1", "run-2", d))
+}
+
+func exerciseUndoes(l ledger) {
+	ctx, d, room := l.Context(), unique(), uuid.New()
+	l.AcceptCreate(ctx, minigroup.Claim{Run: "run-1"}, minigroup.NewCreateRequest(d))
+	l.answer(l.begin(entry("run-1", d)).EventAttempt, room)
+	l.beginUndo(minigroup.Claim{Run: "run-1"}, d, minigroup.Failure{Kind: minigroup.OperationCancelled})
+	l.RoomsPendingClose(ctx, classID(d))
+	l.RoomPendingClose(ctx, room)
+	l.RoomReleased(ctx, room)
+	l.EndUndo(ctx, "run-1", classID(d))
+	l.AcceptCreate(ctx, minigroup.Claim{Run: "run-2", Replaces: "run-1"}, minigroup.NewCreateRequest(d))
+}
+
+func exerciseUpdates(l ledger) {
+	ctx := l.Context()
+	m := l.ready("run-1", unique())
+	later := minigroup.Window{Start: new(*m.Time.Start + 60), End: new(*m.Time.End + 60)}
+	plan := minigroup.UpdatePlan{
+		Time: later, Reserve: new(int32(2)), Host: m.Host, Patch: minigroup.ConferencePatch{Time: &later},
+	}
+	id := l.update(m, plan)
+	l.SendPatch(ctx, "run-2", id, time.Minute)
+	l.PatchUndone(ctx, "run-2", id, 1)
+	l.SendPatch(ctx, "run-2", id, time.Minute)
+	l.expireAll()
+	l.PatchUnanswered(ctx, "run-2", id, time.Minute)
+	l.AdoptStart(ctx, "run-2", id, *later.Start)
+	l.commit("run-2", id)
+	l.expireAll()
+	due, err := l.DueLookups(ctx, time.Hour, 10)
+	if err != nil || len(due) != 1 {
+		l.Fatalf("to look up: %+v, %v", due, err)
+	}
+	l.NothingToRepair(ctx, due[0])
+
+	m = l.ready("run-1", unique())
+	id = l.update(m, plan)
+	l.fail("run-2", m.ID, id, minigroup.OperationCancelled, false)
+	l.accept(minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, uuid.New(), "a.b.c")
+	l.UpdateRecord(ctx, id)
+}
+
+func exerciseRecreates(l ledger) {
+	r := l.recreateOf(l.ready("run-1", unique()), minigroup.Recreation{})
+	l.OpenAttempt(l.Context(), r.another())
+	r.answered()
+	r.swap()
+	l.recreateOf(l.ready("run-1", unique()), minigroup.Recreation{}).cancel()
+}
+
+func exerciseRoomEvents(l ledger) {
+	ctx, d := l.Context(), unique()
+	l.unanswered(d)
+	room := announced(d)
+	l.announce(room)
+	l.ExpireAttempts(ctx)
+	l.MarkAnnouncedForClosing(ctx)
+	l.StaleClosings(ctx, 0, 10)
+	l.RoomReleased(ctx, room.ID)
+	l.ResolveUnseen(ctx, 0)
+}
+
+func exerciseEnds(l ledger) {
+	ctx, d := l.Context(), unique()
+	d.Time = running()
+	l.record(closing(l.ready("run-1", d), true))
+	l.EndClosed(ctx, 10)
+	d = unique()
+	d.Time = running()
+	l.ready("run-1", d)
+	l.EndOverdue(ctx, -2*time.Hour, 10) // its end is an hour from now
+	l.DueLookups(ctx, time.Hour, 10)
+	l.PublishOutbox(ctx, 10, func(context.Context, minigroup.OutboxEvent) error { return nil })
+}
+
+func exerciseProperties(l ledger) {
+	ctx := l.Context()
+	me := minigroup.Account{Audience: "example.org", Label: "me"}
+	l.SetProperty(ctx, uuid.New(), "k", json.RawMessage(`1`))
+	l.SetAccountProperty(ctx, me, "k", json.RawMessage(`1`))
+	l.AccountProperties(ctx, me)
+	key := minigroup.NewRequestKey("web", "example.org", "key", "POST /x", "{}")
+	l.ClaimKey(ctx, key, time.Hour)
+	l.RecordAnswer(ctx, key, minigroup.Answer{Status: 200, Body: []byte("{}")})
+}
+
+func exerciseOperations(l ledger) {
+	ctx, id := l.Context(), uuid.New()
+	l.Ready(ctx)
+	l.Now(ctx)
+	l.Gauges(ctx)
+	l.FailedMinigroups(ctx, minigroup.FailedFilter{}, nil, 10)
+	l.CountFailed(ctx, minigroup.FailedFilter{})
+	l.WaitingSagas(ctx, "", time.Minute, 10)
+	l.OpenSagas(ctx, time.Minute, 10)
+	l.AttemptsOf(ctx, id)
+	l.ReservationsOf(ctx, id)
+	l.UpdatesOf(ctx, id)
+	l.LostAttempts(ctx, true, 10)
+	l.BackendLoads(ctx)
+	l.Backends(ctx)
+	l.Drain(ctx, "janus-1", true)
+	l.GatewayRooms(ctx, "janus-1", 0)
+	l.GatewayAnswers(ctx, "janus-1", false)
+	l.Strays(ctx, []uuid.UUID{id}, 0)
+	l.Purge(ctx, time.Hour, 10)
+}
