@@ -74,7 +74,7 @@ func withStandIn(address string, standIn bool) string {
 }
 
 // exampleBody is a class of one hour that begins within two hours. Its scope is new at every start, because the API
-// refuses an existing scope with command time.
+// refuses an existing scope with another time.
 func exampleBody(now time.Time) (string, error) {
 	start := now.Add(time.Hour).Truncate(time.Hour).Add(time.Hour)
 	body, err := json.Marshal(map[string]any{
