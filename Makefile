@@ -104,24 +104,17 @@ bench-report: .dev/bin/bench ## print the last results again
 	@exec .dev/bin/bench -report
 
 .PHONY: check
-check: $(GOLANGCI) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
+check: $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
 check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	for module in $(MODULES); do \
-	  go vet -C $$module ./... && (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && \
-	  go mod -C $$module tidy -diff || exit 1; \
+	  go vet -C $$module ./... && go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... && \
+	  (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && go mod -C $$module tidy -diff || exit 1; \
 	done
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
 	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
 	go test -count=1 .
-
-.PHONY: style
-style: $(GOLANGCI) $(LITERALS) ## find lines over 120 characters, and struct literals with positional fields
-	@failed=0; for module in $(MODULES); do \
-	  (cd $$module && $(CURDIR)/$(GOLANGCI) run --enable-only lll ./...) || failed=1; \
-	  go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... || failed=1; \
-	done; exit $$failed
 
 # Go fuzzes one target at a time. Inputs that fail stay in testdata/fuzz, where every go test repeats them.
 FUZZTIME ?= 1m

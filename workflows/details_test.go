@@ -102,26 +102,29 @@ func TestPurpose(t *testing.T) {
 	room := minigroup.RoomPendingClose{Kind: minigroup.EventRoom, ID: uuid.New(), ClassID: r.ID}
 	for _, c := range []struct{ name, got, begins, ends string }{
 		{
-			"a create", createPurpose(r), "Creates a minigroup",
-			about + "- time: 2026-11-24 22:26:54 UTC to no end\n- reserve: 8 slots\n- locked: the chat\n",
+			name: "a create", got: createPurpose(r), begins: "Creates a minigroup",
+			ends: about + "- time: 2026-11-24 22:26:54 UTC to no end\n- reserve: 8 slots\n- locked: the chat\n",
 		},
 		{
-			"an update", updatePurpose(m, change), "Changes a minigroup",
-			about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n",
+			name: "an update", got: updatePurpose(m, change), begins: "Changes a minigroup",
+			ends: about + "- time: no start to 2026-11-24 23:26:54 UTC\n- reserve: 9 slots\n- host: another one\n",
 		},
 		{
-			"a repair", updatePurpose(m, minigroup.Change{Host: change.Host, Repair: true}), "Repairs a minigroup",
-			about + "- host: another one\n",
+			name: "a repair", got: updatePurpose(m, minigroup.Change{Host: change.Host, Repair: true}),
+			begins: "Repairs a minigroup", ends: about + "- host: another one\n",
 		},
 		{
-			"a recreate", updatePurpose(m, recreate), "Gives a minigroup new rooms",
-			about + "- locked: the questions\n",
+			name: "a recreate", got: updatePurpose(m, recreate), begins: "Gives a minigroup new rooms",
+			ends: about + "- locked: the questions\n",
 		},
-		{"an undo", undoPurpose(m), "Undoes the create", about},
-		{"a recreate whose run is gone", failRecreatePurpose(m), "Ends the recreate", about},
+		{name: "an undo", got: undoPurpose(m), begins: "Undoes the create", ends: about},
 		{
-			"the close of a room", closeRoomPurpose(room), "Closes a room",
-			"- room: " + room.ID.String() + " in event\n" + class,
+			name: "a recreate whose run is gone", got: failRecreatePurpose(m), begins: "Ends the recreate",
+			ends: about,
+		},
+		{
+			name: "the close of a room", got: closeRoomPurpose(room), begins: "Closes a room",
+			ends: "- room: " + room.ID.String() + " in event\n" + class,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
