@@ -15,14 +15,21 @@ import (
 // OpenAttempt returns the run's attempt at a room: the one whose room is held; else the one that is in flight, which is
 // any that is sent, unanswered and not expired, whichever process sent it; else a new one, unless n.NoNew is set: then
 // the attempt has no state. It returns *minigroup.SupersededError unless the run carries out the operation that the
-// attempt is for.
+// attempt is for, or has completed it: then another execution of the same run was faster, and the room is the one that
+// the minigroup has.
 func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
 	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
 	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
-		if err := requireUnderWay(ctx, tx, n); err != nil {
-			return err
-		}
 		var roomID *uuid.UUID
+		if err := requireUnderWay(ctx, tx, n); err != nil {
+			completed := tx.QueryRow(ctx, completedAttempt, n.ClassID, n.Run, updateOf(n), n.Kind, n.Fingerprint).
+				Scan(&out.ID, &out.State, &roomID)
+			if errors.Is(completed, pgx.ErrNoRows) {
+				return err
+			}
+			out.RoomID = orZero(roomID)
+			return completed
+		}
 		var seconds float64
 		err := tx.QueryRow(ctx, `
 			SELECT id, state, room_id, extract(epoch FROM expires_at - now())::float8 FROM room_attempt
@@ -50,19 +57,34 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 	return out, err
 }
 
+// completedAttempt reads the attempt that holds the room of kind $4 of the minigroup $1, if it is ready because the run
+// $2 has completed the recreate $3, or the create with the fingerprint $5 where $3 is null. A completed recreate has
+// made its attempts those of the create.
+const completedAttempt = `
+	SELECT a.id, a.state, a.room_id FROM minigroup m JOIN room_attempt a ON a.class_id = m.id
+	WHERE m.id = $1 AND m.owner = $2 AND m.state = 'ready'
+		AND a.kind = $4 AND a.operation = 'create' AND a.state = 'held'
+		AND CASE WHEN $3::uuid IS NULL THEN m.fingerprint = $5 ELSE EXISTS (
+			SELECT FROM minigroup_update u
+			WHERE u.id = $3 AND u.class_id = m.id AND u.run = $2 AND u.state = 'done') END`
+
+// updateOf returns the id of the recreate that an attempt is for; nil for a create.
+func updateOf(n minigroup.AttemptEntry) *string {
+	if n.Operation == minigroup.ForRecreate {
+		return &n.Fingerprint
+	}
+	return nil
+}
+
 // requireUnderWay locks the minigroup and requires that the run carries out the operation that the attempt is for.
 func requireUnderWay(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry) error {
 	row, err := lockRow(ctx, tx, n.ClassID)
 	if err != nil {
 		return err
 	}
-	var update *string // null: the create
-	if n.Operation == minigroup.ForRecreate {
-		update = &n.Fingerprint
-	}
 	var yes bool
 	err = tx.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM minigroup m WHERE `+underWay+`)`, n.ClassID, n.Run, update).Scan(&yes)
+		SELECT EXISTS (SELECT FROM minigroup m WHERE `+underWay+`)`, n.ClassID, n.Run, updateOf(n)).Scan(&yes)
 	if err == nil && !yes {
 		err = minigroup.Supersededf("the run does not carry out the %s any more: the minigroup is %s and belongs to run %s",
 			n.Operation, row.state, row.owner)

@@ -49,6 +49,21 @@ func TestAnAttemptIsRefusedToARunThatDoesNotCarryOutTheCreate(t *testing.T) {
 	}
 }
 
+func TestAnAttemptAfterItsRunHasCompletedTheCreateIsTheHeldOne(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	m := l.ready("run-1", d)
+	for kind, room := range map[minigroup.RoomKind]uuid.UUID{
+		minigroup.EventRoom: m.EventRoomID, minigroup.ConferenceRoom: m.ConferenceRoomID,
+	} {
+		if a := l.open(attemptAt(kind, "run-1", d)); a.State != minigroup.AttemptHeld || a.RoomID != room {
+			t.Errorf("%s: got %+v, want the room %s", kind, a, room)
+		}
+		if a, err := l.OpenAttempt(t.Context(), attemptAt(kind, "run-2", d)); !isSuperseded(err) {
+			t.Errorf("%s: another run got %+v, %v", kind, a, err)
+		}
+	}
+}
+
 func TestOfTwoRepliesOneRoomIsHeld(t *testing.T) {
 	l, d := newLedger(t), draft(0)
 	b := l.begin(entry("run-1", d))

@@ -107,6 +107,7 @@ func exerciseRecreates(l ledger) {
 	l.OpenAttempt(l.Context(), r.another())
 	r.answered()
 	r.swap()
+	l.OpenAttempt(l.Context(), r.another()) // of a run that has completed it
 	l.recreateOf(l.ready("run-1", unique()), minigroup.Recreation{}).cancel()
 }
 

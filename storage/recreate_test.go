@@ -183,6 +183,16 @@ func TestSwapRooms(t *testing.T) {
 	}
 }
 
+func TestAnAttemptAfterItsRunHasCompletedTheRecreateIsTheHeldOne(t *testing.T) {
+	r := newLedger(t, 10).recreate(minigroup.Recreation{})
+	event, _ := r.answered()
+	r.swap()
+	a, err := r.OpenAttempt(t.Context(), r.another())
+	if err != nil || a.State != minigroup.AttemptHeld || a.RoomID != event {
+		t.Fatalf("got %+v, %v, want the room %s", a, err, event)
+	}
+}
+
 func TestADecidedRecreateGetsNoMoreAttempts(t *testing.T) {
 	r := newLedger(t, 10).recreate(minigroup.Recreation{})
 	r.answered()

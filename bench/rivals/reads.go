@@ -39,9 +39,7 @@ const lookup = `
 		m.timed_out, m.event_room_id, m.conference_room_id, m.owner, m.revision,
 		(SELECT properties FROM account WHERE audience = $2 AND label = $3), u.id
 	FROM minigroup m
-	LEFT JOIN LATERAL (
-		SELECT id, state FROM minigroup_update WHERE class_id = m.id AND requested <> '{}' ORDER BY number DESC LIMIT 1
-	) u ON u.state <> 'done'
+	LEFT JOIN minigroup_update u ON u.id = m.last_update_id
 	WHERE m.id = $1`
 
 // ByID returns a minigroup, or a *minigroup.Error of kind ClassNotFound.
