@@ -13,10 +13,11 @@ import (
 	"minigroups/workflows"
 )
 
-// eventually polls until check returns nil, for at most 30 seconds.
+// eventually polls until check returns nil, for at most 90 seconds: the pauses between the attempts of a step double, so
+// one that was stuck for a minute may pause for another.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
-	within(t, 30*time.Second, check)
+	within(t, 90*time.Second, check)
 }
 
 // within polls until check returns nil. It fails the test when the limit has passed.
@@ -39,7 +40,7 @@ func within(t testing.TB, limit time.Duration, check func() error) {
 	}
 }
 
-// sweepUntil triggers a sweep repeatedly until check returns nil, for at most 30 seconds.
+// sweepUntil triggers a sweep repeatedly until check returns nil, for at most as long as eventually polls.
 func sweepUntil(t testing.TB, schedule string, check func() error) {
 	t.Helper()
 	eventually(t, func() error { return errors.Join(sweep(t, schedule), check()) })

@@ -96,7 +96,7 @@ func (c createRow) result(ctx context.Context, run string, ended bool) (minigrou
 	}
 }
 
-// existing answers a create with the minigroup that is ready.
+// snapshot answers a create with the minigroup that is ready.
 func snapshot(m minigroup.Minigroup, r minigroup.CreateRequest) (minigroup.Minigroup, minigroup.Outcome, error) {
 	if m.Fingerprint == r.Fingerprint {
 		return m, minigroup.OutcomeExisting, nil

@@ -29,7 +29,7 @@ type Set struct {
 	// fetcher wraps cache: reading a key that is not in the cache fetches the set.
 	fetcher jwkset.Storage
 	limit   *rate.Limiter
-	flights singleflight.Group
+	fetches singleflight.Group
 }
 
 // cache holds the keys fetched last, and whether the last fetch failed.
@@ -115,7 +115,7 @@ func (s *Set) find(ctx context.Context, kid, algorithm string) (found []any, err
 // fetch fetches the set unless it did so within unknownKeyInterval. Concurrent callers share one fetch. A caller whose
 // ctx ends returns early and does not cancel the fetch.
 func (s *Set) fetch(ctx context.Context, kid string) error {
-	fetched := s.flights.DoChan("", func() (any, error) {
+	fetched := s.fetches.DoChan("", func() (any, error) {
 		if !s.limit.Allow() {
 			return nil, nil
 		}
