@@ -13,8 +13,8 @@ import (
 	"minigroups/workflows"
 )
 
-// eventually polls until check returns nil, for at most 90 seconds: the pauses between the attempts of a step double, so
-// one that was stuck for a minute may pause for another.
+// eventually polls until check returns nil, for at most 90 seconds: the pauses between the attempts of a step double,
+// so a step that was stuck for a minute may pause for another.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	within(t, 90*time.Second, check)
