@@ -17,37 +17,25 @@ import (
 // the attempt has no state. It returns *minigroup.SupersededError unless the run carries out the operation that the
 // attempt is for, or has completed it: then another execution of the same run was faster, and the room is the one that
 // the minigroup has.
-func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (minigroup.Attempt, error) {
-	out := minigroup.Attempt{ID: n.ID, State: minigroup.AttemptSent}
-	err := s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
-		var roomID *uuid.UUID
-		if err := requireUnderWay(ctx, tx, n); err != nil {
-			completed := tx.QueryRow(ctx, completedAttempt, n.ClassID, n.Run, updateOf(n), n.Kind, n.Fingerprint).
-				Scan(&out.ID, &out.State, &roomID)
-			if errors.Is(completed, pgx.ErrNoRows) {
-				return err
-			}
-			out.RoomID = orZero(roomID)
-			return completed
-		}
-		var seconds float64
-		err := tx.QueryRow(ctx, `
-			SELECT id, state, room_id, extract(epoch FROM expires_at - now())::float8 FROM room_attempt
-			WHERE class_id = $1 AND kind = $2 AND operation = $3 AND fingerprint = $4
-				AND (state = 'held' OR (state = 'sent' AND expires_at > now()))
-			ORDER BY state = 'held' DESC, expires_at DESC LIMIT 1`, n.ClassID, n.Kind, n.Operation, n.Fingerprint).
-			Scan(&out.ID, &out.State, &roomID, &seconds)
-		if err == nil {
-			out.ExpiresIn, out.RoomID = time.Duration(seconds*float64(time.Second)), orZero(roomID)
-			return nil
-		}
-		if !errors.Is(err, pgx.ErrNoRows) {
+func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (out minigroup.Attempt, err error) {
+	err = s.inTx(ctx, "open attempt", func(tx pgx.Tx) error {
+		row, err := lockRow(ctx, tx, n.ClassID)
+		if err != nil {
 			return err
 		}
-		if n.NoNew {
-			out = minigroup.Attempt{}
-			return nil
+		out = minigroup.Attempt{}
+		var roomID *uuid.UUID
+		var seconds float64
+		err = tx.QueryRow(ctx, usableAttempt, n.ClassID, n.Run, updateOf(n), n.Kind, n.Operation, n.Fingerprint).
+			Scan(&out.ID, &out.State, &roomID, &seconds)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			out.ExpiresIn, out.RoomID = time.Duration(seconds*float64(time.Second)), orZero(roomID)
+			return err
 		}
+		if err := requireUnderWay(ctx, tx, row, n); err != nil || n.NoNew {
+			return err
+		}
+		out.ID, out.State = n.ID, minigroup.AttemptSent
 		_, err = tx.Exec(ctx, `
 			INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
 			VALUES ($1, $2, $3, $4, 'sent', $5, $6, now() + $7)`,
@@ -57,16 +45,19 @@ func (s *Store) OpenAttempt(ctx context.Context, n minigroup.AttemptEntry) (mini
 	return out, err
 }
 
-// completedAttempt reads the attempt that holds the room of kind $4 of the minigroup $1, if it is ready because the run
-// $2 has completed the recreate $3, or the create with the fingerprint $5 where $3 is null. A completed recreate has
-// made its attempts those of the create.
-const completedAttempt = `
-	SELECT a.id, a.state, a.room_id FROM minigroup m JOIN room_attempt a ON a.class_id = m.id
-	WHERE m.id = $1 AND m.owner = $2 AND m.state = 'ready'
-		AND a.kind = $4 AND a.operation = 'create' AND a.state = 'held'
-		AND CASE WHEN $3::uuid IS NULL THEN m.fingerprint = $5 ELSE EXISTS (
-			SELECT FROM minigroup_update u
-			WHERE u.id = $3 AND u.class_id = m.id AND u.run = $2 AND u.state = 'done') END`
+// usableAttempt reads the attempt at a room of kind $4 that the run $2 may use for the create of the minigroup $1, or
+// for its recreate $3: one for its operation ($5, $6) that is held or in flight; or, once the run has completed the
+// operation, the held one, which is then for the create.
+const usableAttempt = `
+	SELECT a.id, a.state, a.room_id, extract(epoch FROM a.expires_at - now())::float8
+	FROM minigroup m JOIN room_attempt a ON a.class_id = m.id AND a.kind = $4
+	WHERE m.id = $1 AND (` + underWay + ` AND a.operation = $5 AND a.fingerprint = $6
+			AND (a.state = 'held' OR a.state = 'sent' AND a.expires_at > now())
+		OR m.owner = $2 AND m.state = 'ready' AND a.operation = 'create' AND a.state = 'held'
+			AND CASE WHEN $3::uuid IS NULL THEN m.fingerprint = $6 ELSE EXISTS (
+				SELECT FROM minigroup_update u
+				WHERE u.id = $3 AND u.class_id = m.id AND u.run = $2 AND u.state = 'done') END)
+	ORDER BY a.state = 'held' DESC, a.expires_at DESC LIMIT 1`
 
 // updateOf returns the id of the recreate that an attempt is for; nil for a create.
 func updateOf(n minigroup.AttemptEntry) *string {
@@ -76,14 +67,10 @@ func updateOf(n minigroup.AttemptEntry) *string {
 	return nil
 }
 
-// requireUnderWay locks the minigroup and requires that the run carries out the operation that the attempt is for.
-func requireUnderWay(ctx context.Context, tx pgx.Tx, n minigroup.AttemptEntry) error {
-	row, err := lockRow(ctx, tx, n.ClassID)
-	if err != nil {
-		return err
-	}
+// requireUnderWay requires that the run carries out the operation that the attempt is for. row is the locked minigroup.
+func requireUnderWay(ctx context.Context, tx pgx.Tx, row lockedRow, n minigroup.AttemptEntry) error {
 	var yes bool
-	err = tx.QueryRow(ctx, `
+	err := tx.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM minigroup m WHERE `+underWay+`)`, n.ClassID, n.Run, updateOf(n)).Scan(&yes)
 	if err == nil && !yes {
 		err = minigroup.Supersededf("the run does not carry out the %s any more: the minigroup is %s and belongs to run %s",
