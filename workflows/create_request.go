@@ -25,7 +25,7 @@ func (s *Starter) Create(
 	m, err := s.store.ByID(startCtx, r.ID)
 	switch {
 	case err == nil && m.State == minigroup.Ready:
-		return snapshot(m, r)
+		return existing(m, r)
 	case err != nil && !isUnknown(err):
 		return m, 0, unavailable("the database", err)
 	}
@@ -86,7 +86,7 @@ func (c createRow) result(ctx context.Context, run string, ended bool) (minigrou
 	case c.isReady(m):
 		return m, minigroup.OutcomeDone, nil
 	case m.State == minigroup.Ready:
-		return snapshot(m, c.request)
+		return existing(m, c.request)
 	case m.State == minigroup.Failed && (m.Run == run || !ended): // not the failure of an earlier run
 		return m, 0, m.Failure.AsError()
 	case ended:
@@ -96,8 +96,8 @@ func (c createRow) result(ctx context.Context, run string, ended bool) (minigrou
 	}
 }
 
-// snapshot answers a create with the minigroup that is ready.
-func snapshot(m minigroup.Minigroup, r minigroup.CreateRequest) (minigroup.Minigroup, minigroup.Outcome, error) {
+// existing answers a create with the minigroup that is ready.
+func existing(m minigroup.Minigroup, r minigroup.CreateRequest) (minigroup.Minigroup, minigroup.Outcome, error) {
 	if m.Fingerprint == r.Fingerprint {
 		return m, minigroup.OutcomeExisting, nil
 	}
