@@ -28,13 +28,38 @@ func TestAbandonedAttemptsAreRefused(t *testing.T) {
 			l.failures = failures
 			f := NewInFlight(l, l, 0, zap.NewNop())
 			event, conference := uuid.New(), uuid.New()
-			f.abandon(event, conference)
-			stop(t, f) // waits until both are recorded
+			f.abandon(t.Context(), errors.New("the connection was lost"), event, conference)
 			if len(l.refused) != 2 || !l.refused[event] || !l.refused[conference] {
 				t.Errorf("got %v, want %s and %s", l.refused, event, conference)
 			}
+			stop(t, f)
 		})
 	}
+	t.Run("also after the step has ended", func(t *testing.T) {
+		t.Parallel()
+		l := newFakeLedger()
+		l.failures = 1
+		f := NewInFlight(l, l, 0, zap.NewNop())
+		ended, end := context.WithCancel(t.Context())
+		end()
+		event := uuid.New()
+		f.abandon(ended, errors.New("the connection was lost"), event)
+		stop(t, f) // waits until it is recorded
+		if len(l.refused) != 1 || !l.refused[event] {
+			t.Errorf("got %v, want %s", l.refused, event)
+		}
+	})
+	t.Run("not if the ledger has decided to write none", func(t *testing.T) {
+		t.Parallel()
+		l := newFakeLedger()
+		f := NewInFlight(l, l, 0, zap.NewNop())
+		f.abandon(t.Context(), minigroup.Errorf(minigroup.CapacityExceeded, "full"), uuid.New())
+		f.abandon(t.Context(), minigroup.Supersededf("another run"), uuid.New())
+		stop(t, f)
+		if len(l.refused) != 0 {
+			t.Errorf("got %v", l.refused)
+		}
+	})
 }
 
 // lateLedger fails to write attempts although it may have written them, as after a lost connection.

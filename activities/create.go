@@ -53,7 +53,7 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 		return err
 	})
 	if err != nil {
-		a.InFlight.abandon(entry.EventAttempt, entry.ConferenceAttempt)
+		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return BegunCreate{}, toApplicationError(err)
 	}
 	a.InFlight.registerRooms(entry.Audience, entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)

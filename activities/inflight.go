@@ -132,11 +132,24 @@ func (f *InFlight) registerRooms(audience string, classID uuid.UUID, deadline ti
 	}
 }
 
-// abandon records attempts as refused whose write to the ledger has returned an error. They may have been written all
-// the same, and are not sent.
-func (f *InFlight) abandon(attempts ...uuid.UUID) {
-	for _, attempt := range attempts {
-		f.wg.Go(func() { f.recordRefusal(attempt) })
+// abandon records attempts as refused whose write to the ledger has returned err. They may have been written all the
+// same, and are not sent. It returns when that is recorded, so that the next attempt of the step does not find them in
+// flight, or when ctx ends: then recording continues. It does nothing if err is a decision of the ledger, which has
+// written nothing.
+func (f *InFlight) abandon(ctx context.Context, err error, attempts ...uuid.UUID) {
+	if _, final, _ := FailureOf(toApplicationError(err)); final {
+		return
+	}
+	recorded := make(chan struct{})
+	f.wg.Go(func() {
+		defer close(recorded)
+		for _, attempt := range attempts {
+			f.recordRefusal(attempt)
+		}
+	})
+	select {
+	case <-recorded:
+	case <-ctx.Done():
 	}
 }
 

@@ -54,7 +54,7 @@ func (a *Activities) planRecreate(
 		RequestTimeout: a.Settings.RequestTimeout,
 	}
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
-		a.InFlight.abandon(entry.EventAttempt, entry.ConferenceAttempt)
+		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return err
 	}
 	a.InFlight.registerRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)

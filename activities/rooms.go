@@ -83,7 +83,7 @@ func (a *Activities) openAttempt(
 		NoNew: a.InFlight.isFull(kind, in.Draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
 	})
 	if err != nil {
-		a.InFlight.abandon(id)
+		a.InFlight.abandon(ctx, err, id)
 	} else if attempt.ID == id {
 		a.InFlight.register(request{
 			attempt: id, audience: in.Draft.Audience, classID: in.ClassID, kind: kind, deadline: deadline,
