@@ -51,7 +51,7 @@ func TestACancelBeforeTheFirstStep(t *testing.T) {
 func TestAWorkerFrozenInAStep(t *testing.T) {
 	begin := func() (c *class, restore func()) {
 		c = newClass(t)
-		restore = c.setFault(sut.conference, createLate(1500))
+		restore = c.setFault(sut.conference, createLate(8000)) // long after the worker has been frozen
 		c.postAsync()
 		c.awaitAttempt("event", "held")
 		return c, restore
