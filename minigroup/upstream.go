@@ -17,6 +17,9 @@ type UpstreamError struct {
 	Detail string
 	// Refused says that the same request would be refused again. All other errors are retryable.
 	Refused bool
+	// Unfit says that the fault is the service's and not the request's: its configuration or its software is wrong, so
+	// that it answers every request like this. Such an error is not Refused.
+	Unfit bool
 	// MaybeDone says that the service may have executed the request, or may execute it later.
 	MaybeDone bool
 	// RetryAfter is how long the service asks to wait before the next request; 0 if it does not say.

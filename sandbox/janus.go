@@ -21,6 +21,9 @@ type JanusConfig struct {
 	// AdminKey is required by the VideoRoom plugin to create a room and to list private rooms. If empty, every client can
 	// create rooms and none can list private ones.
 	AdminKey string
+	// NumericIDs makes the ids of rooms numbers, which is the gateway's default. The stand-in then has no rooms: it rejects
+	// every string.
+	NumericIDs bool
 }
 
 // Janus is a stand-in for a Janus gateway 1.1.2 with the VideoRoom plugin and string ids, as far as the Admin API
@@ -38,7 +41,9 @@ func NewJanus(cfg JanusConfig) *Janus {
 	return &Janus{
 		cfg:    cfg,
 		faults: newFaults(OperationCreate, OperationRead, OperationUpdate, OperationClose),
-		rooms:  videoRooms{adminKey: cfg.AdminKey, byID: map[string]*videoRoom{}},
+		rooms: videoRooms{
+			adminKey: cfg.AdminKey, numericIDs: cfg.NumericIDs, byID: map[string]*videoRoom{},
+		},
 	}
 }
 

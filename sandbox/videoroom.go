@@ -22,7 +22,8 @@ type videoRoom struct {
 
 // videoRooms is the VideoRoom plugin.
 type videoRooms struct {
-	adminKey string
+	adminKey   string
+	numericIDs bool
 
 	mu    sync.Mutex
 	byID  map[string]*videoRoom
@@ -34,6 +35,9 @@ func (v *videoRooms) handle(request map[string]any) map[string]any {
 	verb, failure := mandatory(request, "request")
 	if failure != nil {
 		return failure
+	}
+	if _, _, isString := stringField(request, "room"); v.numericIDs && isString {
+		return invalid("room", positiveType)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

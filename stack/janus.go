@@ -29,11 +29,13 @@ type JanusOptions struct {
 	// AdminSecret is for the Admin API, AdminKey for the VideoRoom plugin. They must not be empty and must not contain
 	// quotes, backslashes or control characters.
 	AdminSecret, AdminKey string
+	// NumericIDs makes the ids of its rooms numbers, which is the gateway's default.
+	NumericIDs bool
 	// Log is the file to which its output is appended.
 	Log string
 }
 
-// Janus is a running gateway with the VideoRoom plugin. Its rooms have strings as ids and exist in memory only.
+// Janus is a running gateway with the VideoRoom plugin. Its rooms exist in memory only.
 type Janus struct {
 	*Process
 	port, adminPort int
@@ -124,7 +126,7 @@ func writeJanusConfig(dir, name string, options JanusOptions) error {
 	for file, text := range map[string]string{
 		"janus.jcfg":                  fmt.Sprintf(janusCore, name, options.AdminSecret),
 		"janus.transport.http.jcfg":   fmt.Sprintf(janusHTTP, options.Port, options.AdminPort),
-		"janus.plugin.videoroom.jcfg": fmt.Sprintf(janusVideoRoom, options.AdminKey),
+		"janus.plugin.videoroom.jcfg": fmt.Sprintf(janusVideoRoom, options.AdminKey, !options.NumericIDs),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 			return err
@@ -166,7 +168,7 @@ admin: {
 `
 	janusVideoRoom = `general: {
 	admin_key = "%s"
-	string_ids = true
+	string_ids = %t
 }
 `
 )

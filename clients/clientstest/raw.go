@@ -77,6 +77,9 @@ func CheckError(ctx context.Context, t *testing.T, failed *minigroup.UpstreamErr
 	if failed.Refused && failed.MaybeDone {
 		t.Errorf("refused, but maybe done: %q", text)
 	}
+	if failed.Refused && failed.Unfit {
+		t.Errorf("refused, although the fault is the service's: %q", text)
+	}
 	if failed.RetryAfter < 0 || failed.RetryAfter > rest.MaxRetryAfter {
 		t.Errorf("RetryAfter is %s", failed.RetryAfter)
 	}

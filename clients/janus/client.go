@@ -43,7 +43,8 @@ func New(config Config, transport http.RoundTripper) *Client {
 
 // Reserve creates the room with this number of slots, or changes it if it exists. Called twice it changes nothing. A
 // number of slots below 1 and a description above 200 bytes are Refused, and so is a room of that id with another owner
-// (Type 433).
+// (Type 433). The error is Unfit if the fault is the gateway's; if it is not MaybeDone either, the gateway has not made
+// the room.
 func (c *Client) Reserve(
 	ctx context.Context, backend minigroup.Backend, room uuid.UUID, slots int32, description string,
 ) error {
@@ -70,7 +71,7 @@ func (c *Client) Reserve(
 }
 
 // Release destroys the room and disconnects its participants. Releasing a room that does not exist is not an error. A
-// room of that id with another owner is Refused (Type 433).
+// room of that id with another owner is Refused (Type 433). The error is Unfit if the fault is the gateway's.
 func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uuid.UUID) error {
 	err := c.gateway(backend, room, "release slots on "+backend.ID).destroy(ctx)
 	if rest.ErrorType(err) == codeNoSuchRoom {
@@ -80,9 +81,14 @@ func (c *Client) Release(ctx context.Context, backend minigroup.Backend, room uu
 }
 
 // Rooms returns the rooms on the gateway whose description begins with prefix and whose id is a uuid. Another owner may
-// have created some of them: Release refuses those.
+// have created some of them: Release refuses those. Rooms also checks what Reserve needs: the gateway must know both
+// secrets, and accept a uuid as the id of a room. Otherwise the error is Unfit.
 func (c *Client) Rooms(ctx context.Context, backend minigroup.Backend, prefix string) ([]minigroup.GatewayRoom, error) {
-	listed, err := c.gateway(backend, uuid.Nil, "list rooms of "+backend.ID).list(ctx)
+	g := c.gateway(backend, uuid.Nil, "list rooms of "+backend.ID)
+	if err := g.exists(ctx); err != nil {
+		return nil, err
+	}
+	listed, err := g.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +172,7 @@ func (g gateway) edit(ctx context.Context, slots int32, description string) erro
 		Publishers:  slots,
 		Description: description,
 	})
+	err = refuseOtherOwner(err)
 	var failed *minigroup.UpstreamError
 	if errors.As(err, &failed) && !failed.Refused {
 		failed.MaybeDone = true
@@ -179,6 +186,15 @@ func (g gateway) destroy(ctx context.Context) error {
 		Room    string `json:"room"`
 		Secret  string `json:"secret"`
 	}{"destroy", g.room, g.secret})
+	return refuseOtherOwner(err)
+}
+
+// exists asks for a room that does not exist. A gateway without string_ids answers that the id is invalid.
+func (g gateway) exists(ctx context.Context) error {
+	_, err := g.send(ctx, "success", struct {
+		Request string `json:"request"`
+		Room    string `json:"room"`
+	}{"exists", g.room})
 	return err
 }
 

@@ -115,7 +115,7 @@ func testReserveAndRelease(t *testing.T, backend minigroup.Backend) {
 		for _, failed := range []*minigroup.UpstreamError{
 			reserve(t, client, id, 8, description), release(t, client, id),
 		} {
-			if clientstest.Verdict(failed) != clientstest.Refused || failed.Type != "433" || failed.Status != 200 {
+			if clientstest.Verdict(failed) != clientstest.Refused || failed.Unfit || failed.Type != "433" || failed.Status != 200 {
 				t.Errorf("%+v", failed)
 			}
 		}
@@ -141,7 +141,7 @@ func testReserveAndRelease(t *testing.T, backend minigroup.Backend) {
 		}
 	})
 
-	t.Run("wrong secrets are refused", func(t *testing.T) {
+	t.Run("a gateway with other secrets is unfit", func(t *testing.T) {
 		for _, test := range []struct {
 			config janus.Config
 			want   string
@@ -149,23 +149,48 @@ func testReserveAndRelease(t *testing.T, backend minigroup.Backend) {
 			{janus.Config{AdminSecret: "wrong", AdminKey: config.AdminKey, RoomKey: config.RoomKey}, "403"},
 			{janus.Config{AdminSecret: config.AdminSecret, AdminKey: "wrong", RoomKey: config.RoomKey}, "433"},
 		} {
-			failed := reserve(t, newClient(t, test.config), uuid.New(), 8, description)
-			if clientstest.Verdict(failed) != clientstest.Refused || failed.Type != test.want {
-				t.Errorf("%+v", failed)
+			other := newClient(t, test.config)
+			_, listErr := other.Rooms(bounded(t, 10*time.Second), backend, "")
+			for _, failed := range []*minigroup.UpstreamError{
+				reserve(t, other, uuid.New(), 8, description), failure(t, listErr),
+			} {
+				if clientstest.Verdict(failed) != clientstest.NotDone || !failed.Unfit || failed.Type != test.want {
+					t.Errorf("%+v", failed)
+				}
 			}
 		}
 		wantRooms(t)
 	})
 
-	t.Run("a call to an address that is not the Admin API is maybe done", func(t *testing.T) {
+	t.Run("an address that is not the Admin API is unfit", func(t *testing.T) {
 		wrong := backend
 		wrong.AdminURL = strings.TrimSuffix(wrong.AdminURL, "/admin") + "/nowhere"
 		failed := failure(t, client.Reserve(bounded(t, 10*time.Second), wrong, uuid.New(), 8, description))
-		if clientstest.Verdict(failed) != clientstest.MaybeDone || failed.Status != 404 {
+		if clientstest.Verdict(failed) != clientstest.NotDone || !failed.Unfit || failed.Status != 404 {
 			t.Errorf("%+v", failed)
 		}
 		wantRooms(t)
 	})
+}
+
+func TestAGatewayWhoseRoomsHaveNumbersIsUnfit(t *testing.T) {
+	for _, gateway := range gateways {
+		t.Run(gateway.name, func(t *testing.T) {
+			backend, client, ctx := gateway.startNumeric(t), newClient(t, config), bounded(t, time.Minute)
+			_, listErr := client.Rooms(ctx, backend, "")
+			for doing, err := range map[string]error{
+				"reserve": client.Reserve(ctx, backend, uuid.New(), 8, description),
+				"release": client.Release(ctx, backend, uuid.New()),
+				"list":    listErr,
+			} {
+				failed := failure(t, err)
+				if clientstest.Verdict(failed) != clientstest.NotDone || !failed.Unfit || failed.Type != "430" ||
+					!strings.Contains(failed.Detail, "room should be a positive integer") {
+					t.Errorf("%s: %+v", doing, failed)
+				}
+			}
+		})
+	}
 }
 
 func TestReserveOnAFrozenAndOnAKilledGateway(t *testing.T) {

@@ -30,8 +30,8 @@ func TestFaults(t *testing.T) {
 		remains   bool // the room exists after the call
 	}{
 		{
-			name: "a create that is refused", call: reserve, operation: create, fault: sandbox.EffectRefuse,
-			want: clientstest.Refused, typ: "433", remains: false,
+			name: "a create that is rejected", call: reserve, operation: create, fault: sandbox.EffectRefuse,
+			want: clientstest.NotDone, typ: "433", remains: false,
 		},
 		{
 			name: "a create that fails", call: reserve, operation: create, fault: sandbox.EffectFail,

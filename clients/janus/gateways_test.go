@@ -29,14 +29,24 @@ const description = "minigroup:3f1c9f2e-6a52-4b7e-9b53-0d3f0a7a1c11"
 var gateways = []struct {
 	name  string
 	start func(*testing.T) minigroup.Backend
+	// startNumeric starts one whose ids of rooms are numbers.
+	startNumeric func(*testing.T) minigroup.Backend
 }{
-	{"a gateway", startGateway},
-	{"its stand-in", func(t *testing.T) minigroup.Backend { return startStandIn(t).backend }},
+	{
+		name:         "a gateway",
+		start:        func(t *testing.T) minigroup.Backend { return startGateway(t, false) },
+		startNumeric: func(t *testing.T) minigroup.Backend { return startGateway(t, true) },
+	},
+	{
+		name:         "its stand-in",
+		start:        func(t *testing.T) minigroup.Backend { return startStandIn(t).backend },
+		startNumeric: func(t *testing.T) minigroup.Backend { return startStandInWith(t, true).backend },
+	},
 }
 
-func startGateway(t *testing.T) minigroup.Backend {
+func startGateway(t *testing.T, numericIDs bool) minigroup.Backend {
 	t.Helper()
-	gateway, backend := startProcess(t)
+	gateway, backend := startProcessWith(t, numericIDs)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 		defer cancel()
@@ -49,11 +59,17 @@ func startGateway(t *testing.T) minigroup.Backend {
 
 func startProcess(t *testing.T) (*stack.Janus, minigroup.Backend) {
 	t.Helper()
+	return startProcessWith(t, false)
+}
+
+func startProcessWith(t *testing.T, numericIDs bool) (*stack.Janus, minigroup.Backend) {
+	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
 	dir := t.TempDir()
 	gateway, err := stack.StartJanus(bounded(t, time.Minute), stack.JanusOptions{
 		Dir: filepath.Join(dir, "etc"), Port: port, AdminPort: adminPort,
-		AdminSecret: config.AdminSecret, AdminKey: config.AdminKey, Log: filepath.Join(dir, "janus.log"),
+		AdminSecret: config.AdminSecret, AdminKey: config.AdminKey, NumericIDs: numericIDs,
+		Log: filepath.Join(dir, "janus.log"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +93,14 @@ type standIn struct {
 
 func startStandIn(t *testing.T) standIn {
 	t.Helper()
-	gateway := sandbox.NewJanus(sandbox.JanusConfig{AdminSecret: config.AdminSecret, AdminKey: config.AdminKey})
+	return startStandInWith(t, false)
+}
+
+func startStandInWith(t *testing.T, numericIDs bool) standIn {
+	t.Helper()
+	gateway := sandbox.NewJanus(sandbox.JanusConfig{
+		AdminSecret: config.AdminSecret, AdminKey: config.AdminKey, NumericIDs: numericIDs,
+	})
 	server := httptest.NewServer(gateway.Admin())
 	t.Cleanup(server.Close)
 	return standIn{minigroup.Backend{ID: "janus-1", AdminURL: server.URL + "/admin"}, server.URL}

@@ -2,6 +2,8 @@ package janus
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,8 +16,9 @@ import (
 
 // Error codes of the VideoRoom plugin, in the form of an error's Type.
 const (
-	codeNoSuchRoom = "426"
-	codeRoomExists = "427"
+	codeNoSuchRoom   = "426"
+	codeRoomExists   = "427"
+	codeUnauthorized = "433"
 )
 
 // replyLimit is the maximum size of a reply in bytes. A list has about 540 bytes for each room.
@@ -54,6 +57,7 @@ type listedRoom struct {
 }
 
 // send sends one request to the plugin and returns the reply. It returns an error if the plugin's reply is not want.
+// The error is Unfit if the gateway is misconfigured, or if what answers is not a gateway.
 func (g gateway) send(ctx context.Context, want string, request any) (reply, error) {
 	sent := message{
 		Janus:       "message_plugin",
@@ -73,7 +77,7 @@ func (g gateway) send(ctx context.Context, want string, request any) (reply, err
 	})
 	switch {
 	case err != nil:
-		return received, err
+		return received, markUnfit(err)
 	case received.Janus == "error":
 		return received, g.failure(received.Error.Code, received.Error.Reason)
 	case received.Response.ErrorCode != 0:
@@ -90,22 +94,49 @@ func (r reply) check(transaction, want string) error {
 	case r.Janus == "error": // has no transaction if the gateway could not parse the request
 		return nil
 	case r.Janus != "success":
-		return fmt.Errorf("janus is %q instead of %q", r.Janus, "success")
+		return unexpectedReply(fmt.Sprintf("janus is %q instead of %q", r.Janus, "success"))
 	case r.Transaction != transaction:
-		return fmt.Errorf("it belongs to transaction %q", r.Transaction)
+		return unexpectedReply(fmt.Sprintf("it belongs to transaction %q", r.Transaction))
 	case r.Response.ErrorCode == 0 && r.Response.VideoRoom != want:
-		return fmt.Errorf("videoroom is %q instead of %q", r.Response.VideoRoom, want)
+		return unexpectedReply(fmt.Sprintf("videoroom is %q instead of %q", r.Response.VideoRoom, want))
 	default:
 		return nil
 	}
 }
 
-// isRefusal reports whether a request that failed with this code fails again: its secret or its form is wrong.
-func isRefusal(code int) bool {
+// unexpectedReply says in what a reply differs from that of a gateway.
+type unexpectedReply string
+
+func (u unexpectedReply) Error() string { return string(u) }
+
+// markUnfit sets Unfit if a gateway does not answer like this: with another status than 2xx, something that is not
+// JSON, or JSON of another form. A reply that is cut short does not count. A web server or proxy that answers 401, 403,
+// 404 or 405 has not passed the request on, so that it was not executed.
+func markUnfit(err error) error {
+	var failed *minigroup.UpstreamError
+	if !errors.As(err, &failed) || failed.Status == 0 {
+		return err
+	}
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	var unexpected unexpectedReply
+	failed.Unfit = failed.Status/100 != 2 ||
+		errors.As(err, &syntax) || errors.As(err, &wrongType) || errors.As(err, &unexpected)
+	switch failed.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+		failed.MaybeDone = false
+	}
+	return err
+}
+
+// isUnfit reports whether an error code says that the gateway executes no request of this service, because its
+// configuration or its software is wrong. Every request of this client is well-formed.
+func isUnfit(code int) bool {
 	switch code {
-	case 403, // gateway: wrong secret
-		423, 429, 430, // plugin: unknown request, missing or invalid element
-		433, // plugin: wrong admin key, or the room of another owner
+	case 403, // gateway: wrong admin_secret
+		421, 422, 423, 429, // plugin: the request is missing, not an object, unknown, or lacks an element
+		430, // plugin: invalid element, such as a uuid as the id of a room without string_ids
+		433, // plugin: wrong admin_key; edit and destroy require no admin_key and give it another meaning
 		467: // gateway: element of a wrong type
 		return true
 	}
@@ -113,16 +144,26 @@ func isRefusal(code int) bool {
 }
 
 func (g gateway) failure(code int, reason string) error {
-	refused := isRefusal(code)
+	unfit := isUnfit(code)
 	return &minigroup.UpstreamError{
 		Upstream:  g.rest.Upstream,
 		Doing:     g.doing,
 		Status:    http.StatusOK,
 		Type:      strconv.Itoa(code),
 		Detail:    g.rest.Sanitize(reason),
-		Refused:   refused,
-		MaybeDone: !refused,
+		Unfit:     unfit,
+		MaybeDone: !unfit,
 	}
+}
+
+// refuseOtherOwner makes the error of an edit or destroy Refused if the gateway has rejected the room's secret: another
+// owner has a room of this id, which is not a fault of the gateway.
+func refuseOtherOwner(err error) error {
+	var failed *minigroup.UpstreamError
+	if errors.As(err, &failed) && failed.Type == codeUnauthorized && failed.Status == http.StatusOK {
+		failed.Refused, failed.Unfit = true, false
+	}
+	return err
 }
 
 // refuse returns an error for a request that was not sent.

@@ -36,29 +36,32 @@ func pluginError(code int, text string) string {
 }
 
 func TestReplies(t *testing.T) {
-	for _, test := range []struct{ name, reply, want, typ string }{
+	for _, test := range []struct {
+		name, reply, want, typ string
+		fit                    bool // the error may be that of a gateway that works
+	}{
 		{
-			name: "a secret in a reason", want: clientstest.Refused, typ: "454",
+			name: "a secret in a reason", want: clientstest.NotDone, typ: "454",
 			reply: `{"janus":"error","error":{"code":454,"reason":"JSON error: near 'admin-secret admin-key'"}}`,
 		},
-		{name: "an unknown request", reply: gatewayError(457, "Unhandled request"), want: clientstest.Refused, typ: "457"},
-		{name: "an unknown plugin", reply: gatewayError(460, "No such plugin"), want: clientstest.Refused, typ: "460"},
+		{name: "an unknown request", reply: gatewayError(457, "Unhandled request"), want: clientstest.NotDone, typ: "457"},
+		{name: "an unknown plugin", reply: gatewayError(460, "No such plugin"), want: clientstest.NotDone, typ: "460"},
 		{
-			name: "an unknown error of the gateway", want: clientstest.MaybeDone, typ: "490",
+			name: "an unknown error of the gateway", want: clientstest.MaybeDone, fit: true, typ: "490",
 			reply: gatewayError(490, "Unknown"),
 		},
 		{
-			name: "a gateway that accepts no sessions", want: clientstest.MaybeDone, typ: "472",
+			name: "a gateway that accepts no sessions", want: clientstest.MaybeDone, fit: true, typ: "472",
 			reply: gatewayError(472, "Not accepting"),
 		},
 		{
-			name: "an unknown error of the plugin", want: clientstest.MaybeDone, typ: "499",
+			name: "an unknown error of the plugin", want: clientstest.MaybeDone, fit: true, typ: "499",
 			reply: pluginError(499, "Unknown"),
 		},
-		{name: "a missing element", reply: pluginError(429, "Missing"), want: clientstest.Refused, typ: "429"},
-		{name: "an invalid element", reply: pluginError(430, "Invalid"), want: clientstest.Refused, typ: "430"},
+		{name: "a missing element", reply: pluginError(429, "Missing"), want: clientstest.NotDone, typ: "429"},
+		{name: "an invalid element", reply: pluginError(430, "Invalid"), want: clientstest.NotDone, typ: "430"},
 		{
-			name: "an unknown request to the plugin", want: clientstest.Refused, typ: "423",
+			name: "an unknown request to the plugin", want: clientstest.NotDone, typ: "423",
 			reply: pluginError(423, "Unknown request"),
 		},
 		{
@@ -74,6 +77,18 @@ func TestReplies(t *testing.T) {
 			name: "an acknowledgement", want: clientstest.MaybeDone,
 			reply: `{"janus":"ack","transaction":"$t","response":{"videoroom":"created"}}`,
 		},
+		{
+			name: "a wrong admin_secret", want: clientstest.NotDone, typ: "403",
+			reply: gatewayError(403, "Unauthorized request (wrong or missing secret/token)"),
+		},
+		{
+			name: "a wrong admin_key", want: clientstest.NotDone, typ: "433",
+			reply: pluginError(433, "Unauthorized (wrong admin_key)"),
+		},
+		{
+			name: "a room with a number", want: clientstest.MaybeDone,
+			reply: `{"janus":"success","transaction":"$t","response":{"videoroom":"created","list":[{"room":1}]}}`,
+		},
 		{name: "an empty object", reply: `{}`, want: clientstest.MaybeDone},
 		{name: "HTML", reply: `<html>`, want: clientstest.MaybeDone},
 	} {
@@ -81,23 +96,50 @@ func TestReplies(t *testing.T) {
 			failed := reserveFrom(t, func(w http.ResponseWriter, transaction, _ string) {
 				_, _ = io.WriteString(w, strings.ReplaceAll(test.reply, "$t", transaction))
 			})
-			if clientstest.Verdict(failed) != test.want || failed.Type != test.typ || failed.Status != 200 {
+			if clientstest.Verdict(failed) != test.want || failed.Type != test.typ || failed.Status != 200 ||
+				failed.Unfit == test.fit {
 				t.Errorf("%+v", failed)
 			}
 		})
 	}
 
-	for _, status := range []int{201, 302, 400, 403, 404, 500, 502} {
-		t.Run(fmt.Sprintf("status %d is maybe done, and the error contains no secret", status), func(t *testing.T) {
+	for status, want := range map[int]string{
+		201: clientstest.MaybeDone, 302: clientstest.MaybeDone, 400: clientstest.MaybeDone, 401: clientstest.NotDone,
+		403: clientstest.NotDone, 404: clientstest.NotDone, 405: clientstest.NotDone, 500: clientstest.MaybeDone,
+		502: clientstest.MaybeDone,
+	} {
+		t.Run(fmt.Sprintf("status %d is unfit and %s, and the error contains no secret", status, want), func(t *testing.T) {
 			failed := reserveFrom(t, func(w http.ResponseWriter, _, request string) {
 				w.WriteHeader(status)
 				_, _ = io.WriteString(w, "sent: "+request)
 			})
-			if clientstest.Verdict(failed) != clientstest.MaybeDone || failed.Status != status {
+			if clientstest.Verdict(failed) != want || !failed.Unfit || failed.Status != status ||
+				strings.Contains(failed.Error(), config.AdminSecret) || strings.Contains(failed.Error(), config.AdminKey) {
 				t.Errorf("%+v", failed)
 			}
 		})
 	}
+
+	t.Run("a reply that is cut short is not unfit", func(t *testing.T) {
+		failed := reserveFrom(t, func(w http.ResponseWriter, _, _ string) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"janus":`)
+		})
+		if clientstest.Verdict(failed) != clientstest.MaybeDone || failed.Unfit {
+			t.Errorf("%+v", failed)
+		}
+	})
+
+	t.Run("a gateway that is misconfigured between create and edit is unfit, and maybe done", func(t *testing.T) {
+		codes := []int{427, 430}
+		failed := reserveFrom(t, func(w http.ResponseWriter, transaction, _ string) {
+			_, _ = fmt.Fprintf(w, eventWithCode, transaction, codes[0])
+			codes = codes[1:]
+		})
+		if clientstest.Verdict(failed) != clientstest.MaybeDone || !failed.Unfit || failed.Type != "430" {
+			t.Errorf("%+v", failed)
+		}
+	})
 
 	t.Run("a room that is destroyed after every create is created at most three times", func(t *testing.T) {
 		var requests []string

@@ -45,12 +45,12 @@ func TestRooms(t *testing.T) {
 					t.Fatalf("got %d rooms, %v", len(rooms), err)
 				}
 			})
-			t.Run("refuses a wrong secret", func(t *testing.T) {
+			t.Run("a gateway with another secret is unfit", func(t *testing.T) {
 				wrong := config
 				wrong.AdminSecret = "wrong-secret"
-				var refusal *minigroup.UpstreamError
+				var failed *minigroup.UpstreamError
 				_, err := newClient(t, wrong).Rooms(ctx, backend, "")
-				if !errors.As(err, &refusal) || !refusal.Refused || strings.Contains(err.Error(), wrong.AdminSecret) {
+				if !errors.As(err, &failed) || !failed.Unfit || failed.Refused || strings.Contains(err.Error(), wrong.AdminSecret) {
 					t.Fatalf("got %v", err)
 				}
 			})
