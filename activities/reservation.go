@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
 
 	"minigroups/minigroup"
 	"minigroups/stored"
@@ -15,50 +17,70 @@ import (
 // ReservationLedger records the reservations of slots.
 type ReservationLedger interface {
 	Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error)
+	ReservationOf(ctx context.Context, classID uuid.UUID, fingerprint string) (minigroup.Reservation, error)
 	OpenReservations(ctx context.Context, classID uuid.UUID) ([]minigroup.Reservation, error)
 	MoveReservation(
 		ctx context.Context, run string, r minigroup.CreateRequest, from, to uuid.UUID, group string,
 	) error
-	ReservationHeld(ctx context.Context, id uuid.UUID) error
+	ReservationHeld(ctx context.Context, id uuid.UUID) (slots int32, err error)
 	ReservationDoubtful(ctx context.Context, id uuid.UUID) error
 	ReservationReleased(ctx context.Context, id uuid.UUID) error
+	RecordGateway(ctx context.Context, backend string, state minigroup.GatewayState) error
 }
 
-// ReservationRef names a reservation.
-type ReservationRef struct {
-	ID uuid.UUID `json:"id"`
+// ReserveSlotsInput is the input of ReserveSlots: the create whose slots are reserved.
+type ReserveSlotsInput struct {
+	Request stored.CreateRequest `json:"request"`
 }
 
-// ReserveSlots makes the room of a reservation on its gateway. It returns superseded if the reservation was released in
-// the meantime. A cancel does not interrupt the request, because the gateway may execute it anyway, and only the reply
-// tells this step whether there is a room to remove.
-func (a *Activities) ReserveSlots(ctx context.Context, in ReservationRef) error {
+// ReserveSlots makes the room of a create's reservation on its gateway. If the gateway is unfit, or has not answered for
+// a minute, the reservation moves to another gateway with enough slots, which gets the room instead; if there is none,
+// the step waits for its gateway. It returns superseded if the reservation was released in the meantime. A cancel does
+// not interrupt the request, because the gateway may execute it anyway, and only the reply tells this step whether there
+// is a room to remove.
+func (a *Activities) ReserveSlots(ctx context.Context, in ReserveSlotsInput) error {
 	ctx, cancel := a.gatewayStep(context.WithoutCancel(ctx))
 	defer cancel()
-	r, err := a.Ledger.Reservation(ctx, in.ID)
-	if err != nil {
-		return toApplicationError(err)
+	request := in.Request.Request()
+	for {
+		r, err := a.Ledger.ReservationOf(ctx, request.ID, request.Fingerprint)
+		if err != nil {
+			return toApplicationError(err)
+		}
+		err = a.applyReservation(ctx, r)
+		if err == nil || !shouldMove(ctx, err) {
+			return toApplicationError(err)
+		}
+		moveErr := a.Ledger.MoveReservation(ctx, runID(ctx), request, r.ID, uuid.New(), a.Settings.Group)
+		var full *minigroup.Error
+		if errors.As(moveErr, &full) && full.Kind == minigroup.CapacityExceeded {
+			return toApplicationError(err)
+		}
+		if moveErr != nil {
+			return toApplicationError(moveErr)
+		}
+		if isUnfit(err) {
+			// Slots without a room are released at once; for others this fails, and the sweeper releases them later.
+			_ = a.syncReservation(ctx, r.ID)
+		}
 	}
-	if r.State == minigroup.ReservationReleasing || r.State == minigroup.ReservationReleased {
-		return toApplicationError(minigroup.Supersededf("reservation %s was released", r.ID))
-	}
-	return toApplicationError(a.syncReservation(ctx, r))
 }
 
-// MoveReservationInput is the input of MoveReservation: From is the present reservation, To the id of the new one.
-type MoveReservationInput struct {
-	Request stored.CreateRequest `json:"request"`
-	From    uuid.UUID            `json:"from"`
-	To      uuid.UUID            `json:"to"`
-}
+// A gateway has not answered a step for a minute when it has failed this number of regular attempts, which start after
+// 0, 1, 3, 7, 15, 31 and 63 s, or when the first of them began a minute ago, because timeouts take longer.
+const (
+	attemptsBeforeMove = 7
+	waitBeforeMove     = time.Minute
+)
 
-// MoveReservation releases a reservation whose gateway does not answer, and makes one on another gateway. It fails with
-// capacity_exceeded if no other gateway has enough slots.
-func (a *Activities) MoveReservation(ctx context.Context, in MoveReservationInput) error {
-	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
-	defer cancel()
-	return toApplicationError(
-		a.Ledger.MoveReservation(ctx, runID(ctx), in.Request.Request(), in.From, in.To, a.Settings.Group))
+// shouldMove reports whether a reservation whose gateway failed with err should move to another one.
+func shouldMove(ctx context.Context, err error) bool {
+	var upstream *minigroup.UpstreamError
+	if !errors.As(err, &upstream) || upstream.Refused {
+		return false
+	}
+	info := activity.GetInfo(ctx)
+	return upstream.Unfit || info.Attempt >= attemptsBeforeMove || time.Since(info.ScheduledTime) >= waitBeforeMove
 }
 
 // SyncGateways makes the gateways match the reservations of a class. It is the last step of an update and may fail: the
@@ -73,30 +95,51 @@ func (a *Activities) SyncGateways(ctx context.Context, in ClassRef) error {
 	}
 	var errs []error
 	for _, r := range open {
-		errs = append(errs, a.syncReservation(ctx, r))
+		errs = append(errs, a.applyReservation(ctx, r))
 	}
 	return toApplicationError(errors.Join(errs...))
 }
 
-// syncReservation makes the gateway match one reservation of the ledger.
-func (a *Activities) syncReservation(ctx context.Context, r minigroup.Reservation) error {
-	if r.State == minigroup.ReservationReleasing {
-		return a.release(ctx, r)
-	}
-	if err := a.reserve(ctx, r); err != nil {
+// syncReservation makes the gateway match a reservation as it is on the ledger now.
+func (a *Activities) syncReservation(ctx context.Context, id uuid.UUID) error {
+	r, err := a.Ledger.Reservation(ctx, id)
+	if err != nil {
 		return err
 	}
-	err := a.held(ctx, r)
-	var superseded *minigroup.SupersededError
-	if errors.As(err, &superseded) { // released during the request, which may have made the room after its removal
-		return errors.Join(err, a.release(ctx, r))
-	}
-	return err
+	return a.applyReservation(ctx, r)
 }
 
-// held records that the gateway has the room. If the reservation was held before, held only reads it, which spares a
-// write. It returns *minigroup.SupersededError if the reservation was released in the meantime.
-func (a *Activities) held(ctx context.Context, r minigroup.Reservation) error {
+// applyReservation makes the gateway match a reservation that was just read. It reads the slots again after each request
+// and repeats the request if they differ, because an update may have changed them meanwhile. It returns
+// *minigroup.SupersededError if the reservation was released meanwhile.
+func (a *Activities) applyReservation(ctx context.Context, r minigroup.Reservation) error {
+	switch r.State {
+	case minigroup.ReservationReleased:
+		return nil
+	case minigroup.ReservationReleasing:
+		return a.release(ctx, r)
+	}
+	for {
+		if err := a.reserve(ctx, r); err != nil {
+			return err
+		}
+		r.Made = true
+		slots, err := a.held(ctx, r)
+		var superseded *minigroup.SupersededError
+		if errors.As(err, &superseded) { // released during the request, which may have made the room after its removal
+			return errors.Join(err, a.release(ctx, r))
+		}
+		if err != nil || slots == r.Slots {
+			return err
+		}
+		r.State, r.Slots = minigroup.ReservationHeld, slots
+	}
+}
+
+// held records that the gateway has the room, and returns the slots that the room must have now. If the reservation was
+// held before, held only reads it, which spares a write. It returns *minigroup.SupersededError if the reservation was
+// released in the meantime.
+func (a *Activities) held(ctx context.Context, r minigroup.Reservation) (slots int32, err error) {
 	if r.State != minigroup.ReservationHeld {
 		return a.Ledger.ReservationHeld(ctx, r.ID)
 	}
@@ -104,7 +147,7 @@ func (a *Activities) held(ctx context.Context, r minigroup.Reservation) error {
 	if err == nil && now.State != minigroup.ReservationHeld {
 		err = minigroup.Supersededf("reservation %s was released", r.ID)
 	}
-	return err
+	return now.Slots, err
 }
 
 // roomPrefix begins the description of every room that this service makes on a gateway.
@@ -116,18 +159,53 @@ func (a *Activities) reserve(ctx context.Context, r minigroup.Reservation) error
 	cancel()
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.MaybeDone {
-		return errors.Join(err, a.Ledger.ReservationDoubtful(context.WithoutCancel(ctx), r.ID))
+		err = errors.Join(err, a.Ledger.ReservationDoubtful(context.WithoutCancel(ctx), r.ID))
 	}
-	return err
+	return a.recordUnfit(ctx, r.Backend, err)
+}
+
+// recordUnfit records that the gateway is unfit if err says so, and returns err. Admissions then prefer other gateways,
+// until a sweep finds that this one answers well.
+func (a *Activities) recordUnfit(ctx context.Context, b minigroup.Backend, err error) error {
+	if !isUnfit(err) {
+		return err
+	}
+	return errors.Join(err, a.Ledger.RecordGateway(ctx, b.ID, gatewayState(err)))
+}
+
+// isUnfit reports whether a request failed because of the gateway's configuration or software.
+func isUnfit(err error) bool {
+	var upstream *minigroup.UpstreamError
+	return errors.As(err, &upstream) && upstream.Unfit
+}
+
+// gatewayState is the state of a gateway whose request failed with err. The zero value follows from nil.
+func gatewayState(err error) minigroup.GatewayState {
+	if err == nil {
+		return minigroup.GatewayState{}
+	}
+	var upstream *minigroup.UpstreamError
+	if !errors.As(err, &upstream) {
+		return minigroup.GatewayState{Reason: err.Error()}
+	}
+	// Without the request, the reason is the same for all requests.
+	return minigroup.GatewayState{
+		Reason: strings.TrimPrefix(upstream.Error(), upstream.Doing+": "), Unfit: upstream.Unfit,
+	}
 }
 
 // secondRemoval is the pause before a room is removed again because a request for it was not answered.
 const secondRemoval = 2 * time.Second
 
 // release removes the room from the gateway and records that. If a request to make the room was not answered, the
-// gateway may execute it after the removal, so release removes the room again after a pause.
+// gateway may execute it after the removal, so release removes the room again after a pause. The slots of a room that
+// was never made are released even if the gateway is unfit: otherwise they would count until it is repaired.
 func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error {
-	if err := a.remove(ctx, r.Backend, r.ID); err != nil {
+	err := a.remove(ctx, r.Backend, r.ID)
+	if isUnfit(err) && !r.Made && !r.Doubtful {
+		return a.Ledger.ReservationReleased(ctx, r.ID)
+	}
+	if err != nil {
 		return err
 	}
 	if r.Doubtful {
@@ -147,9 +225,9 @@ func (a *Activities) release(ctx context.Context, r minigroup.Reservation) error
 
 // remove sends one request to remove a room.
 func (a *Activities) remove(ctx context.Context, b minigroup.Backend, room uuid.UUID) error {
-	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
+	request, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return a.Janus.Release(ctx, b, room)
+	return a.recordUnfit(ctx, b, a.Janus.Release(request, b, room))
 }
 
 // gatewayStep bounds a step that may have to release a room: two requests and the pause between them.

@@ -14,7 +14,7 @@ import (
 
 // GatewaysLedger has the gateways and the rooms that they should have.
 type GatewaysLedger interface {
-	GatewayAnswers(ctx context.Context, backend string, answers bool) error
+	RecordGateway(ctx context.Context, backend string, state minigroup.GatewayState) error
 	Backends(ctx context.Context) ([]minigroup.Backend, error)
 	GatewayRooms(ctx context.Context, backend string, minAge time.Duration) ([]minigroup.Reservation, error)
 	Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Duration) ([]uuid.UUID, error)
@@ -26,13 +26,13 @@ type SweptGateways struct {
 	Made int `json:"made"`
 	// Removed are rooms without a reservation, and rooms whose reservation is being released.
 	Removed int `json:"removed"`
-	// Away names the gateways that did not answer. Failed counts the rooms that could not be made or removed.
+	// Away names the gateways that did not answer, or answered wrongly. Failed counts the rooms that could not be made or removed.
 	Away   []string `json:"away,omitempty"`
 	Failed int      `json:"failed"`
 }
 
-// SweepGateways makes every gateway match the ledger, all gateways concurrently. It does not fail if a gateway does not
-// answer.
+// SweepGateways makes every gateway match the ledger, all gateways concurrently, and records which of them answer well.
+// It does not fail if a gateway does not answer.
 func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	backends, err := s.Ledger.Backends(ctx)
 	if err != nil {
@@ -66,21 +66,31 @@ func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 // sweepGateway makes one gateway match the ledger. It returns an error if the gateway or the ledger is not available,
 // and counts the rooms that could not be made or removed.
 func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, swept *SweptGateways) error {
-	rooms, err := s.gatewayRooms(ctx, backend)
-	if recordErr := s.Ledger.GatewayAnswers(ctx, backend.ID, err == nil); err != nil || recordErr != nil {
-		return errors.Join(err, recordErr)
+	rooms, listErr := s.gatewayRooms(ctx, backend)
+	if listErr != nil && !isUnfit(listErr) {
+		return errors.Join(listErr, s.Ledger.RecordGateway(ctx, backend.ID, gatewayState(listErr)))
 	}
 	wanted, err := s.Ledger.GatewayRooms(ctx, backend.ID, minAge)
 	if err != nil {
-		return err
+		return errors.Join(listErr, err)
 	}
+	fault := listErr
 	for _, r := range wanted {
-		if slots, ok := rooms[r.ID]; ok && slots == r.Slots && r.State == minigroup.ReservationHeld {
+		switch slots, ok := rooms[r.ID]; {
+		case ok && slots == r.Slots && r.State == minigroup.ReservationHeld:
 			continue
+		case listErr != nil && (r.State != minigroup.ReservationReleasing || r.Made || r.Doubtful):
+			continue // an unfit gateway neither makes nor removes a room
 		}
-		s.sync(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
-			return s.Steps.syncReservation(ctx, r)
+		err := s.sync(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
+			return s.Steps.syncReservation(ctx, r.ID)
 		})
+		if isUnfit(err) {
+			fault = err
+		}
+	}
+	if err := s.Ledger.RecordGateway(ctx, backend.ID, gatewayState(fault)); err != nil || fault != nil {
+		return errors.Join(fault, err)
 	}
 	ids := make([]uuid.UUID, 0, len(rooms))
 	for id := range rooms {
@@ -91,7 +101,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return err
 	}
 	for _, id := range strays {
-		s.sync(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
+		_ = s.sync(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
 	}
 	return nil
 }
@@ -111,10 +121,10 @@ func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (
 	return rooms, nil
 }
 
-// sync makes or removes one room and counts the result.
+// sync makes or removes one room, counts the result and returns the error.
 func (s *Sweeper) sync(
 	ctx context.Context, swept *SweptGateways, removes bool, do func(context.Context) error,
-) {
+) error {
 	ctx, cancel := s.Steps.gatewayStep(ctx)
 	defer cancel()
 	err := do(ctx)
@@ -128,4 +138,5 @@ func (s *Sweeper) sync(
 	default:
 		swept.Made++
 	}
+	return err
 }

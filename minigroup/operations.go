@@ -99,8 +99,10 @@ type BackendLoad struct {
 	// reservations that are not released.
 	Peak int64
 	Live int64
-	// AwaySince is since when the gateway does not answer, and DrainingSince since when it gets no new classes; zero if it
-	// does.
-	AwaySince     time.Time
+	// AwaySince is since when the gateway does not answer, or answers wrongly; zero if it answers well. State says which
+	// of these.
+	AwaySince time.Time
+	State     GatewayState
+	// DrainingSince is since when the gateway gets no new classes; zero if it does.
 	DrainingSince time.Time
 }

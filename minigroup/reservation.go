@@ -23,6 +23,8 @@ type Reservation struct {
 	State   ReservationState
 	// Doubtful says that a request to create the room was not answered and may still be executed.
 	Doubtful bool
+	// Made says that the gateway has reported that it has the room.
+	Made bool
 }
 
 // ReservationState is the state of a reservation.
@@ -35,6 +37,14 @@ const (
 	ReservationReleasing ReservationState = "releasing"
 	ReservationReleased  ReservationState = "released"
 )
+
+// GatewayState says whether a gateway answers as it should. The zero value says that it does.
+type GatewayState struct {
+	// Reason is why classes should not be placed on the gateway; empty if it answers well.
+	Reason string
+	// Unfit says that the gateway answers, but wrongly; otherwise a gateway with a Reason does not answer.
+	Unfit bool
+}
 
 // GatewayRoom is one of our rooms as a gateway lists it.
 type GatewayRoom struct {

@@ -119,8 +119,8 @@ var reserve = `
 	SELECT id FROM reserved UNION
 	SELECT id FROM janus_reservation WHERE class_id = $1 AND state IN ('pending', 'held')`
 
-// admit chooses the fullest eligible gateway on which the slots fit at every moment of the window. One that does not
-// answer is chosen only if they fit on no other. The slots that the class has already are never refused to it.
+// admit chooses the fullest eligible gateway on which the slots fit at every moment of the window. One that is away
+// is chosen only if they fit on no other. The slots that the class has already are never refused to it.
 var admit = load(`$1::uuid`, slotsDuring, eligibleGateways) + `, verdict AS (
 		SELECT id, bool_and(others + $4 <= capacity OR own >= $4) AS fits, min(capacity - others) AS free,
 			bool_or(away) AS away

@@ -114,15 +114,16 @@ func TestAdmission(t *testing.T) {
 			}
 			return l.gatewayOf(d)
 		}
-		l.must(l.GatewayAnswers(t.Context(), "janus-2", false))
+		away := minigroup.GatewayState{Reason: "no answer"}
+		l.must(l.RecordGateway(t.Context(), "janus-2", away))
 		if got := gateway(1); got != "janus-1" {
 			t.Errorf("got %s, which is away", got)
 		}
-		l.must(l.GatewayAnswers(t.Context(), "janus-2", true))
+		l.must(l.RecordGateway(t.Context(), "janus-2", minigroup.GatewayState{}))
 		if got := gateway(1); got != "janus-2" {
 			t.Errorf("got %s, want the fuller one that answers again", got)
 		}
-		l.must(l.GatewayAnswers(t.Context(), "janus-1", false))
+		l.must(l.RecordGateway(t.Context(), "janus-1", away))
 		if got := gateway(6); got != "janus-1" {
 			t.Errorf("got %s, on which 6 slots do not fit", got)
 		}

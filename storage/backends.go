@@ -49,11 +49,14 @@ func (s *Store) Drain(ctx context.Context, backend string, yes bool) error {
 	return err
 }
 
-// GatewayAnswers records whether a gateway answers. Admissions prefer those that do.
-func (s *Store) GatewayAnswers(ctx context.Context, backend string, answers bool) error {
-	return s.exec(ctx, "record whether a gateway answers", `
-		UPDATE janus_backend SET away_since = CASE WHEN $2 THEN NULL ELSE now() END
-		WHERE id = $1 AND (away_since IS NULL) <> $2`, backend, answers)
+// RecordGateway records whether a gateway answers well. Admissions prefer those that do. Called twice with the same
+// state, it changes nothing.
+func (s *Store) RecordGateway(ctx context.Context, backend string, state minigroup.GatewayState) error {
+	return s.exec(ctx, "record the state of a gateway", `
+		UPDATE janus_backend SET away_since = CASE WHEN $2 <> '' THEN coalesce(away_since, now()) END,
+			away_reason = $2, unfit = $3
+		WHERE id = $1 AND ((away_since IS NOT NULL) <> ($2 <> '') OR away_reason <> $2 OR unfit <> $3)`,
+		backend, state.Reason, state.Unfit)
 }
 
 // Backends lists all gateways, including those that get no new classes.
@@ -69,7 +72,7 @@ var listLoads = load(
 	`'00000000-0000-0000-0000-000000000000'::uuid`, `tstzrange(date_trunc('second', now()), NULL)`,
 	`ARRAY(SELECT id FROM janus_backend)`) + `
 	SELECT b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity, b.enabled, b.away_since,
-		b.draining_since, (SELECT max(l.others) FROM load l WHERE l.id = b.id),
+		b.away_reason, b.unfit, b.draining_since, (SELECT max(l.others) FROM load l WHERE l.id = b.id),
 		(SELECT count(*) FROM janus_reservation r WHERE r.backend_id = b.id AND r.state <> 'released')
 	FROM janus_backend b ORDER BY b.id`
 
@@ -78,7 +81,7 @@ func (s *Store) BackendLoads(ctx context.Context) ([]minigroup.BackendLoad, erro
 	scan := func(row pgx.CollectableRow) (b minigroup.BackendLoad, err error) {
 		var away, draining *time.Time
 		err = row.Scan(&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity, &b.Enabled,
-			&away, &draining, &b.Peak, &b.Live)
+			&away, &b.State.Reason, &b.State.Unfit, &draining, &b.Peak, &b.Live)
 		b.AwaySince, b.DrainingSince = orZero(away), orZero(draining)
 		return b, err
 	}

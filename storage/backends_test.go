@@ -3,10 +3,44 @@ package storage_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"minigroups/minigroup"
 	"minigroups/storage"
 )
+
+func TestTheStateOfAGateway(t *testing.T) {
+	l := newLedger(t, 20)
+	load := func() minigroup.BackendLoad {
+		t.Helper()
+		loads, err := l.BackendLoads(t.Context())
+		if err != nil || len(loads) != 1 {
+			t.Fatalf("got %+v, %v", loads, err)
+		}
+		return loads[0]
+	}
+	if b := load(); !b.AwaySince.IsZero() || b.State != (minigroup.GatewayState{}) {
+		t.Fatalf("a new gateway is away: %+v", b)
+	}
+	var since time.Time
+	for _, state := range []minigroup.GatewayState{
+		{Reason: "no answer"}, {Reason: "no answer"}, {Reason: "wrong admin_key", Unfit: true},
+	} {
+		l.must(l.RecordGateway(t.Context(), "janus-1", state))
+		b := load()
+		if since.IsZero() {
+			since = b.AwaySince
+		}
+		if b.AwaySince.IsZero() || !b.AwaySince.Equal(since) || b.State != state {
+			t.Errorf("%+v is recorded as %+v, away since %s, before %s", state, b.State, b.AwaySince, since)
+		}
+		l.gateways(20) // as cmd/migrate does
+	}
+	l.must(l.RecordGateway(t.Context(), "janus-1", minigroup.GatewayState{}))
+	if b := load(); !b.AwaySince.IsZero() || b.State != (minigroup.GatewayState{}) {
+		t.Errorf("a gateway that answers well is away: %+v", b)
+	}
+}
 
 func TestDrain(t *testing.T) {
 	l := newLedger(t, 20, 20)

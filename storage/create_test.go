@@ -46,7 +46,7 @@ func TestEstablish(t *testing.T) {
 			func() { l.answer(b.EventAttempt, event) },
 			func() { l.answer(b.ConferenceAttempt, uuid.New()) },
 			func() { l.must(l.RoomLocked(t.Context(), event)) },
-			func() { l.must(l.ReservationHeld(t.Context(), b.Reservation)) },
+			func() { l.held(b.Reservation) },
 		} {
 			if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) {
 				t.Fatalf("established too early: %v", err)

@@ -56,6 +56,7 @@ func exerciseCreates(l ledger) {
 	l.ReservationDoubtful(ctx, first.Reservation)
 	l.ReservationReleased(ctx, first.Reservation)
 	l.Reservation(ctx, first.Reservation)
+	l.ReservationOf(ctx, classID(d), "")
 	l.OpenReservations(ctx, classID(d))
 	l.Establish(ctx, "run-1", classID(d), true)
 	l.begin(replacing("run-1", "run-2", d))
@@ -164,7 +165,7 @@ func exerciseOperations(l ledger) {
 	l.Backends(ctx)
 	l.Drain(ctx, "janus-1", true)
 	l.GatewayRooms(ctx, "janus-1", 0)
-	l.GatewayAnswers(ctx, "janus-1", false)
+	l.RecordGateway(ctx, "janus-1", minigroup.GatewayState{Reason: "no answer"})
 	l.Strays(ctx, []uuid.UUID{id}, 0)
 	l.Purge(ctx, time.Hour, 10)
 }

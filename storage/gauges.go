@@ -51,8 +51,8 @@ type GatewayGauges struct {
 	Capacity *int64
 	// Reserved is the number of slots that count now.
 	Reserved int64
-	// Away says that the gateway did not answer the last sweep.
-	Away bool
+	// Away says that the gateway does not answer, or answers wrongly; Unfit, that it answers wrongly.
+	Away, Unfit bool
 	// Open says that the gateway gets new classes; Draining, that an operator keeps them away. If neither is set, the
 	// gateway is not configured any more.
 	Open, Draining bool
@@ -80,7 +80,7 @@ const gatewayGauges = `
 	SELECT b.id, coalesce(b.balancer_capacity, b.capacity)::bigint, coalesce(sum(greatest(
 			CASE WHEN r.during @> now() THEN r.slots ELSE 0 END,
 			CASE WHEN r.next_during @> now() THEN r.next_slots ELSE 0 END)), 0)::bigint,
-		b.away_since IS NOT NULL, b.enabled AND b.draining_since IS NULL, b.enabled AND b.draining_since IS NOT NULL
+		b.away_since IS NOT NULL, b.unfit, b.enabled AND b.draining_since IS NULL, b.enabled AND b.draining_since IS NOT NULL
 	FROM janus_backend b LEFT JOIN janus_reservation r
 		ON r.backend_id = b.id AND r.state <> 'released' AND (r.during @> now() OR r.next_during @> now())
 	GROUP BY b.id`
@@ -105,7 +105,7 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 	var gateway string
 	var b GatewayGauges
 	queueEach(&batch, gatewayGauges, nil,
-		[]any{&gateway, &b.Capacity, &b.Reserved, &b.Away, &b.Open, &b.Draining}, func() { g.Gateways[gateway] = b })
+		[]any{&gateway, &b.Capacity, &b.Reserved, &b.Away, &b.Unfit, &b.Open, &b.Draining}, func() { g.Gateways[gateway] = b })
 	queueEach(&batch, `SELECT count(*) FROM minigroup WHERE state = 'failed'`, nil, []any{&g.Failed}, func() {})
 	queueEach(&batch, `SELECT count(*), coalesce(now() - min(written_at), interval '0') FROM outbox`, nil,
 		[]any{&g.Outbox.Count, &g.Outbox.Oldest}, func() {})

@@ -50,7 +50,7 @@ func TestGauges(t *testing.T) {
 	l.exec(`
 		INSERT INTO outbox (audience, label, payload, written_at)
 		VALUES ('example.org', 'x', '{}', now() - interval '1 h')`)
-	l.exec(`UPDATE janus_backend SET away_since = now(), enabled = false, capacity = NULL WHERE id = 'janus-2'`)
+	l.exec(`UPDATE janus_backend SET away_since = now(), unfit = true, enabled = false, capacity = NULL WHERE id = 'janus-2'`)
 	l.exec(`UPDATE janus_backend SET draining_since = now() WHERE id = 'janus-3'`)
 	g, err := l.Gauges(t.Context())
 	l.must(err)
@@ -77,10 +77,10 @@ func TestGauges(t *testing.T) {
 		if sum := one.Reserved + two.Reserved; sum != 8+8+20 { // fresh, stuck, and the new ones of moving
 			t.Errorf("janus-1: %+v, janus-2: %+v", one, two)
 		}
-		if one.Capacity == nil || *one.Capacity != 100 || one.Away || !one.Open || one.Draining {
+		if one.Capacity == nil || *one.Capacity != 100 || one.Away || one.Unfit || !one.Open || one.Draining {
 			t.Errorf("janus-1: %+v", one)
 		}
-		if two.Capacity != nil || !two.Away || two.Open || two.Draining {
+		if two.Capacity != nil || !two.Away || !two.Unfit || two.Open || two.Draining {
 			t.Errorf("janus-2: %+v", two)
 		}
 		if three.Open || !three.Draining || three.Reserved != 0 {

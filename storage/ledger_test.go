@@ -172,7 +172,7 @@ func (l ledger) ready(run string, d minigroup.Draft) minigroup.Minigroup {
 		l.must(l.RoomLocked(l.Context(), event))
 	}
 	if b.Reservation != uuid.Nil {
-		l.must(l.ReservationHeld(l.Context(), b.Reservation))
+		l.held(b.Reservation)
 	}
 	m, err := l.Establish(l.Context(), run, classID(d), true)
 	l.must(err)
@@ -281,4 +281,12 @@ func isSuperseded(err error) bool {
 func isOwned(err error, owner string) bool {
 	var e *minigroup.OwnedError
 	return errors.As(err, &e) && e.Owner == owner
+}
+
+// held records that the gateway has the room of a reservation.
+func (l ledger) held(reservation uuid.UUID) {
+	l.Helper()
+	if _, err := l.ReservationHeld(l.Context(), reservation); err != nil {
+		l.Fatal(err)
+	}
 }

@@ -88,7 +88,7 @@ func TestPurgeKeepsWhatAClassHas(t *testing.T) {
 	l.answer(b.EventAttempt, event)
 	l.answer(b.ConferenceAttempt, uuid.New())
 	l.must(l.RoomLocked(t.Context(), event))
-	l.must(l.ReservationHeld(t.Context(), b.Reservation))
+	l.held(b.Reservation)
 	l.age("1 year")
 	l.mustPurge(10, nothing) // the create is undecided
 	_, err := l.Establish(t.Context(), "run-2", classID(d), true)

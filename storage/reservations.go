@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 
 // reservations reads reservations r with their gateways b; the WHERE clause follows.
 const reservations = `
-	SELECT r.id, r.class_id, r.slots, r.state, r.doubtful,
+	SELECT r.id, r.class_id, r.slots, r.state, r.doubtful, r.made,
 		b.id, b.admin_url, b.janus_url, b."group", b.capacity, b.balancer_capacity
 	FROM janus_reservation r JOIN janus_backend b ON b.id = r.backend_id `
 
 func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error) {
 	b := &r.Backend
-	err = row.Scan(&r.ID, &r.ClassID, &r.Slots, &r.State, &r.Doubtful,
+	err = row.Scan(&r.ID, &r.ClassID, &r.Slots, &r.State, &r.Doubtful, &r.Made,
 		&b.ID, &b.AdminURL, &b.JanusURL, &b.Group, &b.Capacity, &b.BalancerCapacity)
 	return r, err
 }
@@ -28,6 +29,21 @@ func scanReservation(row pgx.CollectableRow) (r minigroup.Reservation, err error
 func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reservation, error) {
 	rows, _ := s.pool.Query(ctx, reservations+`WHERE r.id = $1`, id) // CollectExactlyOneRow returns its error
 	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
+	if err != nil {
+		return r, fmt.Errorf("read reservation: %w", err)
+	}
+	return r, nil
+}
+
+// ReservationOf reads the pending or held reservation of a class that was made for a create with this fingerprint, and
+// its gateway. It returns *minigroup.SupersededError if there is none: the create was undone.
+func (s *Store) ReservationOf(ctx context.Context, classID uuid.UUID, fingerprint string) (minigroup.Reservation, error) {
+	rows, _ := s.pool.Query(ctx, reservations+`
+		WHERE r.class_id = $1 AND r.state IN ('pending', 'held') AND r.fingerprint = $2`, classID, fingerprint)
+	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, minigroup.Supersededf("the slots of class %s were released", classID)
+	}
 	if err != nil {
 		return r, fmt.Errorf("read reservation: %w", err)
 	}
@@ -58,10 +74,10 @@ func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Durat
 		WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, minAge)
 }
 
-// MoveReservation gives up the pending reservation of a create, whose gateway does not answer, and reserves the same on
-// another gateway under the id to. It returns CapacityExceeded, and changes nothing, if the slots fit on no other
-// gateway, and *minigroup.SupersededError if the run does not carry out the create any more. Called twice, it does the
-// same once.
+// MoveReservation gives up the reservation of a create, whose gateway does not answer or answers wrongly, and reserves
+// the same under the id to, on another gateway that is not away. It returns CapacityExceeded, and changes nothing, if
+// the slots fit on no such gateway, and *minigroup.SupersededError if the run does not carry out the create any more.
+// Called twice, it does the same once.
 func (s *Store) MoveReservation(
 	ctx context.Context, run string, request minigroup.CreateRequest, from, to uuid.UUID, group string,
 ) error {
@@ -75,10 +91,11 @@ func (s *Store) MoveReservation(
 			return err
 		}
 		var moved bool
-		// Gateways on which this class has given up a reservation are not tried again.
+		// Gateways that may still have a room of this class are not tried again, and those that are away would not do.
 		err = tx.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM janus_reservation WHERE id = $3), array_agg(DISTINCT backend_id)
-			FROM janus_reservation WHERE class_id = $1 AND (id = $2 OR state = 'releasing')`, a.class, from, to).
+			SELECT EXISTS (SELECT FROM janus_reservation WHERE id = $3), ARRAY(
+				SELECT backend_id FROM janus_reservation WHERE class_id = $1 AND (id = $2 OR state = 'releasing')
+				UNION SELECT id FROM janus_backend WHERE away_since IS NOT NULL)`, a.class, from, to).
 			Scan(&moved, &a.except)
 		if err != nil || moved {
 			return err
@@ -93,16 +110,20 @@ func (s *Store) MoveReservation(
 	return capacityExceeded(err, a.slots)
 }
 
-// ReservationHeld records that the gateway has the room of the reservation. It returns *minigroup.SupersededError if
-// the reservation was given up meanwhile: then the room must be removed again.
-func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) error {
-	n, err := s.execCount(ctx, "hold reservation", `
-		UPDATE janus_reservation SET state = 'held', changed_at = now()
-		WHERE id = $1 AND state IN ('pending', 'held')`, id)
-	if err == nil && n == 0 {
-		err = minigroup.Supersededf("reservation %s was given up", id)
+// ReservationHeld records that the gateway has the room of the reservation, and returns the slots that the room must
+// have. It returns *minigroup.SupersededError if the reservation was given up meanwhile: then the room must be removed
+// again.
+func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) (slots int32, err error) {
+	err = s.pool.QueryRow(ctx, `
+		UPDATE janus_reservation SET state = 'held', made = true, changed_at = now()
+		WHERE id = $1 AND state IN ('pending', 'held') RETURNING slots`, id).Scan(&slots)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, minigroup.Supersededf("reservation %s was given up", id)
 	}
-	return err
+	if err != nil {
+		return 0, fmt.Errorf("hold reservation: %w", err)
+	}
+	return slots, nil
 }
 
 // ReservationDoubtful records that a request for this reservation was not answered and may still be executed.

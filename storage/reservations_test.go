@@ -70,3 +70,68 @@ func TestMoveReservation(t *testing.T) {
 		t.Errorf("a move that was refused has changed the reservation to %+v", r)
 	}
 }
+
+func TestMoveReservationAvoidsGatewaysThatAreAway(t *testing.T) {
+	l, d := newLedger(t, 10, 20), draft(8)
+	from := l.begin(entry("run-1", d)).Reservation
+	move := func(to uuid.UUID) error {
+		return l.MoveReservation(t.Context(), "run-1", minigroup.NewCreateRequest(d), from, to, "")
+	}
+	gateway := func() string {
+		t.Helper()
+		r, err := l.ReservationOf(t.Context(), classID(d), minigroup.NewCreateRequest(d).Fingerprint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Backend.ID
+	}
+	l.must(l.RecordGateway(t.Context(), "janus-2", minigroup.GatewayState{Reason: "no answer"}))
+	if err := move(uuid.New()); !isKind(err, minigroup.CapacityExceeded) || gateway() != "janus-1" {
+		t.Fatalf("it has moved to %s: %v", gateway(), err)
+	}
+	l.must(l.RecordGateway(t.Context(), "janus-2", minigroup.GatewayState{}))
+	to := uuid.New()
+	l.must(move(to))
+	r, err := l.ReservationOf(t.Context(), classID(d), minigroup.NewCreateRequest(d).Fingerprint)
+	if err != nil || r.ID != to || r.Backend.ID != "janus-2" || r.Made {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	// It may move back once the first gateway has certainly no room of the class.
+	l.must(l.ReservationReleased(t.Context(), from))
+	back := uuid.New()
+	l.must(l.MoveReservation(t.Context(), "run-1", minigroup.NewCreateRequest(d), to, back, ""))
+	if got := gateway(); got != "janus-1" {
+		t.Errorf("it has moved to %s", got)
+	}
+	if slots, err := l.ReservationHeld(t.Context(), back); err != nil || slots != 8 {
+		t.Errorf("%d slots are held, %v", slots, err)
+	}
+	if r, err := l.Reservation(t.Context(), back); err != nil || !r.Made || r.State != minigroup.ReservationHeld {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := l.ReservationHeld(t.Context(), to); !isSuperseded(err) {
+		t.Errorf("a reservation that was given up is held: %v", err)
+	}
+}
+
+func TestTheReservationOfACreate(t *testing.T) {
+	l, d := newLedger(t, 100), draft(8)
+	of := func(d minigroup.Draft) error {
+		_, err := l.ReservationOf(t.Context(), classID(d), minigroup.NewCreateRequest(d).Fingerprint)
+		return err
+	}
+	if err := of(d); !isSuperseded(err) {
+		t.Errorf("a class without slots: %v", err)
+	}
+	l.begin(entry("run-1", d))
+	l.must(of(d))
+	other := d
+	other.Reserve = new(int32(3))
+	if err := of(other); !isSuperseded(err) {
+		t.Errorf("another create of the class: %v", err)
+	}
+	l.beginUndo(minigroup.Claim{Run: "run-1"}, d, minigroup.Failure{Kind: minigroup.UpstreamRefused})
+	if err := of(d); !isSuperseded(err) {
+		t.Errorf("a create that is undone: %v", err)
+	}
+}

@@ -117,30 +117,16 @@ func createConferenceRoom(
 	return executeStep(ctx, p, "Create the conference room", policy, a.CreateConferenceRoom, in)
 }
 
-// reserveSlots makes a gateway show the reservation. When the gateway does not answer for two minutes, the reservation
-// moves to another one; when the slots fit on no other gateway, the step is retried on this one.
+// reserveSlots makes a gateway show the reservation, if the create has one.
 func reserveSlots(
 	ctx workflow.Context, p *progress, policy stepPolicy, request stored.CreateRequest, reservation uuid.UUID,
 ) error {
 	var a *activities.Activities
-	for reservation != uuid.Nil {
-		ref := activities.ReservationRef{ID: reservation}
-		err := runStep(ctx, p, "Reserve slots on the gateway", brief, a.ReserveSlots, ref)
-		if err == nil || isFinal(ctx, err) {
-			return err
-		}
-		next := uuid.NewSHA1(reservation, []byte("moved to another gateway"))
-		err = runStep(ctx, p, "Reserve slots on another gateway", policy, a.MoveReservation,
-			activities.MoveReservationInput{Request: request, From: reservation, To: next})
-		if failure, _, _ := activities.FailureOf(err); err != nil && failure.Kind == minigroup.CapacityExceeded {
-			return runStep(ctx, p, "Wait for the gateway", policy, a.ReserveSlots, ref)
-		}
-		if err != nil {
-			return err
-		}
-		reservation = next
+	if reservation == uuid.Nil {
+		return nil
 	}
-	return nil
+	return runStep(ctx, p, "Reserve slots on the gateway", policy, a.ReserveSlots,
+		activities.ReserveSlotsInput{Request: request})
 }
 
 // reasonOf says why a step has ended its saga. final means that retrying is pointless, superseded that another run owns

@@ -13,8 +13,8 @@ const (
 	// attemptsBeforeAttention start within two minutes: after 0, 1, 3, 7, 15, 31 and 63 s.
 	attemptsBeforeAttention = 7
 	allAttempts             = 1 + maxAttempts
-	// briefAttempts is the number of attempts of the retry phase of a step with an alternative.
-	briefAttempts = 8
+	// attemptsBeforeMove is the number of attempts of the retry phase before slots move to another gateway.
+	attemptsBeforeMove = 7
 )
 
 func TestRequestsInFlightOfOneAudienceLeaveCapacityToOthers(t *testing.T) {
@@ -125,8 +125,8 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		if is := s.takeSnapshot(); len(is.gateways[s.backend(2)]) != 1 || s.callCount(moveReservation) != 1 {
 			t.Errorf("the slots are not on the other gateway after %d moves: %s", s.callCount(moveReservation), is)
 		}
-		if n := s.callCount(janusReserve); n != 1+briefAttempts+1 {
-			t.Errorf("the gateways were called %d times, want %d", n, 1+briefAttempts+1)
+		if n := s.callCount(janusReserve); n != 1+attemptsBeforeMove+1 {
+			t.Errorf("the gateways were called %d times, want %d", n, 1+attemptsBeforeMove+1)
 		}
 		if len(p.attention) > 0 {
 			t.Errorf("attention went through %v although another gateway follows", p.attention)
@@ -155,7 +155,7 @@ func TestCreateWithoutItsGateway(t *testing.T) {
 		d := newDraft()
 		p := s.create("run-1", d)
 		s.assertEnd(p, d, step{}, end{})
-		if n := s.callCount(moveReservation); n != 1 {
+		if n := s.callCount(moveReservation); n != 2 { // after 63 and 127 s
 			t.Errorf("%d moves were attempted", n)
 		}
 	})

@@ -131,8 +131,10 @@ func (l ledger) MoveReservation(
 	})
 }
 
-func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) error {
-	return l.handle(ctx, reservationHeld, func(ctx context.Context) error { return l.Store.ReservationHeld(ctx, id) })
+func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) (int32, error) {
+	return query(ctx, l, reservationHeld, func(ctx context.Context) (int32, error) {
+		return l.Store.ReservationHeld(ctx, id)
+	})
 }
 
 func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {

@@ -40,8 +40,6 @@ func bounded(maxAttempts int32) stepPolicy {
 var (
 	// unbounded is the policy of every step after the point of no return and of every undo.
 	unbounded = stepPolicy{retries: true, attention: true}
-	// brief is the policy of a step that has an alternative. It needs no attention, because the alternative follows.
-	brief = stepPolicy{retries: true, maxAttempts: attemptsWithin(127 * time.Second)}
 	// once is the policy of a step whose work the sweeper repeats.
 	once = stepPolicy{}
 )

@@ -30,13 +30,8 @@ func TestAttemptsWithin(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	t.Run("a step with an alternative has eight attempts and needs no attention", func(t *testing.T) {
-		if want := (stepPolicy{retries: true, maxAttempts: 8}); brief != want {
-			t.Errorf("got %+v, want %+v", brief, want)
-		}
-	})
 	t.Run("the retry phase is not bounded by time, so that a paused activity does not time out", func(t *testing.T) {
-		for _, policy := range []stepPolicy{bounded(80), unbounded, brief} {
+		for _, policy := range []stepPolicy{bounded(80), unbounded} {
 			o := retryOptions("step", policy.maxAttempts)
 			if o.ScheduleToCloseTimeout != 0 || o.ScheduleToStartTimeout != 0 {
 				t.Errorf("%+v: the activity times out: %+v", policy, o)

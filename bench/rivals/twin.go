@@ -100,7 +100,7 @@ func (*twinActivities) CreateConferenceRoom(context.Context, activities.RoomInpu
 }
 
 // ReserveSlots does nothing.
-func (*twinActivities) ReserveSlots(context.Context, activities.ReservationRef) error { return nil }
+func (*twinActivities) ReserveSlots(context.Context, activities.ReserveSlotsInput) error { return nil }
 
 // Establish gives the class to the request that waits for it.
 func (s *twinActivities) Establish(_ context.Context, in activities.ClassRef) error {

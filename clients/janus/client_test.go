@@ -115,7 +115,8 @@ func testReserveAndRelease(t *testing.T, backend minigroup.Backend) {
 		for _, failed := range []*minigroup.UpstreamError{
 			reserve(t, client, id, 8, description), release(t, client, id),
 		} {
-			if clientstest.Verdict(failed) != clientstest.Refused || failed.Unfit || failed.Type != "433" || failed.Status != 200 {
+			if clientstest.Verdict(failed) != clientstest.Refused || failed.Unfit || failed.Type != "433" ||
+				failed.Status != 200 {
 				t.Errorf("%+v", failed)
 			}
 		}

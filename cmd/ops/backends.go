@@ -22,8 +22,12 @@ type backendInfo struct {
 	// Peak is the highest number of slots reserved at one time from now on.
 	Peak int64 `json:"peak"`
 	// Reservations counts the reservations that are not released.
-	Reservations  int64     `json:"reservations"`
+	Reservations int64 `json:"reservations"`
+	// State is ok, away if the gateway does not answer, or unfit if it answers wrongly; AwayReason is why, and AwaySince
+	// since when it is not ok.
+	State         string    `json:"state"`
 	AwaySince     time.Time `json:"away_since,omitzero"`
+	AwayReason    string    `json:"away_reason,omitempty"`
 	DrainingSince time.Time `json:"draining_since,omitzero"`
 }
 
@@ -46,17 +50,29 @@ func (a *app) printBackends(loads []minigroup.BackendLoad) error {
 	for _, l := range loads {
 		backends = append(backends, backendInfo{
 			ID: l.ID, Group: l.Group, Enabled: l.Enabled, Capacity: l.Capacity, BalancerCapacity: l.BalancerCapacity,
-			Peak: l.Peak, Reservations: l.Live, AwaySince: l.AwaySince.UTC(), DrainingSince: l.DrainingSince.UTC(),
+			Peak: l.Peak, Reservations: l.Live, State: gatewayState(l), AwaySince: l.AwaySince.UTC(), AwayReason: l.State.Reason,
+			DrainingSince: l.DrainingSince.UTC(),
 		})
 	}
 	return a.print(backends, func(t *table) {
-		t.row("GATEWAY", "GROUP", "CONFIGURED", "CAPACITY", "FILLED UP TO", "PEAK", "RESERVATIONS", "AWAY SINCE",
-			"DRAINING SINCE")
+		t.row("GATEWAY", "GROUP", "CONFIGURED", "CAPACITY", "FILLED UP TO", "PEAK", "RESERVATIONS", "DRAINING SINCE",
+			"STATE", "AWAY SINCE", "REASON")
 		for _, b := range backends {
 			t.row(b.ID, b.Group, b.Enabled, formatCapacity(b.Capacity), formatCapacity(b.BalancerCapacity), b.Peak,
-				b.Reservations, formatTime(b.AwaySince), formatTime(b.DrainingSince))
+				b.Reservations, formatTime(b.DrainingSince), b.State, formatTime(b.AwaySince), b.AwayReason)
 		}
 	})
+}
+
+func gatewayState(l minigroup.BackendLoad) string {
+	switch {
+	case l.State.Unfit:
+		return "unfit"
+	case !l.AwaySince.IsZero():
+		return "away"
+	default:
+		return "ok"
+	}
 }
 
 func formatCapacity(slots *int32) string {

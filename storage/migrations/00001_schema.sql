@@ -226,13 +226,19 @@ CREATE TABLE janus_backend (
     balancer_capacity integer,
     admin_url         text        NOT NULL,
     janus_url         text        NOT NULL DEFAULT '',
-    -- Since when the gateway has not answered the sweeper; null while it answers. New classes prefer others.
+    -- Since when the gateway has not answered, or has answered wrongly; null while it answers well. New classes prefer
+    -- others.
     away_since        timestamptz,
+    -- Why it is away; empty while it answers well.
+    away_reason       text        NOT NULL DEFAULT '',
+    -- It answers, but wrongly: its configuration or its software is at fault.
+    unfit             boolean     NOT NULL DEFAULT false,
     -- Since when an operator has the gateway take only classes that it has already; those stay until they end. Null
     -- while it takes all.
     draining_since    timestamptz,
 
-    CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0)
+    CONSTRAINT backend_capacity_positive CHECK (capacity >= 0 AND balancer_capacity >= 0),
+    CONSTRAINT backend_unfit_is_away     CHECK (away_since IS NOT NULL OR (NOT unfit AND away_reason = ''))
 );
 
 -- raise_capacity_exceeded fails the statement of an admission whose slots fit on no gateway, and so its transaction.
@@ -261,6 +267,8 @@ CREATE TABLE janus_reservation (
     update_id   uuid,
     -- A request to the gateway went unanswered and may still be executed: releasing looks twice.
     doubtful    boolean     NOT NULL DEFAULT false,
+    -- The gateway has reported that it has the room. A reservation that is neither made nor doubtful has no room.
+    made        boolean     NOT NULL DEFAULT false,
     created_at  timestamptz NOT NULL DEFAULT now(),
     changed_at  timestamptz NOT NULL DEFAULT now(),
     -- Of the draft that it was made for.

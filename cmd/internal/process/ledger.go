@@ -46,14 +46,16 @@ var (
 	janusSlots = newDesc("minigroups_janus_slots",
 		"Slots of each gateway: its capacity (+Inf if unlimited) and those reserved now.", "backend", "kind")
 	janusAway = newDesc("minigroups_janus_away",
-		"1 if the gateway did not answer the last sweep, otherwise 0.", "backend")
+		"1 if the gateway does not answer, or answers wrongly, otherwise 0.", "backend")
+	janusUnfit = newDesc("minigroups_janus_unfit",
+		"1 if the gateway answers wrongly: its configuration or its software is at fault; otherwise 0.", "backend")
 	janusOpen = newDesc("minigroups_janus_open",
 		"1 if the gateway takes new classes, otherwise 0.", "backend")
 	janusDraining = newDesc("minigroups_janus_draining",
 		"1 if an operator is draining the gateway, otherwise 0.", "backend")
 	ledgerDescs = []*prometheus.Desc{
 		openSagas, oldestOpenSaga, stuckSagas, failedMinigroups, roomsPendingClose, oldestPendingClose, lostAttempts,
-		outboxWaiting, oldestInOutbox, janusSlots, janusAway, janusOpen, janusDraining,
+		outboxWaiting, oldestInOutbox, janusSlots, janusAway, janusUnfit, janusOpen, janusDraining,
 	}
 )
 
@@ -100,6 +102,7 @@ func (l Ledger) Collect(metrics chan<- prometheus.Metric) {
 		gauge(janusSlots, capacity, id, "capacity")
 		gauge(janusSlots, float64(b.Reserved), id, "reserved")
 		gauge(janusAway, boolValue(b.Away), id)
+		gauge(janusUnfit, boolValue(b.Unfit), id)
 		gauge(janusOpen, boolValue(b.Open), id)
 		gauge(janusDraining, boolValue(b.Draining), id)
 	}
