@@ -82,12 +82,16 @@ SEED ?= 1
 DURATION ?= 10m
 # off: workers do not receive room events.
 MQTT ?= on
+# The number of concurrent clients, and of conference's database connections (0: unlimited).
+CLIENTS ?= 16
+CONNECTIONS ?= 10
 
 .PHONY: chaos
 chaos: packages $(TEMPORAL)
-chaos: ## inject faults under load, then check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=off)
+chaos: ## inject faults under load, check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=off, CLIENTS=, CONNECTIONS=)
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
-	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT)
+	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT) -clients $(CLIENTS) \
+	  -conference-connections $(CONNECTIONS)
 
 # Groups separated by commas; empty for all: writes, reads, growth, isolation, overload, footprint.
 SELECT ?=

@@ -221,6 +221,8 @@ func (s *system) startSandbox(ctx context.Context) (err error) {
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
 		"-trust", runbookAudience + "=minigroups.svc.example.org",
 		"-broker", s.broker.URL(), // only the workers of some tests connect to it
+		// Some tests let many requests hang at once.
+		"-event-connections", "0", "-conference-connections", "0",
 	}, nil, s.log("sandbox"))
 	if err != nil {
 		return err

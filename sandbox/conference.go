@@ -49,8 +49,8 @@ func (f *Conference) createRoom(c *call) reply {
 			policy = "shared"
 		}
 	}
-	allowed := func() *reply { return nil } // conference accepts any time
-	return f.create(c, http.StatusOK, draft, allowed, func(created storedRoom) conferenceRoom {
+	c.secondConnection = policy == "owned"
+	return f.create(c, http.StatusOK, draft, unchecked, func(created storedRoom) conferenceRoom {
 		return conferenceRoom{storedRoom: created, Policy: policy, Reserve: reserve}
 	})
 }

@@ -21,6 +21,13 @@ type Config struct {
 	Account string
 	// Publisher publishes the service's room events; nil publishes none.
 	Publisher Publisher
+	// Connections is the size of the service's database connection pool, per process; 0 is unlimited. Connection says
+	// what needs one.
+	Connections int
+	// AcquireTimeout is how long a request waits for a connection before it is refused; 0 is 5 s.
+	AcquireTimeout time.Duration
+	// ServiceTime is how long a request holds its connections if it does not wait for one; 0 is 1 ms.
+	ServiceTime time.Duration
 }
 
 // Issuer is an issuer of ES256 tokens and the audiences for which its tokens are accepted.
@@ -50,6 +57,9 @@ func (c Config) validate() error {
 	var mistakes []error
 	if c.Publisher != nil && c.Account == "" {
 		mistakes = append(mistakes, errors.New("there is no account to publish as"))
+	}
+	if c.Connections < 0 || c.AcquireTimeout < 0 || c.ServiceTime < 0 {
+		mistakes = append(mistakes, errors.New("connections, acquire timeout and service time must not be negative"))
 	}
 	for name, issuer := range c.Issuers {
 		if issuer.PublicKey == nil {

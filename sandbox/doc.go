@@ -2,6 +2,9 @@
 // gateway. They answer over HTTP as the real services do, including their bugs, store the rooms that are created, and
 // can be told to misbehave. Event and conference publish room events over MQTT.
 //
+// The stand-ins for event and conference have a database connection pool of a limited size (see Connection), which
+// overload exhausts. Conference can deadlock on it, as the real one does: rooms stay that it has refused to create.
+//
 // The stand-ins for event and conference stop working on a request at any point when its client closes the
 // connection, as the real services do: a room may then exist without a reply and without an event. The stand-in for
 // Janus executes such a request to its end, as the real gateway does.
@@ -10,6 +13,8 @@
 //
 //	GET    /sandbox/rooms[?classroom_id=…]  all rooms in the order of creation (see Room and JanusRoom)
 //	GET    /sandbox/log                     all creates (see Creation); not for Janus
+//	GET    /sandbox/pool                    the database connections (see pool.State); not for Janus
+//	PUT    /sandbox/pool                    changes their number, {"connections": 4}, 0 = unlimited; not for Janus
 //	GET    /sandbox/faults                  the faults, each with "remaining" (null = until cleared)
 //	PUT    /sandbox/faults                  replaces all faults by a JSON array (see Fault)
 //	DELETE /sandbox/faults                  removes all faults

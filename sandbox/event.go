@@ -147,7 +147,7 @@ func (e *Event) createEvent(c *call) reply {
 	if p.refusal != nil {
 		return *p.refusal
 	}
-	return e.perform(c, OperationAny, e.classroomOf(id), func() reply {
+	return e.perform(c, OperationAny, e.classroomOf(id), unchecked, func() reply {
 		now := e.now()
 		room, known := e.rooms.find(id)
 		switch {

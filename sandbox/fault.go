@@ -26,16 +26,18 @@ const (
 // Effect is what a fault does to a request.
 type Effect string
 
-// The effects. They apply after the checks of token, path and body.
+// The effects. They apply after the checks of token, path and body. A request that hangs or is late holds database
+// connections meanwhile, as one does whose database is slow.
 const (
 	// EffectRefuse replies with a problem of the given status and type, without any work.
 	EffectRefuse Effect = "refuse"
 	// EffectFail replies with 503, or the given status, and plain text, without any work.
 	EffectFail Effect = "fail"
-	// EffectHang does no work and sends no reply until the client disconnects or the faults are replaced; then it replies
+	// EffectHang takes a connection, but does no work and sends no reply until the client disconnects or the faults are replaced; then it replies
 	// with 503.
 	EffectHang Effect = "hang"
-	// EffectLate waits half of the delay before the work and half of it after, then replies.
+	// EffectLate waits half of the delay before the work and half of it after, then replies. Conference takes its second
+	// connection between the work and the second half.
 	EffectLate Effect = "late"
 	// EffectLoseReply does the work, then closes the connection without a reply.
 	EffectLoseReply Effect = "lose_reply"

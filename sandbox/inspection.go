@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -28,4 +29,22 @@ func (s *service[R]) inspectLog(w http.ResponseWriter, _ *http.Request) {
 	creations := append([]Creation{}, s.rooms.creations()...)
 	s.delivering.Unlock()
 	writeJSON(w, creations)
+}
+
+func (s *service[R]) inspectPool(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, s.pool.State())
+}
+
+func (s *service[R]) resizePool(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Connections *int `json:"connections"`
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil || request.Connections == nil || *request.Connections < 0 {
+		http.Error(w, `connections: want {"connections": N}, N not negative`, http.StatusBadRequest)
+		return
+	}
+	s.pool.Resize(*request.Connections)
+	w.WriteHeader(http.StatusNoContent)
 }

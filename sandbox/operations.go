@@ -15,13 +15,13 @@ func (s *service[R]) create(
 	c.creation = &Creation{
 		At: s.Clock().UnixMilli(), Service: s.name, Host: c.Host, ClassroomID: draft.ClassroomID, Audience: draft.Audience,
 	}
-	return s.perform(c, OperationCreate, draft.ClassroomID, func() reply {
+	check := func() *reply {
 		if refusal := allowed(); refusal != nil {
-			return *refusal
+			return refusal
 		}
-		if refusal := s.forbiddenObject(c, draft.Audience, []string{"classrooms"}, "create"); refusal != nil {
-			return *refusal
-		}
+		return s.forbiddenObject(c, draft.Audience, []string{"classrooms"}, "create")
+	}
+	return s.perform(c, OperationCreate, draft.ClassroomID, check, func() reply {
 		if err := draft.Time.storable(); err != nil {
 			return s.problem("database_query_failed", err.Error())
 		}
@@ -46,7 +46,7 @@ func (s *service[R]) readRoom(c *call) reply {
 	if refusal != nil {
 		return *refusal
 	}
-	return s.perform(c, OperationRead, s.classroomOf(id), func() reply {
+	return s.perform(c, OperationRead, s.classroomOf(id), unchecked, func() reply {
 		room, known := s.rooms.find(id)
 		if !known {
 			return s.noRoom()
@@ -61,7 +61,7 @@ func (s *service[R]) readRoom(c *call) reply {
 // changeRoom changes the room of that id with alter, which runs while no other change does. alter returns the reply,
 // and false if the reply is a refusal.
 func (s *service[R]) changeRoom(c *call, operation Operation, id uuid.UUID, alter func(*R) (reply, bool)) reply {
-	return s.perform(c, operation, s.classroomOf(id), func() reply {
+	return s.perform(c, operation, s.classroomOf(id), unchecked, func() reply {
 		answer, err := s.rooms.change(id, alter)
 		switch {
 		case errors.Is(err, errNoRoom):

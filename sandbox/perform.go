@@ -2,37 +2,36 @@ package sandbox
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// perform applies the fault, if there is one, and does the work. Like the real services, it stops at any point when the
-// client hangs up. It publishes the room events last, right before the reply.
-func (s *service[R]) perform(c *call, operation Operation, classroom uuid.UUID, work func() reply) reply {
+// perform applies the fault, if there is one, and does the work, in which the request holds a database connection.
+// Before it takes one, check may refuse the request. Like the real services, perform stops at any point when the client
+// hangs up. It publishes the room events last, right before the reply.
+func (s *service[R]) perform(
+	c *call, operation Operation, classroom uuid.UUID, check func() *reply, work func() reply,
+) reply {
 	fault, replaced := s.faults.take(operation, func(id uuid.UUID) bool { return id == classroom })
 	if c.creation != nil {
 		c.creation.Fault = fault.Do
 	}
-	before, after := pauses(operation)
 	switch fault.Do {
 	case EffectRefuse:
 		return s.refuse(fault)
 	case EffectFail:
 		return fail(fault)
-	case EffectHang:
-		return hang(c.Context(), replaced)
-	case EffectLate:
-		delay := time.Duration(fault.DelayMS) * time.Millisecond
-		before, after = delay/2, delay-delay/2
 	}
-	if !wait(c.Context(), before) {
-		return dropped
+	if refusal := check(); refusal != nil {
+		return *refusal
 	}
-	answer := work()
-	if !wait(c.Context(), after) {
+	if fault.Do == EffectHang {
+		work = func() reply { return hang(c.Context(), replaced) }
+	}
+	answer := s.withConnections(c, s.pausesOf(c, fault), work)
+	if answer.dropped {
 		return dropped
 	}
 	published := s.publish(answer.events, c.began)
@@ -45,15 +44,8 @@ func (s *service[R]) perform(c *call, operation Operation, classroom uuid.UUID, 
 	return answer
 }
 
-// pauses puts the work of a create at a random point of a millisecond, so that a client that hangs up within it does so
-// sometimes before and sometimes after the work.
-func pauses(operation Operation) (before, after time.Duration) {
-	if operation != OperationCreate {
-		return 0, 0
-	}
-	before = rand.N(time.Millisecond) //nolint:gosec // no secret
-	return before, time.Millisecond - before
-}
+// unchecked is the check of requests that are not checked before the work.
+func unchecked() *reply { return nil }
 
 // wait waits for the pause and returns false if the context has ended.
 func wait(ctx context.Context, pause time.Duration) bool {

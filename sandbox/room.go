@@ -44,6 +44,9 @@ type Creation struct {
 	ReplyDelivered bool   `json:"reply_delivered"`
 	RepliedAt      int64  `json:"replied_at"`      // unix milliseconds; 0: not delivered
 	Fault          Effect `json:"fault,omitempty"` // the fault applied to it, if any
+	// NoConnection is the database connection that the create did not get within the timeout, which its refusal does not
+	// tell. Empty: it got all.
+	NoConnection Connection `json:"no_connection,omitempty"`
 }
 
 // JanusRoom is a room of the stand-in for Janus in GET /sandbox/rooms, which shows private ones, too.

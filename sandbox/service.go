@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"minigroups/sandbox/pool"
 )
 
 // service is the common part of the stand-ins for event and conference: everything but the rules of their rooms.
@@ -16,6 +18,7 @@ type service[R room] struct {
 	refusalType string // the problem type of EffectRefuse if the fault has none
 	rooms       *store[R]
 	faults      *faults
+	pool        *pool.Pool // of database connections
 	mux         *http.ServeMux
 	// delivering keeps the log from being read after a reply is sent and before its log entry is complete.
 	delivering sync.RWMutex
@@ -27,6 +30,8 @@ type call struct {
 	caller   caller
 	began    time.Time
 	creation *Creation // of a create request whose body was read
+	// secondConnection says that the work is followed by more, with another connection.
+	secondConnection bool
 }
 
 func newService[R room](cfg Config, s *service[R]) (*service[R], error) {
@@ -36,11 +41,15 @@ func newService[R room](cfg Config, s *service[R]) (*service[R], error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
+	if cfg.ServiceTime == 0 {
+		cfg.ServiceTime = time.Millisecond
+	}
 	rooms, err := openStore[R](cfg.StateFile)
 	if err != nil {
 		return nil, err
 	}
 	s.Config, s.rooms, s.mux = cfg, rooms, http.NewServeMux()
+	s.pool = pool.New(cfg.Connections, cfg.AcquireTimeout)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { _ = empty(http.StatusNotFound).send(w) })
 	s.mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_ = reply{status: http.StatusOK, body: []byte("pong")}.send(w)
@@ -48,6 +57,8 @@ func newService[R room](cfg Config, s *service[R]) (*service[R], error) {
 	s.mux.Handle("/sandbox/faults", s.faults)
 	s.mux.HandleFunc("GET /sandbox/rooms", s.inspectRooms)
 	s.mux.HandleFunc("GET /sandbox/log", s.inspectLog)
+	s.mux.HandleFunc("GET /sandbox/pool", s.inspectPool)
+	s.mux.HandleFunc("PUT /sandbox/pool", s.resizePool)
 	return s, nil
 }
 
@@ -97,7 +108,7 @@ func (s *service[R]) deliver(w http.ResponseWriter, c *call, answer reply) {
 		delivered = answer.send(w) == nil
 		_ = connection.SetWriteDeadline(time.Time{})
 	}
-	if entry := c.creation; entry != nil && (delivered || entry.Published || entry.Seq == 0) {
+	if entry := c.creation; entry != nil && (delivered || entry.Published || entry.NoConnection != "" || entry.Seq == 0) {
 		if entry.ReplyDelivered = delivered; delivered {
 			entry.RepliedAt = s.Clock().UnixMilli()
 		}

@@ -18,7 +18,7 @@ import (
 	"minigroups/sandbox/sandboxclient"
 )
 
-// janusStandIn is the stand-in for event or for conference.
+// standIn is the stand-in for event or for conference.
 type standIn struct {
 	name    string
 	created int // status of a create

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return standIns.serve(ctx)
 }
 
-// janusStandIn is a handler and the address at which it is served.
+// standIn is a handler and the address at which it is served.
 type standIn struct {
 	name     string
 	address  string

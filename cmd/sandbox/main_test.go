@@ -108,6 +108,17 @@ func TestServes(t *testing.T) {
 			t.Errorf("published %q", topics)
 		}
 	})
+	t.Run("event and conference have the database connections of the flags", func(t *testing.T) {
+		addresses, stop := start(t, append(slices.Clone(args), "-conference-connections", "7"))
+		for service, want := range map[string]int{"event": 10, "conference": 7} {
+			if state, err := sandboxclient.Pool(t.Context(), addresses[service]); err != nil || state.Connections != want {
+				t.Errorf("%s: %+v, %v", service, state, err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Errorf("stop returns %v", err)
+		}
+	})
 	t.Run("rooms exist after a restart", func(t *testing.T) {
 		addresses, stop := start(t, args)
 		for _, service := range []string{"event", "conference"} {
@@ -171,6 +182,7 @@ func TestInvalidOptionsAreNamed(t *testing.T) {
 		"nothing to serve":      {[]string{"-event", "", "-conference", ""}, "nothing to serve"},
 		"a broker without mqtt": {[]string{"-broker", "127.0.0.1:1883"}, "-broker"},
 		"an argument too many":  {[]string{"now"}, `"now"`},
+		"a negative number":     {[]string{"-event-connections", "-1"}, "negative"},
 		"no key file":           {[]string{"-issuer", "a=b=" + filepath.Join(dir, "none")}, "no such file"},
 		"a file without a key":  {[]string{"-issuer", "a=b=" + filepath.Join(dir, "text")}, "no PEM"},
 		"half an issuer":        {[]string{"-issuer", "a=b"}, "NAME=AUD1"},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,8 +27,23 @@ type options struct {
 	janusAdminSecretFile, janusAdminKeyFile string
 	broker                                  string
 	eventAccount, conferenceAccount         string
+	eventDatabase, conferenceDatabase       database
 	issuers                                 map[string]sandbox.Issuer
 	audiences                               map[string]sandbox.Authorization
+}
+
+// database is the database of event or conference, as the command line describes it.
+type database struct {
+	connections int
+	serviceTime time.Duration
+}
+
+// addFlags adds the flags of the database of a service whose usual service time is given.
+func (d *database) addFlags(flags *flag.FlagSet, service string, serviceTime time.Duration) {
+	flags.IntVar(&d.connections, service+"-connections", 10,
+		"`number` of "+service+"'s database connections, which overload exhausts; 0: unlimited")
+	flags.DurationVar(&d.serviceTime, service+"-service-time", serviceTime,
+		"how long a request to "+service+" holds its connections")
 }
 
 func parse(args []string, output io.Writer) (options, error) {
@@ -47,6 +63,9 @@ func parse(args []string, output io.Writer) (options, error) {
 	flags.StringVar(&o.eventAccount, "event-account", "event.svc.example.org", "`account` of event in its topics")
 	flags.StringVar(&o.conferenceAccount, "conference-account", "conference.svc.example.org",
 		"`account` of conference in its topics")
+	// The times were measured with the real services.
+	o.eventDatabase.addFlags(flags, "event", 1500*time.Microsecond)
+	o.conferenceDatabase.addFlags(flags, "conference", 2200*time.Microsecond)
 	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
 	flags.Func("issuer", "an issuer of tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
 	flags.Func("trust", "accounts that are allowed everything in an audience, as `AUDIENCE=account1,account2`; repeatable",
@@ -120,21 +139,22 @@ func (o options) standIns() (standIns, error) {
 	var all standIns
 	for _, s := range []struct {
 		name, address, account string
+		database               database
 		start                  func(sandbox.Config) (service, error)
 	}{
 		{
-			name: "event", address: o.event, account: o.eventAccount,
+			name: "event", address: o.event, account: o.eventAccount, database: o.eventDatabase,
 			start: func(cfg sandbox.Config) (service, error) { return sandbox.NewEvent(cfg) },
 		},
 		{
-			name: "conference", address: o.conference, account: o.conferenceAccount,
+			name: "conference", address: o.conference, account: o.conferenceAccount, database: o.conferenceDatabase,
 			start: func(cfg sandbox.Config) (service, error) { return sandbox.NewConference(cfg) },
 		},
 	} {
 		if s.address == "" {
 			continue
 		}
-		created, err := o.service(s.name, s.account, s.start)
+		created, err := o.service(s.name, s.account, s.database, s.start)
 		if err != nil {
 			return nil, err
 		}
@@ -158,11 +178,14 @@ type service interface {
 	io.Closer
 }
 
-func (o options) service(name, account string, start func(sandbox.Config) (service, error)) (*standIn, error) {
+func (o options) service(
+	name, account string, db database, start func(sandbox.Config) (service, error),
+) (*standIn, error) {
 	cfg, err := o.config(name)
 	if err != nil {
 		return nil, err
 	}
+	cfg.Connections, cfg.ServiceTime = db.connections, db.serviceTime
 	created := &standIn{name: name}
 	if o.broker != "" {
 		// The client id is unique because another sandbox may publish for the same account on this broker.

@@ -12,6 +12,7 @@ func TestNothingIsLostInAShortChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var out strings.Builder
+	// The databases of the stand-ins are unlimited.
 	o := options{operations: 300, seed: 3, duration: time.Minute, clients: 12, root: "../.."}
 	ok, err := chaos(ctx, o, &out)
 	if err != nil || !ok {

@@ -9,6 +9,8 @@ import (
 	"minigroups/e2e/load"
 	"minigroups/e2e/verify"
 	"minigroups/minigroup"
+	"minigroups/sandbox"
+	"minigroups/sandbox/sandboxclient"
 )
 
 // result is what exists at the end, and the violations.
@@ -16,6 +18,10 @@ type result struct {
 	verify.Findings
 	matched map[reason]int // rooms explained by a lost attempt, by reason
 	made    int            // rooms in total
+	// starved counts the creates that were refused because a stand-in had no database connection, by that connection.
+	starved map[sandbox.Connection]int
+	// maxConnections is the maximum of conference's connections in use.
+	maxConnections int
 }
 
 // checker returns the checker of this system.
@@ -44,7 +50,12 @@ func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class)
 	if v.Findings, err = checker.Check(ctx); err != nil {
 		return v, err
 	}
-	v.matched, v.made = orphans.matched, len(orphans.creations)
+	v.matched, v.made, v.starved = orphans.matched, len(orphans.creations), orphans.starved
+	pool, err := sandboxclient.Pool(ctx, s.conference)
+	if err != nil {
+		return v, err
+	}
+	v.maxConnections = pool.MaxInUse
 	for i, c := range classes {
 		a := d.Send(ctx, i%2, http.MethodGet, c.Path(), nil)
 		if wrong := c.Contradiction(a, s.closings.Of(c.ID)); wrong != "" {

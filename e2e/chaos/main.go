@@ -25,9 +25,11 @@ type options struct {
 	seed       uint64
 	duration   time.Duration
 	clients    int
-	root       string // of the source
-	noFaults   bool
-	mqttOff    bool // workers do not receive room events
+	// eventConnections and conferenceConnections are the database connections of the stand-ins; 0: unlimited.
+	eventConnections, conferenceConnections int
+	root                                    string // of the source
+	noFaults                                bool
+	mqttOff                                 bool // workers do not receive room events
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -39,6 +41,9 @@ func run(args []string, out io.Writer) int {
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of the operations and the faults")
 	flags.DurationVar(&o.duration, "duration", 10*time.Minute, "time after which no more operations begin")
 	flags.IntVar(&o.clients, "clients", 16, "number of concurrent clients")
+	flags.IntVar(&o.eventConnections, "event-connections", 10, "event's database connections; 0: unlimited")
+	flags.IntVar(&o.conferenceConnections, "conference-connections", 10,
+		"conference's database connections; 0: unlimited")
 	flags.StringVar(&o.root, "root", ".", "the project's folder")
 	mqtt := flags.String("mqtt", "on", "on: workers receive room events; off: they do not")
 	flags.BoolVar(&o.noFaults, "no-faults", false, "inject no faults, for comparison")
@@ -66,7 +71,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		return false, err
 	}
 	log := harness.NewFaultLog(out)
-	s, err := newSystem(o.root, log, !o.mqttOff)
+	s, err := newSystem(o, log)
 	if err != nil {
 		return false, err
 	}

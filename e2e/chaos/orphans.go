@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,18 +14,6 @@ import (
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
 )
-
-// creations returns the log of a stand-in, by room.
-func (s *system) creations(ctx context.Context, service string) (map[uuid.UUID]sandbox.Creation, error) {
-	log, err := sandboxclient.Log(ctx, service)
-	byRoom := map[uuid.UUID]sandbox.Creation{}
-	for _, c := range log {
-		if c.RoomID != nil {
-			byRoom[*c.RoomID] = c
-		}
-	}
-	return byRoom, err
-}
 
 // lostAttempt is an attempt that may have created a room whose id is unknown.
 type lostAttempt struct {
@@ -54,20 +41,29 @@ type orphans struct {
 	creations map[uuid.UUID]sandbox.Creation
 	lost      map[minigroup.RoomKind][]*lostAttempt
 	matched   map[reason]int // rooms explained by a lost attempt, by reason
+	// starved counts the creates that were refused because a stand-in had no database connection, by that connection.
+	starved map[sandbox.Connection]int
 }
 
 func (s *system) readOrphans(ctx context.Context) (orphans, error) {
 	o := orphans{
 		system: s, creations: map[uuid.UUID]sandbox.Creation{},
-		lost: map[minigroup.RoomKind][]*lostAttempt{}, matched: map[reason]int{},
+		lost: map[minigroup.RoomKind][]*lostAttempt{}, matched: map[reason]int{}, starved: map[sandbox.Connection]int{},
 	}
 	services := map[minigroup.RoomKind]string{minigroup.EventRoom: s.event, minigroup.ConferenceRoom: s.conference}
 	for kind, service := range services {
-		creations, err := s.creations(ctx, service)
+		log, err := sandboxclient.Log(ctx, service)
 		if err != nil {
 			return o, err
 		}
-		maps.Copy(o.creations, creations)
+		for _, c := range log {
+			if c.RoomID != nil {
+				o.creations[*c.RoomID] = c
+			}
+			if c.NoConnection != "" {
+				o.starved[c.NoConnection]++
+			}
+		}
 		if o.lost[kind], err = s.lostAttempts(ctx, kind); err != nil {
 			return o, err
 		}
@@ -77,7 +73,8 @@ func (s *system) readOrphans(ctx context.Context) (orphans, error) {
 
 // check returns the violation for an open room that no minigroup holds. The room is excused if it was not published,
 // its reply provably reached no running worker, and one lost attempt of its class and time, which excuses no other
-// room, is in the ledger.
+// room, is in the ledger. A room that conference has refused to create is never excused: the service must not bring
+// conference to it.
 func (o orphans) check(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
 	c, s := o.creations[room], o.system
 	at := time.UnixMilli(c.At)
@@ -90,15 +87,15 @@ func (o orphans) check(kind minigroup.RoomKind, room uuid.UUID) (wrong string) {
 		}
 	}
 	var why reason
-	if match != nil {
+	if match != nil && c.NoConnection == "" {
 		why = s.lossReason(c, *match)
 	}
 	if why == received {
 		around := s.faults.Around(at.Add(-3*time.Second), at.Add(requestTimeout+3*time.Second))
 		return fmt.Sprintf("LEAK: no minigroup holds the open %s room %s of class %s, made at %.1fs over %s "+
-			"(reply delivered: %v, published: %v, fault: %q, has a lost attempt: %v)\n        %s",
+			"(reply delivered: %v, published: %v, fault: %q, no connection: %q, has a lost attempt: %v)\n        %s",
 			kind, c.RoomID, c.ClassroomID, at.Sub(s.faults.Begun).Seconds(), s.route(c.Host),
-			c.ReplyDelivered, c.Published, c.Fault, match != nil, strings.Join(around, "\n        "))
+			c.ReplyDelivered, c.Published, c.Fault, c.NoConnection, match != nil, strings.Join(around, "\n        "))
 	}
 	match.isUsed = true
 	o.matched[why]++

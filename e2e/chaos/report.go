@@ -7,6 +7,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"minigroups/sandbox"
 )
 
 // printReport prints faults, answers, the state at the end, and the violations.
@@ -31,6 +33,9 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 		share := 100 * float64(v.matched[why]) / float64(max(v.made, 1))
 		fmt.Fprintf(t, "  left a room; %s\t%d (%.2f %%)\n", why, v.matched[why], share)
 	}
+	fmt.Fprintf(t, "Creates refused without a database connection\t%d\n", v.starved[sandbox.FirstConnection])
+	fmt.Fprintf(t, "Creates refused after conference inserted the room\t%d\n", v.starved[sandbox.SecondConnection])
+	fmt.Fprintf(t, "Conference's database connections in use\tat most %d\n", v.maxConnections)
 	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.Violations))
 	fmt.Fprintf(t, "Longest time without reads\t%.1fs\n", c.longestReadOutage.Seconds())
 	fmt.Fprintf(t, "Longest answer of an API without faults\t%.1fs\n", c.longest.Seconds())
@@ -43,5 +48,6 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 	if o.mqttOff {
 		mqtt = "off"
 	}
-	fmt.Fprintf(out, "\nTo repeat: make chaos N=%d SEED=%d DURATION=%s MQTT=%s\n", o.operations, o.seed, o.duration, mqtt)
+	fmt.Fprintf(out, "\nTo repeat: make chaos N=%d SEED=%d DURATION=%s MQTT=%s CLIENTS=%d CONNECTIONS=%d\n",
+		o.operations, o.seed, o.duration, mqtt, o.clients, o.conferenceConnections)
 }

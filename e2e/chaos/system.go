@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +34,8 @@ const (
 
 // system is the whole service on this machine, with proxies between its processes.
 type system struct {
-	dir, bin, root  string
+	options         options
+	dir, bin        string
 	token           string
 	cfg             config.Config
 	event           string // the address of the stand-in itself, not of a proxy
@@ -66,21 +68,21 @@ func (s *system) parts() []*harness.Part {
 }
 
 // newSystem returns a system of which nothing is started.
-func newSystem(root string, log *harness.FaultLog, mqtt bool) (*system, error) {
+func newSystem(o options, log *harness.FaultLog) (*system, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
 	return &system{
-		dir: dir, bin: filepath.Join(dir, "bin"), root: root, mqtt: mqtt,
+		options: o, dir: dir, bin: filepath.Join(dir, "bin"), mqtt: !o.mqttOff,
 		faults: log, proxies: newProxies(log), closings: load.NewClosings(),
 	}, err
 }
 
 // start starts everything. Callers must call stop even if it fails.
 func (s *system) start(ctx context.Context) (err error) {
-	if s.temporalBinary, err = stack.BuildTemporal(ctx, s.root, os.Stderr); err != nil {
+	if s.temporalBinary, err = stack.BuildTemporal(ctx, s.options.root, os.Stderr); err != nil {
 		return err
 	}
 	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"}
-	if err := stack.BuildPrograms(ctx, s.root, s.bin, os.Stderr, programs...); err != nil {
+	if err := stack.BuildPrograms(ctx, s.options.root, s.bin, os.Stderr, programs...); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {
@@ -208,6 +210,8 @@ func (s *system) prepareSandbox() error {
 	s.sandbox = harness.NewPart("stand-ins", s.faults, func(ctx context.Context) (harness.Process, error) {
 		p, err := stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), append(harness.TrustFlags(s.cfg),
 			"-event", event, "-conference", conference, "-broker", s.cfg.MQTT.Broker,
+			"-event-connections", strconv.Itoa(s.options.eventConnections),
+			"-conference-connections", strconv.Itoa(s.options.conferenceConnections),
 		), nil, s.log("sandbox"))
 		if err != nil {
 			return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/sandbox"
+	"minigroups/sandbox/pool"
 )
 
 // No connection is kept open, so that a test that ends leaves none.
@@ -35,6 +36,25 @@ func JanusRooms(ctx context.Context, baseURL string) ([]sandbox.JanusRoom, error
 // contain creates that still run and have not created a room yet.
 func Log(ctx context.Context, baseURL string) ([]sandbox.Creation, error) {
 	return get[sandbox.Creation](ctx, baseURL, "log")
+}
+
+// Pool returns the state of the database connections of the stand-in for event or conference at baseURL.
+func Pool(ctx context.Context, baseURL string) (state pool.State, err error) {
+	body, err := do(ctx, http.MethodGet, baseURL, "pool", nil)
+	if err != nil {
+		return state, err
+	}
+	if err := json.Unmarshal(body, &state); err != nil {
+		return state, fmt.Errorf("read sandbox pool: %w", err)
+	}
+	return state, nil
+}
+
+// ResizePool changes the number of database connections of the stand-in for event or conference at baseURL; 0 is
+// unlimited. Connections in use stay in use.
+func ResizePool(ctx context.Context, baseURL string, connections int) error {
+	_, err := do(ctx, http.MethodPut, baseURL, "pool", fmt.Appendf(nil, `{"connections": %d}`, connections))
+	return err
 }
 
 // SetFaults replaces all faults of the stand-in at baseURL. The error names a field that is not valid.

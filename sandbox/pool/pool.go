@@ -1,0 +1,121 @@
+// Package pool has a database connection pool without connections: it limits and delays requests as the pools of event
+// and conference do, which are sqlx's.
+package pool
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// DefaultTimeout is how long event and conference wait for a connection.
+const DefaultTimeout = 5 * time.Second
+
+// ErrTimeout is the error of an acquisition that waited for the pool's timeout. Its text is sqlx's.
+var ErrTimeout = errors.New("pool timed out while waiting for an open connection")
+
+// Pool grants connections in the order of the requests. It is safe for concurrent use.
+//
+// A semaphore of golang.org/x/sync would do the same, but cannot be resized and does not report its state.
+type Pool struct {
+	timeout time.Duration
+
+	mu      sync.Mutex
+	state   State
+	waiting list.List // of chan struct{}, which is closed when the connection is granted; the oldest first
+}
+
+// State is the state of a pool.
+type State struct {
+	Connections int `json:"connections"` // the size of the pool; 0: unlimited
+	InUse       int `json:"in_use"`
+	MaxInUse    int `json:"max_in_use"` // the maximum so far
+	Waiting     int `json:"waiting"`    // acquisitions in progress
+	TimedOut    int `json:"timed_out"`  // acquisitions that failed with ErrTimeout so far
+}
+
+// New returns a pool with that many connections, or without a limit if connections is 0. A timeout of 0 is
+// DefaultTimeout.
+func New(connections int, timeout time.Duration) *Pool {
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	return &Pool{timeout: timeout, state: State{Connections: connections}}
+}
+
+// Acquire takes a connection, which the caller must release. It waits if none is free or an earlier caller waits, and
+// returns ErrTimeout after the pool's timeout, or the error of ctx.
+func (p *Pool) Acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	granted := make(chan struct{})
+	p.mu.Lock()
+	place := p.waiting.PushBack(granted)
+	p.grant()
+	p.mu.Unlock()
+	timer := time.NewTimer(p.timeout)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-granted:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = ErrTimeout
+	}
+	return p.leave(place, granted, err)
+}
+
+// leave ends the wait of a caller with an error, unless its connection has just been granted.
+func (p *Pool) leave(place *list.Element, granted chan struct{}, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-granted:
+		return nil
+	default:
+	}
+	p.waiting.Remove(place)
+	if errors.Is(err, ErrTimeout) {
+		p.state.TimedOut++
+	}
+	return err
+}
+
+// Release returns a connection that Acquire has taken.
+func (p *Pool) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.InUse--
+	p.grant()
+}
+
+// Resize changes the number of connections; 0 is without a limit. Connections in use stay in use.
+func (p *Pool) Resize(connections int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.Connections = connections
+	p.grant()
+}
+
+// State returns the present state.
+func (p *Pool) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state
+	s.Waiting = p.waiting.Len()
+	return s
+}
+
+// grant gives the free connections to the callers that have waited longest. The caller holds the lock.
+func (p *Pool) grant() {
+	for s := &p.state; p.waiting.Len() > 0 && (s.Connections == 0 || s.InUse < s.Connections); {
+		s.InUse++
+		s.MaxInUse = max(s.MaxInUse, s.InUse)
+		close(p.waiting.Remove(p.waiting.Front()).(chan struct{}))
+	}
+}
