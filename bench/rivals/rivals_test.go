@@ -147,7 +147,7 @@ func TestEachRivalExecutesTheFiveSteps(t *testing.T) {
 	k := newKeys(t)
 	for n, rival := range rivals.All() {
 		t.Run(rival.Name, func(t *testing.T) {
-			upstreams := upstream.New()
+			upstreams := upstream.New(upstream.Config{})
 			server := httptest.NewServer(upstreams.Handler())
 			t.Cleanup(server.Close)
 			pool := newPool(t, fmt.Sprintf("rival_%d", n))

@@ -20,7 +20,13 @@ type Rooms struct {
 	conference *conference.Client
 	janus      *janus.Client
 	gateway    minigroup.Backend
+	// conferences has a place for each create at conference in progress.
+	conferences chan struct{}
 }
+
+// maxConferences is how many creates at conference are in progress at most. Conference deadlocks if that is as many as
+// it has database connections, and no alternative would do its work.
+const maxConferences = 4
 
 // NewRooms returns the clients of the upstreams at a URL (see command upstream). token returns the bearer token of each
 // request.
@@ -31,6 +37,8 @@ func NewRooms(upstream string, token func() (string, error)) *Rooms {
 		conference: conference.New(upstream+"/conference", transport, token),
 		janus:      janus.New(janus.Config{AdminSecret: "secret", AdminKey: "key", RoomKey: "room key"}, transport),
 		gateway:    minigroup.Backend{ID: "gateway", AdminURL: upstream + "/janus"},
+
+		conferences: make(chan struct{}, maxConferences),
 	}
 }
 
@@ -43,6 +51,12 @@ func (r *Rooms) Event(ctx context.Context, d minigroup.Draft) (uuid.UUID, error)
 
 // Conference creates a conference room.
 func (r *Rooms) Conference(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
+	select {
+	case r.conferences <- struct{}{}:
+		defer func() { <-r.conferences }()
+	case <-ctx.Done():
+		return uuid.Nil, ctx.Err()
+	}
 	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{
 		Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
 	})

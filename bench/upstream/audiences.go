@@ -6,7 +6,7 @@ const (
 	Usual = "example.org"
 	// FailsOnce receives a 503 from event for the first request of a class. The next one succeeds.
 	FailsOnce = "fails-once.example.org"
-	// Hangs receives no response from event.
+	// Hangs receives no response from event, which holds no database connection meanwhile.
 	Hangs = "hangs.example.org"
 	// Away receives a 503 from event with a Retry-After of one hour.
 	Away = "away.example.org"

@@ -1,9 +1,13 @@
 // Package upstream has stand-ins for event, conference and a Janus gateway for measurements: they respond to every
-// call in the right form after a given delay and store nothing. The audience of a request selects how event behaves.
+// call in the right form and store nothing. The databases of event and conference have as few connections as those of
+// the real services, and conference can deadlock on them in the same way. The audience of a request selects how event
+// behaves.
 package upstream
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -16,9 +20,14 @@ import (
 type Upstream struct {
 	delay atomic.Int64 // nanoseconds
 	// failed has the classes of FailsOnce whose last request has failed.
-	failed sync.Map
-	calls  map[string]*atomic.Int64
+	failed            sync.Map
+	calls             map[string]*atomic.Int64
+	event, conference *database
+	databases         map[string]*database // these two, by name
 }
+
+// Config is the configuration. The zero value has unlimited connections and no service times.
+type Config struct{ Event, Conference Database }
 
 // The kinds of calls.
 const (
@@ -31,8 +40,11 @@ const (
 )
 
 // New returns upstreams without a delay.
-func New() *Upstream {
-	u := &Upstream{calls: map[string]*atomic.Int64{}}
+func New(c Config) *Upstream {
+	u := &Upstream{
+		calls: map[string]*atomic.Int64{}, event: newDatabase(c.Event), conference: newDatabase(c.Conference),
+	}
+	u.databases = map[string]*database{"event": u.event, "conference": u.conference}
 	for _, kind := range []string{
 		EventCreate, EventChange, ConferenceCreate, ConferenceRead, ConferenceUpdate, JanusMessage,
 	} {
@@ -41,32 +53,54 @@ func New() *Upstream {
 	return u
 }
 
-// Handler serves event at /event, conference at /conference and the gateway's Admin API at /janus. PUT /delay?is=10ms
-// sets the delay of every later response.
+// Handler serves event at /event, conference at /conference and the gateway's Admin API at /janus.
+//
+// PUT /delay?is=10ms sets the delay of every later response. Event and conference hold their connections meanwhile.
+// GET /database/event and /database/conference return their connections, and PUT …?connections=4 changes their number,
+// 0 = unlimited.
 func (u *Upstream) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("PUT /delay", u.setDelay)
 
-	mux.HandleFunc("POST /event/api/v1/rooms", u.answerAfterDelay(EventCreate, u.createEventRoom))
-	mux.HandleFunc("PATCH /event/api/v1/rooms/{id}", u.answerAfterDelay(EventChange, sameRoom))
-	mux.HandleFunc("POST /event/api/v1/rooms/{id}/locked_types", u.answerAfterDelay(EventChange, sameRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms", u.answerAfterDelay(ConferenceCreate, newRoom))
-	mux.HandleFunc("GET /conference/api/v1/rooms/{id}", u.answerAfterDelay(ConferenceRead, conferenceRoom))
-	mux.HandleFunc("PATCH /conference/api/v1/rooms/{id}", u.answerAfterDelay(ConferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /conference/api/v1/rooms/{id}/close", u.answerAfterDelay(ConferenceUpdate, conferenceRoom))
-	mux.HandleFunc("POST /janus", u.answerAfterDelay(JanusMessage, janus))
+	mux.HandleFunc("GET /database/{service}", u.readDatabase)
+	mux.HandleFunc("PUT /database/{service}", u.resizeDatabase)
+
+	handle := func(pattern, kind string, next http.HandlerFunc) { mux.HandleFunc(pattern, u.counted(kind, next)) }
+	handle("POST /event/api/v1/rooms", EventCreate, u.authorized(u.queried(u.event, false, newRoom)))
+	handle("PATCH /event/api/v1/rooms/{id}", EventChange, u.queried(u.event, false, sameRoom))
+	handle("POST /event/api/v1/rooms/{id}/locked_types", EventChange, u.queried(u.event, false, sameRoom))
+	handle("POST /conference/api/v1/rooms", ConferenceCreate, u.queried(u.conference, true, newRoom))
+	for pattern, kind := range map[string]string{
+		"GET /conference/api/v1/rooms/{id}":        ConferenceRead,
+		"PATCH /conference/api/v1/rooms/{id}":      ConferenceUpdate,
+		"POST /conference/api/v1/rooms/{id}/close": ConferenceUpdate,
+	} {
+		handle(pattern, kind, u.queried(u.conference, false, conferenceRoom))
+	}
+	handle("POST /janus", JanusMessage, u.delayed(janus))
 	return mux
 }
 
-// answerAfterDelay counts the call and calls answer after the delay.
-func (u *Upstream) answerAfterDelay(kind string, answer http.HandlerFunc) http.HandlerFunc {
+// counted counts the call and reads its body, because net/http notices a client that hangs up only after that.
+func (u *Upstream) counted(kind string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if delay := time.Duration(u.delay.Load()); delay > 0 {
-			time.Sleep(delay)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		u.calls[kind].Add(1) // before the response, whose receiver may read the count
-		answer(w, r)
+		next(w, r)
+	}
+}
+
+// delayed calls next after the delay.
+func (u *Upstream) delayed(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if sleep(r.Context(), time.Duration(u.delay.Load())) == nil {
+			next(w, r)
+		}
 	}
 }
 
@@ -88,31 +122,35 @@ func (u *Upstream) Calls() map[string]int64 {
 	return counts
 }
 
-func (u *Upstream) createEventRoom(w http.ResponseWriter, r *http.Request) {
-	var request struct {
-		Audience    string    `json:"audience"`
-		ClassroomID uuid.UUID `json:"classroom_id"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	switch request.Audience {
-	case Hangs:
-		<-r.Context().Done()
-		return
-	case Away:
-		w.Header().Set("Retry-After", "3600")
-		unavailable(w)
-		return
-	case FailsOnce:
-		if _, again := u.failed.LoadAndDelete(request.ClassroomID); !again {
-			u.failed.Store(request.ClassroomID, nil)
-			unavailable(w)
+// authorized calls next unless the audience of the create makes event behave differently. Event holds no connection
+// while it asks a tenant whether a create is allowed.
+func (u *Upstream) authorized(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var request struct {
+			Audience    string    `json:"audience"`
+			ClassroomID uuid.UUID `json:"classroom_id"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		switch request.Audience {
+		case Hangs:
+			<-r.Context().Done()
+			return
+		case Away:
+			w.Header().Set("Retry-After", "3600")
+			unavailable(w)
+			return
+		case FailsOnce:
+			if _, again := u.failed.LoadAndDelete(request.ClassroomID); !again {
+				u.failed.Store(request.ClassroomID, nil)
+				unavailable(w)
+				return
+			}
+		}
+		next(w, r)
 	}
-	newRoom(w, r)
 }
 
 // unavailable is a response of event that shows that it has done nothing.

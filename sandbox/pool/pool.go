@@ -13,6 +13,10 @@ import (
 // DefaultTimeout is how long event and conference wait for a connection.
 const DefaultTimeout = 5 * time.Second
 
+// handover is how long it takes until a connection that one caller has returned serves the next, because sqlx pings it
+// first. A caller whose timeout ends meanwhile does not get it, so that callers who wait for each other fail together.
+const handover = time.Millisecond
+
 // ErrTimeout is the error of an acquisition that waited for the pool's timeout. Its text is sqlx's.
 var ErrTimeout = errors.New("pool timed out while waiting for an open connection")
 
@@ -24,7 +28,12 @@ type Pool struct {
 
 	mu      sync.Mutex
 	state   State
-	waiting list.List // of chan struct{}, which is closed when the connection is granted; the oldest first
+	waiting list.List // of *waiter, the oldest first
+}
+
+type waiter struct {
+	granted chan struct{} // closed when the connection is granted
+	until   time.Time     // when it times out
 }
 
 // State is the state of a pool.
@@ -37,7 +46,7 @@ type State struct {
 }
 
 // New returns a pool with that many connections, or without a limit if connections is 0. A timeout of 0 is
-// DefaultTimeout.
+// DefaultTimeout; no caller gets a connection within less than a few milliseconds.
 func New(connections int, timeout time.Duration) *Pool {
 	if timeout == 0 {
 		timeout = DefaultTimeout
@@ -51,31 +60,31 @@ func (p *Pool) Acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	granted := make(chan struct{})
+	w := &waiter{granted: make(chan struct{}), until: time.Now().Add(p.timeout)}
 	p.mu.Lock()
-	place := p.waiting.PushBack(granted)
+	place := p.waiting.PushBack(w)
 	p.grant()
 	p.mu.Unlock()
 	timer := time.NewTimer(p.timeout)
 	defer timer.Stop()
 	var err error
 	select {
-	case <-granted:
+	case <-w.granted:
 		return nil
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
 		err = ErrTimeout
 	}
-	return p.leave(place, granted, err)
+	return p.leave(place, err)
 }
 
 // leave ends the wait of a caller with an error, unless its connection has just been granted.
-func (p *Pool) leave(place *list.Element, granted chan struct{}, err error) error {
+func (p *Pool) leave(place *list.Element, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-granted:
+	case <-place.Value.(*waiter).granted:
 		return nil
 	default:
 	}
@@ -113,9 +122,15 @@ func (p *Pool) State() State {
 
 // grant gives the free connections to the callers that have waited longest. The caller holds the lock.
 func (p *Pool) grant() {
-	for s := &p.state; p.waiting.Len() > 0 && (s.Connections == 0 || s.InUse < s.Connections); {
-		s.InUse++
-		s.MaxInUse = max(s.MaxInUse, s.InUse)
-		close(p.waiting.Remove(p.waiting.Front()).(chan struct{}))
+	soon := time.Now().Add(handover)
+	for e := p.waiting.Front(); e != nil && (p.state.Connections == 0 || p.state.InUse < p.state.Connections); {
+		place, w := e, e.Value.(*waiter)
+		e = e.Next()
+		if w.until.After(soon) {
+			p.waiting.Remove(place)
+			p.state.InUse++
+			p.state.MaxInUse = max(p.state.MaxInUse, p.state.InUse)
+			close(w.granted)
+		}
 	}
 }

@@ -57,6 +57,27 @@ func TestPool(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		},
+		"callers who wait for each other fail together": func(t *testing.T) {
+			p := pool.New(2, 0)
+			failed := make(chan error, 2)
+			for range 2 {
+				go func() {
+					acquire(t, p, 1)
+					time.Sleep(time.Second) // both have their first connection
+					failed <- p.Acquire(t.Context())
+					p.Release()
+				}()
+				time.Sleep(pool.DefaultTimeout / 10_000) // half a millisecond
+			}
+			for range 2 {
+				if err := <-failed; !errors.Is(err, pool.ErrTimeout) {
+					t.Errorf("got %v", err)
+				}
+			}
+			if got, want := p.State(), (pool.State{Connections: 2, MaxInUse: 2, TimedOut: 2}); got != want {
+				t.Errorf("got %+v", got)
+			}
+		},
 		"a caller that leaves the queue lets the others pass": func(t *testing.T) {
 			p := pool.New(1, time.Hour)
 			acquire(t, p, 1)
