@@ -68,6 +68,10 @@ func (b *bench) overloaded(
 	if err != nil {
 		return nil, "", err
 	}
+	orphansBefore, err := b.env.orphans(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	memory := watchMemory(s)
 	answers, err := generate(ctx, before)
 	ended := time.Now()
@@ -90,6 +94,11 @@ func (b *bench) overloaded(
 		values[name] = float64(n)
 	}
 	values["recovery, s"], err = b.recovery(ctx, s, before, ended)
+	if err != nil {
+		return values, answers.FirstFailure, err
+	}
+	orphans, err := b.env.orphans(ctx)
+	values["rooms that conference refused and kept"] = float64(orphans - orphansBefore)
 	return values, answers.FirstFailure, err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -104,4 +105,24 @@ func (e *environment) setDelay(ctx context.Context, d time.Duration) error {
 		return fmt.Errorf("set the delay of the upstreams: %s", response.Status)
 	}
 	return nil
+}
+
+// orphans returns how many creates conference has refused so far after it inserted the room.
+func (e *environment) orphans(ctx context.Context) (int64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.upstreams+"/database/conference", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("read conference's database: %s", response.Status)
+	}
+	var state struct {
+		Orphans int64 `json:"orphans"`
+	}
+	return state.Orphans, json.NewDecoder(response.Body).Decode(&state)
 }

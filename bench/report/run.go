@@ -59,7 +59,7 @@ type Cell struct {
 	Subject string `json:"subject"`
 	Work    string `json:"work"`
 	Clients int    `json:"clients,omitempty"`
-	// DelayMS is how long the upstreams take for a response, in milliseconds.
+	// DelayMS is how long the upstreams take for a response, in milliseconds, if it is longer than their service times.
 	DelayMS int `json:"delay_ms,omitempty"`
 }
 
