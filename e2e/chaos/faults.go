@@ -76,8 +76,9 @@ func (s *system) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration)
 	}
 }
 
-// standInFault returns a fault of the stand-ins that applies a limited number of times. Either one of them has some
-// fault, or one is late while the other refuses, so that a create is undone while requests are in flight.
+// standInFault returns a fault of the stand-ins. Either conference is slow, or one of them has a fault that applies a
+// limited number of times, or one is late while the other refuses, so that a create is undone while requests are in
+// flight.
 func (s *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duration) error {
 	services := []string{s.event, s.conference}
 	names := []string{"event", "conference"}
@@ -91,6 +92,9 @@ func (s *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duratio
 	effects := []sandbox.Effect{
 		sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectHang, sandbox.EffectLate, sandbox.EffectLate,
 		sandbox.EffectLoseReply, sandbox.EffectLoseReply,
+	}
+	if rnd.IntN(4) == 0 {
+		return s.slowConference(100 + rnd.IntN(400))
 	}
 	one := rnd.IntN(2)
 	late := sandbox.Fault{
@@ -114,6 +118,24 @@ func (s *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duratio
 		return s.holdStandInFault(ctx, d, fmt.Sprintf("%s %s", f.Do, f.Operation), func(ctx context.Context) error {
 			return sandboxclient.SetFaults(ctx, services[one], f)
 		})
+	}
+}
+
+// slowConference makes all creates of conference take that many milliseconds for a while, so that many are in flight at
+// once and exhaust its database connections. It does nothing while the stand-ins are frozen.
+func (s *system) slowConference(milliseconds int) func(context.Context, time.Duration) error {
+	slow := sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: milliseconds}
+	return func(ctx context.Context, d time.Duration) error {
+		if !s.sandbox.TryHold() {
+			return nil
+		}
+		defer s.sandbox.Release()
+		defer s.faults.Begin("stand-ins misbehave", "conference is slow")()
+		if err := sandboxclient.SetFaults(ctx, s.conference, slow); err != nil && ctx.Err() == nil {
+			return err
+		}
+		harness.Pause(ctx, d)
+		return sandboxclient.ClearFaults(context.WithoutCancel(ctx), s.conference)
 	}
 }
 
