@@ -39,11 +39,13 @@ func newAPIClient(s *system) *apiClient {
 	}
 }
 
-// Send sends a request to one of the APIs.
+// Send sends a request to one of the APIs. A request that is in progress when ctx ends is not judged.
 func (c *apiClient) Send(ctx context.Context, api int, method, path string, body any, headers ...string) load.Answer {
 	from := time.Now()
 	a, err := load.Exchange(ctx, c.client, c.system.token, method, c.system.apiURLs[api]+path, body, headers...)
-	c.judge(api, method+" "+path, method, from, time.Now(), a, err)
+	if err == nil || ctx.Err() == nil {
+		c.judge(api, method+" "+path, method, from, time.Now(), a, err)
+	}
 	return a
 }
 
