@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -134,12 +135,15 @@ func (c *class) assertComplete(o object) {
 // assertNothingLeft asserts that no open room and no slot of the minigroup is left anywhere.
 func (c *class) assertNothingLeft() {
 	c.t.Helper()
-	if e, v, g := c.openRooms(sut.event), c.openRooms(sut.conference), c.gatewayRooms(); len(e)+len(v)+len(g) != 0 {
-		c.t.Fatalf("left over: in event %+v, in conference %+v, on the gateway %v", e, v, g)
-	}
-	if n := c.unreleased(); n != 0 {
-		c.t.Fatalf("%d reservations still count", n)
-	}
+	eventually(c.t, func() error {
+		if e, v, g := c.openRooms(sut.event), c.openRooms(sut.conference), c.gatewayRooms(); len(e)+len(v)+len(g) != 0 {
+			return fmt.Errorf("left over: in event %+v, in conference %+v, on the gateway %v", e, v, g)
+		}
+		if n := c.unreleased(); n != 0 {
+			return fmt.Errorf("%d reservations still count", n)
+		}
+		return nil
+	})
 }
 
 // assertMoved asserts that API and conference agree on the start, and that the rest is as the object shows.

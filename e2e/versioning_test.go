@@ -36,13 +36,17 @@ func runUpgradeCommand(t *testing.T, words, before, after string) {
 		if !strings.HasPrefix(line, "    ") || !strings.Contains(line, words) {
 			continue
 		}
-		cmd := exec.CommandContext(t.Context(), "bash", "-uc", line)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(),
-			"TEMPORAL_ADDRESS="+sut.cfg.Temporal.Address, "DEPLOYMENT="+versioned, "OLD="+before, "NEW="+after)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", line, err, out)
-		}
+		eventually(t, func() error { // a batch operation of another test may still be running
+			cmd := exec.CommandContext(t.Context(), "bash", "-uc", line)
+			cmd.Dir = root
+			cmd.Env = append(os.Environ(),
+				"TEMPORAL_ADDRESS="+sut.cfg.Temporal.Address, "DEPLOYMENT="+versioned, "OLD="+before, "NEW="+after)
+			out, err := cmd.CombinedOutput()
+			if err != nil && !strings.Contains(string(out), "Max concurrent batch operations") {
+				t.Fatalf("%s: %v: %s", line, err, out)
+			}
+			return err
+		})
 		return
 	}
 	t.Fatalf("docs/upgrading.md has no command with %s", words)
