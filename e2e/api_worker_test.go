@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -66,6 +68,39 @@ func TestAnAPIWithAWorker(t *testing.T) {
 	for _, c := range classes {
 		c.awaitRooms(c.get().object) // the recreate is done before the rooms it replaced are closed
 	}
+}
+
+// TestConcurrentCreatesOfAnAPIWithAWorker sends more creates than Temporal's development server starts in four seconds.
+// It is busy and not out of reach: callers wait, and none is refused.
+func TestConcurrentCreatesOfAnAPIWithAWorker(t *testing.T) {
+	_, address := anotherAPI(t, "busy-api", "MINIGROUPS_API__WORKER=true", "MINIGROUPS_TEMPORAL__TASK_QUEUE=busy")
+	const callers, each = 32, 4
+	answers := map[string]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				c := newClass(t)
+				r, err := sendTo(t.Context(), "http://"+address, http.MethodPost, "/api/v1/minigroups", c.body)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				answers[fmt.Sprintln(r.code, r.Detail)]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for answer := range answers {
+		if !strings.HasPrefix(answer, "201") && !strings.HasPrefix(answer, "202") {
+			t.Errorf("got %v", answers)
+			break
+		}
+	}
+	t.Log(answers)
 }
 
 // isEager reports whether the process that started the latest run of a minigroup also executed its first workflow task.

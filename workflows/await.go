@@ -84,7 +84,7 @@ func (s *Starter) awaitEnd(
 		case err := <-end:
 			var failed *temporal.WorkflowExecutionError
 			return nil, err == nil || errors.As(err, &failed)
-		case <-s.draining:
+		case <-s.draining.Done():
 			return nil, false
 		case <-ctx.Done():
 			return nil, false
@@ -96,15 +96,23 @@ func (s *Starter) awaitEnd(
 func (s *Starter) accept(ctx context.Context, w waiter) (open bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	err = minigroup.TakeOver(w.run.GetRunID(), func() (bool, error) {
-		return s.IsCurrent(ctx, w.run.GetID(), w.run.GetRunID())
+	var temporalErr error
+	err = minigroup.TakeOver(w.run.GetRunID(), func() (current bool, err error) {
+		temporalErr = s.requestTemporal(ctx, func(ctx context.Context) error {
+			current, err = s.IsCurrent(ctx, w.run.GetID(), w.run.GetRunID())
+			return err
+		})
+		return current, temporalErr
 	}, func(claim minigroup.Claim) error { return w.row.accept(ctx, claim) })
 	var superseded *minigroup.SupersededError
-	if errors.As(err, &superseded) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &superseded):
 		return false, nil
+	case temporalErr != nil:
+		return false, temporalUnavailable(err)
+	default:
+		return false, unavailable("the database", err)
 	}
-	if err != nil {
-		return false, unavailable("the database or Temporal", err)
-	}
-	return true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
 	"minigroups/minigroup"
@@ -12,7 +13,7 @@ import (
 
 // Create creates the minigroup of a request and waits for it until the limit. It returns the minigroup and whether it
 // is done, existed before, or is accepted and still in progress. While an equal request is in progress, it joins its
-// run.
+// run. The start of the run may take as long as the limit, and backendTimeout if that is longer.
 //
 // Errors are *minigroup.Error: the failure of the saga; AlreadyEstablished when another request has taken the scope;
 // OperationInProgress; ServiceUnavailable when a run may or may not have been started, in which case the same request
@@ -20,9 +21,10 @@ import (
 func (s *Starter) Create(
 	ctx context.Context, r minigroup.CreateRequest, limit time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
-	startCtx, cancel := context.WithTimeout(ctx, backendTimeout)
+	waitUntil := time.Now().Add(limit)
+	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()
-	m, err := s.store.ByID(startCtx, r.ID)
+	m, err := s.byID(startCtx, r.ID)
 	switch {
 	case err == nil && m.State == minigroup.Ready:
 		return existing(m, r)
@@ -41,7 +43,14 @@ func (s *Starter) Create(
 		return m, 0, minigroup.Errorf(minigroup.AlreadyEstablished,
 			"another minigroup of this audience and scope is being created")
 	}
-	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, limit)
+	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, time.Until(waitUntil))
+}
+
+// byID reads a minigroup within backendTimeout.
+func (s *Starter) byID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
+	defer cancel()
+	return s.store.ByID(ctx, id)
 }
 
 func (s *Starter) createInput(r minigroup.CreateRequest) CreateInput {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -25,14 +26,31 @@ func endedFromOutside() error {
 // unavailable is the error of a request that could not reach a backend. Callers do not receive the cause, which may
 // name hosts.
 func unavailable(backend string, cause error) error {
+	return unavailableWith(backend+" is unavailable; "+maybeStarted, cause)
+}
+
+// maybeStarted says what a caller can rely on after a request without an answer.
+const maybeStarted = "the operation may have been started, in which case the same request joins it"
+
+// temporalUnavailable is the error of a request that Temporal has not answered. It tells whether Temporal cannot be
+// reached or is busy.
+func temporalUnavailable(cause error) error {
+	switch {
+	case isAway(cause):
+		return unavailableWith("Temporal is out of reach; "+maybeStarted, cause)
+	case errors.Is(cause, errNotSent):
+		return unavailableWith("Temporal is busy; nothing was started, and the same request may be sent again", cause)
+	case isBusy(cause), errors.Is(cause, context.Canceled):
+		return unavailableWith("Temporal is busy; "+maybeStarted, cause)
+	default:
+		return unavailable("Temporal", cause)
+	}
+}
+
+func unavailableWith(detail string, cause error) error {
 	return &unavailableError{
-		public: &minigroup.Error{
-			Kind: minigroup.ServiceUnavailable,
-			Detail: backend + " is unavailable; the operation may have been started, in which case the same request " +
-				"joins it",
-			RetryAfter: 2 * time.Second,
-		},
-		cause: cause,
+		public: &minigroup.Error{Kind: minigroup.ServiceUnavailable, Detail: detail, RetryAfter: 2 * time.Second},
+		cause:  cause,
 	}
 }
 

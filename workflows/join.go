@@ -25,27 +25,42 @@ type openRun struct {
 // maxStarts bounds how often a start is repeated because the run in its way ended in between.
 const maxStarts = 5
 
-// startOrJoin starts a run. When a run is open under the same workflow id, it returns that run and its memo instead.
+// startOrJoin starts a run within ctx, which must have a deadline, when fewer than maxConcurrentStarts are in flight.
+// When a run is open under the same workflow id, it returns that run and its memo instead. A start that is repeated,
+// because Temporal was busy, may find the run that it has started itself.
 func (s *Starter) startOrJoin(
 	ctx context.Context, o client.StartWorkflowOptions, workflow, input any,
-) (client.WorkflowRun, *openRun, error) {
-	for range maxStarts {
-		run, err := s.client.ExecuteWorkflow(ctx, o, workflow, input)
-		if err == nil {
-			return run, nil, nil
+) (run client.WorkflowRun, open *openRun, err error) {
+	err = s.starts.do(ctx, func() error {
+		for range maxStarts {
+			err := s.requestTemporal(ctx, func(ctx context.Context) (err error) {
+				run, err = s.client.ExecuteWorkflow(ctx, o, workflow, input)
+				return err
+			})
+			if !alreadyStarted(err) {
+				return err
+			}
+			err = s.requestTemporal(ctx, func(ctx context.Context) (err error) {
+				open, err = s.latest(ctx, o.ID)
+				return err
+			})
+			if err != nil || open != nil {
+				return err
+			}
 		}
-		if !alreadyStarted(err) {
-			return nil, nil, unavailable("Temporal", err)
-		}
-		open, err := s.latest(ctx, o.ID)
-		if err != nil {
-			return nil, nil, unavailable("Temporal", err)
-		}
-		if open != nil {
-			return s.client.GetWorkflow(ctx, o.ID, open.runID), open, nil
-		}
+		return inProgress("operation")
+	})
+	var public *minigroup.Error
+	switch {
+	case errors.As(err, &public):
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, temporalUnavailable(err)
+	case open != nil:
+		return s.client.GetWorkflow(ctx, o.ID, open.runID), open, nil
+	default:
+		return run, nil, nil
 	}
-	return nil, nil, inProgress("operation")
 }
 
 // startOrJoinUpdate is startOrJoin for an update of a minigroup that the caller has read as ready. The row shows the
@@ -80,6 +95,8 @@ func (s *Starter) isDecided(ctx context.Context, open openRun) (bool, error) {
 	if open.operation == operationCreate {
 		return true, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
+	defer cancel()
 	rec, err := s.store.UpdateRecord(ctx, open.update)
 	if isUnknown(err) { // it has not begun
 		return false, nil

@@ -16,7 +16,8 @@ func (s *Starter) Retry(
 	if why := notRetryable(failed, time.Now().Unix()); why != "" {
 		return failed, 0, minigroup.Errorf(minigroup.RetryNotPossible, "%s", why)
 	}
-	startCtx, cancel := context.WithTimeout(ctx, backendTimeout)
+	waitUntil := time.Now().Add(limit)
+	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()
 	r := failed.RetryRequest()
 	o := s.createOptions(r)
@@ -32,7 +33,7 @@ func (s *Starter) Retry(
 	case joined != nil && (joined.operation != operationCreate || joined.fingerprint != r.Fingerprint):
 		return failed, 0, inProgress(joined.operation)
 	}
-	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, limit)
+	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, time.Until(waitUntil))
 }
 
 // notRetryable says why a minigroup cannot be retried and what to do instead; empty when it can.

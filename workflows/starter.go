@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,17 +29,20 @@ type Starter struct {
 	// pollAfter is how long a waiter relies on the notifier alone before it asks Temporal for the end of its run.
 	pollAfter time.Duration
 	notifier  notifier
+	starts    *startQueue
+	health    *temporalHealth
 
-	drain    func()
-	draining <-chan struct{}
+	drain    context.CancelFunc
+	draining context.Context //nolint:containedctx // it ends when the process begins to shut down
 }
 
 // NewStarter returns a Starter whose sagas retry a step within retryBudget before they fail.
 func NewStarter(c client.Client, store Store, taskQueue string, retryBudget time.Duration) *Starter {
-	draining := make(chan struct{})
+	draining, drain := context.WithCancel(context.Background())
 	return &Starter{
 		client: c, store: store, taskQueue: taskQueue, maxAttempts: attemptsWithin(retryBudget),
-		drain: sync.OnceFunc(func() { close(draining) }), draining: draining,
+		starts: newStartQueue(maxConcurrentStarts), health: &temporalHealth{client: c},
+		drain: drain, draining: draining,
 	}
 }
 
@@ -48,7 +50,8 @@ func NewStarter(c client.Client, store Store, taskQueue string, retryBudget time
 // it, and a poll costs Temporal a request.
 const eagerPollAfter = 100 * time.Millisecond
 
-// backendTimeout bounds the requests to Temporal and Postgres before and after the wait for a saga.
+// backendTimeout bounds the requests to Temporal and Postgres before and after the wait for a saga. The start of a run
+// may take as long as its caller waits, if that is longer.
 const backendTimeout = 4 * time.Second
 
 // StartEagerly hands the runs that this Starter starts to the worker in the same process, which must use the same
@@ -62,5 +65,15 @@ func (s *Starter) Decided(classID uuid.UUID) { s.notifier.publish(classID, nil) 
 func (s *Starter) Established(m minigroup.Minigroup) { s.notifier.publish(m.ID, &m) }
 
 // Drain ends all current and future waits for sagas, because the process is about to end. The sagas continue elsewhere.
-// A second call does nothing.
+// Starts have backendTimeout left. A second call does nothing.
 func (s *Starter) Drain() { s.drain() }
+
+// startContext returns the context in which a run is started for a caller that waits until the limit.
+func (s *Starter) startContext(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, max(limit, backendTimeout))
+	stop := context.AfterFunc(s.draining, func() { time.AfterFunc(backendTimeout, cancel) })
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}

@@ -23,7 +23,8 @@ func (s *Starter) Update(
 	case !current.ClosedAt.IsZero() && change.Recreate == nil:
 		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
 	}
-	startCtx, cancel := context.WithTimeout(ctx, backendTimeout)
+	waitUntil := time.Now().Add(limit)
+	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()
 	notifications, stop := s.notifier.subscribe(current.ID)
 	defer stop()
@@ -44,7 +45,7 @@ func (s *Starter) Update(
 		id = joined.update
 	}
 	row := updateRow{store: s.store, class: current.ID, id: id, change: change}
-	return s.await(ctx, waiter{run: run, notifications: notifications, row: row}, limit)
+	return s.await(ctx, waiter{run: run, notifications: notifications, row: row}, time.Until(waitUntil))
 }
 
 func operationOf(c minigroup.Change) string {
