@@ -92,6 +92,9 @@ func (v *Violations) checkAPI(a API) {
 	if a.MaxConcurrentWrites < 2 || a.MaxConcurrentWrites > 100_000 {
 		v.add("api.max_concurrent_writes", fmt.Sprint(a.MaxConcurrentWrites), "a number from 2 to 100000")
 	}
+	if a.MaxUnfinished < 0 || a.MaxUnfinished > 100_000 {
+		v.add("api.max_unfinished", fmt.Sprint(a.MaxUnfinished), "a number from 0 to 100000")
+	}
 	if a.WritesPerMinute < 0 || a.WritesPerMinute > 1_000_000 {
 		v.add("api.writes_per_minute", fmt.Sprint(a.WritesPerMinute), "a number from 0 to 1000000")
 	}

@@ -24,6 +24,10 @@ func TestInvalidSettings(t *testing.T) {
 			env:  "MINIGROUPS_API__ALLOWED_ORIGINS=[https://A.b]",
 			want: violation("api.allowed_origins[0]", "https://A.b", "lower case"),
 		},
+		"api.max_unfinished above its maximum": {
+			file: "api: {max_unfinished: 100001}",
+			want: violation("api.max_unfinished", "100001", "from 0 to 100000"),
+		},
 		"api.max_concurrent_writes below its minimum": {
 			file: "api: {max_concurrent_writes: 0}",
 			want: violation("api.max_concurrent_writes", "0", "from 2"),

@@ -71,6 +71,10 @@ type API struct {
 	// MaxConcurrentWrites is the maximum number of concurrent POSTs and PUTs per process, 2 to 100000, at most half of
 	// them for one audience. Further requests are answered 503 immediately. Default 512.
 	MaxConcurrentWrites int `koanf:"max_concurrent_writes"`
+	// MaxUnfinished is the maximum number of unfinished creates and updates per audience, in all processes, 0 to 100000; 0
+	// is no limit. While an audience has as many, requests that would start another one are answered 503 immediately.
+	// Each process counts once a second, so that what arrives within a second may exceed it. Default 1000.
+	MaxUnfinished int `koanf:"max_unfinished"`
 	// IdempotencyKeys is how long an Idempotency-Key and its response are stored, above 0. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
 	// DrainDelay is how long the process still accepts requests after it was told to stop, up to 60s; /readyz already
@@ -331,7 +335,7 @@ func Default() Config {
 		Temporal: Temporal{Address: "127.0.0.1:7233", Namespace: "default", TaskQueue: "minigroups"},
 		API: API{
 			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
-			MaxConcurrentWrites: 512, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
+			MaxConcurrentWrites: 512, MaxUnfinished: 1000, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
 		},
 		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
 		Account: Account{Label: "minigroups", Audience: "svc.example.org"},

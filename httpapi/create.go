@@ -30,21 +30,23 @@ func (s *server) create(c *gin.Context) error {
 	if err := s.authorize(c, request.Audience, "create"); err != nil {
 		return cmp.Or(expired, err) // errors of the body take precedence
 	}
-	return s.withIdempotencyKey(c, key, request.Fingerprint, func(c *gin.Context) error {
-		if expired != nil {
-			return s.findExpired(c, request, expired)
-		}
-		return s.createMinigroup(c, request)
+	if expired != nil {
+		return s.admit(request.Audience, func() error {
+			return s.withIdempotencyKey(c, key, request.Fingerprint, func(c *gin.Context) error {
+				return s.findExpired(c, request, expired)
+			})
+		})
+	}
+	starts := func() (bool, error) { return s.createStarts(c, request) }
+	return s.admitSaga(c, request.Audience, starts, func() error {
+		return s.withIdempotencyKey(c, key, request.Fingerprint, func(c *gin.Context) error {
+			return s.createMinigroup(c, request)
+		})
 	})
 }
 
 // createMinigroup starts the create and replies with its outcome.
 func (s *server) createMinigroup(c *gin.Context, request minigroup.CreateRequest) error {
-	release, err := s.writes.acquire(request.Audience)
-	if err != nil {
-		return err
-	}
-	defer release()
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), request, s.waitFor(c))
 	if err != nil {
 		return err

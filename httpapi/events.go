@@ -55,18 +55,16 @@ func (s *server) createInEventRoom(c *gin.Context, create func(context.Context, 
 	if m.State != minigroup.Ready {
 		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.Status(time.Now().Unix()))
 	}
-	release, err := s.writes.acquire(m.Audience)
-	if err != nil {
-		return err
-	}
-	defer release()
-	// The event service drops a request when its client closes the connection, so this request must outlive its caller.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eventTimeout)
-	defer cancel()
-	if err := create(ctx, m); err != nil {
-		return s.eventError(c, err)
-	}
-	return reply(c, http.StatusCreated, struct{}{})
+	return s.admit(m.Audience, func() error {
+		// The event service drops a request when its client closes the connection, so this request must outlive its
+		// caller.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), eventTimeout)
+		defer cancel()
+		if err := create(ctx, m); err != nil {
+			return s.eventError(c, err)
+		}
+		return reply(c, http.StatusCreated, struct{}{})
+	})
 }
 
 // eventError converts an error of the event service into one for the caller. The request is not retried, because only a

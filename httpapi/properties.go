@@ -45,13 +45,15 @@ func (s *server) writeProperty(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
-	defer cancel()
-	properties, err := s.Properties.SetProperty(ctx, m.ID, key, value)
-	if err != nil {
-		return fmt.Errorf("set a property of minigroup %s: %w", m.ID, err)
-	}
-	return reply(c, http.StatusOK, properties)
+	return s.admit(m.Audience, func() error {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
+		defer cancel()
+		properties, err := s.Properties.SetProperty(ctx, m.ID, key, value)
+		if err != nil {
+			return fmt.Errorf("set a property of minigroup %s: %w", m.ID, err)
+		}
+		return reply(c, http.StatusOK, properties)
+	})
 }
 
 // readAccountProperty handles GET of one property of the caller's account.
@@ -65,19 +67,23 @@ func (s *server) readAccountProperty(c *gin.Context) error {
 	return replyProperty(c, properties, minigroup.AccountPropertyNotFound)
 }
 
-// writeAccountProperty handles PUT of one property of the caller's account.
+// writeAccountProperty handles PUT of one property of the caller's account. It uses the capacity of the account's
+// audience.
 func (s *server) writeAccountProperty(c *gin.Context) error {
 	key, value, err := decodeProperty(c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
-	defer cancel()
-	properties, err := s.Properties.SetAccountProperty(ctx, minigroup.Account(accountOf(c)), key, value)
-	if err != nil {
-		return fmt.Errorf("set a property of an account: %w", err)
-	}
-	return reply(c, http.StatusOK, properties)
+	account := minigroup.Account(accountOf(c))
+	return s.admit(account.Audience, func() error {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
+		defer cancel()
+		properties, err := s.Properties.SetAccountProperty(ctx, account, key, value)
+		if err != nil {
+			return fmt.Errorf("set a property of an account: %w", err)
+		}
+		return reply(c, http.StatusOK, properties)
+	})
 }
 
 // replyProperty replies with the property that the path names. It returns an error of kind notFound if there is none.

@@ -18,18 +18,16 @@ func (s *server) retry(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.withIdempotencyKey(c, key, m.ID.String(), func(c *gin.Context) error {
-		return s.retryCreate(c, m)
+	starts := func() (bool, error) { return m.State == minigroup.Failed, nil }
+	return s.admitSaga(c, m.Audience, starts, func() error {
+		return s.withIdempotencyKey(c, key, m.ID.String(), func(c *gin.Context) error {
+			return s.retryCreate(c, m)
+		})
 	})
 }
 
 // retryCreate starts the create of a failed minigroup again and replies with its outcome.
 func (s *server) retryCreate(c *gin.Context, m minigroup.Minigroup) error {
-	release, err := s.writes.acquire(m.Audience)
-	if err != nil {
-		return err
-	}
-	defer release()
 	m, outcome, err := s.Sagas.Retry(c.Request.Context(), m, s.waitFor(c))
 	if err != nil {
 		return err

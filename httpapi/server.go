@@ -72,6 +72,10 @@ type Deps struct {
 	// MaxConcurrentWrites is how many writes are processed concurrently, at most half of them for one audience; 0 is no
 	// limit.
 	MaxConcurrentWrites int
+	// MaxUnfinished is how many unfinished sagas an audience may have when another one is started; 0 is no limit.
+	MaxUnfinished int
+	// UnfinishedSagas returns the number of unfinished sagas by audience. It is not called without a limit.
+	UnfinishedSagas func(ctx context.Context) (map[string]int, error)
 	// TurnHosts are the TURN servers, one of which is shown for each class. Without any, none is shown.
 	TurnHosts []string
 	// Requests records every request.
@@ -84,7 +88,8 @@ const databaseTimeout = 4 * time.Second
 
 type server struct {
 	Deps
-	writes writeLimiter
+	writes     writeLimiter
+	unfinished *unfinishedSagas
 }
 
 // Gin's debug mode writes every route to standard output.
@@ -94,7 +99,10 @@ func init() { gin.SetMode(gin.ReleaseMode) }
 func New(d Deps) http.Handler { return newEngine(d) }
 
 func newEngine(d Deps) *gin.Engine {
-	s := &server{d, writeLimiter{limiter.New(d.MaxConcurrentWrites)}}
+	s := &server{
+		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites)},
+		unfinished: &unfinishedSagas{max: d.MaxUnfinished, read: d.UnfinishedSagas},
+	}
 	r := gin.New()
 	// A scope may contain a slash, so the encoded path is matched and its parameters are decoded afterwards.
 	r.UseEscapedPath, r.UnescapePathValues = true, false

@@ -43,17 +43,15 @@ func (s *server) applyChange(c *gin.Context, m minigroup.Minigroup, change minig
 	if requiresTag(c) {
 		change.Revision = &m.Revision // the update compares it when it begins
 	}
-	release, err := s.writes.acquire(m.Audience)
-	if err != nil {
-		return err
-	}
-	defer release()
-	m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
-	if err != nil {
-		return err
-	}
-	if outcome == minigroup.OutcomeAccepted {
-		return s.replyAccepted(c, m)
-	}
-	return s.replyMinigroup(c, http.StatusOK, m)
+	starts := func() (bool, error) { return changeStarts(m), nil }
+	return s.admitSaga(c, m.Audience, starts, func() error {
+		m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))
+		if err != nil {
+			return err
+		}
+		if outcome == minigroup.OutcomeAccepted {
+			return s.replyAccepted(c, m)
+		}
+		return s.replyMinigroup(c, http.StatusOK, m)
+	})
 }

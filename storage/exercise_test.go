@@ -156,6 +156,7 @@ func exerciseOperations(l ledger) {
 	l.FailedMinigroups(ctx, minigroup.FailedFilter{}, nil, 10)
 	l.CountFailed(ctx, minigroup.FailedFilter{})
 	l.WaitingSagas(ctx, "", time.Minute, 10)
+	l.UnfinishedSagas(ctx)
 	l.OpenSagas(ctx, time.Minute, 10)
 	l.AttemptsOf(ctx, id)
 	l.ReservationsOf(ctx, id)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +28,36 @@ func (s *Store) OpenSagas(ctx context.Context, minAge time.Duration, limit int) 
 			FROM minigroup_update u JOIN minigroup m ON m.id = u.class_id
 			WHERE u.state IN ('requested', 'running') AND u.requested_at < now() - $1::interval
 		) saga ORDER BY random() LIMIT $2`, minAge, limit)
+}
+
+// maxCounted bounds how many sagas UnfinishedSagas counts.
+const maxCounted = 100_000
+
+// countUnfinished reads the indexes of unfinished sagas, which are as small as what it counts. LIMIT makes each
+// minigroup a lookup by its key, whatever Postgres knew of the tables when it planned.
+const countUnfinished = `
+	SELECT audience, count(*) FROM (
+		SELECT audience FROM minigroup WHERE state IN ('creating', 'undoing')
+		UNION ALL
+		SELECT m.audience FROM minigroup_update u
+		CROSS JOIN LATERAL (SELECT audience FROM minigroup WHERE id = u.class_id LIMIT 1) m
+		WHERE u.state IN ('requested', 'running')
+		LIMIT $1
+	) saga GROUP BY audience`
+
+// UnfinishedSagas counts the sagas that are not finished, by audience: creates that are neither ready nor failed, and
+// undecided updates. It has no entry for an audience without any. It stops counting at 100,000.
+func (s *Store) UnfinishedSagas(ctx context.Context) (map[string]int, error) {
+	counts, audience, n := map[string]int{}, "", 0
+	rows, _ := s.reads.Query(ctx, countUnfinished, maxCounted) // ForEachRow returns its error
+	_, err := pgx.ForEachRow(rows, []any{&audience, &n}, func() error {
+		counts[audience] = n
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count unfinished sagas: %w", err)
+	}
+	return counts, nil
 }
 
 const listWaiting = `

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,28 @@ func TestOpenSagasAreUndecidedCreatesAndUpdates(t *testing.T) {
 	if u := sagas[1]; u.Run != "run-2" || u.UpdateID != update || !u.Change.Time.Equal(moved) {
 		t.Errorf("got %+v", u)
 	}
+}
+
+func TestUnfinishedSagasAreCountedByAudience(t *testing.T) {
+	l := newLedger(t)
+	of := func(audience, scope string) minigroup.Draft {
+		return minigroup.Draft{Audience: audience, Scope: scope, Host: "h"}
+	}
+	refused := minigroup.Failure{Kind: minigroup.UpstreamRefused}
+	count := func(want map[string]int) {
+		t.Helper()
+		if counts, err := l.UnfinishedSagas(t.Context()); err != nil || !maps.Equal(counts, want) {
+			t.Errorf("got %v, %v, want %v", counts, err, want)
+		}
+	}
+	l.failed("a.example", "failed", refused)
+	m := l.ready("run-ready", of("a.example", "ready"))
+	count(map[string]int{})
+	l.begin(entry("run-create", of("a.example", "created")))
+	l.beginUndo(minigroup.Claim{Run: "run-undo"}, of("b.example", "undone"), refused)
+	count(map[string]int{"a.example": 1, "b.example": 1})
+	l.accept(minigroup.Claim{Run: "run-update", Replaces: "run-ready"}, m.ID, uuid.New(), "x.y.z")
+	count(map[string]int{"a.example": 2, "b.example": 1})
 }
 
 func TestWaitingSagas(t *testing.T) {

@@ -21,6 +21,7 @@ type Requests struct {
 	count    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	refused  *prometheus.CounterVec
 }
 
 // NewRequests returns a Requests. With a tracer, each request is a span in the trace that its caller sent, if any.
@@ -38,10 +39,26 @@ func NewRequests(tracer trace.Tracer) *Requests {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "minigroups_http_requests_in_flight", Help: "Requests being answered by this process.",
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minigroups_api_refused_total",
+			Help: "Writes refused because of a limit of this service, before anything was written.",
+		}, []string{"reason"}),
 	}
-	r.Group = Group{r.count, r.duration, r.inFlight}
+	for _, reason := range []string{RefusedConcurrency, RefusedUnfinished} {
+		r.refused.WithLabelValues(reason) // so that the series exist, with 0, before the first refusal
+	}
+	r.Group = Group{r.count, r.duration, r.inFlight, r.refused}
 	return r
 }
+
+// The reasons of Refused: too many concurrent writes, or too many unfinished operations of an audience.
+const (
+	RefusedConcurrency = "concurrency"
+	RefusedUnfinished  = "unfinished"
+)
+
+// Refused counts a write that was refused because of a limit of this service, before anything was written.
+func (r *Requests) Refused(reason string) { r.refused.WithLabelValues(reason).Inc() }
 
 // methods are the method labels; any other method is labelled other, which bounds the number of labels.
 var methods = map[string]bool{

@@ -47,6 +47,22 @@ minigroups_http_requests_total{method="other",route="/minigroups/:id",status="40
 	}
 }
 
+func TestRefusedWritesAreCountedByReason(t *testing.T) {
+	r := NewRequests(nil)
+	for _, reason := range []string{RefusedUnfinished, RefusedConcurrency, RefusedUnfinished} {
+		r.Refused(reason)
+	}
+	err := testutil.CollectAndCompare(r, strings.NewReader(`
+# HELP minigroups_api_refused_total Writes refused because of a limit of this service, before anything was written.
+# TYPE minigroups_api_refused_total counter
+minigroups_api_refused_total{reason="concurrency"} 1
+minigroups_api_refused_total{reason="unfinished"} 2
+`), "minigroups_api_refused_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // newTracer returns a tracer and the recorder of its spans.
 func newTracer() (trace.Tracer, *tracetest.SpanRecorder) {
 	spans := tracetest.NewSpanRecorder()

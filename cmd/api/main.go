@@ -80,6 +80,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		AllowedOrigins:      cfg.API.AllowedOrigins,
 		WritesPerMinute:     cfg.API.WritesPerMinute,
 		MaxConcurrentWrites: cfg.API.MaxConcurrentWrites,
+		MaxUnfinished:       cfg.API.MaxUnfinished,
+		UnfinishedSagas:     store.UnfinishedSagas,
 		TurnHosts:           cfg.API.TurnHosts,
 		Requests:            requests,
 		Log:                 log,
