@@ -97,7 +97,10 @@ func TestAnAudienceWithTooManyUnfinishedSagas(t *testing.T) {
 		return minigroup.Draft{Scope: scope, Audience: "example.org", Host: "h"}
 	}
 	put := func(scope string, state minigroup.State, update *minigroup.Update) string {
-		m := minigroup.Minigroup{Draft: draftOf(scope), State: state, Update: update}
+		m := minigroup.Minigroup{
+			Draft: draftOf(scope), State: state, Update: update, CreatedAt: time.Now(), EventRoomID: uuid.New(),
+			ConferenceRoomID: uuid.New(),
+		}
 		m.Fingerprint = fingerprint(m.Draft)
 		if state == minigroup.Failed {
 			m.Failure = &minigroup.Failure{Kind: minigroup.UpstreamRefused}
@@ -108,8 +111,10 @@ func TestAnAudienceWithTooManyUnfinishedSagas(t *testing.T) {
 	ready := put("ready", minigroup.Ready, nil)
 	failed := put("failed", minigroup.Failed, nil)
 	put("creating", minigroup.Creating, nil)
-	updating := put("updating", minigroup.Ready, &minigroup.Update{State: minigroup.UpdateRunning})
-	repaired := put("repaired", minigroup.Ready, &minigroup.Update{State: minigroup.UpdateFailed})
+	updating := put("updating", minigroup.Ready, &minigroup.Update{ID: uuid.New(), State: minigroup.UpdateRunning})
+	updated := put("updated", minigroup.Ready, &minigroup.Update{
+		ID: uuid.New(), State: minigroup.UpdateFailed, Failure: &minigroup.Failure{Kind: minigroup.UpstreamRefused},
+	})
 	body := func(scope, audience string) string {
 		return `{"scope": "` + scope + `", "audience": "` + audience + `", "host": "h"}`
 	}
@@ -123,7 +128,7 @@ func TestAnAudienceWithTooManyUnfinishedSagas(t *testing.T) {
 			async(http.MethodPost, minigroups, body("failed", "example.org")),
 			async(http.MethodPut, ready, change),
 			async(http.MethodPut, "/api/v1/audiences/example.org/minigroups/ready", change),
-			async(http.MethodPut, repaired, change),
+			async(http.MethodPut, updated, change),
 			async(http.MethodPost, ready+"/recreate", `{}`),
 			async(http.MethodPost, failed+"/retry", ""),
 		} {

@@ -3,11 +3,13 @@ package workflows
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -22,6 +24,8 @@ type fakeRun struct {
 	polled chan struct{}
 	end    chan error
 	open   bool
+	// describeErr is returned instead of a description.
+	describeErr error
 }
 
 func newFakeRun() *fakeRun {
@@ -44,6 +48,9 @@ func (r *fakeRun) Get(ctx context.Context, _ any) error {
 func (r *fakeRun) DescribeWorkflowExecution(
 	context.Context, string, string,
 ) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if r.describeErr != nil {
+		return nil, r.describeErr
+	}
 	status := enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	if r.open {
 		status = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
@@ -190,6 +197,15 @@ func TestAwait(t *testing.T) {
 		a := newAwaiting(t, never)
 		a.row.owned = true
 		a.answers(0, minigroup.OutcomeAccepted, "", true)
+	})
+	t.Run("a caller learns that Temporal is out of reach when the run cannot take the row over", func(t *testing.T) {
+		a := newAwaiting(t, never)
+		a.row.owned, a.run.describeErr = true, serviceerror.NewUnavailable("connection refused")
+		_, _, err := a.starter.await(t.Context(), waiter{run: a.run, notifications: a.notifications, row: a.row}, 0)
+		var public *minigroup.Error
+		if !errors.As(err, &public) || !strings.HasPrefix(public.Detail, "Temporal is out of reach") {
+			t.Errorf("got %v", err)
+		}
 	})
 	t.Run("a run that is not open any more accepts nothing", func(t *testing.T) {
 		a := newAwaiting(t, never)
