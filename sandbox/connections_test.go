@@ -78,7 +78,7 @@ func (l *limited) create(ctx context.Context) (status int, reply string) {
 }
 
 // createAtOnce sends that many creates at once and counts their replies. A refusal must be the one for connections.
-func (l *limited) createAtOnce(n int) (created, refused int) {
+func (l *limited) createAtOnce(n int) (successes, refusals int) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for range n {
@@ -89,17 +89,17 @@ func (l *limited) createAtOnce(n int) (created, refused int) {
 			const refusal = `{"detail":"pool timed out while waiting for an open connection",` +
 				`"title":"Database connection acquisition failed","type":"database_connection_acquisition_failed"}`
 			switch {
-			case status == l.standIn.created:
-				created++
+			case status == l.created:
+				successes++
 			case status == http.StatusUnprocessableEntity && reply == refusal:
-				refused++
+				refusals++
 			default:
 				l.t.Errorf("got %d %s", status, reply)
 			}
 		})
 	}
 	group.Wait()
-	return created, refused
+	return successes, refusals
 }
 
 // inspect reads the routes of the sandbox.

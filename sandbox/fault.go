@@ -33,8 +33,8 @@ const (
 	EffectRefuse Effect = "refuse"
 	// EffectFail replies with 503, or the given status, and plain text, without any work.
 	EffectFail Effect = "fail"
-	// EffectHang takes a connection, but does no work and sends no reply until the client disconnects or the faults are replaced; then it replies
-	// with 503.
+	// EffectHang takes a connection, but does no work and sends no reply until the client disconnects or the faults are
+	// replaced; then it replies with 503.
 	EffectHang Effect = "hang"
 	// EffectLate waits half of the delay before the work and half of it after, then replies. Conference takes its second
 	// connection between the work and the second half.

@@ -21,8 +21,8 @@ type JanusConfig struct {
 	// AdminKey is required by the VideoRoom plugin to create a room and to list private rooms. If empty, every client can
 	// create rooms and none can list private ones.
 	AdminKey string
-	// NumericIDs makes the ids of rooms numbers, which is the gateway's default. The stand-in then has no rooms: it rejects
-	// every string.
+	// NumericIDs makes the ids of rooms numbers, which is the gateway's default. The stand-in then has no rooms: it
+	// rejects every string.
 	NumericIDs bool
 }
 
