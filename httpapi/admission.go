@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"github.com/gin-gonic/gin"
 
@@ -68,16 +66,4 @@ func changeStarts(m minigroup.Minigroup) bool {
 	undecided := m.Update != nil &&
 		(m.Update.State == minigroup.UpdateRequested || m.Update.State == minigroup.UpdateRunning)
 	return m.State == minigroup.Ready && !undecided
-}
-
-// isFull reports whether the audience has the maximum of unfinished sagas.
-func (u *unfinishedSagas) isFull(ctx context.Context, audience string) (bool, error) {
-	if u.max <= 0 {
-		return false, nil
-	}
-	n, err := u.count(ctx, audience)
-	if err != nil {
-		return false, fmt.Errorf("count unfinished sagas: %w", err)
-	}
-	return n >= u.max, nil
 }

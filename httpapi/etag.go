@@ -56,7 +56,7 @@ func hash(parts ...[]byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// show replies with the minigroup and its ETag.
+// replyMinigroup replies with the minigroup and its ETag.
 func (s *server) replyMinigroup(c *gin.Context, status int, m minigroup.Minigroup) error {
 	r, err := s.represent(m, propertyKeys{}, nil)
 	if err != nil {

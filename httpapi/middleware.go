@@ -33,7 +33,7 @@ func requestID(c *gin.Context) {
 
 func requestIDOf(c *gin.Context) string { return telemetry.RequestID(c.Request.Context()) }
 
-// about adds the minigroup of a request to its log fields.
+// logClassID adds the minigroup of a request to its log fields.
 func logClassID(c *gin.Context, classID uuid.UUID) {
 	c.Request = c.Request.WithContext(telemetry.WithFields(c.Request.Context(), zap.Stringer("class_id", classID)))
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,6 +25,18 @@ type unfinishedSagas struct {
 	mu     sync.Mutex
 	counts map[string]int
 	readAt time.Time
+}
+
+// isFull reports whether the audience has the maximum of unfinished sagas.
+func (u *unfinishedSagas) isFull(ctx context.Context, audience string) (bool, error) {
+	if u.max <= 0 {
+		return false, nil
+	}
+	n, err := u.count(ctx, audience)
+	if err != nil {
+		return false, fmt.Errorf("count unfinished sagas: %w", err)
+	}
+	return n >= u.max, nil
 }
 
 // count returns the number of unfinished sagas of an audience, as it was at most unfinishedAge ago.
