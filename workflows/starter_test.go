@@ -108,6 +108,10 @@ func (s rowsOfRuns) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error
 	return minigroup.Minigroup{State: minigroup.Ready, Fingerprint: s.request.Fingerprint}, nil
 }
 
+func (rowsOfRuns) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
+	return minigroup.UpdateRecord{Update: minigroup.Update{State: minigroup.UpdateDone}}, nil
+}
+
 func (rowsOfRuns) AcceptCreate(context.Context, minigroup.Claim, minigroup.CreateRequest) error {
 	return nil
 }
@@ -221,6 +225,37 @@ func TestACallerIsAnsweredWhileTemporalIsSlow(t *testing.T) {
 				}
 				if outcome != c.outcome || took < c.min || took > c.max {
 					t.Errorf("got outcome %d after %s; want %d after %s to %s", outcome, took, c.outcome, c.min, c.max)
+				}
+			})
+		})
+	}
+}
+
+// TestEveryOperationWaitsForASlowTemporal sends the other requests that start runs.
+func TestEveryOperationWaitsForASlowTemporal(t *testing.T) {
+	for name, send := range map[string]func(context.Context, *Starter, minigroup.CreateRequest) error{
+		"update": func(ctx context.Context, s *Starter, r minigroup.CreateRequest) error {
+			m := minigroup.Minigroup{Draft: r.Draft, ID: r.ID, State: minigroup.Ready}
+			_, _, err := s.Update(ctx, m, minigroup.Change{Host: new("a.b.example.org")}, 15*time.Second)
+			return err
+		},
+		"recreate": func(ctx context.Context, s *Starter, r minigroup.CreateRequest) error {
+			m := minigroup.Minigroup{Draft: r.Draft, ID: r.ID, State: minigroup.Ready}
+			_, _, err := s.Update(ctx, m, minigroup.Change{Recreate: &minigroup.Recreation{}}, 15*time.Second)
+			return err
+		},
+		"retry": func(ctx context.Context, s *Starter, r minigroup.CreateRequest) error {
+			m := minigroup.Minigroup{Draft: r.Draft, ID: r.ID, State: minigroup.Failed, Fingerprint: r.Fingerprint}
+			_, _, err := s.Retry(ctx, m, 15*time.Second)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, r := newCreate(&fakeTemporal{start: after(6 * time.Second)})
+				began := time.Now()
+				if err := send(t.Context(), s, r); err != nil || time.Since(began) != 6*time.Second {
+					t.Errorf("got %v after %s", err, time.Since(began))
 				}
 			})
 		})
