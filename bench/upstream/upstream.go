@@ -194,7 +194,7 @@ func janus(w http.ResponseWriter, r *http.Request) {
 	}
 	answers := map[string]map[string]any{
 		"create": {"videoroom": "created"}, "edit": {"videoroom": "edited"}, "destroy": {"videoroom": "destroyed"},
-		"list": {"videoroom": "success", "list": []any{}},
+		"list": {"videoroom": "success", "list": []any{}}, "exists": {"videoroom": "success", "exists": false},
 	}
 	reply(w, http.StatusOK, map[string]any{
 		"janus": "success", "transaction": message.Transaction, "response": answers[message.Request.Request],
