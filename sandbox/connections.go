@@ -48,8 +48,8 @@ func (s *service[R]) pausesOf(c *call, fault Fault) pauses {
 // withConnections does the work with a connection. A call with a second connection takes it after the work, unless the
 // work has failed. The reply is dropped if the client hangs up.
 func (s *service[R]) withConnections(c *call, p pauses, work func() reply) reply {
-	if err := s.pool.Acquire(c.Context()); err != nil {
-		return s.noConnection(c, FirstConnection, err)
+	if refusal := s.acquire(c, FirstConnection); refusal != nil {
+		return *refusal
 	}
 	defer s.pool.Release()
 	if !wait(c.Context(), p.before) {
@@ -60,8 +60,8 @@ func (s *service[R]) withConnections(c *call, p pauses, work func() reply) reply
 		return dropped
 	}
 	if c.secondConnection && answer.status < 300 {
-		if err := s.pool.Acquire(c.Context()); err != nil {
-			return s.noConnection(c, SecondConnection, err)
+		if refusal := s.acquire(c, SecondConnection); refusal != nil {
+			return *refusal
 		}
 		defer s.pool.Release()
 	}
@@ -71,13 +71,24 @@ func (s *service[R]) withConnections(c *call, p pauses, work func() reply) reply
 	return answer
 }
 
-// noConnection is the reply to a request that did not get a connection because of err.
-func (s *service[R]) noConnection(c *call, which Connection, err error) reply {
-	if !errors.Is(err, pool.ErrTimeout) {
-		return dropped // the client has hung up
+// longWait is how long a request waits for a connection only if its service is overloaded.
+const longWait = 2 * time.Second
+
+// acquire returns nil when the call has got a connection, which the caller releases. Otherwise it returns the refusal,
+// or a dropped reply if the client has hung up.
+func (s *service[R]) acquire(c *call, which Connection) *reply {
+	begun := time.Now()
+	err := s.pool.Acquire(c.Context())
+	if err == nil {
+		return nil
 	}
-	if c.creation != nil {
+	timedOut := errors.Is(err, pool.ErrTimeout)
+	if c.creation != nil && (timedOut || time.Since(begun) >= longWait) {
 		c.creation.NoConnection = which
 	}
-	return s.problem("database_connection_acquisition_failed", err.Error())
+	if !timedOut {
+		return &dropped
+	}
+	refusal := s.problem("database_connection_acquisition_failed", err.Error())
+	return &refusal
 }

@@ -260,8 +260,14 @@ func TestAHangUpGivesConnectionsBack(t *testing.T) {
 		hangUp()
 		group.Wait()
 		l.wantState(pool.State{Connections: 2, MaxInUse: 2})
-		if rooms, _, _ := l.inspect(); len(rooms) != 2 {
-			t.Errorf("%d rooms, want those that were inserted", len(rooms))
+		rooms, log, _ := l.inspect()
+		if len(rooms) != 2 || len(log) != 2 {
+			t.Errorf("%d rooms, %d log entries, want those that were inserted", len(rooms), len(log))
+		}
+		for _, c := range log {
+			if c.NoConnection != sandbox.SecondConnection || c.ReplyDelivered || c.Published {
+				t.Errorf("logged %+v", c)
+			}
 		}
 	})
 }

@@ -45,7 +45,7 @@ type Creation struct {
 	RepliedAt      int64  `json:"replied_at"`      // unix milliseconds; 0: not delivered
 	Fault          Effect `json:"fault,omitempty"` // the fault applied to it, if any
 	// NoConnection is the database connection that the create did not get within the timeout, which its refusal does not
-	// tell. Empty: it got all.
+	// tell, or until its client hung up after at least two seconds. Empty: it got all, or its client hung up earlier.
 	NoConnection Connection `json:"no_connection,omitempty"`
 }
 

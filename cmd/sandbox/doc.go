@@ -2,5 +2,5 @@
 // address of its own. It is for development and tests.
 //
 // Event and conference can be overloaded as the real ones: their flags -event-connections, -conference-connections,
-// -event-service-time and -conference-service-time describe their databases.
+// -event-service-time, -conference-service-time and -acquire-timeout describe their databases.
 package main

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/sandbox"
+	"minigroups/sandbox/pool"
 )
 
 // options are the command line.
@@ -28,6 +29,7 @@ type options struct {
 	broker                                  string
 	eventAccount, conferenceAccount         string
 	eventDatabase, conferenceDatabase       database
+	acquireTimeout                          time.Duration
 	issuers                                 map[string]sandbox.Issuer
 	audiences                               map[string]sandbox.Authorization
 }
@@ -66,6 +68,8 @@ func parse(args []string, output io.Writer) (options, error) {
 	// The times were measured with the real services.
 	o.eventDatabase.addFlags(flags, "event", 1500*time.Microsecond)
 	o.conferenceDatabase.addFlags(flags, "conference", 2200*time.Microsecond)
+	flags.DurationVar(&o.acquireTimeout, "acquire-timeout", pool.DefaultTimeout,
+		"how long a request to event or conference waits for a connection before it is refused")
 	flags.StringVar(&o.state, "state", "", "`directory` for the rooms of event and conference; empty: memory only")
 	flags.Func("issuer", "an issuer of tokens, as `NAME=AUD1,AUD2=PUBLICKEY.pem`; repeatable", o.addIssuer)
 	flags.Func("trust", "accounts that are allowed everything in an audience, as `AUDIENCE=account1,account2`; repeatable",
@@ -185,7 +189,7 @@ func (o options) service(
 	if err != nil {
 		return nil, err
 	}
-	cfg.Connections, cfg.ServiceTime = db.connections, db.serviceTime
+	cfg.Connections, cfg.ServiceTime, cfg.AcquireTimeout = db.connections, db.serviceTime, o.acquireTimeout
 	created := &standIn{name: name}
 	if o.broker != "" {
 		// The client id is unique because another sandbox may publish for the same account on this broker.

@@ -25,6 +25,8 @@ import (
 const (
 	stepWait       = 2 * time.Second
 	requestTimeout = 5 * time.Second
+	// acquireTimeout is how long a stand-in waits for a database connection.
+	acquireTimeout = 3 * time.Second
 )
 
 const (
@@ -212,6 +214,7 @@ func (s *system) prepareSandbox() error {
 			"-event", event, "-conference", conference, "-broker", s.cfg.MQTT.Broker,
 			"-event-connections", strconv.Itoa(s.options.eventConnections),
 			"-conference-connections", strconv.Itoa(s.options.conferenceConnections),
+			"-acquire-timeout", acquireTimeout.String(),
 		), nil, s.log("sandbox"))
 		if err != nil {
 			return nil, err

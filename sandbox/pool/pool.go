@@ -67,32 +67,38 @@ func (p *Pool) Acquire(ctx context.Context) error {
 	p.mu.Unlock()
 	timer := time.NewTimer(p.timeout)
 	defer timer.Stop()
-	var err error
 	select {
 	case <-w.granted:
-		return nil
 	case <-ctx.Done():
-		err = ctx.Err()
 	case <-timer.C:
-		err = ErrTimeout
 	}
-	return p.leave(place, err)
+	return p.endWait(ctx, place)
 }
 
-// leave ends the wait of a caller with an error, unless its connection has just been granted.
-func (p *Pool) leave(place *list.Element, err error) error {
+// endWait returns nil if the waiter has its connection, unless its context has ended. Otherwise it removes the waiter.
+func (p *Pool) endWait(ctx context.Context, place *list.Element) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	hasConnection := false
 	select {
 	case <-place.Value.(*waiter).granted:
+		hasConnection = true
+	default:
+		p.waiting.Remove(place)
+	}
+	switch err := ctx.Err(); {
+	case err != nil && hasConnection:
+		p.state.InUse--
+		p.grant()
+		return err
+	case err != nil:
+		return err
+	case hasConnection:
 		return nil
 	default:
-	}
-	p.waiting.Remove(place)
-	if errors.Is(err, ErrTimeout) {
 		p.state.TimedOut++
+		return ErrTimeout
 	}
-	return err
 }
 
 // Release returns a connection that Acquire has taken.
