@@ -51,6 +51,16 @@ func roomsOn(t testing.TB, gateway *stack.Janus) map[string][]int {
 // test ends. The gateway of the other tests belongs to no group.
 func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Janus {
 	t.Helper()
+	adminKeys := make([]string, len(capacities))
+	for i := range adminKeys {
+		adminKeys[i] = janusAdminKey
+	}
+	return startGatewaysWith(t, group, adminKeys, capacities...)
+}
+
+// startGatewaysWith is startGateways with an admin_key for each gateway, which the worker may not know.
+func startGatewaysWith(t *testing.T, group string, adminKeys []string, capacities ...int32) []*stack.Janus {
+	t.Helper()
 	cfg := sut.cfg
 	cfg.Janus.Group = group
 	cfg.Janus.Backends = append([]config.Backend{}, sut.cfg.Janus.Backends...)
@@ -63,7 +73,7 @@ func startGateways(t *testing.T, group string, capacities ...int32) []*stack.Jan
 		id := fmt.Sprintf("%s-%d", group, i+1)
 		gateways[i], err = stack.StartJanus(t.Context(), stack.JanusOptions{
 			Dir: filepath.Join(sut.dir, id), Port: ports[0], AdminPort: ports[1],
-			AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, Log: sut.log(id),
+			AdminSecret: janusAdminSecret, AdminKey: adminKeys[i], Log: sut.log(id),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -188,4 +198,24 @@ func TestAGatewayThatIsDownGetsNoReservations(t *testing.T) {
 		}
 		big.assertRefusedForCapacity()
 	})
+}
+
+func TestAGatewayWithAnotherKeyGetsNoReservations(t *testing.T) {
+	// The first is fuller, so it is chosen until its answer shows that it is unfit.
+	gateways := startGatewaysWith(t, "keys", []string{"another-key", janusAdminKey}, 50, 100)
+	for range 2 {
+		c := newClass(t)
+		c.post().want(t, http.StatusCreated)
+		if got := roomsOn(t, gateways[1])["minigroup:"+c.id.String()]; len(got) != 1 || got[0] != 8 {
+			t.Fatalf("the other gateway has rooms for %v", got)
+		}
+	}
+	var unfit bool
+	var counted int
+	err := sut.db.QueryRow(t.Context(), `
+		SELECT unfit, (SELECT count(*) FROM janus_reservation WHERE backend_id = b.id AND state <> 'released')
+		FROM janus_backend b WHERE id = 'keys-1'`).Scan(&unfit, &counted)
+	if err != nil || !unfit || counted != 0 {
+		t.Errorf("the gateway is unfit: %v, and %d reservations count there: %v", unfit, counted, err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"minigroups/stack"
 	"minigroups/workflows"
 )
 
@@ -79,6 +80,33 @@ var sections = map[string]section{
 				workflows.ScheduleGateways)
 		},
 		shows: []string{"$GATEWAY"},
+	},
+	"A gateway answers wrongly": {
+		arrange: func(s *runbookCase) {
+			s.env["GATEWAY"] = "janus-1"
+			options := sut.janusOptions
+			options.AdminKey = "another-key"
+			err := sut.janus.Kill()
+			if err == nil {
+				sut.janus, err = stack.StartJanus(s.Context(), options)
+			}
+			if err != nil {
+				s.Fatal(err)
+			}
+			s.newClass().postAsync() // no other gateway has slots
+			s.classes[0].awaitRetryOf("ReserveSlots")
+		},
+		meanwhile: func(s *runbookCase) {
+			if err := errors.Join(sut.janus.Kill(), sut.restartJanus(s.Context())); err != nil {
+				s.Fatal(err)
+			}
+		},
+		verify: func(s *runbookCase) {
+			s.awaitReady()
+			s.awaitCount(`SELECT count(*) FROM janus_backend WHERE id = 'janus-1' AND away_since IS NOT NULL`, 0,
+				workflows.ScheduleGateways)
+		},
+		shows: []string{"$GATEWAY", "unfit", "433", "wrong admin_key"},
 	},
 	"No worker is up": {
 		arrange: func(s *runbookCase) {
