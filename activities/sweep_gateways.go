@@ -26,7 +26,8 @@ type SweptGateways struct {
 	Made int `json:"made"`
 	// Removed are rooms without a reservation, and rooms whose reservation is being released.
 	Removed int `json:"removed"`
-	// Away names the gateways that did not answer, or answered wrongly. Failed counts the rooms that could not be made or removed.
+	// Away names the gateways that did not answer, or answered wrongly. Failed counts the rooms that could not be made or
+	// removed.
 	Away   []string `json:"away,omitempty"`
 	Failed int      `json:"failed"`
 }

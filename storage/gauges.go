@@ -105,7 +105,8 @@ func (s *Store) Gauges(ctx context.Context) (Gauges, error) {
 	var gateway string
 	var b GatewayGauges
 	queueEach(&batch, gatewayGauges, nil,
-		[]any{&gateway, &b.Capacity, &b.Reserved, &b.Away, &b.Unfit, &b.Open, &b.Draining}, func() { g.Gateways[gateway] = b })
+		[]any{&gateway, &b.Capacity, &b.Reserved, &b.Away, &b.Unfit, &b.Open, &b.Draining},
+		func() { g.Gateways[gateway] = b })
 	queueEach(&batch, `SELECT count(*) FROM minigroup WHERE state = 'failed'`, nil, []any{&g.Failed}, func() {})
 	queueEach(&batch, `SELECT count(*), coalesce(now() - min(written_at), interval '0') FROM outbox`, nil,
 		[]any{&g.Outbox.Count, &g.Outbox.Oldest}, func() {})

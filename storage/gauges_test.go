@@ -50,7 +50,9 @@ func TestGauges(t *testing.T) {
 	l.exec(`
 		INSERT INTO outbox (audience, label, payload, written_at)
 		VALUES ('example.org', 'x', '{}', now() - interval '1 h')`)
-	l.exec(`UPDATE janus_backend SET away_since = now(), unfit = true, enabled = false, capacity = NULL WHERE id = 'janus-2'`)
+	l.exec(`
+		UPDATE janus_backend SET away_since = now(), unfit = true, enabled = false, capacity = NULL
+		WHERE id = 'janus-2'`)
 	l.exec(`UPDATE janus_backend SET draining_since = now() WHERE id = 'janus-3'`)
 	g, err := l.Gauges(t.Context())
 	l.must(err)

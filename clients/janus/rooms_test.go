@@ -50,7 +50,8 @@ func TestRooms(t *testing.T) {
 				wrong.AdminSecret = "wrong-secret"
 				var failed *minigroup.UpstreamError
 				_, err := newClient(t, wrong).Rooms(ctx, backend, "")
-				if !errors.As(err, &failed) || !failed.Unfit || failed.Refused || strings.Contains(err.Error(), wrong.AdminSecret) {
+				if !errors.As(err, &failed) || !failed.Unfit || failed.Refused ||
+					strings.Contains(err.Error(), wrong.AdminSecret) {
 					t.Fatalf("got %v", err)
 				}
 			})

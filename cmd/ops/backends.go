@@ -50,8 +50,8 @@ func (a *app) printBackends(loads []minigroup.BackendLoad) error {
 	for _, l := range loads {
 		backends = append(backends, backendInfo{
 			ID: l.ID, Group: l.Group, Enabled: l.Enabled, Capacity: l.Capacity, BalancerCapacity: l.BalancerCapacity,
-			Peak: l.Peak, Reservations: l.Live, State: gatewayState(l), AwaySince: l.AwaySince.UTC(), AwayReason: l.State.Reason,
-			DrainingSince: l.DrainingSince.UTC(),
+			Peak: l.Peak, Reservations: l.Live, State: gatewayState(l), AwaySince: l.AwaySince.UTC(),
+			AwayReason: l.State.Reason, DrainingSince: l.DrainingSince.UTC(),
 		})
 	}
 	return a.print(backends, func(t *table) {
