@@ -94,7 +94,7 @@ func (s *system) standInFault(rnd *rand.Rand) func(context.Context, time.Duratio
 		sandbox.EffectLoseReply, sandbox.EffectLoseReply,
 	}
 	if rnd.IntN(4) == 0 {
-		return s.slowConference(100 + rnd.IntN(400))
+		return s.slowConference(300 + rnd.IntN(700))
 	}
 	one := rnd.IntN(2)
 	late := sandbox.Fault{
