@@ -26,7 +26,7 @@ func TestAbandonedAttemptsAreRefused(t *testing.T) {
 			t.Parallel()
 			l := newFakeLedger()
 			l.failures = failures
-			f := NewInFlight(l, l, 0, zap.NewNop())
+			f := NewInFlight(l, l, zap.NewNop())
 			event, conference := uuid.New(), uuid.New()
 			f.abandon(t.Context(), errors.New("the connection was lost"), event, conference)
 			if len(l.refused) != 2 || !l.refused[event] || !l.refused[conference] {
@@ -39,7 +39,7 @@ func TestAbandonedAttemptsAreRefused(t *testing.T) {
 		t.Parallel()
 		l := newFakeLedger()
 		l.failures = 1
-		f := NewInFlight(l, l, 0, zap.NewNop())
+		f := NewInFlight(l, l, zap.NewNop())
 		ended, end := context.WithCancel(t.Context())
 		end()
 		event := uuid.New()
@@ -52,7 +52,7 @@ func TestAbandonedAttemptsAreRefused(t *testing.T) {
 	t.Run("not if the ledger has decided to write none", func(t *testing.T) {
 		t.Parallel()
 		l := newFakeLedger()
-		f := NewInFlight(l, l, 0, zap.NewNop())
+		f := NewInFlight(l, l, zap.NewNop())
 		f.abandon(t.Context(), minigroup.Errorf(minigroup.CapacityExceeded, "full"), uuid.New())
 		f.abandon(t.Context(), minigroup.Supersededf("another run"), uuid.New())
 		stop(t, f)
@@ -107,9 +107,10 @@ func TestAttemptsWhoseWriteHasFailedAreRefusedAndNotSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			answers, late := newFakeLedger(), &lateLedger{}
-			f := NewInFlight(answers, answers, 0, zap.NewNop())
+			f := NewInFlight(answers, answers, zap.NewNop())
 			a := &Activities{
 				Settings: Settings{StepWait: deadline, RequestTimeout: time.Hour}, Ledger: late, InFlight: f,
+				Limits: NewLimits(0),
 			}
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()

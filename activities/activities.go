@@ -81,6 +81,8 @@ type Activities struct {
 	Janus      Janus
 	Runs       Runs
 	InFlight   *InFlight
+	// Limits are those within which Event, Conference and Janus send their requests.
+	Limits *Limits
 }
 
 // withClaim calls do with the claim of this run to its minigroup's row. If another run owns the row and Temporal says

@@ -43,7 +43,8 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 	defer cancel()
 	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.CreateEntry{
-		CreateRequest: in.Request(), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
+		CreateRequest: in.Request(), EventAttempt: a.newAttempt(ctx, minigroup.EventRoom),
+		ConferenceAttempt: a.newAttempt(ctx, minigroup.ConferenceRoom), Reservation: uuid.New(),
 		RequestTimeout: a.Settings.RequestTimeout, Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	}
 	var begun minigroup.BegunCreate
@@ -56,7 +57,7 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return BegunCreate{}, toApplicationError(err)
 	}
-	a.InFlight.registerRooms(entry.Audience, entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)
+	a.InFlight.registerRooms(entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)
 	a.closeRooms(ctx, begun.PendingClose)
 	return BegunCreate{
 		State: begun.State, Failure: stored.NewFailure(begun.Failure), EventAttempt: begun.EventAttempt,

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"errors"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -14,8 +13,7 @@ import (
 // nothing.
 const Superseded = "superseded"
 
-// toApplicationError decides what an error means to Temporal: a refusal is not retried, every other error is, after the
-// time for which the other service asks. The details of the returned error are a stored.Failure.
+// toApplicationError decides what an error means to Temporal: a refusal is not retried, every other error is. The details of the returned error are a stored.Failure.
 func toApplicationError(err error) error {
 	if err == nil {
 		return nil
@@ -26,7 +24,7 @@ func toApplicationError(err error) error {
 	}
 	var known *minigroup.Error
 	if errors.As(err, &known) {
-		return applicationError(err, true, known.RetryAfter, stored.Failure{
+		return applicationError(err, true, stored.Failure{
 			Kind: known.Kind, Detail: known.Detail, Upstream: known.Upstream, UpstreamType: known.UpstreamType,
 		})
 	}
@@ -39,9 +37,9 @@ func toApplicationError(err error) error {
 		if upstream.Refused {
 			failure.Kind = minigroup.UpstreamRefused
 		}
-		return applicationError(err, upstream.Refused, upstream.RetryAfter, failure)
+		return applicationError(err, upstream.Refused, failure)
 	}
-	return applicationError(err, false, 0, stored.Failure{
+	return applicationError(err, false, stored.Failure{
 		Kind: minigroup.ServiceUnavailable, Detail: "a step failed: the database or this service is not available",
 	})
 }
@@ -54,19 +52,13 @@ func asRetryable(err error) error {
 	if !final || superseded {
 		return err
 	}
-	return applicationError(err, false, 0, failure)
+	return applicationError(err, false, failure)
 }
 
-func applicationError(err error, final bool, retryAfter time.Duration, failure stored.Failure) error {
+func applicationError(err error, final bool, failure stored.Failure) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), string(failure.Kind), temporal.ApplicationErrorOptions{
-		NonRetryable: final, NextRetryDelay: retryAfter, Details: []any{failure},
+		NonRetryable: final, Details: []any{failure},
 	})
-}
-
-// retryAfter sets after which time the step is attempted again.
-func retryAfter(wait time.Duration, err *minigroup.UpstreamError) error {
-	err.RetryAfter = wait
-	return err
 }
 
 // FailureOf returns why a step failed. final says that the step is not retried, superseded that the run no longer

@@ -104,7 +104,7 @@ func (l *fakeLedger) none(t *testing.T) {
 func registered(t *testing.T, timeout time.Duration) (*fakeLedger, *InFlight, uuid.UUID) {
 	t.Helper()
 	l := newFakeLedger()
-	f := NewInFlight(l, l, 0, zap.NewNop())
+	f := NewInFlight(l, l, zap.NewNop())
 	id := uuid.New()
 	f.register(eventRequest(id, timeout))
 	return l, f, id
@@ -112,6 +112,15 @@ func registered(t *testing.T, timeout time.Duration) (*fakeLedger, *InFlight, uu
 
 func eventRequest(attempt uuid.UUID, timeout time.Duration) request {
 	return request{attempt: attempt, classID: uuid.New(), kind: minigroup.EventRoom, deadline: time.Now().Add(timeout)}
+}
+
+// startOrJoin sends the request of an attempt, unless it is sent, and returns it; nil if f does not have it.
+func startOrJoin(f *InFlight, attempt uuid.UUID, send func(context.Context) (uuid.UUID, error)) *request {
+	r, sent := f.find(attempt)
+	if r != nil && !sent && !f.start(r, send, func() {}) {
+		return nil
+	}
+	return r
 }
 
 // stop stops f and fails the test if that does not end.

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"minigroups/limiter"
 	"minigroups/minigroup"
 )
 
@@ -17,12 +16,11 @@ import (
 // it ends at its deadline, and is removed only when the ledger has recorded its outcome.
 //
 // A request is registered when its attempt is written to the ledger. It is sent at most once, and every later attempt
-// of the step in this process joins it. A limiter for each kind of room bounds the number of requests in flight.
+// of the step in this process joins it.
 type InFlight struct {
-	ledger   AnswerLedger
-	closer   RoomCloser
-	log      *zap.Logger
-	limiters map[minigroup.RoomKind]*limiter.Limiter
+	ledger AnswerLedger
+	closer RoomCloser
+	log    *zap.Logger
 
 	ctx     context.Context // ends when Stop ends its wait
 	cancel  context.CancelFunc
@@ -36,7 +34,6 @@ type InFlight struct {
 // request is a request to create a room.
 type request struct {
 	attempt  uuid.UUID
-	audience string
 	classID  uuid.UUID
 	kind     minigroup.RoomKind
 	deadline time.Time
@@ -47,16 +44,11 @@ type request struct {
 	err    error
 }
 
-// NewInFlight returns an empty InFlight that sends at most capacity requests of each kind at a time (0: no limit). Stop
-// must be called once, after the worker has stopped.
-func NewInFlight(ledger AnswerLedger, closer RoomCloser, capacity int, log *zap.Logger) *InFlight {
+// NewInFlight returns an empty InFlight. Stop must be called once, after the worker has stopped.
+func NewInFlight(ledger AnswerLedger, closer RoomCloser, log *zap.Logger) *InFlight {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &InFlight{
 		ledger: ledger, closer: closer, log: log,
-		limiters: map[minigroup.RoomKind]*limiter.Limiter{
-			minigroup.EventRoom:      limiter.New(capacity),
-			minigroup.ConferenceRoom: limiter.New(capacity),
-		},
 		ctx: ctx, cancel: cancel, stopped: make(chan struct{}), requests: map[uuid.UUID]*request{},
 	}
 }
@@ -96,11 +88,6 @@ func (f *InFlight) Count() int {
 	return n
 }
 
-// isFull reports whether the limiter would refuse a request for a room of the audience now.
-func (f *InFlight) isFull(kind minigroup.RoomKind, audience string) bool {
-	return f.limiters[kind].Full(audience)
-}
-
 // register adds a request whose attempt this process has written to the ledger. A request that is not sent by its
 // deadline is discarded. After Stop, nothing is added.
 func (f *InFlight) register(r request) {
@@ -122,12 +109,12 @@ func (f *InFlight) register(r request) {
 }
 
 // registerRooms registers the requests for both rooms of a class; uuid.Nil is no attempt.
-func (f *InFlight) registerRooms(audience string, classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
+func (f *InFlight) registerRooms(classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
 	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{
 		minigroup.EventRoom: event, minigroup.ConferenceRoom: conference,
 	} {
 		if attempt != uuid.Nil {
-			f.register(request{attempt: attempt, audience: audience, classID: classID, kind: kind, deadline: deadline})
+			f.register(request{attempt: attempt, classID: classID, kind: kind, deadline: deadline})
 		}
 	}
 }
@@ -144,7 +131,9 @@ func (f *InFlight) abandon(ctx context.Context, err error, attempts ...uuid.UUID
 	f.wg.Go(func() {
 		defer close(recorded)
 		for _, attempt := range attempts {
-			f.recordRefusal(attempt)
+			if attempt != uuid.Nil {
+				f.recordRefusal(attempt)
+			}
 		}
 	})
 	select {
@@ -164,36 +153,43 @@ func (f *InFlight) discard(r *request) {
 	f.wg.Go(func() { f.recordRefusal(r.attempt) })
 }
 
-// startOrJoin returns the request of an attempt, and sends it if it is not sent yet. It returns nil if this process
-// does not have the request: another process has written the attempt, or the outcome is recorded. If the limiter
-// refuses the request, startOrJoin discards it and returns it with an error.
-func (f *InFlight) startOrJoin(attempt uuid.UUID, send func(context.Context) (uuid.UUID, error)) *request {
+// find returns the request of an attempt, or nil if this process does not have it: another process has written the
+// attempt, or the outcome is recorded. sent says that the request is in flight.
+func (f *InFlight) find(attempt uuid.UUID) (r *request, sent bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r, ok := f.requests[attempt]
-	if !ok || r.unsent == nil {
-		return r
+	r = f.requests[attempt]
+	return r, r != nil && r.unsent == nil
+}
+
+// start sends a request, and calls end when it is answered. It returns false if the request was sent or discarded
+// before; then end is not called.
+func (f *InFlight) start(r *request, send func(context.Context) (uuid.UUID, error), end func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.unsent == nil || f.requests[r.attempt] != r {
+		return false
 	}
 	if !time.Now().Before(r.deadline) {
 		f.discard(r)
-		return nil
-	}
-	release, ok := f.limiters[r.kind].Acquire(r.audience)
-	if !ok {
-		f.discard(r)
-		r.err = limitReached(r.kind)
-		close(r.done)
-		return r
+		return false
 	}
 	r.unsent.Stop()
 	r.unsent = nil
 	f.wg.Go(func() {
 		f.run(r, func(ctx context.Context) (uuid.UUID, error) {
-			defer release()
+			defer end()
 			return send(ctx)
 		})
 	})
-	return r
+	return true
+}
+
+// drop discards a request if it is not sent.
+func (f *InFlight) drop(r *request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.discard(r)
 }
 
 // run sends the request, records its outcome and then hands it to the steps that wait.

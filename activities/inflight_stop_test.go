@@ -18,7 +18,7 @@ func TestStop(t *testing.T) {
 		l, f, id := registered(t, deadline)
 		l.failures = 2
 		room := uuid.New()
-		f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
+		startOrJoin(f, id, func(context.Context) (uuid.UUID, error) {
 			<-f.stopped // Stop waits for this request
 			return room, nil
 		})
@@ -37,7 +37,7 @@ func TestStop(t *testing.T) {
 		send := func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }
 		after := uuid.New()
 		f.register(eventRequest(after, time.Hour))
-		if f.startOrJoin(id, send) != nil || f.startOrJoin(after, send) != nil {
+		if startOrJoin(f, id, send) != nil || startOrJoin(f, after, send) != nil {
 			t.Error("a request was sent after Stop")
 		}
 		l.none(t)
@@ -45,7 +45,7 @@ func TestStop(t *testing.T) {
 	t.Run("it cancels the requests in flight when its context ends", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, time.Hour)
-		r := f.startOrJoin(id, func(ctx context.Context) (uuid.UUID, error) {
+		r := startOrJoin(f, id, func(ctx context.Context) (uuid.UUID, error) {
 			<-ctx.Done()
 			return uuid.Nil, &minigroup.UpstreamError{MaybeDone: true, Err: ctx.Err()}
 		})
@@ -59,7 +59,7 @@ func TestStop(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, time.Hour)
 		l.failures = 1 << 30
-		f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil })
+		startOrJoin(f, id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil })
 		stopIn(t, f, 50*time.Millisecond)
 		l.none(t)
 	})

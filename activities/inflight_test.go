@@ -23,7 +23,7 @@ func TestInFlight(t *testing.T) {
 			<-reply
 			return room, nil
 		}
-		first, second := f.startOrJoin(id, send), f.startOrJoin(id, send)
+		first, second := startOrJoin(f, id, send), startOrJoin(f, id, send)
 		if first == nil || first != second {
 			t.Fatalf("got %p and %p", first, second)
 		}
@@ -43,11 +43,11 @@ func TestInFlight(t *testing.T) {
 		t.Parallel()
 		_, f, id := registered(t, deadline)
 		send := func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }
-		if r := f.startOrJoin(uuid.New(), send); r != nil {
+		if r := startOrJoin(f, uuid.New(), send); r != nil {
 			t.Error("an unknown attempt was sent")
 		}
-		done(t, f.startOrJoin(id, send))
-		if r := f.startOrJoin(id, send); r != nil {
+		done(t, startOrJoin(f, id, send))
+		if r := startOrJoin(f, id, send); r != nil {
 			t.Error("an attempt was sent twice")
 		}
 		stop(t, f)
@@ -55,7 +55,7 @@ func TestInFlight(t *testing.T) {
 	t.Run("a request ends at its deadline, after the step that sent it", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, 100*time.Millisecond)
-		r := f.startOrJoin(id, func(ctx context.Context) (uuid.UUID, error) {
+		r := startOrJoin(f, id, func(ctx context.Context) (uuid.UUID, error) {
 			<-ctx.Done()
 			return uuid.Nil, &minigroup.UpstreamError{MaybeDone: true, Err: context.Cause(ctx)}
 		})
@@ -71,7 +71,7 @@ func TestInFlight(t *testing.T) {
 	t.Run("after an unknown error the attempt is lost, because a room may exist", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, 500*time.Millisecond)
-		done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
+		done(t, startOrJoin(f, id, func(context.Context) (uuid.UUID, error) {
 			return uuid.Nil, errors.New("an unknown error")
 		}))
 		if call := l.next(t); call != "lost" {
@@ -82,7 +82,7 @@ func TestInFlight(t *testing.T) {
 	t.Run("a request that has created no room is recorded as refused", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, deadline)
-		r := done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
+		r := done(t, startOrJoin(f, id, func(context.Context) (uuid.UUID, error) {
 			return uuid.Nil, &minigroup.UpstreamError{Upstream: "event", Refused: true}
 		}))
 		if call := l.next(t); call != "refused" || r.err == nil {
@@ -96,7 +96,7 @@ func TestInFlight(t *testing.T) {
 		l, f, id := registered(t, deadline)
 		l.unwanted = true
 		room := uuid.New()
-		r := done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return room, nil }))
+		r := done(t, startOrJoin(f, id, func(context.Context) (uuid.UUID, error) { return room, nil }))
 		if r.err == nil {
 			t.Error("a step received the room")
 		}
@@ -110,7 +110,7 @@ func TestInFlight(t *testing.T) {
 		l, f, id := registered(t, deadline)
 		l.failures = 3
 		room := uuid.New()
-		r := done(t, f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return room, nil }))
+		r := done(t, startOrJoin(f, id, func(context.Context) (uuid.UUID, error) { return room, nil }))
 		stop(t, f)
 		if r.err != nil || l.answered[id] != room {
 			t.Errorf("got %v, the ledger has %v", r.err, l.answered)
@@ -122,7 +122,7 @@ func TestInFlight(t *testing.T) {
 		if call := l.next(t); call != "refused" {
 			t.Errorf("the ledger was called with %q", call)
 		}
-		if r := f.startOrJoin(id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }); r != nil {
+		if r := startOrJoin(f, id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }); r != nil {
 			t.Error("it was sent after its deadline")
 		}
 		stop(t, f)
@@ -130,54 +130,9 @@ func TestInFlight(t *testing.T) {
 	})
 }
 
-func TestRequestsOfOneAudienceTakeHalfOfTheCapacity(t *testing.T) {
-	t.Parallel()
-	l := newFakeLedger()
-	f := NewInFlight(l, l, 4, zap.NewNop())
-	reply := make(chan struct{})
-	send := func(kind minigroup.RoomKind, audience string) *request {
-		id := uuid.New()
-		f.register(request{
-			attempt: id, audience: audience, classID: uuid.New(), kind: kind, deadline: time.Now().Add(deadline),
-		})
-		return f.startOrJoin(id, func(context.Context) (uuid.UUID, error) {
-			<-reply
-			return uuid.New(), nil
-		})
-	}
-	refused := func(kind minigroup.RoomKind, audience string) {
-		t.Helper()
-		var upstream *minigroup.UpstreamError
-		if r := done(t, send(kind, audience)); !errors.As(r.err, &upstream) || upstream.MaybeDone || upstream.Refused {
-			t.Errorf("got %v", r.err)
-		}
-		if call := l.next(t); call != "refused" || !f.isFull(kind, audience) {
-			t.Errorf("the ledger was called with %q", call)
-		}
-	}
-	sent := []*request{send(minigroup.EventRoom, "one"), send(minigroup.EventRoom, "one")}
-	refused(minigroup.EventRoom, "one")
-	sent = append(sent,
-		send(minigroup.ConferenceRoom, "one"), send(minigroup.EventRoom, "two"), send(minigroup.EventRoom, "two"))
-	refused(minigroup.EventRoom, "three")
-	if n := f.Count(); n != len(sent) {
-		t.Errorf("%d requests are in flight", n)
-	}
-	close(reply)
-	for _, r := range sent {
-		if done(t, r).err != nil {
-			t.Error(r.err)
-		}
-	}
-	if r := done(t, send(minigroup.EventRoom, "one")); r.err != nil {
-		t.Errorf("after all answers: %v", r.err)
-	}
-	stop(t, f)
-}
-
 func TestAReplyThatArrivedWhileTheProcessWasFrozenIsRead(t *testing.T) {
 	l := newFakeLedger()
-	f := NewInFlight(l, l, 0, zap.NewNop())
+	f := NewInFlight(l, l, zap.NewNop())
 	defer stop(t, f)
 	id, room := uuid.New(), uuid.New()
 	r := new(eventRequest(id, -time.Minute))

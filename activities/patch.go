@@ -21,6 +21,8 @@ type PatchLedger interface {
 	PatchUnanswered(ctx context.Context, run string, id uuid.UUID, lookUpAfter time.Duration) error
 }
 
+const patchesRoom = "update conference room"
+
 // UpdateRef names an update.
 type UpdateRef struct {
 	ID uuid.UUID `json:"id"`
@@ -32,6 +34,12 @@ type UpdateRef struct {
 func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
+	permit, err := a.Limits.acquire(ctx, conferenceService, conferenceService, patchesRoom)
+	if err != nil {
+		return toApplicationError(err)
+	}
+	defer permit.Release()
+	ctx = withPermit(ctx, conferenceService, permit)
 	for {
 		rec, sent, err := a.Ledger.SendPatch(ctx, runID(ctx), in.ID, a.Settings.RequestTimeout)
 		switch {
@@ -55,11 +63,11 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 // readOutcome reports whether an unanswered PATCH was executed. It fails until the PATCH cannot be in flight any more.
 func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord) (applied bool, err error) {
 	if rec.PatchLeft > 0 {
-		return false, retryAfter(rec.PatchLeft, &minigroup.UpstreamError{
-			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
+		return false, &minigroup.UpstreamError{
+			Upstream: conferenceService, Doing: patchesRoom, MaybeDone: true,
 			Detail: fmt.Sprintf("a request was not answered and may be in flight for up to %s; after that, the room is read",
 				rec.PatchLeft.Round(time.Second)),
-		})
+		}
 	}
 	room, err := a.readRoom(ctx, rec)
 	if err != nil {
@@ -109,7 +117,7 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 		return patchRefusal(err)
 	default:
 		return &minigroup.UpstreamError{
-			Upstream: string(minigroup.ConferenceRoom), Doing: "update conference room", MaybeDone: true,
+			Upstream: conferenceService, Doing: patchesRoom, MaybeDone: true,
 			Detail: "the request was accepted, but the room does not show the change",
 		}
 	}

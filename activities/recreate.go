@@ -50,14 +50,15 @@ func (a *Activities) planRecreate(
 	plan := minigroup.PlanRecreation(m, change, time.Now().Unix())
 	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.RecreateEntry{
-		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(),
-		RequestTimeout: a.Settings.RequestTimeout,
+		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: a.newAttempt(ctx, minigroup.EventRoom),
+		ConferenceAttempt: a.newAttempt(ctx, minigroup.ConferenceRoom),
+		RequestTimeout:    a.Settings.RequestTimeout,
 	}
 	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
 		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return err
 	}
-	a.InFlight.registerRooms(m.Audience, in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
+	a.InFlight.registerRooms(in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
 	out.State, out.Draft = minigroup.UpdateRunning, stored.NewDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
 	return nil

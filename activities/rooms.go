@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
 
+	"minigroups/limiter"
 	"minigroups/minigroup"
 	"minigroups/stored"
 )
@@ -35,32 +36,16 @@ type RoomInput struct {
 }
 
 // createRoom ensures that the class has a held room and returns the room's id. It joins the request in flight, or sends
-// one, and waits up to Settings.StepWait for the answer. The request outlives the step: it ends at its own deadline.
+// one as soon as the service has capacity for it, and waits up to Settings.StepWait for the answer. The request
+// outlives the step: it ends at its own deadline.
 func (a *Activities) createRoom(
 	ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error),
 ) (uuid.UUID, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	sendDetached := func(request context.Context) (uuid.UUID, error) {
-		return send(withValuesOf{request, ctx}) //nolint:contextcheck // the request ends at its own deadline
-	}
-	request := a.InFlight.startOrJoin(in.Attempt, sendDetached)
+	request, room, err := a.startOrJoin(ctx, kind, in, send)
 	if request == nil {
-		attempt, err := a.openAttempt(ctx, kind, in)
-		if err != nil {
-			return uuid.Nil, toApplicationError(err)
-		}
-		switch attempt.State {
-		case minigroup.AttemptHeld:
-			return attempt.RoomID, nil
-		case "":
-			return uuid.Nil, toApplicationError(limitReached(kind))
-		}
-		if request = a.InFlight.startOrJoin(attempt.ID, sendDetached); request == nil {
-			// Another process has sent it, or this one has just recorded its outcome. The next attempt of the step finds that.
-			return uuid.Nil, toApplicationError(createFailed(kind, true, fmt.Sprintf(
-				"a request of another worker is in flight for up to %s", attempt.ExpiresIn.Round(time.Second))))
-		}
+		return room, toApplicationError(err)
 	}
 	select {
 	case <-request.done:
@@ -71,25 +56,90 @@ func (a *Activities) createRoom(
 	}
 }
 
-// openAttempt returns the attempt that is held or in flight; if there is none, it writes and registers a new one. The
-// attempt has no state if the limiter would refuse a new one.
+// startOrJoin returns the request in flight for a room, or the room if it is held. If there is neither, it sends a
+// request. Without a permit it writes no attempt to the ledger, and while it waits for one, none that it has written
+// before stays there longer than the wait.
+func (a *Activities) startOrJoin(
+	ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error),
+) (*request, uuid.UUID, error) {
+	service := string(kind)
+	permit := a.Limits.try(ctx, service)
+	defer func() {
+		if permit != nil {
+			permit.Release()
+		}
+	}()
+	for attempt := in.Attempt; ; {
+		request, sent := a.InFlight.find(attempt)
+		if sent {
+			return request, uuid.Nil, nil
+		}
+		if request == nil {
+			opened, err := a.openAttempt(ctx, kind, in, permit != nil)
+			if err != nil || opened.State == minigroup.AttemptHeld {
+				return nil, opened.RoomID, err
+			}
+			attempt = opened.ID
+			if request, sent = a.InFlight.find(attempt); sent {
+				return request, uuid.Nil, nil
+			}
+			if request == nil && opened.State == minigroup.AttemptSent {
+				// Another process has sent it, or this one has just recorded its outcome. The next attempt of the step finds that.
+				return nil, uuid.Nil, createFailed(kind, true, fmt.Sprintf(
+					"a request of another worker is in flight for up to %s", opened.ExpiresIn.Round(time.Second)))
+			}
+		}
+		switch {
+		case permit == nil:
+			var err error
+			if permit, err = a.Limits.acquire(ctx, service, service, createsRoom(kind)); err != nil {
+				if request != nil {
+					a.InFlight.drop(request)
+				}
+				return nil, uuid.Nil, err
+			}
+		case a.InFlight.start(request, a.detached(ctx, service, permit, send), permit.Release):
+			permit = nil // the request releases it
+			return request, uuid.Nil, nil
+		}
+	}
+}
+
+// detached returns send for a context that has the values of the step, but does not end with it.
+func (a *Activities) detached(
+	ctx context.Context, service string, permit *limiter.Permit, send func(context.Context) (uuid.UUID, error),
+) func(context.Context) (uuid.UUID, error) {
+	return func(request context.Context) (uuid.UUID, error) {
+		return send(withPermit(withValuesOf{request, ctx}, service, permit)) //nolint:contextcheck // it ends at its own deadline
+	}
+}
+
+// openAttempt returns the attempt that is held or in flight; if there is none, it writes and registers a new one. If it
+// may not, the attempt has no state.
 func (a *Activities) openAttempt(
-	ctx context.Context, kind minigroup.RoomKind, in RoomInput,
+	ctx context.Context, kind minigroup.RoomKind, in RoomInput, mayWrite bool,
 ) (minigroup.Attempt, error) {
 	id := uuid.New()
 	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	attempt, err := a.Ledger.OpenAttempt(ctx, minigroup.AttemptEntry{
 		ID: id, Run: runID(ctx), ClassID: in.ClassID, Kind: kind, Operation: in.Operation, Fingerprint: in.Fingerprint,
-		NoNew: a.InFlight.isFull(kind, in.Draft.Audience), RequestTimeout: a.Settings.RequestTimeout,
+		NoNew: !mayWrite, RequestTimeout: a.Settings.RequestTimeout,
 	})
 	if err != nil {
 		a.InFlight.abandon(ctx, err, id)
 	} else if attempt.ID == id {
-		a.InFlight.register(request{
-			attempt: id, audience: in.Draft.Audience, classID: in.ClassID, kind: kind, deadline: deadline,
-		})
+		a.InFlight.register(request{attempt: id, classID: in.ClassID, kind: kind, deadline: deadline})
 	}
 	return attempt, err
+}
+
+// newAttempt returns the id of an attempt for the begin of an operation to write, or uuid.Nil if the service has no
+// capacity at present: then the step that creates the room writes the attempt once it may send the request.
+func (a *Activities) newAttempt(ctx context.Context, kind minigroup.RoomKind) uuid.UUID {
+	if !a.Limits.free(ctx, string(kind)) {
+		return uuid.Nil
+	}
+	return uuid.New()
 }
 
 // startOr returns the start of a window in unix seconds, or now if it has none, because rooms always have a start.
@@ -161,17 +211,14 @@ func (a *Activities) closeRooms(ctx context.Context, rooms []minigroup.RoomPendi
 	}
 }
 
-// limitReached is the error of a request that the limiter has refused.
-func limitReached(kind minigroup.RoomKind) error {
-	return createFailed(kind, false, "not sent: too many requests are in flight, for this audience or in total")
-}
-
 // createFailed is the error of a step that ends without an answer from the service. detail says why.
 func createFailed(kind minigroup.RoomKind, maybeDone bool, detail string) error {
 	return &minigroup.UpstreamError{
-		Upstream: string(kind), Doing: fmt.Sprintf("create %s room", kind), MaybeDone: maybeDone, Detail: detail,
+		Upstream: string(kind), Doing: createsRoom(kind), MaybeDone: maybeDone, Detail: detail,
 	}
 }
+
+func createsRoom(kind minigroup.RoomKind) string { return fmt.Sprintf("create %s room", kind) }
 
 func isUnknownRoom(err error) bool {
 	var upstream *minigroup.UpstreamError

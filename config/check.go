@@ -49,6 +49,8 @@ func (c Config) violations(required []string) Violations {
 	}
 	v.checkAccess(c.Access)
 	v.checkURL("event.url", c.Event.URL)
+	v.checkRange("event.max_in_flight", c.Event.MaxInFlight, 1, 100_000)
+	v.checkRange("conference.max_in_flight", c.Conference.MaxInFlight, 1, 100_000)
 	v.checkURL("conference.url", c.Conference.URL)
 	v.checkJanus(c.Janus)
 	v.checkMQTT(c.MQTT)
@@ -141,6 +143,12 @@ func (v *Violations) checkJanus(j Janus) {
 	}
 }
 
+func (v *Violations) checkRange(key string, n, least, most int) {
+	if n < least || n > most {
+		v.add(key, fmt.Sprint(n), fmt.Sprintf("a number from %d to %d", least, most))
+	}
+}
+
 func (v *Violations) checkSaga(s Saga) {
 	for key, d := range map[string]time.Duration{
 		"saga.step_wait": s.StepWait, "saga.retry_budget": s.RetryBudget, "saga.grace": s.Grace,
@@ -149,9 +157,7 @@ func (v *Violations) checkSaga(s Saga) {
 			v.add(key, d.String(), "a duration above 0")
 		}
 	}
-	if s.MaxInFlight < 2 || s.MaxInFlight > 100_000 {
-		v.add("saga.max_in_flight", fmt.Sprint(s.MaxInFlight), "a number from 2 to 100000")
-	}
+	v.checkRange("saga.max_in_flight", s.MaxInFlight, 1, 1000)
 	if s.RequestTimeout <= 0 || s.RequestTimeout < s.StepWait {
 		v.add("saga.request_timeout", s.RequestTimeout.String(),
 			"a duration of at least saga.step_wait, "+s.StepWait.String())

@@ -181,6 +181,10 @@ type Access struct {
 type Upstream struct {
 	// URL is the http or https URL of the service, without /api/v1. No default.
 	URL string `koanf:"url"`
+	// MaxInFlight is the maximum number of requests in flight to the service from all workers together, 1 to 100000, which
+	// they share evenly. It must be less than the number of database connections of the service: see docs/capacity.md.
+	// Each worker may always send one. Default 8.
+	MaxInFlight int `koanf:"max_in_flight"`
 }
 
 // The values of Janus.Reservation.
@@ -262,9 +266,8 @@ type Saga struct {
 	// RequestTimeout is the maximum duration of a request that creates a room, at least saga.step_wait. A request that is
 	// not answered by then is lost. Default 60s.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
-	// MaxInFlight is the maximum number of create requests in flight per process to each of event and conference, 2 to
-	// 100000, at most half of them for one audience. Further requests fail as if the service were unavailable and are
-	// retried. Default 512.
+	// MaxInFlight is the maximum number of requests that a worker has in flight to each of event, conference and every
+	// gateway, 1 to 1000. Further requests wait. Default 4.
 	MaxInFlight int `koanf:"max_in_flight"`
 	// StepWait is how long one attempt of a step waits for an answer, above 0. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
@@ -337,7 +340,8 @@ func Default() Config {
 			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
 			MaxConcurrentWrites: 512, MaxUnfinished: 1000, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
 		},
-		Worker:  Worker{MetricsListen: "127.0.0.1:9091"},
+		Worker: Worker{MetricsListen: "127.0.0.1:9091"},
+		Event:  Upstream{MaxInFlight: 8}, Conference: Upstream{MaxInFlight: 8},
 		Account: Account{Label: "minigroups", Audience: "svc.example.org"},
 		Access: Access{
 			Objects: "classrooms", CacheAllowed: 5 * time.Minute, CacheDenied: 10 * time.Second, Concurrency: 64,
@@ -349,7 +353,7 @@ func Default() Config {
 			LostRoomTimeout: 24 * time.Hour,
 		},
 		Saga: Saga{
-			RequestTimeout: time.Minute, MaxInFlight: 512, StepWait: 10 * time.Second,
+			RequestTimeout: time.Minute, MaxInFlight: 4, StepWait: 10 * time.Second,
 			RetryBudget: 6 * time.Hour, Grace: 6 * time.Hour,
 		},
 		Retention: Retention{History: 90 * 24 * time.Hour},

@@ -100,7 +100,7 @@ func New(d Deps) http.Handler { return newEngine(d) }
 
 func newEngine(d Deps) *gin.Engine {
 	s := &server{
-		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites)},
+		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites, 0)},
 		unfinished: &unfinishedSagas{max: d.MaxUnfinished, read: d.UnfinishedSagas},
 	}
 	r := gin.New()

@@ -10,7 +10,8 @@ import (
 type CreateEntry struct {
 	Claim
 	CreateRequest
-	// EventAttempt, ConferenceAttempt and Reservation are new ids for the attempts and the reservation.
+	// EventAttempt, ConferenceAttempt and Reservation are new ids for the attempts and the reservation. uuid.Nil writes no
+	// attempt.
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
 	Reservation       uuid.UUID
@@ -30,8 +31,8 @@ type BegunCreate struct {
 	// run has begun the undo before.
 	State   State
 	Failure *Failure
-	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if the
-	// room is held or a request is in flight.
+	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if none
+	// was, because none was to be, the room is held or a request is in flight.
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
 	// Reservation is uuid.Nil if no slots are reserved on a gateway.
@@ -84,7 +85,7 @@ type UpdateEntry struct {
 // RecreateEntry is what a run writes to the ledger when it begins to recreate a class.
 type RecreateEntry struct {
 	UpdateEntry
-	// EventAttempt and ConferenceAttempt are new ids for the attempts.
+	// EventAttempt and ConferenceAttempt are new ids for the attempts. uuid.Nil writes none.
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
 	// RequestTimeout is how long a request that creates a room may be in flight.

@@ -79,4 +79,19 @@ func (e *UpstreamError) Public() string {
 	return text
 }
 
+// Overloaded reports whether the error is a sign that the service is overloaded or away, and not an answer about this
+// one request.
+func (e *UpstreamError) Overloaded() bool {
+	switch {
+	case e.Type == "database_connection_acquisition_failed": // event and conference, with status 422
+		return true
+	case e.Type == "authorization_failed": // the authorization service of one audience is away
+		return false
+	case e.Status == 0: // no answer, unless nothing was sent
+		return !e.Refused
+	default:
+		return e.Status >= 500 || e.Status == 429
+	}
+}
+
 func (e *UpstreamError) Unwrap() error { return e.Err }

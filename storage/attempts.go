@@ -85,14 +85,14 @@ type firstAttempts struct {
 	run   string
 	// update is the recreate; nil for a create.
 	update *uuid.UUID
-	// event and conference are the ids of new attempts.
+	// event and conference are the ids of new attempts; uuid.Nil writes none.
 	event, conference uuid.UUID
 	// timeout is the time from now to the deadline of the requests.
 	timeout time.Duration
 }
 
 // insertFirstAttempts inserts an attempt for each kind of room, unless a room of that kind is held or a request for one
-// is in flight. It inserts nothing unless the run carries out the operation.
+// is in flight. It inserts nothing unless the run carries out the operation, nor where the id is the nil uuid.
 const insertFirstAttempts = `
 	INSERT INTO room_attempt (id, class_id, kind, operation, state, run, fingerprint, expires_at)
 	SELECT first.id, m.id, first.kind, purpose.operation, 'sent', $2, purpose.fingerprint, now() + $6::interval
@@ -102,7 +102,7 @@ const insertFirstAttempts = `
 		SELECT CASE WHEN $3::uuid IS NULL THEN 'create' ELSE 'recreate' END AS operation,
 			coalesce($3::uuid::text, m.fingerprint) AS fingerprint
 	) purpose
-	WHERE ` + underWay + ` AND NOT EXISTS (
+	WHERE ` + underWay + ` AND first.id <> '00000000-0000-0000-0000-000000000000' AND NOT EXISTS (
 		SELECT FROM room_attempt a
 		WHERE a.class_id = m.id AND a.kind = first.kind AND a.operation = purpose.operation
 			AND a.fingerprint = purpose.fingerprint

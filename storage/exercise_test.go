@@ -15,10 +15,16 @@ func exercise(l ledger) {
 	l.gateways(100)
 	for _, part := range []func(ledger){
 		exerciseCreates, exerciseUndoes, exerciseUpdates, exerciseRecreates, exerciseRoomEvents, exerciseEnds,
-		exerciseProperties, exerciseOperations,
+		exerciseProperties, exerciseOperations, exerciseLeases,
 	} {
 		part(l)
 	}
+}
+
+func exerciseLeases(l ledger) {
+	id := uuid.New()
+	l.RenewLease(l.Context(), id, time.Minute)
+	l.EndLease(l.Context(), id)
 }
 
 // unique is a draft of a new class with slots.

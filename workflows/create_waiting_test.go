@@ -17,50 +17,51 @@ const (
 	attemptsBeforeMove = 7
 )
 
-func TestRequestsInFlightOfOneAudienceLeaveCapacityToOthers(t *testing.T) {
+func TestACreateWaitsForCapacity(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, st := range map[string]step{"event": createSteps[1], "conference": createSteps[3]} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := db.newHarness(t)
-			s.acts = s.newProcessWith(s.acts.Settings, 2)
+			s.acts = s.newProcessWith(s.acts.Settings, 1)
 			s.setCapacities(100)
-			waiting, crowded, elsewhere := newDraft(), newDraft(), newDraft()
-			elsewhere.Audience = "open.example"
-			answer := s.requestInFlight("run-1", waiting, st, (*gate).before)
-
-			p := s.create("run-2", elsewhere)
-			if p.err != nil || len(p.retried) > 0 {
-				t.Errorf("the other audience retried %v, and ended with %v", p.retried, p.err)
-			}
+			first, second := newDraft(), newDraft()
+			answer := s.requestInFlight("run-1", first, st, (*gate).before)
 
 			attempts := 0
-			p = s.create("run-3", crowded, hook{activity: st.activity, before: func(context.Context, func()) bool {
+			p := s.create("run-2", second, hook{activity: st.activity, before: func(context.Context, func()) bool {
 				if attempts++; attempts == 3 {
+					if written := s.attemptsAt(second, st.room); len(written) != 0 {
+						t.Errorf("without capacity, %v were written to the ledger", written)
+					}
 					answer()
 					s.eventually("there is capacity", func() bool { return s.acts.InFlight.Count() == 0 })
 				}
 				return true
 			}})
-			if p.err != nil {
-				t.Error(p.err)
+			if p.err != nil || attempts != 3 {
+				t.Errorf("after %d attempts: %v", attempts, p.err)
 			}
-			var states []minigroup.AttemptState
-			for _, a := range s.attempts(classID(crowded)) {
-				if a.Kind == st.room {
-					states = append(states, a.State)
-				}
+			want := []minigroup.AttemptState{minigroup.AttemptHeld}
+			if states := s.attemptsAt(second, st.room); !slices.Equal(states, want) {
+				t.Errorf("the attempts on the ledger are %v", states)
 			}
-			want := []minigroup.AttemptState{minigroup.AttemptHeld, minigroup.AttemptRefused}
-			if slices.Sort(states); attempts != 3 || !slices.Equal(states, want) {
-				t.Errorf("after %d attempts of the step those on the ledger are %v", attempts, states)
-			}
-			if p := s.create("run-1", waiting); p.err != nil {
+			if p := s.create("run-1", first); p.err != nil {
 				t.Errorf("the create with the request in flight ended with %v", p.err)
 			}
 		})
 	}
+}
+
+// attemptsAt lists the states of the attempts at a room of a class.
+func (s *harness) attemptsAt(d minigroup.Draft, room minigroup.RoomKind) (states []minigroup.AttemptState) {
+	for _, a := range s.attempts(classID(d)) {
+		if a.Kind == room {
+			states = append(states, a.State)
+		}
+	}
+	return states
 }
 
 func TestCreateThatIsRetried(t *testing.T) {

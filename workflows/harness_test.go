@@ -93,9 +93,9 @@ func (s *harness) newProcess(settings activities.Settings) *activities.Activitie
 	return s.newProcessWith(settings, 0)
 }
 
-// newProcessWith is newProcess with a maximum of requests in flight; 0: unlimited.
+// newProcessWith is newProcess with a maximum of requests in flight to each service; 0: unlimited.
 func (s *harness) newProcessWith(settings activities.Settings, maxInFlight int) *activities.Activities {
-	inFlight := activities.NewInFlight(s.ledger, s, maxInFlight, zap.NewNop())
+	inFlight, limits := activities.NewInFlight(s.ledger, s, zap.NewNop()), activities.NewLimits(maxInFlight)
 	s.processesMu.Lock()
 	s.processes = append(s.processes, inFlight)
 	s.processesMu.Unlock()
@@ -109,9 +109,17 @@ func (s *harness) newProcessWith(settings activities.Settings, maxInFlight int) 
 		}
 	})
 	return &activities.Activities{
-		Settings: settings, Ledger: s.ledger, Event: eventService{s.world}, Conference: conferenceService{s.world},
-		Janus: janusService{s.world}, Runs: s, InFlight: inFlight,
+		Settings: settings, Ledger: s.ledger, Runs: s, InFlight: inFlight, Limits: limits,
+		Event:      activities.LimitedEvent{Limits: limits, Event: eventService{s.world}},
+		Conference: activities.LimitedConference{Limits: limits, Conference: conferenceService{s.world}},
+		Janus:      activities.LimitedGateways{Limits: limits, Gateways: gateways{Janus: janusService{s.world}}},
 	}
+}
+
+// gateways reserve and release slots, and cannot be listed.
+type gateways struct {
+	activities.Janus
+	activities.GatewayRooms
 }
 
 // requestsInFlight counts the requests to create a room, in all processes, whose result is not on the ledger yet.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/temporal"
 
+	"minigroups/activities"
 	"minigroups/minigroup"
 )
 
@@ -53,7 +54,7 @@ const maxIDLength = 255
 // WorkflowID is the one workflow id of a minigroup. Every operation on the minigroup is a run under this id, so
 // Temporal allows one at a time. Both parts are percent-escaped; an id that would be too long ends in a hash.
 func WorkflowID(audience, scope string) string {
-	id := "minigroup/" + escape(audience) + "/" + escape(scope)
+	id := activities.WorkflowIDPrefix + escape(audience) + "/" + escape(scope)
 	if len(id) <= maxIDLength {
 		return id
 	}

@@ -93,7 +93,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("attention went through %v, %d timers were cancelled", p.attention, p.cancelledTimers)
 		}
 	})
-	t.Run("a step needs attention while it waits as long as its service asked for", func(t *testing.T) {
+	t.Run("a step is an activity at once, whatever pause its service asks for", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
@@ -101,15 +101,14 @@ func TestProgress(t *testing.T) {
 			err := c.fail(unavailability)
 			var upstream *minigroup.UpstreamError
 			if errors.As(err, &upstream) {
-				upstream.RetryAfter = 5 * time.Minute
+				upstream.RetryAfter = time.Hour
 			}
 			return err
 		})
-		var waiting workflows.Progress
-		p := s.create("run-1", d, inspect(150*time.Second, &waiting))
+		p := s.create("run-1", d)
 		s.assertEnd(p, d, step{}, end{})
-		if !waiting.Attention || !slices.Equal(p.attention, []bool{true, false}) {
-			t.Errorf("after 150 s %+v; attention went through %v", waiting, p.attention)
+		if len(p.attempts) != 1 || len(p.attention) > 0 {
+			t.Errorf("got the attempts %v; attention went through %v", p.attempts, p.attention)
 		}
 	})
 	t.Run("the attempts of the retry phase are those of one activity", func(t *testing.T) {

@@ -2,10 +2,7 @@ package workflows
 
 import (
 	"context"
-	"errors"
-	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"minigroups/activities"
@@ -62,11 +59,8 @@ func retry(ctx workflow.Context, p *progress, s *Step, policy stepPolicy, cause 
 	if policy.attention {
 		stopTimer = p.startAttentionTimer(ctx, s)
 	}
-	err := workflow.Sleep(ctx, retryDelay(cause))
-	if err == nil {
-		options := retryOptions(s.Title, policy.maxAttempts)
-		err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), fn, in).Get(ctx, out)
-	}
+	options := retryOptions(s.Title, policy.maxAttempts)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), fn, in).Get(ctx, out)
 	stopTimer()
 	measureStep(ctx, s.Name, phaseRetry, began, err)
 	return err
@@ -79,14 +73,4 @@ func isFinal(ctx workflow.Context, err error) bool {
 	}
 	_, final, _ := activities.FailureOf(err)
 	return final
-}
-
-// retryDelay is the pause that the upstream asked for; 0 when it asked for none. Temporal itself applies it between the
-// attempts of a regular activity, but not after a local one.
-func retryDelay(err error) time.Duration {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
-		return app.NextRetryDelay()
-	}
-	return 0
 }

@@ -15,8 +15,8 @@ import (
 const closeOperation = "close conference room"
 
 // CloseRoom closes the room. Closing a closed room is not an error. Conference cannot close a room that has an end and
-// has not opened: CloseRoom then moves its end to one second after its start and returns an error that is not Refused,
-// with RetryAfter until that end, at most an hour. An error of Type room_not_found is not Refused.
+// has not opened: CloseRoom then moves its end to one second after its start and returns an error that is not Refused.
+// An error of Type room_not_found is not Refused.
 func (c *Client) CloseRoom(ctx context.Context, id uuid.UUID) error {
 	err := c.close(ctx, id)
 	if rest.ErrorType(err) == roomClosed {
@@ -60,7 +60,6 @@ func (c *Client) closeAfterOpening(ctx context.Context, id uuid.UUID, cause erro
 	closesAt := time.Unix(end, 0).UTC()
 	scheduled := *failed
 	scheduled.Detail = "the room has an end and has not opened; it closes at " + closesAt.Format(time.RFC3339)
-	scheduled.RetryAfter = min(max(time.Until(closesAt), 0), rest.MaxRetryAfter)
 	return &scheduled
 }
 

@@ -400,7 +400,16 @@ CREATE TABLE idempotency_key (
 
 CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 
+
+-- ─── Workers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- The workers that are alive. They share the requests that event and conference can take at a time.
+CREATE TABLE worker_lease (
+    id         uuid        PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+);
+
 -- +goose Down
-DROP TABLE idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
+DROP TABLE worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
     announced_room, room_attempt, minigroup;
 DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition;

@@ -36,6 +36,7 @@ type Worker struct {
 	// requestTimeout bounds the wait for in-flight requests on shutdown.
 	requestTimeout time.Duration
 	activities     *activities.Activities
+	share          share
 	sweeper        *activities.Sweeper
 	// mqtt is nil if no broker is configured.
 	mqtt *mqtt.Options
@@ -65,11 +66,14 @@ func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
 		requestTimeout: cfg.Saga.RequestTimeout,
 		log:            p.Log,
 	}
-	w.activities, w.sweeper = newActivities(cfg, p, func(what string, n int) {
+	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
+	w.share = newShare(cfg, p.Store, limits, p.Log.Named("share"))
+	w.activities, w.sweeper = newActivities(cfg, p, limits, func(what string, n int) {
 		swept.WithLabelValues(what).Add(float64(n))
 	})
 	w.Group = telemetry.Group{
 		swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewInFlight(w.activities.InFlight.Count),
+		process.Limits{Stats: limits.Stats},
 	}
 	if cfg.MQTT.Broker != "" {
 		metrics := process.NewEventMetrics()
@@ -89,6 +93,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.mqtt != nil {
 		group.Go(func() error { return mqtt.Run(ctx, *w.mqtt) })
 	}
+	group.Go(func() error {
+		w.share.run(ctx)
+		return nil
+	})
 	group.Go(func() error {
 		running := w.start(ctx)
 		<-ctx.Done()
@@ -130,13 +138,13 @@ func (w *Worker) start(ctx context.Context) worker.Worker {
 
 // newActivities makes the activities of the sagas and of the sweeper. count receives what sweeps have done.
 func newActivities(
-	cfg config.Config, p Parts, count func(what string, n int),
+	cfg config.Config, p Parts, limits *activities.Limits, count func(what string, n int),
 ) (*activities.Activities, *activities.Sweeper) {
-	gateways := janus.New(janus.Config{
+	gateways := activities.LimitedGateways{Limits: limits, Gateways: janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(),
 		AdminKey:    cfg.Janus.AdminKey.Reveal(),
 		RoomKey:     cfg.Janus.RoomKey.Reveal(),
-	}, p.Transport)
+	}, p.Transport)}
 	lostRoomTimeout := cfg.MQTT.LostRoomTimeout
 	if cfg.MQTT.Broker == "" {
 		lostRoomTimeout = 0 // without room events, silence says nothing about an attempt
@@ -146,12 +154,17 @@ func newActivities(
 			StepWait: cfg.Saga.StepWait, RequestTimeout: cfg.Saga.RequestTimeout,
 			Gateways: cfg.Janus.Reservation == config.ReservedByGateway, Group: cfg.Janus.Group,
 		},
-		Ledger:     p.Store,
-		Event:      event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
-		Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
-		Janus:      gateways,
-		Runs:       p.Starter,
-		InFlight:   activities.NewInFlight(p.Store, p.Starter, cfg.Saga.MaxInFlight, p.Log.Named("in_flight")),
+		Ledger: p.Store,
+		Event: activities.LimitedEvent{
+			Limits: limits, Event: event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
+		},
+		Conference: activities.LimitedConference{
+			Limits: limits, Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
+		},
+		Janus:    gateways,
+		Runs:     p.Starter,
+		InFlight: activities.NewInFlight(p.Store, p.Starter, p.Log.Named("in_flight")),
+		Limits:   limits,
 	}
 	return steps, &activities.Sweeper{
 		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
