@@ -265,6 +265,8 @@ func (s *system) configure() error {
 	}
 	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = janusAdminKey, janusAdminSecret, janusRoomKey
 	s.cfg.Saga.StepWait, s.cfg.Saga.RequestTimeout = 2*time.Second, 4*time.Second
+	// Tests that run in parallel have requests in flight that hang.
+	s.cfg.Saga.MaxInFlight, s.cfg.Event.MaxInFlight, s.cfg.Conference.MaxInFlight = 1000, 1000, 1000
 	s.configFile = filepath.Join(s.dir, "config.yaml")
 	return nil
 }
