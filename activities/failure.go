@@ -13,7 +13,8 @@ import (
 // nothing.
 const Superseded = "superseded"
 
-// toApplicationError decides what an error means to Temporal: a refusal is not retried, every other error is. The details of the returned error are a stored.Failure.
+// toApplicationError decides what an error means to Temporal: a refusal is not retried, every other error is. The
+// details of the returned error are a stored.Failure.
 func toApplicationError(err error) error {
 	if err == nil {
 		return nil

@@ -107,7 +107,9 @@ func (g LimitedGateways) call(ctx context.Context, b minigroup.Backend, doing st
 func (g LimitedGateways) Reserve(
 	ctx context.Context, b minigroup.Backend, room uuid.UUID, slots int32, description string,
 ) error {
-	return g.call(ctx, b, "reserve slots on ", func() error { return g.Gateways.Reserve(ctx, b, room, slots, description) })
+	return g.call(ctx, b, "reserve slots on ", func() error {
+		return g.Gateways.Reserve(ctx, b, room, slots, description)
+	})
 }
 
 // Release implements Janus.

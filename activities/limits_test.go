@@ -49,14 +49,16 @@ func TestAnswersChangeTheLimit(t *testing.T) {
 		limit  int
 		paused bool
 	}{
-		"an answer":    {limit: 4},
-		"a refusal":    {answer: &minigroup.UpstreamError{Status: 422, Type: "invalid_payload", Refused: true}, limit: 4},
-		"a cancel":     {answer: &minigroup.UpstreamError{Err: context.Canceled}, limit: 4},
-		"another 422":  {answer: &minigroup.UpstreamError{Status: 422, Type: "database_query_failed"}, limit: 4},
-		"unavailable":  {answer: unavailable, limit: 2},
-		"no answer":    {answer: &minigroup.UpstreamError{Err: context.DeadlineExceeded, MaybeDone: true}, limit: 2},
-		"too many":     {answer: &minigroup.UpstreamError{Status: 429}, limit: 2},
-		"pool used up": {answer: &minigroup.UpstreamError{Status: 422, Type: "database_connection_acquisition_failed"}, limit: 2},
+		"an answer":   {limit: 4},
+		"a refusal":   {answer: &minigroup.UpstreamError{Status: 422, Type: "invalid_payload", Refused: true}, limit: 4},
+		"a cancel":    {answer: &minigroup.UpstreamError{Err: context.Canceled}, limit: 4},
+		"another 422": {answer: &minigroup.UpstreamError{Status: 422, Type: "database_query_failed"}, limit: 4},
+		"unavailable": {answer: unavailable, limit: 2},
+		"no answer":   {answer: &minigroup.UpstreamError{Err: context.DeadlineExceeded, MaybeDone: true}, limit: 2},
+		"too many":    {answer: &minigroup.UpstreamError{Status: 429}, limit: 2},
+		"pool used up": {
+			answer: &minigroup.UpstreamError{Status: 422, Type: "database_connection_acquisition_failed"}, limit: 2,
+		},
 		"an audience's authorization service is away": {
 			answer: &minigroup.UpstreamError{Status: 503, Type: "authorization_failed", RetryAfter: time.Hour}, limit: 4,
 		},

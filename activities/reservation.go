@@ -33,11 +33,11 @@ type ReserveSlotsInput struct {
 	Request stored.CreateRequest `json:"request"`
 }
 
-// ReserveSlots makes the room of a create's reservation on its gateway. If the gateway is unfit, or has not answered for
-// a minute, the reservation moves to another gateway with enough slots, which gets the room instead; if there is none,
-// the step waits for its gateway. It returns superseded if the reservation was released in the meantime. A cancel does
-// not interrupt the request, because the gateway may execute it anyway, and only the reply tells this step whether there
-// is a room to remove.
+// ReserveSlots makes the room of a create's reservation on its gateway. If the gateway is unfit, or has not answered
+// for a minute, the reservation moves to another gateway with enough slots, which gets the room instead; if there is
+// none, the step waits for its gateway. It returns superseded if the reservation was released in the meantime. A cancel
+// does not interrupt the request, because the gateway may execute it anyway, and only the reply tells this step whether
+// there is a room to remove.
 func (a *Activities) ReserveSlots(ctx context.Context, in ReserveSlotsInput) error {
 	ctx, cancel := a.gatewayStep(context.WithoutCancel(ctx))
 	defer cancel()
@@ -109,8 +109,8 @@ func (a *Activities) syncReservation(ctx context.Context, id uuid.UUID) error {
 	return a.applyReservation(ctx, r)
 }
 
-// applyReservation makes the gateway match a reservation that was just read. It reads the slots again after each request
-// and repeats the request if they differ, because an update may have changed them meanwhile. It returns
+// applyReservation makes the gateway match a reservation that was just read. It reads the slots again after each
+// request and repeats the request if they differ, because an update may have changed them meanwhile. It returns
 // *minigroup.SupersededError if the reservation was released meanwhile.
 func (a *Activities) applyReservation(ctx context.Context, r minigroup.Reservation) error {
 	switch r.State {

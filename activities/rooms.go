@@ -110,7 +110,8 @@ func (a *Activities) detached(
 	ctx context.Context, service string, permit *limiter.Permit, send func(context.Context) (uuid.UUID, error),
 ) func(context.Context) (uuid.UUID, error) {
 	return func(request context.Context) (uuid.UUID, error) {
-		return send(withPermit(withValuesOf{request, ctx}, service, permit)) //nolint:contextcheck // it ends at its own deadline
+		//nolint:contextcheck // the request ends at its own deadline
+		return send(withPermit(withValuesOf{request, ctx}, service, permit))
 	}
 }
 

@@ -68,8 +68,8 @@ type API struct {
 	// WritesPerMinute is the maximum number of POSTs and PUTs per account, process and minute, 0 to 1000000; bursts may
 	// use it at once. Further requests are answered 429. Default 0, no limit.
 	WritesPerMinute int `koanf:"writes_per_minute"`
-	// MaxConcurrentWrites is the maximum number of concurrent POSTs and PUTs per process, 2 to 100000, at most half of
-	// them for one audience. Further requests are answered 503 immediately. Default 512.
+	// MaxConcurrentWrites is the maximum number of concurrent POSTs and PUTs per process, 2 to 100000. While several
+	// audiences send some, at most half of them are for one. Further requests are answered 503 immediately. Default 512.
 	MaxConcurrentWrites int `koanf:"max_concurrent_writes"`
 	// MaxUnfinished is the maximum number of unfinished creates and updates per audience, in all processes, 0 to 100000; 0
 	// is no limit. While an audience has as many, requests that would start another one are answered 503 immediately.

@@ -56,9 +56,12 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 		c.awaitAttempt("event", "held")
 		return c, restore
 	}
+	// A worker that has just started sends one request at a time.
+	eventually(t, func() error { return hasMetrics(t, `minigroups_service_limit{service="conference"} 1000`) })
 	ready, restoreReady := begin()
 	failed, restoreFailed := begin()
 	other, restoreOther := begin()
+	eventually(t, func() error { return hasMetrics(t, `minigroups_service_in_flight_requests{service="conference"} 3`) })
 	freeze(t, sut.worker)
 	classes := []*class{ready, failed, other}
 	for _, c := range classes {

@@ -32,6 +32,11 @@ var sections = map[string]section{
 		verify:    func(s *runbookCase) { s.assertFailedAs(s.classes[1], "operation_cancelled") },
 		shows:     []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
 	},
+	"A service is overloaded": {
+		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference) },
+		settle:  func(s *runbookCase) { s.restore(); s.awaitReady() },
+		shows:   []string{"$SCOPE", `minigroups_service_paused{service="conference"} 1`},
+	},
 	"conference refuses": {
 		arrange: func(s *runbookCase) { s.newRefusedClass() },
 		verify:  (*runbookCase).awaitReady,

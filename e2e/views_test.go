@@ -119,6 +119,7 @@ func awaitRuns(t *testing.T, names map[uuid.UUID]string, query string, want ...s
 
 func TestEachViewShowsTheRunsItIsFor(t *testing.T) {
 	t.Parallel()
+	began := time.Now().UTC().Format(time.RFC3339)
 	names := map[uuid.UUID]string{}
 	named := func(name string) *class {
 		c := newClass(t)
@@ -179,14 +180,13 @@ func TestEachViewShowsTheRunsItIsFor(t *testing.T) {
 		closingCreate   = "closing: CreateMinigroup Canceled, failed"
 		closingRoom     = "closing: CloseRoom Running, closing room"
 	)
-	today := time.Now().UTC().Truncate(24 * time.Hour).Format(time.RFC3339)
 	awaitRuns(t, names, workflows.NeedsAttention.Query, stuckCreate, undoingCreate)
 	awaitRuns(t, names, workflows.NotFinished.Query, stuckCreate, retryingCreate, undoingCreate, closingRoom)
 	awaitRuns(t, names, workflows.Undoing.Query, undoingCreate)
 	awaitRuns(t, names, workflows.WaitingFor.Of("conference"), stuckCreate)
 	awaitRuns(t, names, workflows.WaitingFor.Of("event"), undoingCreate)
 	awaitRuns(t, names, workflows.WaitingFor.Of("janus"))
-	awaitRuns(t, names, workflows.FailedSince.Of(today), refusedCreate, refusedUpdate)
+	awaitRuns(t, names, workflows.FailedSince.Of(began), refusedCreate, refusedUpdate)
 	awaitRuns(t, names, workflows.FailedSince.Of(time.Now().Add(time.Hour).Format(time.RFC3339)))
 	awaitRuns(t, names, workflows.OfScope.Of(ready.scope), readyCreate, refusedUpdate)
 	awaitRuns(t, names, workflows.OfScope.Of(`" OR MinigroupId IS NOT NULL OR MinigroupScope="`))

@@ -28,7 +28,7 @@ func (a response) wantRefused(detail string) {
 
 // TestAWriteWithoutCapacityWritesNothing sends every kind of write while all capacity is used.
 func TestAWriteWithoutCapacityWritesNothing(t *testing.T) {
-	w := newWorld(t, func(d *Deps) { d.MaxConcurrentWrites = 2 })
+	w := newWorld(t, func(d *Deps) { d.MaxConcurrentWrites = 1 })
 	w.events = func(context.Context, uuid.UUID, string) error {
 		t.Error("a request was sent to event")
 		return nil

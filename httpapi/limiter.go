@@ -7,7 +7,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// writeLimiter limits concurrent writes. It refuses instead of queueing, which bounds the memory of a process under load.
+// writeLimiter limits concurrent writes. It refuses instead of queueing, which bounds the memory of a process under
+// load.
 type writeLimiter struct{ *limiter.Limiter }
 
 // acquire returns a function that releases the capacity of one write, or ServiceUnavailable if there is none.

@@ -69,8 +69,8 @@ type Deps struct {
 	AllowedOrigins []string
 	// WritesPerMinute is how many writes each account may send to this process in a minute; 0 is no limit.
 	WritesPerMinute int
-	// MaxConcurrentWrites is how many writes are processed concurrently, at most half of them for one audience; 0 is no
-	// limit.
+	// MaxConcurrentWrites is how many writes are processed concurrently; 0 is no limit. While several audiences send some,
+	// at most half of them are for one.
 	MaxConcurrentWrites int
 	// MaxUnfinished is how many unfinished sagas an audience may have when another one is started; 0 is no limit.
 	MaxUnfinished int

@@ -60,11 +60,12 @@ func TestAnOverloadedServiceIsProbed(t *testing.T) {
 		for range 5 {
 			send(t, l, overloaded)
 		}
-		for _, pause := range []time.Duration{1, 2, 4, 8, 8} {
+		const s, ms = time.Second, time.Millisecond
+		for _, pause := range []time.Duration{s, 2 * s, 4 * s, 8 * s, 8 * s} {
 			full(t, l, "a")
-			time.Sleep(pause*time.Second - 1)
+			time.Sleep(pause - ms)
 			full(t, l, "a")
-			time.Sleep(1)
+			time.Sleep(ms)
 			p := acquire(t, l, "a")
 			full(t, l, "a") // one probe at a time
 			p.Report(overloaded)

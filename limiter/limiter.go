@@ -12,9 +12,9 @@ import (
 
 // Limiter gives permits for requests to one service. It is safe for concurrent use.
 //
-// The limit is at most the configured maximum. It is halved when the service is overloaded or slow, and grows again with
-// the answers. After several overloaded answers in a row requests pause, and one probe at a time is sent until one of
-// them is answered (see capacity).
+// The limit is at most the configured maximum. It is halved when the service is overloaded or slow, and grows again
+// with the answers. After several overloaded answers in a row requests pause, and one probe at a time is sent until one
+// of them is answered (see capacity).
 //
 // While requests of several audiences arrive, one audience holds at most half of the maximum, rounded up. Requests
 // beyond the limit wait in a bounded queue that is fair to audiences (see queue).

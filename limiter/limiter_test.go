@@ -202,7 +202,8 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
-		if _, err := l.Acquire(ctx, limiter.Request{Audience: "a"}); err == nil || err.Error() != "not sent: context canceled" {
+		_, err = l.Acquire(ctx, limiter.Request{Audience: "a"})
+		if err == nil || err.Error() != "not sent: context canceled" {
 			t.Errorf("got %v", err)
 		}
 		if s := l.Stats(); s.Waiting != 0 {

@@ -31,8 +31,8 @@ type BegunCreate struct {
 	// run has begun the undo before.
 	State   State
 	Failure *Failure
-	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if none
-	// was, because none was to be, the room is held or a request is in flight.
+	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if
+	// none was, because none was to be, the room is held or a request is in flight.
 	EventAttempt      uuid.UUID
 	ConferenceAttempt uuid.UUID
 	// Reservation is uuid.Nil if no slots are reserved on a gateway.

@@ -37,7 +37,9 @@ func (s *Store) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reserv
 
 // ReservationOf reads the pending or held reservation of a class that was made for a create with this fingerprint, and
 // its gateway. It returns *minigroup.SupersededError if there is none: the create was undone.
-func (s *Store) ReservationOf(ctx context.Context, classID uuid.UUID, fingerprint string) (minigroup.Reservation, error) {
+func (s *Store) ReservationOf(
+	ctx context.Context, classID uuid.UUID, fingerprint string,
+) (minigroup.Reservation, error) {
 	rows, _ := s.pool.Query(ctx, reservations+`
 		WHERE r.class_id = $1 AND r.state IN ('pending', 'held') AND r.fingerprint = $2`, classID, fingerprint)
 	r, err := pgx.CollectExactlyOneRow(rows, scanReservation)

@@ -32,6 +32,7 @@ func TestACreateWaitsForCapacity(t *testing.T) {
 			attempts := 0
 			p := s.create("run-2", second, hook{activity: st.activity, before: func(context.Context, func()) bool {
 				if attempts++; attempts == 3 {
+					//nolint:contextcheck // the context of the hook is that of the activity
 					if written := s.attemptsAt(second, st.room); len(written) != 0 {
 						t.Errorf("without capacity, %v were written to the ledger", written)
 					}

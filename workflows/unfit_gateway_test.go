@@ -180,7 +180,7 @@ func TestCreateWhoseGatewayIsUnfit(t *testing.T) {
 			p := s.create("run-1", d, hook{activity: "ReserveSlots", before: func(context.Context, func()) bool {
 				if attempts++; attempts == 3 {
 					gateways[0].workWell()
-					s.sweepAllGateways(rooms, s.ledger)
+					s.sweepAllGateways(rooms, s.ledger) //nolint:contextcheck // the context of the hook is that of the activity
 				}
 				return true
 			}})
