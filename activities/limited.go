@@ -21,7 +21,7 @@ type LimitedEvent struct {
 }
 
 func (e LimitedEvent) call(ctx context.Context, doing string, call func() error) error {
-	return e.Limits.within(ctx, eventService, eventService, doing, call)
+	return e.Limits.Within(ctx, eventService, eventService, doing, call)
 }
 
 // CreateRoom implements Event.
@@ -50,7 +50,7 @@ type LimitedConference struct {
 }
 
 func (c LimitedConference) call(ctx context.Context, doing string, call func() error) error {
-	return c.Limits.within(ctx, conferenceService, conferenceService, doing, call)
+	return c.Limits.Within(ctx, conferenceService, conferenceService, doing, call)
 }
 
 // CreateRoom implements Conference.
@@ -100,7 +100,7 @@ type LimitedGateways struct {
 }
 
 func (g LimitedGateways) call(ctx context.Context, b minigroup.Backend, doing string, call func() error) error {
-	return g.Limits.within(ctx, b.ID, "janus", doing+b.ID, call)
+	return g.Limits.Within(ctx, b.ID, "janus", doing+b.ID, call)
 }
 
 // Reserve implements Janus.

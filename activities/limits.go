@@ -112,9 +112,9 @@ func withPermit(ctx context.Context, service string, permit *limiter.Permit) con
 	return context.WithValue(ctx, permitKey{service}, permit)
 }
 
-// within makes a call to a service with the permit of ctx, or else with one of its own, and reports the answer to the
-// limiter.
-func (l *Limits) within(ctx context.Context, service, upstream, doing string, call func() error) error {
+// Within makes a call to a service with the permit of ctx, or else with one of its own, and reports the answer to the
+// limiter. The error is that of the call, or a *minigroup.UpstreamError that says why it was not made.
+func (l *Limits) Within(ctx context.Context, service, upstream, doing string, call func() error) error {
 	permit, ok := ctx.Value(permitKey{service}).(*limiter.Permit)
 	if !ok {
 		var err error

@@ -266,7 +266,7 @@ type Saga struct {
 	// RequestTimeout is the maximum duration of a request that creates a room, at least saga.step_wait. A request that is
 	// not answered by then is lost. Default 60s.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
-	// MaxInFlight is the maximum number of requests that a worker has in flight to each of event, conference and every
+	// MaxInFlight is the maximum number of requests that a process has in flight to each of event, conference and every
 	// gateway, 1 to 1000. Further requests wait. Default 4.
 	MaxInFlight int `koanf:"max_in_flight"`
 	// StepWait is how long one attempt of a step waits for an answer, above 0. Default 10s.

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"minigroups/activities"
 	"minigroups/clients/event"
 	"minigroups/cmd/internal/process"
 	"minigroups/cmd/internal/sagaworker"
@@ -60,13 +61,14 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	defer temporal.Close()
 	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget)
 	defer context.AfterFunc(ctx, sagas.Drain)()
+	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
 	requests := signals.NewRequests()
 	handler := httpapi.New(httpapi.Deps{ //nolint:contextcheck // each request has a context of its own
 		Minigroups:          store,
 		Sagas:               sagas,
 		Keys:                store,
 		Properties:          store,
-		Events:              event.New(cfg.Event.URL, transport, signer.Token),
+		Events:              limitedEvents{event.New(cfg.Event.URL, transport, signer.Token), limits},
 		Verifier:            verifier,
 		Authorizer:          authorizer,
 		Ready:               store.Ready,
@@ -90,7 +92,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	metrics := []prometheus.Collector{requests, access, process.Pool{Stats: store.PoolStats}}
 	if cfg.API.Worker {
 		worker, err := sagaworker.New(cfg, sagaworker.Parts{
-			Store: store, Signer: signer, Temporal: temporal, Transport: transport, Starter: sagas, Log: log,
+			Store: store, Signer: signer, Temporal: temporal, Transport: transport, Starter: sagas,
+			Limits: limits, Log: log,
 		}, "-api")
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"minigroups/activities"
 	"minigroups/cmd/internal/process"
 	"minigroups/cmd/internal/sagaworker"
 	"minigroups/config"
@@ -34,6 +35,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	worker, err := sagaworker.New(cfg, sagaworker.Parts{
 		Store: store, Signer: signer, Temporal: temporal, Transport: signals.Transport(), Log: signals.Log.Logger,
 		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget),
+		Limits:  activities.NewLimits(cfg.Saga.MaxInFlight),
 	}, "")
 	if err != nil {
 		return err

@@ -49,6 +49,8 @@ type Parts struct {
 	Signer   *auth.Signer
 	Temporal client.Client
 	Starter  *workflows.Starter
+	// Limits bound the requests to event, conference and the gateways.
+	Limits *activities.Limits
 	// Transport sends the requests to all other services.
 	Transport http.RoundTripper
 	Log       *zap.Logger
@@ -66,14 +68,13 @@ func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
 		requestTimeout: cfg.Saga.RequestTimeout,
 		log:            p.Log,
 	}
-	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
-	w.share = newShare(cfg, p.Store, limits, p.Log.Named("share"))
-	w.activities, w.sweeper = newActivities(cfg, p, limits, func(what string, n int) {
+	w.share = newShare(cfg, p.Store, p.Limits, p.Log.Named("share"))
+	w.activities, w.sweeper = newActivities(cfg, p, func(what string, n int) {
 		swept.WithLabelValues(what).Add(float64(n))
 	})
 	w.Group = telemetry.Group{
 		swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewInFlight(w.activities.InFlight.Count),
-		process.Limits{Stats: limits.Stats},
+		process.Limits{Stats: p.Limits.Stats},
 	}
 	if cfg.MQTT.Broker != "" {
 		metrics := process.NewEventMetrics()
@@ -138,9 +139,9 @@ func (w *Worker) start(ctx context.Context) worker.Worker {
 
 // newActivities makes the activities of the sagas and of the sweeper. count receives what sweeps have done.
 func newActivities(
-	cfg config.Config, p Parts, limits *activities.Limits, count func(what string, n int),
+	cfg config.Config, p Parts, count func(what string, n int),
 ) (*activities.Activities, *activities.Sweeper) {
-	gateways := activities.LimitedGateways{Limits: limits, Gateways: janus.New(janus.Config{
+	gateways := activities.LimitedGateways{Limits: p.Limits, Gateways: janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(),
 		AdminKey:    cfg.Janus.AdminKey.Reveal(),
 		RoomKey:     cfg.Janus.RoomKey.Reveal(),
@@ -156,15 +157,15 @@ func newActivities(
 		},
 		Ledger: p.Store,
 		Event: activities.LimitedEvent{
-			Limits: limits, Event: event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
+			Limits: p.Limits, Event: event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
 		},
 		Conference: activities.LimitedConference{
-			Limits: limits, Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
+			Limits: p.Limits, Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
 		},
 		Janus:    gateways,
 		Runs:     p.Starter,
 		InFlight: activities.NewInFlight(p.Store, p.Starter, p.Log.Named("in_flight")),
-		Limits:   limits,
+		Limits:   p.Limits,
 	}
 	return steps, &activities.Sweeper{
 		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
