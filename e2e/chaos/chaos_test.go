@@ -12,8 +12,10 @@ func TestNothingIsLostInAShortChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var out strings.Builder
-	// The databases of the stand-ins are unlimited.
-	o := options{operations: 300, seed: 3, duration: time.Minute, clients: 12, root: "../.."}
+	o := options{
+		operations: 300, seed: 3, duration: time.Minute, clients: 12, eventConnections: 10, conferenceConnections: 10,
+		root: "../..",
+	}
 	ok, err := chaos(ctx, o, &out)
 	if err != nil || !ok {
 		t.Errorf("%v\n%s", err, out.String())

@@ -69,6 +69,13 @@ func (s *system) parts() []*harness.Part {
 	return parts
 }
 
+// limitFor sets the limit that fits a service with this number of database connections, as docs/capacity.md says.
+func limitFor(service *config.Upstream, connections int) {
+	if connections > 0 {
+		service.MaxInFlight = max(connections-2, 1)
+	}
+}
+
 // newSystem returns a system of which nothing is started.
 func newSystem(o options, log *harness.FaultLog) (*system, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
@@ -114,6 +121,8 @@ func (s *system) configure() error {
 	}
 	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = adminKey, adminSecret, roomKey
 	s.cfg.Saga.StepWait, s.cfg.Saga.RequestTimeout = stepWait, requestTimeout
+	limitFor(&s.cfg.Event, s.options.eventConnections)
+	limitFor(&s.cfg.Conference, s.options.conferenceConnections)
 	return nil
 }
 
