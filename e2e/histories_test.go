@@ -23,15 +23,21 @@ var identity = regexp.MustCompile(`"identity":\s*"[^"]*"`)
 // nothing without the flag.
 func recordHistory(t *testing.T, name, workflowID string) {
 	t.Helper()
+	recordRun(t, name, workflowID, "")
+}
+
+// recordRun is recordHistory for one run.
+func recordRun(t *testing.T, name, workflowID, run string) {
+	t.Helper()
 	if *histories == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_ = sut.client.GetWorkflow(ctx, workflowID, "").Get(ctx, nil) // the history has how it ended
+	_ = sut.client.GetWorkflow(ctx, workflowID, run).Get(ctx, nil) // the history has how it ended
 	var history historypb.History
 	const all = enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT
-	for events := sut.client.GetWorkflowHistory(ctx, workflowID, "", false, all); events.HasNext(); {
+	for events := sut.client.GetWorkflowHistory(ctx, workflowID, run, false, all); events.HasNext(); {
 		event, err := events.Next()
 		if err != nil {
 			t.Fatal(err)
