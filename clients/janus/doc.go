@@ -4,8 +4,8 @@
 //
 // The rules were observed with Janus 1.1.2 and its VideoRoom plugin 0.0.9; the tests run against that gateway:
 //   - Every error of the gateway or the plugin has status 200 and a code, which becomes the error's Type.
-//   - A gateway that does not know this service's secrets, or whose ids of rooms are numbers, answers every request with
-//     such an error. It is Unfit, and so is whatever answers in another form.
+//   - A gateway that does not know this service's secrets, or whose ids of rooms are numbers, answers every request
+//     with such an error. It is Unfit, and so is whatever answers in another form.
 //   - A room's secret, derived here from its id, is required to edit or destroy it. A gateway that accepts the secret
 //     therefore has a room that this service created.
 //   - Rooms are kept in memory only; a restarted gateway has none.
