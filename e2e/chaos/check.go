@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"minigroups/clients/janus"
@@ -67,5 +68,9 @@ func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class)
 			v.AddViolation("%s ended without a fault: %s", p.Name(), strings.Join(p.Tail(), "\n        "))
 		}
 	}
-	return v, verify.Logs(&v.Findings, s.log("worker-1"), s.log("worker-2"), s.log("api-1"), s.log("api-2"))
+	var logs []verify.Log
+	for _, p := range slices.Concat(s.workers[:], s.apis[:]) {
+		logs = append(logs, verify.Log{Path: s.log(p.Name()), Thawed: p.Thawed()})
+	}
+	return v, verify.Logs(&v.Findings, logs...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type Part struct {
 
 	mu      sync.Mutex // held while the process is started, stopped or frozen
 	process Process
+	thawed  []time.Time
 }
 
 // NewPart returns a part whose process launch starts, now and after each fault.
@@ -95,7 +97,15 @@ func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 	}
 	Pause(ctx, pause)
 	p.process.Thaw()
+	p.thawed = append(p.thawed, time.Now())
 	return nil
+}
+
+// Thawed says when the process was thawed.
+func (p *Part) Thawed() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.thawed)
 }
 
 // Name returns its name.
