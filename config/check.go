@@ -157,7 +157,7 @@ func (v *Violations) checkSaga(s Saga) {
 			v.add(key, d.String(), "a duration above 0")
 		}
 	}
-	v.checkRange("saga.max_in_flight", s.MaxInFlight, 1, 1000)
+	v.checkRange("saga.max_in_flight", s.MaxInFlight, 0, 1000)
 	if s.RequestTimeout <= 0 || s.RequestTimeout < s.StepWait {
 		v.add("saga.request_timeout", s.RequestTimeout.String(),
 			"a duration of at least saga.step_wait, "+s.StepWait.String())

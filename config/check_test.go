@@ -37,8 +37,8 @@ func TestInvalidSettings(t *testing.T) {
 			want: violation("conference.max_in_flight", "0", "from 1 to 100000"),
 		},
 		"saga.max_in_flight below its minimum": {
-			file: "saga: {max_in_flight: 0}",
-			want: violation("saga.max_in_flight", "0", "from 1 to 1000"),
+			file: "saga: {max_in_flight: -1}",
+			want: violation("saga.max_in_flight", "-1", "from 0 to 1000"),
 		},
 		"a negative rate limit": {
 			file: "api: {writes_per_minute: -1}",

@@ -267,7 +267,8 @@ type Saga struct {
 	// not answered by then is lost. Default 60s.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
 	// MaxInFlight is the maximum number of requests that a process has in flight to each of event, conference and every
-	// gateway, 1 to 1000. Further requests wait. Default 4.
+	// gateway, 0 to 1000. Further requests wait. 0 disables this and all other limits for services, and sends requests
+	// also to a service that is overloaded or away. Default 4.
 	MaxInFlight int `koanf:"max_in_flight"`
 	// StepWait is how long one attempt of a step waits for an answer, above 0. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`

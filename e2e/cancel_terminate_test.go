@@ -149,6 +149,7 @@ func TestATerminatedCloseRoomIsStartedAgain(t *testing.T) {
 	restore := c.setFault(sut.conference, closeFails)
 	c.postAsync()
 	c.awaitAttempt("event", "held")
+	c.awaitAttempt("conference", "sent")
 	c.cancel()
 	c.awaitStatus("failed")
 	var room string

@@ -33,9 +33,12 @@ var sections = map[string]section{
 		shows:     []string{"$SCOPE", "$OTHER_SCOPE", "CreateEventRoom", "$WORKFLOW_ID"},
 	},
 	"A service is overloaded": {
-		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference) },
-		settle:  func(s *runbookCase) { s.restore(); s.awaitReady() },
-		shows:   []string{"$SCOPE", `minigroups_service_paused{service="conference"} 1`},
+		arrange: func(s *runbookCase) {
+			s.limitRequests()
+			s.newStuckClass(sut.conference)
+		},
+		settle: func(s *runbookCase) { s.restore(); s.awaitReady() },
+		shows:  []string{"$SCOPE", `minigroups_service_paused{service="conference"} 1`},
 	},
 	"conference refuses": {
 		arrange: func(s *runbookCase) { s.newRefusedClass() },

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"minigroups/config"
 	"minigroups/minigroup"
 	"minigroups/workflows"
 )
@@ -56,6 +59,20 @@ func (s *runbookCase) newStuckClass(service string) *class {
 	c.postAsync()
 	c.awaitRetryOf(map[string]string{sut.event: "CreateEventRoom", sut.conference: "CreateConferenceRoom"}[service])
 	return c
+}
+
+// limitRequests restarts the worker with the usual limits for services, until the test ends.
+func (s *runbookCase) limitRequests() {
+	cfg, file := sut.cfg, filepath.Join(s.TempDir(), "config.yaml")
+	cfg.Saga.MaxInFlight = config.Default().Saga.MaxInFlight
+	if err := errors.Join(config.Save(file, cfg), sut.restartWorkerWith(s.Context(), file)); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		if err := sut.restartWorkerWith(context.Background(), sut.configFile); err != nil {
+			s.Error(err)
+		}
+	})
 }
 
 // newRefusedClass returns a class that has failed because conference refused.

@@ -166,7 +166,7 @@ func TestEachViewShowsTheRunsItIsFor(t *testing.T) {
 	closing.setFault(sut.conference, closeFails)
 	closing.postAsync()
 	closing.awaitAttempt("event", "held")
-	closing.awaitAttempt("conference", "sent") // it has to wait, because conference fails for the other classes
+	closing.awaitAttempt("conference", "sent")
 	closing.cancel()
 	closing.awaitStatus("failed")
 

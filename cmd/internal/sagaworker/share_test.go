@@ -119,6 +119,18 @@ func TestWorkersShareTheLimits(t *testing.T) {
 	})
 }
 
+func TestWithoutALimitNothingIsShared(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	cfg.Saga.MaxInFlight = 0
+	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
+	s := newShare(cfg, &fakeLeases{until: map[uuid.UUID]time.Time{}}, limits, zap.NewNop())
+	s.renew(t.Context(), uuid.New(), true)
+	if got := limits.Stats()["conference"].Limit; got != 0 {
+		t.Errorf("the limit is %d", got)
+	}
+}
+
 func TestAWorkerThatDiesLeavesItsShareToTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
