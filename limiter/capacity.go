@@ -74,6 +74,13 @@ func (c *capacity) sent(now time.Time) {
 	c.probeAt = now.Add(max(c.pause, probeEvery))
 }
 
+// unused notes that a request was not sent, or was cancelled, after sent was called for it: another may be the probe.
+func (c *capacity) unused(now time.Time) {
+	if c.paused() {
+		c.probeAt = now
+	}
+}
+
 func (c *capacity) report(a Answer, now time.Time) {
 	if c.max == 0 {
 		return

@@ -84,6 +84,21 @@ func TestAnOverloadedServiceIsProbed(t *testing.T) {
 	})
 }
 
+func TestAProbeThatIsNotSentIsLeftToAnotherRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiter.New(4, 0)
+		for range 5 {
+			send(t, l, overloaded)
+		}
+		time.Sleep(time.Second)
+		p := acquire(t, l, "a")
+		full(t, l, "a")
+		p.Release()
+		send(t, l, answered)
+	})
+}
+
 func TestAnAnswerBetweenOverloadedOnesPreventsAPause(t *testing.T) {
 	t.Parallel()
 	l := limiter.New(4, 0)

@@ -126,13 +126,15 @@ func (l *Limiter) SetMax(limit int) {
 type Permit struct {
 	limiter  *Limiter
 	audience string
-	released bool
+	// reported says that a request was sent with it and has ended.
+	reported, released bool
 }
 
 // Report tells the limiter how the service has answered a request.
 func (p *Permit) Report(a Answer) {
 	p.limiter.mu.Lock()
 	defer p.limiter.mu.Unlock()
+	p.reported = true
 	p.limiter.capacity.report(a, time.Now())
 	p.limiter.dispatch(time.Now())
 }
@@ -215,6 +217,9 @@ func (l *Limiter) release(p *Permit) {
 		return
 	}
 	p.released = true
+	if !p.reported {
+		l.capacity.unused(time.Now())
+	}
 	l.inFlight--
 	if l.heldBy[p.audience]--; l.heldBy[p.audience] == 0 {
 		delete(l.heldBy, p.audience)
