@@ -77,7 +77,8 @@ func newBench(o options) *bench {
 func (b *bench) tasks() (tasks []task, err error) {
 	tasksOf := map[string]func() []task{
 		report.Writes: b.writes, report.Reads: b.reads, report.Growth: b.growth,
-		report.Isolation: b.isolation, report.Overload: b.overload, report.Footprint: b.footprint,
+		report.Isolation: b.isolation, report.Overload: b.overload, report.Service: b.service,
+		report.Footprint: b.footprint,
 	}
 	if b.defaultTemporal == "" {
 		return nil, fmt.Errorf("unknown Temporal server %q: there are dev and postgres", b.temporal)

@@ -74,7 +74,13 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 	}
 	r := report.Run{Rounds: 1, DefaultTemporal: b.defaultTemporal}
 	for _, c := range names(tasks) {
-		values := map[string]float64{report.Throughput: 1, report.P50: 1, report.P99: 1, report.ResidentTotal: 1}
+		values := map[string]float64{}
+		for _, name := range []string{
+			report.Throughput, report.P50, report.P99, report.ResidentTotal, report.LostAttempts, report.Orphans,
+			report.Recovery, report.Unfinished,
+		} {
+			values[name] = 1
+		}
 		r.Samples = append(r.Samples, report.Sample{Cell: c, Values: values})
 	}
 	for _, v := range r.Verdicts() {

@@ -16,6 +16,9 @@ func (e *environment) cpu(s *system) cpuTimes {
 	for _, p := range s.processes {
 		times["service"] += cpuOf(p.PID())
 	}
+	for _, p := range s.upstreams {
+		times["upstreams"] += cpuOf(p.PID())
+	}
 	if s.temporal != nil {
 		times["temporal"] = cpuOf(s.temporal.PID())
 	}

@@ -36,6 +36,8 @@ type environment struct {
 	upstreams string // the URL of the upstreams
 	temporals map[string]*stack.Temporal
 	systems   map[string]*system
+	// clusterInUse is nil until cluster has started it.
+	clusterInUse *cluster
 
 	// processes are all started processes, in the order of their start.
 	processes []interface {
@@ -57,7 +59,8 @@ func (e *environment) start(ctx context.Context) (err error) {
 		return err
 	}
 	e.bin = filepath.Join(e.dir, "bin")
-	err = stack.BuildPrograms(ctx, e.root, e.bin, e.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate")
+	err = stack.BuildPrograms(ctx, e.root, e.bin, e.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate",
+		"./cmd/sandbox")
 	if err != nil {
 		return err
 	}
@@ -166,6 +169,9 @@ func (e *environment) stop(ctx context.Context) {
 	defer cancel()
 	for _, s := range e.systems {
 		s.thaw()
+	}
+	if e.clusterInUse != nil {
+		e.clusterInUse.close()
 	}
 	for _, p := range slices.Backward(e.processes) {
 		if err := p.Stop(ctx); err != nil {

@@ -1,5 +1,5 @@
 // Command bench measures the service and alternatives to it in one run, with real processes: see docs/benchmarks.md. It
-// prints tables, stores the results under .dev/bench, and writes docs/benchmarks.md and .svg.
+// prints tables, stores the results under .dev/bench, and writes docs/benchmarks.md, .svg and docs/capacity.svg.
 package main
 
 import (
@@ -47,7 +47,8 @@ func start() error {
 	flag.IntVar(&o.rounds, "rounds", 0, "number of rounds; 0: the default")
 	flag.DurationVar(&o.timing.window, "window", 0, "duration of a window; 0s: the default")
 	flag.StringVar(&o.temporal, "temporal", "", "the Temporal server to use, dev or postgres; empty: the default")
-	flag.BoolVar(&o.docs, "docs", false, "write docs/benchmarks.md and .svg, as a full run of all groups does")
+	flag.BoolVar(&o.docs, "docs", false,
+		"write docs/capacity.svg, and without -select docs/benchmarks.md and .svg, as a full run does")
 	flag.BoolVar(&o.reportOnly, "report", false, "show the results of the last run and measure nothing")
 	flag.BoolVar(&o.planOnly, "plan", false, "show what would be measured")
 	flag.Parse()
@@ -96,8 +97,12 @@ func show(r report.Run, o options) error {
 	if !o.docs {
 		return nil
 	}
-	documents := map[string]func(io.Writer) error{
-		"benchmarks.md": r.WriteDocument, "benchmarks.svg": r.WriteChart,
+	documents := map[string]func(io.Writer) error{}
+	if o.selects == "" {
+		documents["benchmarks.md"], documents["benchmarks.svg"] = r.WriteDocument, r.WriteChart
+	}
+	if t := r.Timeline(); t != nil {
+		documents["capacity.svg"] = t.WriteSVG
 	}
 	for name, write := range documents {
 		var text strings.Builder

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"minigroups/bench/load"
@@ -15,6 +16,8 @@ import (
 type system struct {
 	name      string
 	processes []*stack.Process
+	// upstreams are those of this system only.
+	upstreams []*stack.Process
 	temporal  *stack.Temporal // nil if it needs none
 	// temporalStaysFrozen says that thaw does not thaw Temporal.
 	temporalStaysFrozen bool
@@ -27,7 +30,7 @@ type system struct {
 
 // freeze stops the processes and Temporal with SIGSTOP, so that they use no CPU while another system is measured.
 func (s *system) freeze() error {
-	for _, p := range s.processes {
+	for _, p := range slices.Concat(s.processes, s.upstreams) {
 		if err := p.Freeze(); err != nil {
 			return err
 		}
@@ -42,7 +45,7 @@ func (s *system) thaw() {
 	if s.temporal != nil && !s.temporalStaysFrozen {
 		s.temporal.Thaw()
 	}
-	for _, p := range s.processes {
+	for _, p := range slices.Concat(s.upstreams, s.processes) {
 		p.Thaw()
 	}
 }

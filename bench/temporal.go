@@ -52,6 +52,8 @@ func (e *environment) startTemporal(ctx context.Context, kind string) (*stack.Te
 		return e.startOnPostgres(ctx, "")
 	case report.PostgreSQL + separate:
 		return e.startOnPostgres(ctx, "separate_")
+	case report.PostgreSQL + clustered:
+		return e.startOnPostgres(ctx, "clustered_")
 	default:
 		return nil, fmt.Errorf("unknown kind of Temporal server: %s", kind)
 	}

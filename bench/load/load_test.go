@@ -105,3 +105,17 @@ func TestSend(t *testing.T) {
 		t.Errorf("another status: %v", err)
 	}
 }
+
+func TestSeveralAddressesTakeTurns(t *testing.T) {
+	var received [2]atomic.Int64
+	var addresses []string
+	for i := range received {
+		to := target(t, func(http.ResponseWriter, *http.Request) { received[i].Add(1) })
+		addresses = append(addresses, to.Address)
+	}
+	load.Closed{Clients: 4, Window: 50 * time.Millisecond, Work: get, Want: 200}.Run(
+		t.Context(), load.Target{Address: strings.Join(addresses, ",")})
+	if received[0].Load() == 0 || received[1].Load() == 0 {
+		t.Errorf("one received %d requests, the other %d", received[0].Load(), received[1].Load())
+	}
+}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -11,7 +12,7 @@ const requestTimeout = 90 * time.Second
 
 // Target is the server to which requests are sent.
 type Target struct {
-	Address string // host:port
+	Address string // host:port; several ones, separated by commas, take turns
 	Token   string // the bearer token of every request
 }
 
@@ -30,7 +31,8 @@ func (t Target) client(connections int) *fasthttp.HostClient {
 // prepare fills in a request to this target.
 func (t Target) prepare(r *fasthttp.Request, work Work) {
 	r.Reset()
-	r.Header.SetHost(t.Address)
+	host, _, _ := strings.Cut(t.Address, ",")
+	r.Header.SetHost(host)
 	r.Header.Set(fasthttp.HeaderAuthorization, "Bearer "+t.Token)
 	work(r)
 }

@@ -47,11 +47,14 @@ const (
 	Growth    = "growth"
 	Isolation = "isolation"
 	Overload  = "overload"
+	Service   = "service"
 	Footprint = "footprint"
 )
 
 // Groups returns them in the order of the tables.
-func Groups() []string { return []string{Writes, Reads, Growth, Isolation, Overload, Footprint} }
+func Groups() []string {
+	return []string{Writes, Reads, Growth, Isolation, Overload, Service, Footprint}
+}
 
 // Cell is something that is measured once a round.
 type Cell struct {
@@ -70,6 +73,8 @@ type Sample struct {
 	Values map[string]float64 `json:"values"`
 	// Failure is one of the responses that were not good.
 	Failure string `json:"failure,omitempty"`
+	// Timeline has the requests to conference over time, only for SlowThenFrozen.
+	Timeline *Timeline `json:"timeline,omitempty"`
 }
 
 // OneLine returns the sample in one line.
@@ -113,6 +118,7 @@ const (
 	NoDatabase        = "no database"
 	ProductStuck      = "product, 500 sagas stuck"
 	ProductNoTemporal = "product, Temporal frozen, 64 creates waiting"
+	ProductCluster    = "product, 2 APIs, 3 workers"
 	Create            = "create"
 	CreateFailing     = "create, first attempt fails"
 	Update            = "update"

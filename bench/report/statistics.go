@@ -88,3 +88,6 @@ func difference(a, b measure) measure {
 		return x - y, okX && okY
 	}
 }
+
+// Median returns the median of durations in any order, 0 if there are none.
+func Median(of []time.Duration) time.Duration { return Quantile(slices.Sorted(slices.Values(of)), 0.5) }

@@ -42,6 +42,8 @@ func (r Run) Tables() []Table {
 			tables = append(tables, r.windowTable(title, cells, PGBench))
 		case Growth:
 			tables = append(tables, r.windowTable(title, cells, ProductWithRows(Small)))
+		case Service:
+			tables = append(tables, r.serviceTables(cells)...)
 		case Isolation:
 			tables = append(tables, r.windowTable(title, cells, Product))
 		default:
@@ -76,7 +78,7 @@ func (r Run) windowTable(title string, cells []Cell, reference string) Table {
 		t.Rows = append(t.Rows, []string{
 			c.Subject, c.Work, fmt.Sprint(c.Clients), fmt.Sprintf("%d ms", c.DelayMS),
 			r.format(valueOf(c, Throughput)), r.format(valueOf(c, P50)), r.format(valueOf(c, P99)),
-			r.format(throughput), r.format(latency), r.cpu(c), r.failed(c),
+			r.format(throughput), r.format(latency), r.cpu(c), r.total(c, Failed),
 		})
 	}
 	return t
@@ -114,11 +116,12 @@ func (r Run) cpu(c Cell) string {
 // Parts returns the parts of the system whose CPU time is measured separately.
 func Parts() []string { return []string{"service", "temporal", "postgres", "upstreams", "load"} }
 
-func (r Run) failed(c Cell) string {
+// total returns the sum of a value over all rounds.
+func (r Run) total(c Cell, name string) string {
 	sum := 0.0
 	for _, s := range r.Samples {
 		if s.Cell == c {
-			sum += s.Values[Failed]
+			sum += s.Values[name]
 		}
 	}
 	return fmt.Sprint(int(sum))
