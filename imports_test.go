@@ -50,7 +50,10 @@ var rules = []rule{
 	{path: "stored", own: []string{"minigroup"}, only: []string{uuid}},
 	{path: "limiter", only: []string{}},
 	{path: "batch", only: []string{}},
-	{path: "workflows", own: []string{"activities", "minigroup", "stored"}, never: []string{pgx, gin, "net/http"}},
+	{
+		path: "workflows", own: []string{"activities", "limiter", "minigroup", "stored"},
+		never: []string{pgx, gin, "net/http"},
+	},
 	{
 		path: "activities", own: []string{"limiter", "minigroup", "stored"},
 		never: []string{pgx, gin, "net/http", sdkClient},

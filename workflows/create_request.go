@@ -33,10 +33,12 @@ func (s *Starter) Create(
 	}
 	notifications, stop := s.notifier.subscribe(r.ID)
 	defer stop()
-	run, joined, err := s.startOrJoin(startCtx, s.createOptions(r), CreateMinigroup, s.createInput(r))
-	switch {
-	case err != nil:
+	run, joined, end, err := s.startOrJoin(startCtx, r.Audience, s.createOptions(r), CreateMinigroup, s.createInput(r))
+	if err != nil {
 		return m, 0, err
+	}
+	defer end()
+	switch {
 	case joined != nil && joined.operation != operationCreate:
 		return m, 0, inProgress(joined.operation)
 	case joined != nil && joined.fingerprint != r.Fingerprint:

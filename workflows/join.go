@@ -25,13 +25,14 @@ type openRun struct {
 // maxStarts bounds how often a start is repeated because the run in its way ended in between.
 const maxStarts = 5
 
-// startOrJoin starts a run within ctx, which must have a deadline, when fewer than maxConcurrentStarts are in flight.
-// When a run is open under the same workflow id, it returns that run and its memo instead. A start that is repeated,
-// because Temporal was busy, may find the run that it has started itself.
+// startOrJoin starts a run for the audience within ctx, which must have a deadline, when it is its turn. When a run is
+// open under the same workflow id, it returns that run and its memo instead. A start that is repeated, because Temporal
+// was busy, may find the run that it has started itself. The caller calls end when it does not wait for the run any
+// more.
 func (s *Starter) startOrJoin(
-	ctx context.Context, o client.StartWorkflowOptions, workflow, input any,
-) (run client.WorkflowRun, open *openRun, err error) {
-	err = s.starts.do(ctx, func() error {
+	ctx context.Context, audience string, o client.StartWorkflowOptions, workflow, input any,
+) (run client.WorkflowRun, open *openRun, end func(), err error) {
+	end, err = s.starts.do(ctx, audience, func() error {
 		for range maxStarts {
 			err := s.requestTemporal(ctx, func(ctx context.Context) (err error) {
 				run, err = s.client.ExecuteWorkflow(ctx, o, workflow, input)
@@ -53,13 +54,13 @@ func (s *Starter) startOrJoin(
 	var public *minigroup.Error
 	switch {
 	case errors.As(err, &public):
-		return nil, nil, err
+		return nil, nil, nil, err
 	case err != nil:
-		return nil, nil, temporalUnavailable(err)
+		return nil, nil, nil, temporalUnavailable(err)
 	case open != nil:
-		return s.client.GetWorkflow(ctx, o.ID, open.runID), open, nil
+		return s.client.GetWorkflow(ctx, o.ID, open.runID), open, end, nil
 	default:
-		return run, nil, nil
+		return run, nil, end, nil
 	}
 }
 
@@ -67,25 +68,27 @@ func (s *Starter) startOrJoin(
 // result of a run some milliseconds before the run ends, and the caller may act on it: a run that is decided is waited
 // for, and not joined.
 func (s *Starter) startOrJoinUpdate(
-	ctx context.Context, o client.StartWorkflowOptions, workflow, input any,
-) (client.WorkflowRun, *openRun, error) {
+	ctx context.Context, audience string, o client.StartWorkflowOptions, workflow, input any,
+) (run client.WorkflowRun, joined *openRun, end func(), err error) {
 	for {
-		run, joined, err := s.startOrJoin(ctx, o, workflow, input)
+		run, joined, end, err = s.startOrJoin(ctx, audience, o, workflow, input)
 		if err != nil || joined == nil {
-			return run, joined, err
+			return run, joined, end, err
 		}
 		decided, err := s.isDecided(ctx, *joined)
 		if err != nil {
-			return nil, nil, unavailable("the database", err)
+			end()
+			return nil, nil, nil, unavailable("the database", err)
 		}
 		if !decided {
-			return run, joined, nil
+			return run, joined, end, nil
 		}
 		_ = run.Get(ctx, nil) // its result is known
 		select {
 		case <-ctx.Done():
-			return run, joined, nil
+			return run, joined, end, nil
 		default:
+			end()
 		}
 	}
 }

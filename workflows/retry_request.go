@@ -24,10 +24,12 @@ func (s *Starter) Retry(
 	o.StaticSummary = summary("Retry %s for %s", r.Scope, r.Audience)
 	notifications, stop := s.notifier.subscribe(r.ID)
 	defer stop()
-	run, joined, err := s.startOrJoin(startCtx, o, CreateMinigroup, s.createInput(r))
-	switch {
-	case err != nil:
+	run, joined, end, err := s.startOrJoin(startCtx, r.Audience, o, CreateMinigroup, s.createInput(r))
+	if err != nil {
 		return failed, 0, err
+	}
+	defer end()
+	switch {
 	case joined != nil && joined.runID == failed.Run: // it has failed and is about to end
 		return failed, 0, inProgress("operation")
 	case joined != nil && (joined.operation != operationCreate || joined.fingerprint != r.Fingerprint):

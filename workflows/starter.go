@@ -41,7 +41,7 @@ func NewStarter(c client.Client, store Store, taskQueue string, retryBudget time
 	draining, drain := context.WithCancel(context.Background())
 	return &Starter{
 		client: c, store: store, taskQueue: taskQueue, maxAttempts: attemptsWithin(retryBudget),
-		starts: newStartQueue(maxConcurrentStarts), health: &temporalHealth{client: c},
+		starts: newStartQueue(), health: &temporalHealth{client: c},
 		drain: drain, draining: draining,
 	}
 }

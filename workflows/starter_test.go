@@ -277,7 +277,10 @@ func TestStartsAreQueued(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := s.startContext(t.Context(), limit)
 				defer cancel()
-				_, _, err := s.startOrJoin(ctx, s.createOptions(r), CreateMinigroup, s.createInput(r))
+				_, _, end, err := s.startOrJoin(ctx, r.Audience, s.createOptions(r), CreateMinigroup, s.createInput(r))
+				if err == nil {
+					end()
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				var public *minigroup.Error
@@ -309,7 +312,9 @@ func TestStartsAreQueued(t *testing.T) {
 			f := new(fakeTemporal)
 			s, r := newCreate(f)
 			for range maxConcurrentStarts {
-				s.starts.inFlight <- struct{}{}
+				if _, ok := s.starts.limiter.TryAcquire(r.Audience); !ok {
+					t.Fatal("the queue is full")
+				}
 			}
 			began := time.Now()
 			_, _, err := s.Create(t.Context(), r, 5*time.Second)

@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// maxConcurrentStarts bounds the starts of runs that are in flight from this process. Temporal answers few starts
-	// fast, and many slowly.
-	maxConcurrentStarts = 32
 	// The pauses between the attempts of a request that Temporal is too busy for.
 	firstBusyPause = 100 * time.Millisecond
 	maxBusyPause   = time.Second
@@ -26,12 +23,8 @@ const (
 	awayAfter = 1500 * time.Millisecond
 )
 
-var (
-	// errAway says that Temporal cannot be reached.
-	errAway = errors.New("temporal is out of reach")
-	// errNotSent says that a request was not sent, because others were in its way for the whole time.
-	errNotSent = errors.New("not sent: too many runs are being started")
-)
+// errAway says that Temporal cannot be reached.
+var errAway = errors.New("temporal is out of reach")
 
 // requestTemporal sends a request within ctx, again after each time that Temporal was too busy for it. When Temporal
 // cannot be reached, it fails with errAway after about two seconds, however much time is left.
@@ -123,55 +116,6 @@ func (h *temporalHealth) check(ctx context.Context) error {
 	_, h.err = h.client.CheckHealth(ctx, &client.CheckHealthRequest{})
 	h.ended = time.Now()
 	return h.err
-}
-
-// startQueue bounds the starts that are in flight. Starts wait in the order in which they arrive.
-type startQueue struct {
-	inFlight chan struct{}
-
-	mu   sync.Mutex
-	away chan struct{} // closed when a start found Temporal out of reach
-}
-
-func newStartQueue(capacity int) *startQueue {
-	return &startQueue{inFlight: make(chan struct{}, capacity), away: make(chan struct{})}
-}
-
-// do calls start when fewer starts than the capacity are in flight. While it waits it fails with errAway as soon as
-// another start does, and with errNotSent when ctx ends.
-func (q *startQueue) do(ctx context.Context, start func() error) (err error) {
-	q.mu.Lock()
-	away := q.away
-	q.mu.Unlock()
-	select {
-	case q.inFlight <- struct{}{}:
-	default:
-		select {
-		case q.inFlight <- struct{}{}:
-		case <-away:
-			return fmt.Errorf("%w: %w", errAway, errNotSent)
-		case <-ctx.Done():
-			return errNotSent
-		}
-	}
-	defer func() {
-		<-q.inFlight
-		if isAway(err) {
-			q.failWaiting()
-		}
-	}()
-	if ctx.Err() != nil { // both channels were ready
-		return errNotSent
-	}
-	return start()
-}
-
-// failWaiting makes all starts that wait now fail with errAway.
-func (q *startQueue) failWaiting() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	close(q.away)
-	q.away = make(chan struct{})
 }
 
 // sleep pauses for a time, and returns false when ctx ends before.

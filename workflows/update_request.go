@@ -34,10 +34,12 @@ func (s *Starter) Update(
 	if change.Recreate != nil {
 		workflow, input = RecreateMinigroup, RecreateInput{UpdateInput: in}
 	}
-	run, joined, err := s.startOrJoinUpdate(startCtx, s.updateOptions(current, change, id), workflow, input)
+	o := s.updateOptions(current, change, id)
+	run, joined, end, err := s.startOrJoinUpdate(startCtx, current.Audience, o, workflow, input)
 	if err != nil {
 		return current, 0, err
 	}
+	defer end()
 	if joined != nil {
 		if joined.operation != operationOf(change) || joined.fingerprint != change.Fingerprint() {
 			return current, 0, inProgress(joined.operation)
