@@ -67,7 +67,7 @@ func (q *startQueue) wait(ctx context.Context, audience string) (*limiter.Permit
 	q.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(away, func() { cancel(errAway) })()
+	defer context.AfterFunc(away, func() { cancel(errAway) })() //nolint:contextcheck // away is none of the caller's
 	permit, err := q.limiter.Acquire(ctx, limiter.Request{Audience: audience})
 	switch {
 	case err == nil:
@@ -84,5 +84,5 @@ func (q *startQueue) failWaiting() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.fail()
-	q.away, q.fail = context.WithCancel(context.Background()) //nolint:contextcheck // for the starts that come later
+	q.away, q.fail = context.WithCancel(context.Background())
 }

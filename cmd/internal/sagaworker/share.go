@@ -24,8 +24,9 @@ const (
 )
 
 // share keeps the limits of this worker at its share of what event and conference can take from all workers together.
-// While Postgres is away, the worker keeps the share that it had. A worker that has just started may send one request
-// at a time until the others have renewed their leases, and know of it.
+// While Postgres is away, the worker keeps the share that it had. A share grows only when two renewals in a row have
+// counted so few workers: so one that has just started sends one request at a time until the others know of it, and the
+// first to renew its lease after all have ended does not take everything.
 type share struct {
 	leases Leases
 	limits *activities.Limits
@@ -48,8 +49,8 @@ func (s share) run(ctx context.Context) {
 	id := uuid.New()
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
-	for known := false; ; known = true {
-		s.renew(ctx, id, known)
+	for before := s.most(); ; {
+		before = s.renew(ctx, id, before)
 		select {
 		case <-tick.C:
 			continue
@@ -64,17 +65,18 @@ func (s share) run(ctx context.Context) {
 	}
 }
 
-// renew renews the lease. If the others know of it, the limits become the share of this worker.
-func (s share) renew(ctx context.Context, id uuid.UUID, known bool) {
+// renew renews the lease and sets the limits to the share of this worker. It returns how many workers are alive; before
+// is what it returned the last time.
+func (s share) renew(ctx context.Context, id uuid.UUID, before int) (alive int) {
 	ctx, cancel := context.WithTimeout(ctx, renewEvery)
 	defer cancel()
 	alive, err := s.leases.RenewLease(ctx, id, leaseDuration)
-	switch {
-	case err != nil:
+	if err != nil {
 		s.log.Warn("lease not renewed; this worker keeps its share", zap.Error(err))
-	case known || alive == 1:
-		s.among(alive)
+		return before
 	}
+	s.among(max(alive, before))
+	return alive
 }
 
 // among sets the limits to the share of one of this many workers.

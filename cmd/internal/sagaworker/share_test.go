@@ -85,6 +85,8 @@ func TestWorkersShareTheLimits(t *testing.T) {
 		later := func() { time.Sleep(renewEvery + time.Millisecond) }
 
 		stopFirst := start()
+		conference(1) // until all others would know of it
+		later()
 		conference(4) // alone
 		stopSecond, stopThird := start(), start()
 		conference(4, 1, 1) // until all know of each other
@@ -97,6 +99,8 @@ func TestWorkersShareTheLimits(t *testing.T) {
 		stopSecond()
 		all = append(all[:1], all[2])
 		later()
+		conference(2, 2)
+		later()
 		conference(4, 4)
 
 		leases.setAway(true)
@@ -106,6 +110,11 @@ func TestWorkersShareTheLimits(t *testing.T) {
 		later()
 		conference(4, 4) // without Postgres they keep their shares
 		leases.setAway(false)
+		leases.mu.Lock()
+		clear(leases.until)
+		leases.mu.Unlock()
+		later() // the first to renew counts only itself
+		conference(4, 4)
 		later()
 
 		for range 10 {
@@ -125,7 +134,7 @@ func TestWithoutALimitNothingIsShared(t *testing.T) {
 	cfg.Saga.MaxInFlight = 0
 	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
 	s := newShare(cfg, &fakeLeases{until: map[uuid.UUID]time.Time{}}, limits, zap.NewNop())
-	s.renew(t.Context(), uuid.New(), true)
+	s.renew(t.Context(), uuid.New(), 1)
 	if got := limits.Stats()["conference"].Limit; got != 0 {
 		t.Errorf("the limit is %d", got)
 	}
@@ -147,7 +156,7 @@ func TestAWorkerThatDiesLeavesItsShareToTheOthers(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			want  int
-		}{{0, 1}, {renewEvery, 2}, {renewEvery, 2}, {renewEvery, 4}} {
+		}{{0, 1}, {renewEvery, 2}, {renewEvery, 2}, {renewEvery, 2}, {renewEvery, 4}} {
 			time.Sleep(c.after + time.Millisecond)
 			synctest.Wait()
 			if got := limits.Stats()["conference"].Limit; got != c.want {
