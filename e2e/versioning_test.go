@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,13 +37,15 @@ func runUpgradeCommand(t *testing.T, words, before, after string) {
 		if !strings.HasPrefix(line, "    ") || !strings.Contains(line, words) {
 			continue
 		}
-		eventually(t, func() error { // a batch operation of another test may still be running
+		// A batch operation of another test may still be running, and Temporal's index of deployments lags behind.
+		again := regexp.MustCompile("Max concurrent batch operations|Worker Deployment not found")
+		eventually(t, func() error {
 			cmd := exec.CommandContext(t.Context(), "bash", "-uc", line)
 			cmd.Dir = root
 			cmd.Env = append(os.Environ(),
 				"TEMPORAL_ADDRESS="+sut.cfg.Temporal.Address, "DEPLOYMENT="+versioned, "OLD="+before, "NEW="+after)
 			out, err := cmd.CombinedOutput()
-			if err != nil && !strings.Contains(string(out), "Max concurrent batch operations") {
+			if err != nil && !again.Match(out) {
 				t.Fatalf("%s: %v: %s", line, err, out)
 			}
 			return err
