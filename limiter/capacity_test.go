@@ -21,6 +21,16 @@ func send(t *testing.T, l *limiter.Limiter, a limiter.Answer) {
 	p.Release()
 }
 
+// overloadedLimiter returns a limiter whose service has just been overloaded so often that requests pause.
+func overloadedLimiter(t *testing.T) *limiter.Limiter {
+	t.Helper()
+	l := limiter.New(4, 0)
+	for range 5 {
+		send(t, l, overloaded)
+	}
+	return l
+}
+
 func limitIs(t *testing.T, l *limiter.Limiter, want int) {
 	t.Helper()
 	if got := l.Stats().Limit; got != want {
@@ -56,10 +66,7 @@ func TestTheLimitFollowsTheAnswers(t *testing.T) {
 func TestAnOverloadedServiceIsProbed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := limiter.New(4, 0)
-		for range 5 {
-			send(t, l, overloaded)
-		}
+		l := overloadedLimiter(t)
 		const s, ms = time.Second, time.Millisecond
 		for _, pause := range []time.Duration{s, 2 * s, 4 * s, 8 * s, 8 * s} {
 			full(t, l, "a")
@@ -87,10 +94,7 @@ func TestAnOverloadedServiceIsProbed(t *testing.T) {
 func TestAProbeThatIsNotSentIsLeftToAnotherRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := limiter.New(4, 0)
-		for range 5 {
-			send(t, l, overloaded)
-		}
+		l := overloadedLimiter(t)
 		time.Sleep(time.Second)
 		p := acquire(t, l, "a")
 		full(t, l, "a")
