@@ -14,9 +14,9 @@ const (
 	// maxConcurrentStarts bounds the sagas that this process is starting, or has started within the last firstSteps and is
 	// waiting for. Temporal carries out few sagas fast, and many slowly and in the order in which they came: then an
 	// audience with many would make all others wait.
-	maxConcurrentStarts = 16
+	maxConcurrentStarts = 6
 	// firstSteps is how long a saga counts after its start. One that takes longer waits for a service.
-	firstSteps = time.Second
+	firstSteps = 500 * time.Millisecond
 	// maxWaitingStarts bounds the starts of one audience that wait for their turn.
 	maxWaitingStarts = 1000
 )
