@@ -29,6 +29,7 @@ const (
 	pgx         = "github.com/jackc/pgx"
 	gin         = "github.com/gin-gonic"
 	uuid        = "github.com/google/uuid"
+	norm        = "golang.org/x/text/unicode/norm"
 )
 
 // rule says what the package at path, and every package below it, may import.
@@ -46,7 +47,7 @@ var everything = []string{""}
 
 // rules hold the import rules. The rule with the longest matching path applies.
 var rules = []rule{
-	{path: "minigroup", only: []string{uuid}},
+	{path: "minigroup", only: []string{uuid, norm}},
 	{path: "stored", own: []string{"minigroup"}, only: []string{uuid}},
 	{path: "limiter", only: []string{}},
 	{path: "batch", only: []string{}},
@@ -67,7 +68,7 @@ var rules = []rule{
 	{path: "storage", own: []string{"batch", "minigroup", "stored"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", own: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", own: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
-	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid"}},
+	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid", norm}},
 	{path: "mqtt", own: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "auth", own: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	// httpapi and the programs import telemetry, so that they share the names of requests. What needs Temporal's SDK is

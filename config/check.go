@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // The required keys of each program, for Load and Check.
@@ -39,12 +41,15 @@ func (c Config) violations(required []string) Violations {
 	v.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
 	v.checkBuild(c)
 	v.checkText("account.label", c.Account.Label)
+	v.checkNFC("account.label", c.Account.Label)
 	v.checkText("account.audience", c.Account.Audience)
+	v.checkNFC("account.audience", c.Account.Audience)
 	v.checkFile("account.private_key_file", c.Account.PrivateKeyFile)
 	for name, issuer := range c.Authentication {
 		v.checkIssuer("authentication["+name+"]", issuer)
 	}
 	for name, audience := range c.Authorization {
+		v.checkNFC("authorization["+name+"]", name)
 		v.checkAudience("authorization["+name+"]", audience)
 	}
 	v.checkAccess(c.Access)
@@ -102,6 +107,9 @@ func (v *Violations) checkAPI(a API) {
 	}
 	if a.IdempotencyKeys <= 0 {
 		v.add("api.idempotency_keys", a.IdempotencyKeys.String(), "a duration above 0")
+	}
+	if a.IdleTimeout < time.Second || a.IdleTimeout > 24*time.Hour {
+		v.add("api.idle_timeout", a.IdleTimeout.String(), "a duration from 1s to 24h")
 	}
 	if a.DrainDelay < 0 || a.DrainDelay > MaxWait {
 		v.add("api.drain_delay", a.DrainDelay.String(), "a duration up to "+MaxWait.String())
@@ -196,6 +204,7 @@ func (v *Violations) checkTopicLevel(key, level string) {
 	if level == "" || strings.ContainsAny(level, "/+#\x00") {
 		v.add(key, strconv.Quote(level), "a string without /, + and #")
 	}
+	v.checkNFC(key, level)
 }
 
 func (v *Violations) checkDev(d Dev) {
@@ -238,6 +247,13 @@ func (v *Violations) checkRequired(c Config, required []string) {
 func (v *Violations) checkText(key, value string) {
 	if value == "" {
 		v.add(key, "nothing", "a string")
+	}
+}
+
+// checkNFC expects a name in the form in which all names are compared.
+func (v *Violations) checkNFC(key, name string) {
+	if !norm.NFC.IsNormalString(name) {
+		v.add(key, strconv.QuoteToASCII(name), "a name in Unicode normalization form C (NFC)")
 	}
 }
 

@@ -18,6 +18,9 @@ func (v *Violations) checkIssuer(key string, issuer Issuer) {
 	if len(issuer.Audiences) == 0 || slices.Contains(issuer.Audiences, "") {
 		v.add(key+".audiences", fmt.Sprintf("%q", issuer.Audiences), "a list of audiences")
 	}
+	for i, audience := range issuer.Audiences {
+		v.checkNFC(fmt.Sprintf("%s.audiences[%d]", key, i), audience)
+	}
 	v.checkOneOf(key+".algorithm", issuer.Algorithm, "ES256", "HS256", "RS256", "EdDSA")
 	v.checkFile(key+".public_key_file", issuer.PublicKeyFile)
 	v.checkFile(key+".secret_file", issuer.SecretFile)
@@ -111,6 +114,7 @@ func (v *Violations) checkAccount(key, id string) {
 	if label, rest, ok := strings.Cut(id, "."); !ok || label == "" || rest == "" {
 		v.add(key, strconv.Quote(id), "an account id, label.audience")
 	}
+	v.checkNFC(key, id)
 }
 
 func (v *Violations) checkPresent(key, value, expected string) {

@@ -4,6 +4,18 @@ import "testing"
 
 func TestInvalidAccess(t *testing.T) {
 	testInvalid(t, map[string]invalidConfig{
+		"an audience of minigroups that is not in NFC": {
+			file: "authorization: {cafe\u0301.b: {kind: none}}",
+			want: violation("authorization[cafe\u0301.b]", `"cafe\u0301.b"`, "NFC"),
+		},
+		"an audience of an issuer that is not in NFC": {
+			file: "authentication: {a.b: {audiences: [a, cafe\u0301]}}",
+			want: violation("authentication[a.b].audiences[1]", `"cafe\u0301"`, "NFC"),
+		},
+		"a trusted account that is not in NFC": {
+			file: "authorization: {a.b: {kind: local, trusted: [jose\u0301.a.b]}}",
+			want: violation("authorization[a.b].trusted[0]", `"jose\u0301.a.b"`, "NFC"),
+		},
 		"an unknown key in a map": {
 			file: "authorization: {a.b: {kind: none, who: x}}",
 			want: violation("authorization[a.b].who", "unknown key", "documented"),

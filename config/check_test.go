@@ -48,6 +48,18 @@ func TestInvalidSettings(t *testing.T) {
 			file: "api: {idempotency_keys: 0s}",
 			want: violation("api.idempotency_keys", "0s", "above 0"),
 		},
+		"an account that is not in NFC": {
+			file: "account: {label: jose\u0301}",
+			want: violation("account.label", `"jose\u0301"`, "NFC"),
+		},
+		"an audience of events that is not in NFC": {
+			file: "mqtt: {audiences: [cafe\u0301]}",
+			want: violation("mqtt.audiences[0]", `"cafe\u0301"`, "NFC"),
+		},
+		"an api.idle_timeout of zero": {
+			file: "api: {idle_timeout: 0s}",
+			want: violation("api.idle_timeout", "0s", "from 1s to 24h"),
+		},
 		"api.drain_delay above its maximum": {
 			file: "api: {drain_delay: 61s}",
 			want: violation("api.drain_delay", "1m1s", "up to 1m0s"),

@@ -52,7 +52,8 @@ type Temporal struct {
 type API struct {
 	// Listen is the listen address of the REST API, host:port; port 0 chooses a free port. Default 127.0.0.1:8080.
 	Listen string `koanf:"listen"`
-	// MetricsListen is the listen address of /metrics and /log/level, host:port. Default 127.0.0.1:9090.
+	// MetricsListen is the listen address of /metrics and /log/level, host:port. Requests that do not arrive on a
+	// loopback address can only read. Default 127.0.0.1:9090.
 	MetricsListen string `koanf:"metrics_listen"`
 	// Wait is how long POST and PUT wait for their saga before they answer 202, above 0 and up to 60s. Default 15s.
 	Wait time.Duration `koanf:"wait"`
@@ -77,6 +78,10 @@ type API struct {
 	MaxUnfinished int `koanf:"max_unfinished"`
 	// IdempotencyKeys is how long an Idempotency-Key and its response are stored, above 0. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
+	// IdleTimeout is how long a connection may wait for its next request, 1s to 24h. It must be longer than load balancers
+	// keep idle connections, or they send requests on connections that this process has just closed: Google Cloud keeps
+	// them for 600s, AWS for 60s. Default 620s.
+	IdleTimeout time.Duration `koanf:"idle_timeout"`
 	// DrainDelay is how long the process still accepts requests after it was told to stop, up to 60s; /readyz already
 	// fails, so that load balancers stop sending requests. Default 0s.
 	DrainDelay time.Duration `koanf:"drain_delay"`
@@ -87,7 +92,8 @@ const MaxWait = time.Minute
 
 // Worker is the process that executes the sagas.
 type Worker struct {
-	// MetricsListen is the listen address of /metrics and /log/level, host:port. Default 127.0.0.1:9091.
+	// MetricsListen is the listen address of /metrics and /log/level, host:port. Requests that do not arrive on a
+	// loopback address can only read. Default 127.0.0.1:9091.
 	MetricsListen string `koanf:"metrics_listen"`
 	// BuildID is the build id of this program, unique per build. With it, workers join the Worker Deployment that has the
 	// name of the task queue: open workflows stay on the build that started them, new ones start on its current build.
@@ -108,8 +114,8 @@ type Account struct {
 
 // Issuer is a trusted issuer of tokens. Exactly one of public_key_file, secret_file and jwks_url is set.
 type Issuer struct {
-	// Audiences lists the aud claims that the issuer may use. Only the part of aud before the first colon is compared. No
-	// default.
+	// Audiences lists the aud claims that the issuer may use. Only the part of aud before the first colon is compared. If
+	// aud is an array, exactly one of its members must be in the list. No default.
 	Audiences []string `koanf:"audiences"`
 	// Algorithm is the only accepted signature algorithm: ES256, HS256, RS256 or EdDSA. No default.
 	Algorithm string `koanf:"algorithm"`
@@ -120,7 +126,7 @@ type Issuer struct {
 	// included. No default.
 	SecretFile string `koanf:"secret_file"`
 	// JWKSURL is the http or https URL of a JSON Web Key Set. It is fetched every 10 minutes, and when a token has an
-	// unknown key id. Not for HS256. No default.
+	// unknown key id. Keys that are not understood are skipped, as are all after the first 100. Not for HS256. No default.
 	JWKSURL string `koanf:"jwks_url"`
 	// AllowMissingExp accepts tokens without the claim exp, which never expire. Default false.
 	AllowMissingExp bool `koanf:"allow_missing_exp"`
@@ -340,6 +346,7 @@ func Default() Config {
 		API: API{
 			Listen: "127.0.0.1:8080", MetricsListen: "127.0.0.1:9090", Wait: 15 * time.Second,
 			MaxConcurrentWrites: 512, MaxUnfinished: 1000, AllowedOrigins: []string{"*"}, IdempotencyKeys: 24 * time.Hour,
+			IdleTimeout: 620 * time.Second,
 		},
 		Worker: Worker{MetricsListen: "127.0.0.1:9091"},
 		Event:  Upstream{MaxInFlight: 8}, Conference: Upstream{MaxInFlight: 8},

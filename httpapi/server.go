@@ -119,7 +119,7 @@ func newEngine(d Deps) *gin.Engine {
 	r.Match(read, "/docs", s.handle(docs))
 	r.Match(read, "/docs/:file", s.handle(docsFile))
 
-	api := r.Group("/api/v1", s.authenticate, s.checkAccept, s.limitRate(d.WritesPerMinute))
+	api := r.Group("/api/v1", s.authenticate, s.checkAccept, s.limitRate(d.WritesPerMinute), s.checkPathNames)
 	api.POST("/minigroups", s.handle(s.create))
 	api.Match(read, "/minigroups/:minigroup_id", s.handle(s.read(byID)))
 	api.PUT("/minigroups/:minigroup_id", s.handle(s.update(byID)))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Draft is what a caller requests when creating a minigroup.
@@ -50,7 +52,7 @@ func (d Draft) Validate(now int64) []FieldError {
 }
 
 // CheckName checks a scope, audience, host or key of a property: it has 1 to 255 characters, none of them a control
-// character.
+// character, and is in NFC.
 func CheckName(field, s string) []FieldError {
 	switch n := utf8.RuneCountInString(s); {
 	case n == 0:
@@ -62,7 +64,18 @@ func CheckName(field, s string) []FieldError {
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return []FieldError{{field, "must not contain control characters"}}
 	}
-	return nil
+	return CheckNFC(field, s)
+}
+
+// CheckNFC checks that a name is in Unicode normalization form C. Names are compared byte by byte, so a name in another
+// form, which looks the same, would name something else.
+func CheckNFC(field, s string) []FieldError {
+	if norm.NFC.IsNormalString(s) {
+		return nil
+	}
+	return []FieldError{{
+		field, "must be in Unicode normalization form C (NFC), in which é is one character and not e with an accent",
+	}}
 }
 
 func checkReserve(n *int32) []FieldError {

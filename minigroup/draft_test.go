@@ -47,6 +47,12 @@ func TestDraftValidate(t *testing.T) {
 			d.Scope, d.Host = "\x7f", "\u0085"
 		}, []string{"scope", "host"}},
 		{"names must be valid UTF-8", func(d *minigroup.Draft) { d.Scope = "a\xff" }, []string{"scope"}},
+		{"names must be in NFC", func(d *minigroup.Draft) {
+			d.Scope, d.Audience, d.Host = "cafe\u0301", "\u212b.example", "\uf900.example"
+		}, []string{"scope", "audience", "host"}},
+		{"an accent on a letter without a composed form is NFC", func(d *minigroup.Draft) {
+			d.Scope, d.Audience = "q\u0301", "caf\u00e9"
+		}, nil},
 		{"a class may have no start and no end", func(d *minigroup.Draft) { d.Time = window(nil, nil) }, nil},
 		{"a class may have begun, even at the epoch", func(d *minigroup.Draft) { d.Time = window(new(int64(0)), nil) }, nil},
 		{"a class may end in the last second of the year 9999", func(d *minigroup.Draft) {

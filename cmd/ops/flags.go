@@ -17,6 +17,9 @@ import (
 // classIDFrom reads a class id from the arguments of a command: the id itself, or an audience and a scope.
 func classIDFrom(args []string) (uuid.UUID, error) {
 	if len(args) == 2 {
+		for _, wrong := range append(minigroup.CheckName("AUDIENCE", args[0]), minigroup.CheckName("SCOPE", args[1])...) {
+			return uuid.Nil, &usageError{wrong.Field + " " + wrong.Detail}
+		}
 		return minigroup.ClassID(args[0], args[1]), nil
 	}
 	id, err := uuid.Parse(args[0])
@@ -25,6 +28,23 @@ func classIDFrom(args []string) (uuid.UUID, error) {
 	}
 	return id, nil
 }
+
+// audienceFlag is a flag that takes an audience.
+type audienceFlag string
+
+// Set implements pflag.Value.
+func (f *audienceFlag) Set(text string) error {
+	if wrong := minigroup.CheckName("", text); len(wrong) > 0 {
+		return errors.New(wrong[0].Detail)
+	}
+	*f = audienceFlag(text)
+	return nil
+}
+
+func (f *audienceFlag) String() string { return string(*f) }
+
+// Type names the accepted values in help texts.
+func (f *audienceFlag) Type() string { return "string" }
 
 // timeFlag is a flag that takes a time, or a duration before now.
 type timeFlag struct{ at time.Time }
@@ -85,7 +105,7 @@ type filterFlags struct {
 // register adds the flags to a command. limit is the default of --limit, and limitUsage its help text.
 func (f *filterFlags) register(flags *pflag.FlagSet, limit countFlag, limitUsage string) {
 	f.limit = limit
-	flags.StringVar(&f.filter.Audience, "audience", "", "only minigroups of this audience")
+	flags.Var((*audienceFlag)(&f.filter.Audience), "audience", "only minigroups of this audience")
 	flags.Var(&f.since, "since", "only minigroups that failed after this time, or within this duration before now")
 	flags.StringVar(&f.kind, "reason", "", "only minigroups that failed for this reason, such as upstream_refused")
 	flags.StringVar(&f.filter.Upstream, "upstream", "",

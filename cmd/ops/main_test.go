@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,25 @@ func TestJSONOutputIsOneDocument(t *testing.T) {
 	err := json.Unmarshal(out.Bytes(), &back)
 	if err != nil || len(back.Sagas) != 1 || !strings.Contains(out.String(), `"a<b"`) {
 		t.Errorf("got %s, %v", out.String(), err)
+	}
+}
+
+func TestNamesInArgumentsMustBeInNFC(t *testing.T) {
+	for want, args := range map[string][]string{
+		"AUDIENCE must be in Unicode": {"cafe\u0301", "s"}, "SCOPE must be in Unicode": {"a", "cafe\u0301"},
+		"SCOPE must not be empty": {"a", ""},
+	} {
+		var usage *usageError
+		if _, err := classIDFrom(args); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", args, err, want)
+		}
+	}
+	var f audienceFlag
+	if err := f.Set("cafe\u0301"); err == nil || !strings.Contains(err.Error(), "must be in Unicode") || f != "" {
+		t.Errorf("got %v, %q", err, f)
+	}
+	if err := f.Set("caf\u00e9"); err != nil || f != "caf\u00e9" {
+		t.Errorf("got %v, %q", err, f)
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *app) stuck() *cobra.Command {
 			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().StringVar(&audience, "audience", "", "only minigroups of this audience")
+	cmd.Flags().Var((*audienceFlag)(&audience), "audience", "only minigroups of this audience")
 	cmd.Flags().DurationVar(&olderThan, "older-than", time.Minute, "only operations open for longer than this")
 	cmd.Flags().Var(&limit, "limit", "list at most this many, the longest-waiting first")
 	return cmd
