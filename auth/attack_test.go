@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,8 @@ func TestEveryAlgorithm(t *testing.T) {
 			accepts("an expiry within the leeway", with(fmt.Sprintf(`"exp":%d`, now.Add(-auth.Leeway).Unix()+1)))
 			accepts("a start within the leeway", with(fmt.Sprintf(`"nbf":%d`, now.Add(auth.Leeway).Unix())))
 			accepts("an expiry of the largest uint64", with(`"exp":18446744073709551615`))
+			accepts("an array with our audience", with(`"aud":["https://api.example.org/","example.org","account"]`))
+			accepts("an array of one audience", with(`"aud":["example.org"]`))
 			accepts("any key id", under(fmt.Sprintf(`{"alg":%q,"kid":"../../dev/null' OR 1=1 --"}`, issuer.Algorithm)))
 			accepts("a header with key sources, without using them", under(fmt.Sprintf(
 				`{"alg":%q,"jku":"http://127.0.0.1:1/","x5u":"http://127.0.0.1:1/","jwk":{"kty":"oct","k":"AAAA"},"x5c":["AAAA"]}`,
@@ -114,9 +117,20 @@ func TestEveryAlgorithm(t *testing.T) {
 				{"a duplicate issuer", with(`"sub":"teacher","iss":"` + other.Name + `"`), "duplicate"},
 				{"a duplicate subject", with(`"iss":"` + issuer.Name + `","sub":"admin"`), "duplicate"},
 				{"a duplicate claim in escaped letters", with(`"iss":"` + issuer.Name + `","\u0073ub":"admin"`), "duplicate"},
-				{"an array of audiences", with(`"aud":["example.org"]`), "JWT"},
+				{"an array without our audience", with(`"aud":["account","https://api.example.org/"]`), "audience"},
+				{"an array with two of our audiences", with(`"aud":["example.org","example.org:tenant"]`), "several"},
+				{"an array with our audience twice", with(`"aud":["example.org","example.org"]`), "several"},
+				{"an empty array of audiences", with(`"aud":[]`), "audience"},
+				{"an array of audiences with a null", with(`"aud":["example.org",null]`), "JWT"},
+				{"an array of audiences with a number", with(`"aud":["example.org",7]`), "JWT"},
+				{"an array of audiences with an array", with(`"aud":[["example.org"]]`), "JWT"},
+				{"an array of audiences with a NUL", with(`"aud":["example.org","a\u0000"]`), "JWT"},
+				{"an object of audiences", with(`"aud":{"example.org":1}`), "JWT"},
+				{"an empty audience", with(`"aud":""`), "audience"},
 				{"an audience that is null", with(`"aud":null`), "audience"},
 				{"a subject that is a number", with(`"sub":7`), "JWT"},
+				{"a subject that is not in NFC", with(`"sub":"jose\u0301"`), "subject (sub) must be in Unicode"},
+				{"an audience that is not in NFC", with(`"aud":"example.org:cafe\u0301"`), "audience (aud) must be in Unicode"},
 				{"a subject with a NUL", with(`"sub":"teacher\u0000"`), "JWT"},
 				{"an audience with a NUL", with(`"aud":"example.org:\u0000"`), "JWT"},
 				{
@@ -172,7 +186,7 @@ func FuzzVerify(f *testing.F) {
 func FuzzClaims(f *testing.F) {
 	issuer := testIssuers(f)[3]
 	verifier := verifierOf(f, []testIssuer{issuer})
-	for _, changes := range []string{"", `"sub":"ü"`, `"exp":1e9`, `"sub":"\ud800"`, `"aud":"example.org:x"`} {
+	for _, changes := range []string{"", `"sub":"ü"`, `"exp":1e9`, `"sub":"\ud800"`, `"aud":"example.org:x"`, `"aud":["example.org:x","y"]`} {
 		f.Add(issuer.claims(changes))
 	}
 	f.Fuzz(func(t *testing.T, claims string) {
@@ -182,7 +196,9 @@ func FuzzClaims(f *testing.F) {
 		}
 		var plain map[string]any
 		err = json.Unmarshal([]byte(claims), &plain)
-		if err != nil || plain["iss"] != issuer.Name || plain["sub"] != account.Label || plain["aud"] != account.Audience {
+		array, _ := plain["aud"].([]any)
+		audience := plain["aud"] == account.Audience || slices.Contains(array, any(account.Audience))
+		if err != nil || plain["iss"] != issuer.Name || plain["sub"] != account.Label || !audience {
 			t.Errorf("%q is accepted for %v", claims, account)
 		}
 		if exp, ok := plain["exp"].(float64); !ok || exp <= float64(now.Add(-auth.Leeway).Unix()) {

@@ -12,24 +12,53 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// claims are the claims of a token that we read. The library's claims would accept an array as aud, a fraction as exp,
-// duplicate members, and ISS for iss.
+// claims are the claims of a token that we read. The library's claims would accept a fraction as exp, duplicate
+// members, and ISS for iss.
 type claims struct {
 	jwt.Claims // nil: only satisfies the interface; the library does not validate claims
 
-	issuer, audience, subject string
-	expires, notBefore        *uint64 // unix seconds
+	issuer, subject    string
+	audiences          audiences
+	expires, notBefore *uint64 // unix seconds
 }
 
-// UnmarshalJSON returns an error unless iss, aud and sub are strings and exp and nbf are natural numbers. Each is
-// optional and must not be duplicated.
+// audiences is the claim aud. RFC 7519 allows one string and an array of strings.
+type audiences []string
+
+// UnmarshalJSON returns an error unless data is a string or an array of strings. null is no audience.
+func (a *audiences) UnmarshalJSON(data []byte) error {
+	if data[0] != '[' {
+		var one string
+		*a = nil
+		if err := json.Unmarshal(data, &one); err != nil || one == "" {
+			return err
+		}
+		*a = audiences{one}
+		return nil
+	}
+	var all []*string
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	*a = nil
+	for _, one := range all {
+		if one == nil {
+			return errors.New("must be an array of strings")
+		}
+		*a = append(*a, *one)
+	}
+	return nil
+}
+
+// UnmarshalJSON returns an error unless iss and sub are strings, aud is a string or an array of strings, and exp and
+// nbf are natural numbers. Each is optional and must not be duplicated.
 func (c *claims) UnmarshalJSON(data []byte) error {
 	found, err := members(data)
 	if err != nil {
 		return err
 	}
 	for name, into := range map[string]any{
-		"iss": &c.issuer, "aud": &c.audience, "sub": &c.subject, "exp": &c.expires, "nbf": &c.notBefore,
+		"iss": &c.issuer, "aud": &c.audiences, "sub": &c.subject, "exp": &c.expires, "nbf": &c.notBefore,
 	} {
 		if value, ok := found[name]; ok {
 			if err := json.Unmarshal(value, into); err != nil {
@@ -37,7 +66,7 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 			}
 		}
 	}
-	if strings.ContainsFunc(c.subject+c.audience, unicode.IsControl) {
+	if strings.ContainsFunc(c.subject+strings.Join(c.audiences, ""), unicode.IsControl) {
 		return errors.New("a claim has control characters")
 	}
 	return nil

@@ -143,12 +143,14 @@ func (k keySet) Lookup(_ context.Context, kid, _ string) ([]any, error) {
 func TestRotatingKeys(t *testing.T) {
 	all := testIssuers(t)
 	ec, rs, secret := all[0], all[1], all[3]
-	ecKey, rsKey := ec.key.(*ecdsa.PrivateKey), rs.key.(*rsa.PrivateKey)
+	ecKey, rsKey, other := ec.key.(*ecdsa.PrivateKey), rs.key.(*rsa.PrivateKey), newKeyPair(t, elliptic.P256())
 	keys := keySet{
 		"good":    {&ecKey.PublicKey},
 		"rsa":     {&rsKey.PublicKey},
 		"mixed":   {&rsKey.PublicKey, &ecKey.PublicKey},
-		"two":     {&ecKey.PublicKey, &ecKey.PublicKey},
+		"two":     {&other.key.PublicKey, &ecKey.PublicKey},
+		"same":    {&ecKey.PublicKey, &ecKey.PublicKey},
+		"other":   {&other.key.PublicKey, &other.key.PublicKey},
 		"private": {ecKey},
 		"secret":  {secret.key},
 	}
@@ -164,14 +166,15 @@ func TestRotatingKeys(t *testing.T) {
 		must(t, err)
 		return signed
 	}
-	for _, kid := range []string{"good", "mixed"} {
+	for _, kid := range []string{"good", "mixed", "two", "same"} {
 		if _, err := verifier.Verify(t.Context(), token("iam", kid), now); err != nil {
 			t.Errorf("%s: %v", kid, err)
 		}
 	}
-	for _, kid := range []string{"rsa", "two", "private", "secret", "unknown", "../../etc/passwd", "' OR 1=1 --", ""} {
+	for _, kid := range []string{"rsa", "private", "secret", "unknown", "../../etc/passwd", "' OR 1=1 --", ""} {
 		rejects(t, verifier, token("iam", kid), "kid")
 	}
+	rejects(t, verifier, token("iam", "other"), "signature")
 	t.Run("unavailable keys of one issuer are ServiceUnavailable and do not affect another issuer", func(t *testing.T) {
 		_, err := verifier.Verify(t.Context(), token("down", "good"), now)
 		var problem *minigroup.Error

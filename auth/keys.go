@@ -22,8 +22,8 @@ const (
 
 // Keys are the public keys of an issuer that rotates them. It is safe for concurrent use.
 type Keys interface {
-	// Lookup returns the keys with this key id (kid) and algorithm; for an empty kid, all keys for the algorithm. An error
-	// means that the keys are not available at the moment.
+	// Lookup returns the keys for this algorithm that may have signed a token with this key id (kid); for an empty kid, all
+	// keys for the algorithm. An error means that the keys are not available at the moment.
 	Lookup(ctx context.Context, kid, algorithm string) ([]any, error)
 }
 
@@ -33,9 +33,9 @@ const minSecretBytes = 32
 // The accepted range of an RSA modulus. A longer one makes each verification expensive.
 const minRSABits, maxRSABits = 2048, 8192
 
-// checkKey returns an error unless key has the type and size that algorithm requires. Checking each key before use
+// CheckKey returns an error unless key has the type and size that algorithm requires. Checking each key before use
 // prevents algorithm confusion, such as a public key used as an HS256 secret.
-func checkKey(key any, algorithm string) error {
+func CheckKey(key any, algorithm string) error {
 	switch algorithm {
 	case ES256:
 		if key, ok := key.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {

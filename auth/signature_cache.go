@@ -26,6 +26,7 @@ type signatureCache struct {
 type signedClaims struct {
 	claims
 	signedBy  trustedIssuer
+	audience  string    // the one of its audiences that signedBy may issue tokens for
 	expiresAt time.Time // of the cache entry
 }
 

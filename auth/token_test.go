@@ -118,6 +118,10 @@ func TestVerify(t *testing.T) {
 			es256(jwt.MapClaims{"aud": "example.org:tenant"}),
 			auth.Account{Label: "teacher", Audience: "example.org:tenant"},
 		},
+		"takes the only one of several audiences that its issuer may use": {
+			es256(jwt.MapClaims{"aud": []string{"account", "foreign.example", "example.org:tenant"}}),
+			auth.Account{Label: "teacher", Audience: "example.org:tenant"},
+		},
 		"accepts a token without exp if configured": {
 			es256(jwt.MapClaims{"iss": "without-expiry", "aud": "svc.example.org", "exp": nil}),
 			auth.Account{Label: "teacher", Audience: "svc.example.org"},

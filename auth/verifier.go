@@ -81,14 +81,14 @@ func (i Issuer) check() (Keys, error) {
 	case i.PublicKey != nil && i.Secret == nil && i.Keys == nil && i.Algorithm != HS256:
 		key, err := parsePublicKey(i.PublicKey, i.Algorithm)
 		if err == nil {
-			err = checkKey(key, i.Algorithm)
+			err = CheckKey(key, i.Algorithm)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("public key: %w", err)
 		}
 		return fixedKey{key}, nil
 	case i.Secret != nil && i.PublicKey == nil && i.Keys == nil && i.Algorithm == HS256:
-		if err := checkKey(i.Secret, i.Algorithm); err != nil {
+		if err := CheckKey(i.Secret, i.Algorithm); err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
 		return fixedKey{i.Secret}, nil
@@ -124,6 +124,10 @@ func (v *Verifier) Verify(ctx context.Context, token string, now time.Time) (Acc
 	case c.subject == "":
 		return Account{}, invalidToken("it has no subject (sub)")
 	}
+	if wrong := append(minigroup.CheckNFC("its subject (sub)", c.subject),
+		minigroup.CheckNFC("its audience (aud)", c.audience)...); len(wrong) > 0 {
+		return Account{}, invalidToken(wrong[0].Field + " " + wrong[0].Detail)
+	}
 	return Account{Label: c.subject, Audience: c.audience}, nil
 }
 
@@ -135,7 +139,10 @@ func (v *Verifier) verifySignature(ctx context.Context, token string) (s signedC
 		if s.signedBy, err = v.issuerOf(t, s.claims); err != nil {
 			return nil, err
 		}
-		return s.signedBy.key(ctx, t)
+		if s.audience, err = s.signedBy.audienceOf(s.claims); err != nil {
+			return nil, err
+		}
+		return s.signedBy.keysOf(ctx, t)
 	})
 	return s, err
 }
@@ -143,7 +150,7 @@ func (v *Verifier) verifySignature(ctx context.Context, token string) (s signedC
 func seconds(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) }
 
 // issuerOf returns the issuer that a token names. It rejects the token, before its signature is verified, if the issuer
-// is not trusted, uses another algorithm or may not issue tokens for the audience.
+// is not trusted or uses another algorithm.
 func (v *Verifier) issuerOf(token *jwt.Token, c claims) (trustedIssuer, error) {
 	issuer, ok := v.issuers[c.issuer]
 	if !ok {
@@ -152,15 +159,28 @@ func (v *Verifier) issuerOf(token *jwt.Token, c claims) (trustedIssuer, error) {
 	if token.Method.Alg() != issuer.Algorithm {
 		return trustedIssuer{}, invalidToken("its algorithm (alg) is not the one configured for its issuer")
 	}
-	family, _, _ := strings.Cut(c.audience, ":")
-	if !slices.Contains(issuer.Audiences, family) {
-		return trustedIssuer{}, invalidToken("its issuer may not issue tokens for its audience (aud)")
-	}
 	return issuer, nil
 }
 
-// key returns the key that verifies a token of this issuer.
-func (i trustedIssuer) key(ctx context.Context, token *jwt.Token) (any, error) {
+// audienceOf returns the audience of the account that a token was issued for: the only one of the token's audiences
+// that its issuer may issue tokens for. Identity providers add the audiences of other services.
+func (i trustedIssuer) audienceOf(c claims) (string, error) {
+	ours := slices.DeleteFunc(slices.Clone(c.audiences), func(audience string) bool {
+		family, _, _ := strings.Cut(audience, ":")
+		return !slices.Contains(i.Audiences, family)
+	})
+	switch len(ours) {
+	case 1:
+		return ours[0], nil
+	case 0:
+		return "", invalidToken("its issuer may not issue tokens for its audience (aud)")
+	default:
+		return "", invalidToken("its issuer may issue tokens for several of its audiences (aud), so none is the account's")
+	}
+}
+
+// keysOf returns the keys that may have signed a token of this issuer. The library tries each of them.
+func (i trustedIssuer) keysOf(ctx context.Context, token *jwt.Token) (any, error) {
 	kid, err := kidOf(token.Raw)
 	if err != nil {
 		return nil, invalidToken("its header has a duplicate member, critical extensions (crit), " +
@@ -174,16 +194,16 @@ func (i trustedIssuer) key(ctx context.Context, token *jwt.Token) (any, error) {
 		return nil, minigroup.Errorf(minigroup.ServiceUnavailable,
 			"the keys of the token's issuer are not available at the moment; the same request may be sent again")
 	}
-	var suitable []any
+	var suitable jwt.VerificationKeySet
 	for _, key := range keys {
-		if checkKey(key, i.Algorithm) == nil {
-			suitable = append(suitable, key)
+		if CheckKey(key, i.Algorithm) == nil {
+			suitable.Keys = append(suitable.Keys, key)
 		}
 	}
-	if len(suitable) != 1 {
-		return nil, invalidToken("its issuer has no key with its key id (kid), or several")
+	if len(suitable.Keys) == 0 {
+		return nil, invalidToken("its issuer has no key with its key id (kid)")
 	}
-	return suitable[0], nil
+	return suitable, nil
 }
 
 // safeError replaces errors of the JWT library, which may quote the token, by errors that are safe to show.
@@ -200,7 +220,7 @@ func safeError(err error) error {
 		return invalidToken("its algorithm (alg) is not supported")
 	default:
 		return invalidToken("it is not a JWT without duplicate claims, with strings as iss, aud and sub " +
-			"and natural numbers as exp and nbf")
+			"(aud may be an array) and natural numbers as exp and nbf")
 	}
 }
 

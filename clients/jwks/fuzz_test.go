@@ -17,6 +17,8 @@ func FuzzReplies(f *testing.F) {
 			`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`,
 		"HTTP/1.1 200 OK\r\n\r\n"+
 			`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"},{"kty":"RSA","n":"","e":"AA"},{"kty":"oct","k":"AA"}]}`,
+		"HTTP/1.1 200 OK\r\n\r\n"+
+			`{"keys":["k",null,7,{},{"kty":"RSA","n":"AQ","e":"AQAB","kid":1},{"kty":"RSA","n":"AQ","e":"AQAB"}]}`,
 	) {
 		f.Add([]byte(reply), false)
 		f.Add([]byte(reply), true)
@@ -26,7 +28,9 @@ func FuzzReplies(f *testing.F) {
 		defer transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		set, err := jwks.New(ctx, "http://issuer/keys", transport, func(error) {})
+		set, err := jwks.New(ctx, jwks.Options{
+			URL: "http://issuer/keys", Transport: transport, Check: accept, OnFetched: func(jwks.Fetch) {},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,15 +8,16 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/MicahParks/jwkset"
 
 	"minigroups/clients/jwks"
 	"minigroups/clients/rest"
@@ -30,6 +31,8 @@ type issuer struct {
 	handler http.HandlerFunc
 	fetched int
 	failed  []error
+	changes int
+	last    jwks.Fetch
 }
 
 func newIssuer(t *testing.T, handler http.HandlerFunc) *issuer {
@@ -63,12 +66,19 @@ func (i *issuer) set(t *testing.T) *jwks.Set {
 	t.Helper()
 	transport := rest.NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	set, err := jwks.New(t.Context(), i.url, transport, func(err error) {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		if err != nil {
-			i.failed = append(i.failed, err)
-		}
+	set, err := jwks.New(t.Context(), jwks.Options{
+		URL: i.url, Transport: transport, Check: accept,
+		OnFetched: func(f jwks.Fetch) {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.last = f
+			if f.Changed {
+				i.changes++
+			}
+			if f.Err != nil {
+				i.failed = append(i.failed, f.Err)
+			}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,8 +86,16 @@ func (i *issuer) set(t *testing.T) *jwks.Set {
 	return set
 }
 
+// accept accepts all keys but RSA keys of less than 2048 bits.
+func accept(key any, _ string) error {
+	if key, ok := key.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
+		return errors.New("too short")
+	}
+	return nil
+}
+
 // keySet returns a handler that serves these keys, each made by jwk.
-func keySet(t *testing.T, keys ...map[string]any) http.HandlerFunc {
+func keySet(t *testing.T, keys ...any) http.HandlerFunc {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"keys": keys})
 	if err != nil {
@@ -86,24 +104,35 @@ func keySet(t *testing.T, keys ...map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(text) }
 }
 
-// jwk returns the members of a public key: those of key, its id, and further ones as pairs of name and value.
-func jwk(t *testing.T, key any, kid string, more ...string) map[string]any {
+// jwk returns the members of a public key: those of key, its id unless that is empty, and further ones as pairs of name
+// and value.
+func jwk(t *testing.T, key any, kid string, more ...any) map[string]any {
 	t.Helper()
-	made, err := jwkset.NewJWKFromKey(key, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: kid}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(made.Marshal())
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := base64.RawURLEncoding.EncodeToString
 	var members map[string]any
-	if err := json.Unmarshal(text, &members); err != nil {
-		t.Fatal(err)
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := len(point) / 2
+		members = map[string]any{
+			"kty": "EC", "crv": key.Params().Name, "x": text(point[1 : 1+size]), "y": text(point[1+size:]),
+		}
+	case *rsa.PublicKey:
+		exponent := big.NewInt(int64(key.E)).Bytes()
+		members = map[string]any{"kty": "RSA", "n": text(key.N.Bytes()), "e": text(exponent)}
+	case ed25519.PublicKey:
+		members = map[string]any{"kty": "OKP", "crv": "Ed25519", "x": text(key)}
+	default:
+		t.Fatalf("unknown key %T", key)
 	}
-	delete(members, "alg")
+	if kid != "" {
+		members["kid"] = kid
+	}
 	for i := 0; i < len(more); i += 2 {
-		members[more[i]] = more[i+1]
+		members[more[i].(string)] = more[i+1]
 	}
 	return members
 }
@@ -234,7 +263,18 @@ func TestInvalidKeySets(t *testing.T) {
 			w.WriteHeader(http.StatusAccepted)
 			keySet(t, good)(w, r)
 		},
-		"a broken key":        keySet(t, map[string]any{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AA", "y": "!"}),
+		"a broken key":    keySet(t, map[string]any{"kty": "EC", "crv": "P-256", "kid": "k", "x": "AA", "y": "!"}),
+		"no keys":         keySet(t),
+		"no list of keys": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keys":{}}`) },
+		"null":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `null`) },
+		"a list of keys under a name in capitals": func(w http.ResponseWriter, _ *http.Request) {
+			text, _ := json.Marshal(map[string]any{"KEYS": []any{good}})
+			_, _ = w.Write(text)
+		},
+		"a server error with valid keys": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+			keySet(t, good)(w, r)
+		},
 		"a broken connection": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/elsewhere" {
@@ -251,7 +291,7 @@ func TestInvalidKeySets(t *testing.T) {
 		})
 	}
 	t.Run("an invalid URL", func(t *testing.T) {
-		if _, err := jwks.New(t.Context(), "::", http.DefaultTransport, func(error) {}); err == nil {
+		if _, err := jwks.New(t.Context(), jwks.Options{URL: "::", Transport: http.DefaultTransport}); err == nil {
 			t.Error("no error")
 		}
 	})

@@ -56,12 +56,17 @@ func loadKey(
 ) (err error) {
 	switch {
 	case cfg.JWKSURL != "":
-		name := issuer.Name
-		issuer.Keys, err = jwks.New(ctx, cfg.JWKSURL, transport, func(err error) {
-			metrics.keysFetched(name, err)
-			if err != nil {
-				log.Warn("fetching the keys of an issuer failed", zap.String("issuer", name), zap.Error(err))
-			}
+		log, name := log.With(zap.String("issuer", issuer.Name)), issuer.Name
+		issuer.Keys, err = jwks.New(ctx, jwks.Options{
+			URL: cfg.JWKSURL, Transport: transport, Check: auth.CheckKey,
+			OnFetched: func(f jwks.Fetch) {
+				metrics.keysFetched(name, f)
+				if f.Err != nil {
+					log.Warn("fetching the keys of an issuer failed", zap.Error(f.Err))
+				} else if f.Changed && f.Skipped > 0 {
+					log.Info("some keys of an issuer are not used", zap.Int("skipped", f.Skipped), zap.Strings("reasons", f.Reasons))
+				}
+			},
 		})
 	case cfg.SecretFile != "":
 		issuer.Secret, err = os.ReadFile(cfg.SecretFile)

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,10 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"minigroups/auth"
 	"minigroups/clients/rest"
@@ -60,7 +61,6 @@ func TestAuthorizationRequestsCarryATokenOfTheService(t *testing.T) {
 		if _, err := jwt.ParseWithClaims(token, &claims, publicKey, jwt.WithValidMethods([]string{"ES256"})); err != nil {
 			t.Errorf("token %q: %v", token, err)
 		}
-		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprint(w, `["create"]`)
 	}))
 	t.Cleanup(iam.Close)
@@ -101,20 +101,13 @@ authorization:
 func TestIssuerKeysComeFromFilesAndURLs(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	published := jwkset.NewMemoryStorage()
-	jwk, err := jwkset.NewJWKFromKey(&key.PublicKey, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "k"}})
-	must(t, err)
-	must(t, published.KeyWrite(t.Context(), jwk))
-	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, err := published.JSONPublic(r.Context())
-		if err != nil {
-			t.Error(err)
-		}
-		_, _ = w.Write(text)
-	}))
-	t.Cleanup(keys.Close)
 	point, err := key.PublicKey.Bytes()
 	must(t, err)
+	x, y := base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"keys":["odd",{"kty":"EC","crv":"P-256","kid":"k","x":%q,"y":%q}]}`, x, y)
+	}))
+	t.Cleanup(keys.Close)
 	files := t.TempDir()
 	secret := []byte(rand.Text() + rand.Text() + "\n")
 	must(t, os.WriteFile(filepath.Join(files, "point.der"), point, 0o600))
@@ -128,8 +121,18 @@ authentication:
 authorization: {a: {kind: none}}
 `)
 	metrics := newAccessMetrics()
-	verifier, err := newVerifier(t.Context(), cfg.Authentication, rest.NewTransport(), metrics, zap.NewNop())
+	core, logged := observer.New(zap.InfoLevel)
+	verifier, err := newVerifier(t.Context(), cfg.Authentication, rest.NewTransport(), metrics, zap.New(core))
 	must(t, err)
+	if testutil.ToFloat64(metrics.keys.WithLabelValues("set", "usable")) != 1 ||
+		testutil.ToFloat64(metrics.keys.WithLabelValues("set", "skipped")) != 1 ||
+		testutil.ToFloat64(metrics.keys.WithLabelValues("down", "usable")) != 0 {
+		t.Error("the metrics do not count the keys")
+	}
+	if lines := logged.FilterMessage("some keys of an issuer are not used").All(); len(lines) != 1 ||
+		fmt.Sprint(lines[0].ContextMap()) != "map[issuer:set reasons:[key 1: it is not an object] skipped:1]" {
+		t.Errorf("the log says %v", lines)
+	}
 	if testutil.ToFloat64(metrics.keyFetches.WithLabelValues("set", "ok")) != 1 ||
 		testutil.ToFloat64(metrics.keyFetches.WithLabelValues("down", "failed")) != 1 {
 		t.Error("the metrics do not count the first fetches")

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"minigroups/clients/jwks"
 	"minigroups/telemetry"
 )
 
@@ -12,6 +13,7 @@ type accessMetrics struct {
 	telemetry.Group
 	authorizations *prometheus.CounterVec
 	keyFetches     *prometheus.CounterVec
+	keys           *prometheus.GaugeVec
 }
 
 // The outcomes of an authorization.
@@ -32,7 +34,12 @@ func newAccessMetrics() *accessMetrics {
 			Help: "Fetches of the public keys of issuers, by outcome: ok or failed.",
 		}, []string{"issuer", "outcome"}),
 	}
-	m.Group = telemetry.Group{m.authorizations, m.keyFetches}
+	m.keys = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "minigroups_issuer_keys",
+		Help: "Public keys of issuers with a key set, by state: usable, or skipped because they are not understood or are " +
+			"not for the signatures of tokens.",
+	}, []string{"issuer", "state"})
+	m.Group = telemetry.Group{m.authorizations, m.keyFetches, m.keys}
 	return m
 }
 
@@ -55,9 +62,11 @@ func (m *accessMetrics) failed(audience string) {
 	m.authorizations.WithLabelValues(audience, outcomeFailed).Inc()
 }
 
-func (m *accessMetrics) keysFetched(issuer string, err error) {
+func (m *accessMetrics) keysFetched(issuer string, f jwks.Fetch) {
+	m.keys.WithLabelValues(issuer, "usable").Set(float64(f.Keys))
+	m.keys.WithLabelValues(issuer, "skipped").Set(float64(f.Skipped))
 	outcome := "ok"
-	if err != nil {
+	if f.Err != nil {
 		outcome = "failed"
 	}
 	m.keyFetches.WithLabelValues(issuer, outcome).Inc()
