@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"minigroups/clients/authz"
@@ -69,8 +70,15 @@ func TestReply(t *testing.T) {
 	}{
 		{"200 with the action", allowed, reply(200, `["create","read","update"]`)},
 		{"200 with the action last, and spaces", allowed, reply(200, " [ \"read\" ,\n\"create\" ] ")},
-		{"500 with the action", allowed, reply(500, `["create"]`)},
-		{"401 with the action", allowed, reply(401, `["create"]`)},
+		{"201 with the action", allowed, reply(201, `["create"]`)},
+		{"500 with the action", invalid, reply(500, `["create"]`)},
+		{"500 with an empty array", invalid, reply(500, `[]`)},
+		{"401 with the action", invalid, reply(401, `["create"]`)},
+		{"401 with an empty array", invalid, reply(401, `[]`)},
+		{"403 with the action", invalid, reply(403, `["create"]`)},
+		{"404 with the action", invalid, reply(404, `["create"]`)},
+		{"304 without a body", invalid, reply(304, ``)},
+		{"204 without a body", invalid, reply(204, ``)},
 		{"an empty array", denied, reply(200, `[]`)},
 		{"another action", denied, reply(200, `["delete"]`)},
 		{"actions that differ in case, spaces or ending", denied, reply(200, `["created","CREATE"," create"]`)},
@@ -107,6 +115,25 @@ func TestReply(t *testing.T) {
 				t.Errorf("got %v, %v; want %s", yes, err, c.want)
 			}
 		})
+	}
+}
+
+// TestAConnectionThatTheServiceHasClosed covers services that close an idle connection while a request is sent on it.
+func TestAConnectionThatTheServiceHasClosed(t *testing.T) {
+	var requests atomic.Int32
+	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		if requests.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprint(w, `["create"]`)
+	})
+	for range 2 {
+		if allowed, err := mayCreate(t.Context(), client); !allowed || err != nil {
+			t.Errorf("got %v, %v", allowed, err)
+		}
+	}
+	if n := requests.Load(); n != 3 {
+		t.Errorf("the service received %d requests", n)
 	}
 }
 
