@@ -19,8 +19,9 @@ func NewTransport() *http.Transport {
 		MaxIdleConnsPerHost: 256,
 		// A safety limit. Beyond it, requests wait for a free connection within their own deadline.
 		MaxConnsPerHost: 1024,
-		// Janus closes idle connections after 120 s; closing them earlier avoids sending on a connection it has closed.
-		IdleConnTimeout:        60 * time.Second,
+		// Janus closes idle connections after 120 s, and load balancers of AWS after 60 s. Closing them earlier avoids
+		// sending on a connection that the other side has closed.
+		IdleConnTimeout:        50 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		// The size limit on replies then holds for the bytes received.
 		DisableCompression: true,

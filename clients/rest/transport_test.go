@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"minigroups/clients/rest"
 )
@@ -15,6 +16,12 @@ func TestNewTransport(t *testing.T) {
 	t.Run("uses no proxy", func(t *testing.T) {
 		if rest.NewTransport().Proxy != nil {
 			t.Error("it has a proxy")
+		}
+	})
+
+	t.Run("closes idle connections before load balancers do", func(t *testing.T) {
+		if idle := rest.NewTransport().IdleConnTimeout; idle <= 0 || idle >= time.Minute {
+			t.Errorf("it closes them after %s", idle)
 		}
 	})
 
