@@ -106,7 +106,11 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		group.Go(func() error { return worker.Run(ctx) })
 	}
 	log.Info("serving", zap.String("address", cfg.API.Listen))
-	group.Go(func() error { return process.Serve(ctx, cfg.API.Listen, handler, cfg.API.DrainDelay, drainTimeout) })
+	server := process.Server{
+		Address: cfg.API.Listen, Handler: handler,
+		IdleTimeout: cfg.API.IdleTimeout, DrainDelay: cfg.API.DrainDelay, DrainTimeout: drainTimeout,
+	}
+	group.Go(func() error { return server.Serve(ctx) })
 	group.Go(func() error { return process.Metrics(ctx, cfg.API.MetricsListen, signals, metrics...) })
 	return group.Wait()
 }

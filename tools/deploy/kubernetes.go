@@ -38,7 +38,7 @@ type cluster struct {
 	keys        map[string]bool
 	autoscalers []autoscaling.HorizontalPodAutoscaler
 	budgets     []policy.PodDisruptionBudget
-	monitors    []monitoring.ServiceMonitor
+	monitors    []monitoring.PodMonitor
 }
 
 // checkKubernetes builds the manifests as kustomize does, decodes each object into its type, which fails for unknown
@@ -96,8 +96,8 @@ func (c *cluster) add(kind string, text []byte) error {
 		return read(text, func(h autoscaling.HorizontalPodAutoscaler) { c.autoscalers = append(c.autoscalers, h) })
 	case "policy/v1 PodDisruptionBudget":
 		return read(text, func(p policy.PodDisruptionBudget) { c.budgets = append(c.budgets, p) })
-	case "monitoring.coreos.com/v1 ServiceMonitor":
-		return read(text, func(m monitoring.ServiceMonitor) { c.monitors = append(c.monitors, m) })
+	case "monitoring.coreos.com/v1 PodMonitor":
+		return read(text, func(m monitoring.PodMonitor) { c.monitors = append(c.monitors, m) })
 	default:
 		return fmt.Errorf("this check does not know %s: add it", kind)
 	}
@@ -217,8 +217,7 @@ func (c *cluster) checkServices(wrong *mistakes) {
 		}
 		for _, port := range service.Spec.Ports {
 			for _, w := range pods {
-				hasPort := func(c core.Container) bool { return opens(c, port.TargetPort) }
-				if !slices.ContainsFunc(w.pods.Spec.Containers, hasPort) {
+				if !opensAny(w.pods.Spec.Containers, port.TargetPort) {
 					wrong.add("kubernetes: Service %s: %s has no port %s", service.Name, w.name, port.TargetPort.String())
 				}
 			}
@@ -240,13 +239,18 @@ func (c *cluster) checkReferences(wrong *mistakes) {
 		}
 	}
 	for _, monitor := range c.monitors {
-		for _, endpoint := range monitor.Spec.Endpoints {
-			if !slices.ContainsFunc(c.services, func(s core.Service) bool {
-				return matches(&monitor.Spec.Selector, s.Labels) && s.Labels[monitor.Spec.JobLabel] != "" &&
-					slices.ContainsFunc(s.Spec.Ports, func(p core.ServicePort) bool { return p.Name == endpoint.Port })
-			}) {
-				wrong.add("kubernetes: ServiceMonitor %s selects no Service with port %s and label %s",
-					monitor.Name, endpoint.Port, monitor.Spec.JobLabel)
+		pods := c.selected(&monitor.Spec.Selector)
+		if len(pods) == 0 {
+			wrong.add("kubernetes: PodMonitor %s selects no pods", monitor.Name)
+		}
+		for _, w := range pods {
+			if w.pods.Labels[monitor.Spec.JobLabel] == "" {
+				wrong.add("kubernetes: PodMonitor %s: %s has no label %s", monitor.Name, w.name, monitor.Spec.JobLabel)
+			}
+			for _, endpoint := range monitor.Spec.PodMetricsEndpoints {
+				if endpoint.Port == nil || !opensAny(w.pods.Spec.Containers, intstr.FromString(*endpoint.Port)) {
+					wrong.add("kubernetes: PodMonitor %s: %s lacks the port that it scrapes", monitor.Name, w.name)
+				}
 			}
 		}
 	}
@@ -265,6 +269,10 @@ func (c *cluster) selected(selector *meta.LabelSelector) (found []workload) {
 func matches(selector *meta.LabelSelector, set map[string]string) bool {
 	s, err := meta.LabelSelectorAsSelector(selector)
 	return err == nil && !s.Empty() && s.Matches(labels.Set(set))
+}
+
+func opensAny(containers []core.Container, port intstr.IntOrString) bool {
+	return slices.ContainsFunc(containers, func(c core.Container) bool { return opens(c, port) })
 }
 
 func opens(container core.Container, port intstr.IntOrString) bool {

@@ -87,6 +87,53 @@ func (p program) check(t *testing.T) {
 	}
 }
 
+// TestNoManifestPublishesTheMetricsPort looks at the Services of Kubernetes and the ports of Compose.
+func TestNoManifestPublishesTheMetricsPort(t *testing.T) {
+	services := 0
+	for _, file := range []string{"api.yaml", "worker.yaml", "migrate.yaml", "monitoring.yaml"} {
+		read(t, filepath.Join(deploy, "kubernetes", file), func(decode func(any) error) error {
+			var object struct {
+				Kind string
+				Spec struct {
+					Ports []struct {
+						TargetPort string `yaml:"targetPort"`
+					}
+				}
+			}
+			if err := decode(&object); err != nil || object.Kind != "Service" {
+				return err
+			}
+			services++
+			for _, port := range object.Spec.Ports {
+				if port.TargetPort != "http" {
+					t.Errorf("%s publishes the port %s", file, port.TargetPort)
+				}
+			}
+			return nil
+		})
+	}
+	if services != 2 {
+		t.Errorf("there are %d Services", services)
+	}
+	var manifest struct {
+		Services map[string]struct {
+			Command []string
+			Ports   []string
+		}
+	}
+	read(t, filepath.Join(deploy, "compose.yaml"), func(decode func(any) error) error { return decode(&manifest) })
+	for name, service := range manifest.Services {
+		if len(service.Command) == 0 || required[service.Command[0]] == nil {
+			continue
+		}
+		for _, port := range service.Ports {
+			if !strings.HasSuffix(port, ":8080") {
+				t.Errorf("compose.yaml: %s publishes %s", name, port)
+			}
+		}
+	}
+}
+
 func number(t *testing.T, port string) (n int) {
 	t.Helper()
 	if _, err := fmt.Sscan(port, &n); err != nil {

@@ -14,8 +14,15 @@ import (
 
 // Metrics serves three paths on the address until ctx ends: /metrics, with the metrics of Go, of the process, of the
 // signals and the given ones; /healthz, always 200; and /log/level, which reads (GET) and changes (PUT) the log
-// level.
+// level. Nothing but GET and HEAD is accepted from other machines.
 func Metrics(ctx context.Context, address string, s *Signals, more ...prometheus.Collector) error {
+	server := Server{
+		Address: address, Handler: metricsHandler(s, more), IdleTimeout: 2 * time.Minute, DrainTimeout: time.Second,
+	}
+	return server.Serve(ctx)
+}
+
+func metricsHandler(s *Signals, more []prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newBuildInfo(), s)
@@ -26,7 +33,7 @@ func Metrics(ctx context.Context, address string, s *Signals, more ...prometheus
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, options))
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.Handle("/log/level", http.MaxBytesHandler(s.Log.Level, 1<<10))
-	return Serve(ctx, address, mux, 0, time.Second)
+	return readOnlyFromElsewhere(mux)
 }
 
 // newBuildInfo returns a gauge whose labels say what this program was built from.

@@ -20,8 +20,20 @@ const (
 	postWithBody = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
 )
 
+const idleTimeout = 11 * time.Minute
+
+func newServer(t *testing.T, handler http.Handler) *http.Server {
+	return Server{Handler: handler, IdleTimeout: idleTimeout}.server(t.Context())
+}
+
+func TestConnectionsStayIdleForLongerThanLoadBalancersKeepThem(t *testing.T) {
+	if idle := config.Default().API.IdleTimeout; idle <= 600*time.Second { // the longest, of Google Cloud
+		t.Errorf("they are closed after %s", idle)
+	}
+}
+
 func TestAHandlerMayTakeLongerThanTheReadTimeout(t *testing.T) {
-	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		select {
 		case <-r.Context().Done():
@@ -50,8 +62,8 @@ func TestAHandlerMayTakeLongerThanTheReadTimeout(t *testing.T) {
 }
 
 func TestEveryPhaseOfARequestHasALimit(t *testing.T) {
-	server := newServer(http.NotFoundHandler())
-	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 ||
+	server := newServer(t, http.NotFoundHandler())
+	if server.ReadHeaderTimeout <= 0 || server.IdleTimeout != idleTimeout || server.MaxHeaderBytes <= 0 ||
 		server.ReadTimeout <= 0 || server.WriteTimeout <= config.MaxWait {
 		t.Fatalf("its limits are %+v", server)
 	}
@@ -85,7 +97,10 @@ func served(
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended = make(chan error, 1)
-	go func() { ended <- Serve(ctx, address, handler, delay, drain) }()
+	server := Server{
+		Address: address, Handler: handler, IdleTimeout: idleTimeout, DrainDelay: delay, DrainTimeout: drain,
+	}
+	go func() { ended <- server.Serve(ctx) }()
 	awaitListening(t, address, true)
 	return address, stop, ended
 }
@@ -164,23 +179,72 @@ func TestServeOnShutdown(t *testing.T) {
 	t.Run("keeps answering during the delay, without keeping connections", func(t *testing.T) {
 		answer := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "still here") }
 		address, stop, ended := served(t, answer, time.Minute, time.Minute)
+		idle := keptAlive(t, address)
 		stop()
-		var resp *http.Response
-		deadline := time.Now().Add(10 * time.Second)
-		for resp == nil || (!resp.Close && time.Now().Before(deadline)) {
-			var err error
-			if resp, err = http.ReadResponse(bufio.NewReader(dial(t, address, get)), nil); err != nil {
-				t.Fatal(err)
-			}
-			_ = resp.Body.Close()
-		}
-		if resp.StatusCode != http.StatusOK || !resp.Close {
-			t.Errorf("got %d, closing %v", resp.StatusCode, resp.Close)
-		}
+		awaitDraining(t, address)
 		select {
 		case err := <-ended:
 			t.Errorf("it has ended: %v", err)
 		default:
 		}
+		t.Run("answers a request on a connection that was idle", func(t *testing.T) {
+			fmt.Fprint(idle, get)
+			if resp := answerOn(t, idle); resp.StatusCode != http.StatusOK || !resp.Close {
+				t.Errorf("got %d, closing %v", resp.StatusCode, resp.Close)
+			}
+		})
 	})
+	t.Run("closes the connection of a request that was running when the delay began", func(t *testing.T) {
+		began, goOn := make(chan struct{}), make(chan struct{})
+		address, stop, _ := served(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				close(began)
+				<-goOn
+			}
+			fmt.Fprint(w, "whole")
+		}, time.Minute, time.Minute)
+		conn := dial(t, address, strings.Replace(get, "/", "/slow", 1))
+		<-began
+		stop()
+		awaitDraining(t, address)
+		close(goOn)
+		if resp := answerOn(t, conn); resp.StatusCode != http.StatusOK || !resp.Close {
+			t.Errorf("got %d, closing %v", resp.StatusCode, resp.Close)
+		}
+	})
+}
+
+// keptAlive returns a connection that is idle after its first request.
+func keptAlive(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn := dial(t, address, get)
+	if resp := answerOn(t, conn); resp.StatusCode != http.StatusOK || resp.Close {
+		t.Fatalf("got %d, closing %v", resp.StatusCode, resp.Close)
+	}
+	return conn
+}
+
+// awaitDraining waits until the server closes the connections of new requests.
+func awaitDraining(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if answerOn(t, dial(t, address, get)).Close {
+			return
+		}
+	}
+	t.Fatal("it still keeps connections after 10 s")
+}
+
+// answerOn reads an answer and its body from a connection.
+func answerOn(t *testing.T, conn net.Conn) *http.Response {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	_ = resp.Body.Close()
+	return resp
 }
