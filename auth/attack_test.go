@@ -186,7 +186,9 @@ func FuzzVerify(f *testing.F) {
 func FuzzClaims(f *testing.F) {
 	issuer := testIssuers(f)[3]
 	verifier := verifierOf(f, []testIssuer{issuer})
-	for _, changes := range []string{"", `"sub":"ü"`, `"exp":1e9`, `"sub":"\ud800"`, `"aud":"example.org:x"`, `"aud":["example.org:x","y"]`} {
+	for _, changes := range []string{
+		"", `"sub":"ü"`, `"exp":1e9`, `"sub":"\ud800"`, `"aud":"example.org:x"`, `"aud":["example.org:x","y"]`,
+	} {
 		f.Add(issuer.claims(changes))
 	}
 	f.Fuzz(func(t *testing.T, claims string) {

@@ -22,8 +22,8 @@ const (
 
 // Keys are the public keys of an issuer that rotates them. It is safe for concurrent use.
 type Keys interface {
-	// Lookup returns the keys for this algorithm that may have signed a token with this key id (kid); for an empty kid, all
-	// keys for the algorithm. An error means that the keys are not available at the moment.
+	// Lookup returns the keys for this algorithm that may have signed a token with this key id (kid); for an empty kid,
+	// all keys for the algorithm. An error means that the keys are not available at the moment.
 	Lookup(ctx context.Context, kid, algorithm string) ([]any, error)
 }
 

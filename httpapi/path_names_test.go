@@ -21,38 +21,49 @@ func TestANameThatIsNotNFCIsRefusedEverywhere(t *testing.T) {
 	w.put(filled())
 	for name, c := range map[string]struct{ method, path, body, field string }{
 		"scope in a body": {
-			http.MethodPost, minigroups, `{"scope":"` + nfd + `","audience":"example.org","host":"h"}`, "scope",
+			method: http.MethodPost, path: minigroups, field: "scope",
+			body: `{"scope":"` + nfd + `","audience":"example.org","host":"h"}`,
 		},
 		"scope in a body, escaped": {
-			http.MethodPost, minigroups, `{"scope":"cafe\u0301","audience":"example.org","host":"h"}`, "scope",
+			method: http.MethodPost, path: minigroups, field: "scope",
+			body: `{"scope":"cafe\u0301","audience":"example.org","host":"h"}`,
 		},
 		"audience in a body": {
-			http.MethodPost, minigroups, `{"scope":"s","audience":"` + nfd + `","host":"h"}`, "audience",
+			method: http.MethodPost, path: minigroups, field: "audience",
+			body: `{"scope":"s","audience":"` + nfd + `","host":"h"}`,
 		},
 		"host in a body": {
-			http.MethodPost, minigroups, `{"scope":"s","audience":"example.org","host":"` + nfd + `"}`, "host",
+			method: http.MethodPost, path: minigroups, field: "host",
+			body: `{"scope":"s","audience":"example.org","host":"` + nfd + `"}`,
 		},
 		"key of a property in a body": {
-			http.MethodPost, minigroups,
-			`{"scope":"s","audience":"example.org","host":"h","properties":{"` + nfd + `":1}}`, "properties." + nfd,
+			method: http.MethodPost, path: minigroups, field: "properties." + nfd,
+			body: `{"scope":"s","audience":"example.org","host":"h","properties":{"` + nfd + `":1}}`,
 		},
-		"host in an update":          {http.MethodPut, classPath(), `{"host":"` + nfd + `.b.c"}`, "host"},
-		"scope in a path":            {http.MethodGet, byScope + nfdInPath, "", "scope"},
-		"scope in a path, unescaped": {http.MethodGet, byScope + nfd, "", "scope"},
-		"scope in a path of a PUT":   {http.MethodPut, byScope + nfdInPath, `{"reserve":1}`, "scope"},
+		"host in an update": {
+			method: http.MethodPut, path: classPath(), field: "host", body: `{"host":"` + nfd + `.b.c"}`,
+		},
+		"scope in a path": {method: http.MethodGet, path: byScope + nfdInPath, field: "scope"},
+		"scope in a path of a PUT": {
+			method: http.MethodPut, path: byScope + nfdInPath, field: "scope", body: `{"reserve":1}`,
+		},
 		"audience in a path": {
-			http.MethodGet, "/api/v1/audiences/" + nfdInPath + "/minigroups/s", "", "audience",
+			method: http.MethodGet, path: "/api/v1/audiences/" + nfdInPath + "/minigroups/s", field: "audience",
 		},
-		"key of a property": {http.MethodGet, classPath() + "/properties/" + nfdInPath, "", "property_id"},
+		"key of a property": {
+			method: http.MethodGet, path: classPath() + "/properties/" + nfdInPath, field: "property_id",
+		},
 		"key of a property in a PUT": {
-			http.MethodPut, classPath() + "/properties/" + nfdInPath, "1", "property_id",
+			method: http.MethodPut, path: classPath() + "/properties/" + nfdInPath, field: "property_id", body: "1",
 		},
-		"key of a property of an account": {http.MethodGet, accountProperties + nfdInPath, "", "property_id"},
+		"key of a property of an account": {
+			method: http.MethodGet, path: accountProperties + nfdInPath, field: "property_id",
+		},
 		"key of a class property in a query": {
-			http.MethodGet, classPath() + "?class_keys[]=" + nfdInPath, "", "class_keys[0]",
+			method: http.MethodGet, path: classPath() + "?class_keys[]=" + nfdInPath, field: "class_keys[0]",
 		},
 		"key of an account property in a query": {
-			http.MethodGet, classPath() + "?account_keys[]=" + nfdInPath, "", "account_keys[0]",
+			method: http.MethodGet, path: classPath() + "?account_keys[]=" + nfdInPath, field: "account_keys[0]",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
