@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 )
@@ -36,7 +37,7 @@ func TestARetryRestartsAFailedCreate(t *testing.T) {
 	c.awaitRunStatus(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 }
 
-func TestASecondRetryIsRefusedWhileTheFirstRuns(t *testing.T) {
+func TestASecondRetryJoinsTheFirst(t *testing.T) {
 	t.Parallel()
 	c := failedClass(t)
 	restore := c.setFault(sut.conference, createFails)
@@ -44,7 +45,9 @@ func TestASecondRetryIsRefusedWhileTheFirstRuns(t *testing.T) {
 	if r.Status != "creating" || r.header.Get("Location") != c.path() {
 		t.Fatalf("got %v %s", r.header, r.text)
 	}
-	c.assertRetryRefused("is still being created")
+	if r := c.retry("Prefer", "respond-async").want(t, http.StatusAccepted); r.Status != "creating" {
+		t.Fatalf("got %s", r.text)
+	}
 	c.awaitRetryOf("CreateConferenceRoom")
 	run := c.latestRun()
 	restore()
@@ -61,8 +64,7 @@ func TestConcurrentRetriesStartOneRun(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			r := c.retry("Prefer", "respond-async")
-			if r.code != http.StatusAccepted && (r.code != http.StatusConflict || r.Type != "retry_not_possible") {
+			if r := c.retry("Prefer", "respond-async"); r.code != http.StatusAccepted {
 				t.Errorf("got %d %s", r.code, r.text)
 			}
 		})
@@ -75,20 +77,37 @@ func TestConcurrentRetriesStartOneRun(t *testing.T) {
 	}
 }
 
-// TestARetryDoesNotJoinTheRunThatFailed sets the row to failed while its run is open, as it is just before that run
-// ends. A retry that joined this run would return the old failure.
-func TestARetryDoesNotJoinTheRunThatFailed(t *testing.T) {
+// TestAFailedRunThatIsOpenIsNotJoined sets the row to failed while its run is open, as it is just before that run
+// closes. A request that joined this run would return the old failure.
+func TestAFailedRunThatIsOpenIsNotJoined(t *testing.T) {
 	t.Parallel()
-	c := newClass(t)
-	restore := c.setFault(sut.conference, createFails)
-	c.postAsync()
-	c.awaitRetryOf("CreateConferenceRoom")
-	c.exec(`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`)
-	c.exec(`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`)
-	c.retry().wantInProgress(t)
-	c.exec(`UPDATE minigroup SET state = 'creating', failure = NULL, failed_at = NULL WHERE id = $1`)
-	restore()
-	c.assertComplete(c.awaitStatus("real-time").object)
+	for name, request := range map[string]struct {
+		send func(c *class, headers ...string) reply
+		code int // of a success
+	}{
+		"POST":  {(*class).post, http.StatusCreated},
+		"retry": {(*class).retry, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClass(t)
+			restore := c.setFault(sut.conference, createFails)
+			c.postAsync()
+			c.awaitRetryOf("CreateConferenceRoom")
+			c.exec(`UPDATE minigroup SET state = 'undoing', failure = '{"kind":"upstream_refused"}' WHERE id = $1`)
+			c.exec(`UPDATE minigroup SET state = 'failed', failed_at = now() WHERE id = $1`)
+			request.send(c, "Prefer", "wait=1").wantInProgress(t)
+			first := c.latestRun()
+			time.AfterFunc(time.Second, func() { // while the next request waits for the end of the run
+				c.terminate()
+				restore()
+			})
+			c.assertComplete(request.send(c, "Prefer", "wait=30").want(t, request.code).object)
+			if c.latestRun() == first {
+				t.Error("no other run was started")
+			}
+		})
+	}
 }
 
 func TestARetryFailsAsTheCreateDid(t *testing.T) {

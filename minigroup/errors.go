@@ -55,7 +55,7 @@ type Error struct {
 	// Upstream is the other service that refused or failed, and UpstreamType its own error type; empty otherwise.
 	Upstream     string
 	UpstreamType string
-	// RetryAfter is how long to wait before another attempt; 0 if unknown.
+	// RetryAfter is how long to wait before another attempt, which may then succeed; 0 if unknown.
 	RetryAfter time.Duration
 }
 

@@ -54,6 +54,19 @@ const (
 	StatusFailed   Status = "failed"
 )
 
+// RequireReady returns nil if the minigroup is ready, and an error of kind NotReady otherwise. The error has a
+// RetryAfter while the minigroup is being created; now is in unix seconds.
+func (m Minigroup) RequireReady(now int64) error {
+	if m.State == Ready {
+		return nil
+	}
+	err := Errorf(NotReady, "the minigroup is %s", m.Status(now))
+	if m.State != Failed {
+		err.RetryAfter = 2 * time.Second
+	}
+	return err
+}
+
 // Status returns the status at now (unix seconds). A minigroup is shown as creating while it is being undone, and as
 // failed only when everything is undone.
 func (m Minigroup) Status(now int64) Status {

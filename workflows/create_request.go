@@ -15,9 +15,10 @@ import (
 // is done, existed before, or is accepted and still in progress. While an equal request is in progress, it joins its
 // run. The start of the run may take as long as the limit, and backendTimeout if that is longer.
 //
-// Errors are *minigroup.Error: the failure of the saga; AlreadyEstablished when another request has taken the scope;
-// OperationInProgress; ServiceUnavailable when a run may or may not have been started, in which case the same request
-// joins it.
+// Errors are *minigroup.Error: the failure of the saga; AlreadyEstablished when another request has created the
+// minigroup; OperationInProgress while another operation is in progress, such as the create of another draft, or while
+// a failed run has not closed yet; ServiceUnavailable when a run may or may not have been started, in which case the
+// same request joins it.
 func (s *Starter) Create(
 	ctx context.Context, r minigroup.CreateRequest, limit time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
@@ -33,18 +34,11 @@ func (s *Starter) Create(
 	}
 	notifications, stop := s.notifier.subscribe(r.ID)
 	defer stop()
-	run, joined, end, err := s.startOrJoin(startCtx, r.Audience, s.createOptions(r), CreateMinigroup, s.createInput(r))
+	run, _, end, err := s.startOrJoin(startCtx, s.createStart(r))
 	if err != nil {
 		return m, 0, err
 	}
 	defer end()
-	switch {
-	case joined != nil && joined.operation != operationCreate:
-		return m, 0, inProgress(joined.operation)
-	case joined != nil && joined.fingerprint != r.Fingerprint:
-		return m, 0, minigroup.Errorf(minigroup.AlreadyEstablished,
-			"another minigroup of this audience and scope is being created")
-	}
 	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, time.Until(waitUntil))
 }
 
@@ -55,8 +49,11 @@ func (s *Starter) byID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, 
 	return s.store.ByID(ctx, id)
 }
 
-func (s *Starter) createInput(r minigroup.CreateRequest) CreateInput {
-	return CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: s.maxAttempts}
+func (s *Starter) createStart(r minigroup.CreateRequest) start {
+	return start{
+		class: r.ID, audience: r.Audience, options: s.createOptions(r), workflow: CreateMinigroup,
+		input: CreateInput{Request: stored.NewCreateRequest(r), MaxAttempts: s.maxAttempts},
+	}
 }
 
 func (s *Starter) createOptions(r minigroup.CreateRequest) client.StartWorkflowOptions {
@@ -98,9 +95,9 @@ func (c createRow) result(ctx context.Context, run string, ended bool) (minigrou
 		return m, minigroup.OutcomeDone, nil
 	case m.State == minigroup.Ready:
 		return existing(m, c.request)
-	case m.State == minigroup.Failed && (m.Run == run || !ended): // not the failure of an earlier run
+	case m.State == minigroup.Failed && m.Run == run:
 		return m, 0, m.Failure.AsError()
-	case ended:
+	case ended, m.State == minigroup.Failed: // a failure of another run says nothing about this one, which has ended
 		return m, 0, endedFromOutside()
 	default:
 		return m, minigroup.OutcomeAccepted, nil

@@ -54,6 +54,9 @@ func TestResultOfACreate(t *testing.T) {
 		"failed under an earlier run, while its own was ended from outside": {
 			row: oneRow{m: failed(other)}, ended: true, kind: minigroup.ServiceUnavailable,
 		},
+		"failed under a later run, while its own has ended": {
+			row: oneRow{m: failed(other)}, kind: minigroup.ServiceUnavailable,
+		},
 		"without a row after the end of its run": {
 			row: oneRow{err: minigroup.Errorf(minigroup.ClassNotFound, "none")}, ended: true,
 			kind: minigroup.ServiceUnavailable,

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"minigroups/minigroup"
 )
@@ -22,27 +23,74 @@ type openRun struct {
 	update      uuid.UUID
 }
 
+// start is a request for a run of a minigroup. The memo in its options says what it requests.
+type start struct {
+	class    uuid.UUID
+	audience string
+	options  client.StartWorkflowOptions
+	workflow any
+	input    any
+}
+
+func (r start) operation() string { return r.options.Memo[memoOperation].(string) }
+
+// requestedBy reports whether the run carries out a request that equals r.
+func (o openRun) requestedBy(r start) bool {
+	return o.operation == r.operation() && o.fingerprint == r.options.Memo[memoFingerprint]
+}
+
+// startOrJoin starts the run of a request within ctx, which must have a deadline, when it is its turn. When a run for
+// an equal request is open, it joins that run, and joined describes it. While a run for another request is open, it
+// returns OperationInProgress. The caller calls end when it does not wait for the run any more.
+//
+// The row shows the result of a run some time before the run closes, and a caller may act on that result: it sends a
+// create again that has failed, or updates a minigroup that is ready. A run whose result the row shows is therefore
+// not joined. startOrJoin waits until it has closed, and starts another. If ctx ends before, it returns
+// OperationInProgress.
+func (s *Starter) startOrJoin(
+	ctx context.Context, r start,
+) (run client.WorkflowRun, joined *openRun, end func(), err error) {
+	for {
+		run, open, end, err := s.startOrFind(ctx, r)
+		if err != nil || open == nil {
+			return run, nil, end, err
+		}
+		decided, err := s.isDecided(ctx, r, *open)
+		if err == nil && !decided && open.requestedBy(r) {
+			return run, open, end, nil
+		}
+		end()
+		switch {
+		case err != nil:
+			return nil, nil, nil, unavailable("the database", err)
+		case !decided:
+			return nil, nil, nil, inProgress(open.operation)
+		}
+		if err := s.awaitClose(ctx, run, open.operation); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+}
+
 // maxStarts bounds how often a start is repeated because the run in its way ended in between.
 const maxStarts = 5
 
-// startOrJoin starts a run for the audience within ctx, which must have a deadline, when it is its turn. When a run is
-// open under the same workflow id, it returns that run and its memo instead. A start that is repeated, because Temporal
-// was busy, may find the run that it has started itself. The caller calls end when it does not wait for the run any
-// more.
-func (s *Starter) startOrJoin(
-	ctx context.Context, audience string, o client.StartWorkflowOptions, workflow, input any,
+// startOrFind starts a run. When one is open under its workflow id, it returns that run and its memo instead. A start
+// that is repeated, because Temporal was busy, may find the run that it has started itself.
+func (s *Starter) startOrFind(
+	ctx context.Context, r start,
 ) (run client.WorkflowRun, open *openRun, end func(), err error) {
-	end, err = s.starts.do(ctx, audience, func() error {
+	end, err = s.starts.do(ctx, r.audience, func() error {
 		for range maxStarts {
 			err := s.requestTemporal(ctx, func(ctx context.Context) (err error) {
-				run, err = s.client.ExecuteWorkflow(ctx, o, workflow, input)
+				run, err = s.client.ExecuteWorkflow(ctx, r.options, r.workflow, r.input)
 				return err
 			})
 			if !alreadyStarted(err) {
 				return err
 			}
 			err = s.requestTemporal(ctx, func(ctx context.Context) (err error) {
-				open, err = s.latest(ctx, o.ID)
+				open, err = s.latest(ctx, r.options.ID)
 				return err
 			})
 			if err != nil || open != nil {
@@ -58,53 +106,50 @@ func (s *Starter) startOrJoin(
 	case err != nil:
 		return nil, nil, nil, temporalUnavailable(err)
 	case open != nil:
-		return s.client.GetWorkflow(ctx, o.ID, open.runID), open, end, nil
+		return s.client.GetWorkflow(ctx, r.options.ID, open.runID), open, end, nil
 	default:
 		return run, nil, end, nil
 	}
 }
 
-// startOrJoinUpdate is startOrJoin for an update of a minigroup that the caller has read as ready. The row shows the
-// result of a run some milliseconds before the run ends, and the caller may act on it: a run that is decided is waited
-// for, and not joined.
-func (s *Starter) startOrJoinUpdate(
-	ctx context.Context, audience string, o client.StartWorkflowOptions, workflow, input any,
-) (run client.WorkflowRun, joined *openRun, end func(), err error) {
-	for {
-		run, joined, end, err = s.startOrJoin(ctx, audience, o, workflow, input)
-		if err != nil || joined == nil {
-			return run, joined, end, err
-		}
-		decided, err := s.isDecided(ctx, *joined)
-		if err != nil {
-			end()
-			return nil, nil, nil, unavailable("the database", err)
-		}
-		if !decided {
-			return run, joined, end, nil
-		}
-		_ = run.Get(ctx, nil) // its result is known
-		select {
-		case <-ctx.Done():
-			return run, joined, end, nil
-		default:
-			end()
-		}
-	}
-}
-
-// isDecided reports whether the row shows the result of the open run of a minigroup that is ready.
-func (s *Starter) isDecided(ctx context.Context, open openRun) (bool, error) {
-	if open.operation == operationCreate {
-		return true, nil
-	}
+// isDecided reports whether the row shows the result of an open run. A create that has succeeded does not count if r
+// is a create too: that result is the one which r asks for.
+func (s *Starter) isDecided(ctx context.Context, r start, open openRun) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
+	if open.update == uuid.Nil {
+		m, err := s.store.ByID(ctx, r.class)
+		if isUnknown(err) { // it has not begun
+			return false, nil
+		}
+		failed := m.State == minigroup.Failed && m.Run == open.runID
+		return failed || (m.State == minigroup.Ready && r.operation() != operationCreate), err
+	}
 	rec, err := s.store.UpdateRecord(ctx, open.update)
 	if isUnknown(err) { // it has not begun
 		return false, nil
 	}
 	return rec.State == minigroup.UpdateDone || rec.State == minigroup.UpdateFailed, err
+}
+
+// awaitClose waits until a run has closed. It returns OperationInProgress if ctx ends before.
+func (s *Starter) awaitClose(ctx context.Context, run client.WorkflowRun, operation string) error {
+	err := s.requestTemporal(ctx, func(ctx context.Context) error {
+		err := run.Get(ctx, nil)
+		var closed *temporal.WorkflowExecutionError
+		if errors.As(err, &closed) {
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return inProgress(operation)
+	default:
+		return temporalUnavailable(err)
+	}
 }
 
 // IsCurrent reports whether the run is the latest of its workflow id and open.

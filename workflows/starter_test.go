@@ -277,7 +277,7 @@ func TestStartsAreQueued(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := s.startContext(t.Context(), limit)
 				defer cancel()
-				_, _, end, err := s.startOrJoin(ctx, r.Audience, s.createOptions(r), CreateMinigroup, s.createInput(r))
+				_, _, end, err := s.startOrJoin(ctx, s.createStart(r))
 				if err == nil {
 					end()
 				}

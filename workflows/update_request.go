@@ -17,10 +17,10 @@ import (
 func (s *Starter) Update(
 	ctx context.Context, current minigroup.Minigroup, change minigroup.Change, limit time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
-	switch {
-	case current.State != minigroup.Ready:
-		return current, 0, minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", current.Status(time.Now().Unix()))
-	case !current.ClosedAt.IsZero() && change.Recreate == nil:
+	if err := current.RequireReady(time.Now().Unix()); err != nil {
+		return current, 0, err
+	}
+	if !current.ClosedAt.IsZero() && change.Recreate == nil {
 		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
 	}
 	waitUntil := time.Now().Add(limit)
@@ -30,20 +30,19 @@ func (s *Starter) Update(
 	defer stop()
 	id := uuid.New()
 	in := UpdateInput{UpdateID: id, ClassID: current.ID, Change: stored.NewChange(change), MaxAttempts: s.maxAttempts}
-	var workflow, input any = UpdateMinigroup, in
-	if change.Recreate != nil {
-		workflow, input = RecreateMinigroup, RecreateInput{UpdateInput: in}
+	request := start{
+		class: current.ID, audience: current.Audience, options: s.updateOptions(current, change, id),
+		workflow: UpdateMinigroup, input: in,
 	}
-	o := s.updateOptions(current, change, id)
-	run, joined, end, err := s.startOrJoinUpdate(startCtx, current.Audience, o, workflow, input)
+	if change.Recreate != nil {
+		request.workflow, request.input = RecreateMinigroup, RecreateInput{UpdateInput: in}
+	}
+	run, joined, end, err := s.startOrJoin(startCtx, request)
 	if err != nil {
 		return current, 0, err
 	}
 	defer end()
 	if joined != nil {
-		if joined.operation != operationOf(change) || joined.fingerprint != change.Fingerprint() {
-			return current, 0, inProgress(joined.operation)
-		}
 		id = joined.update
 	}
 	row := updateRow{store: s.store, class: current.ID, id: id, change: change}

@@ -166,7 +166,7 @@ func (c *client) create(ctx context.Context, k *Class) {
 			k.Promised = max(k.Promised, Accepted)
 			c.poll(ctx, k)
 			return
-		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft is still running, or has won
+		case a.Type == "class_already_established" && k.drafts > 1: // an earlier draft has won
 			c.poll(ctx, k)
 			return
 		case a.Code == http.StatusConflict || a.Code == http.StatusUnprocessableEntity ||
