@@ -12,13 +12,13 @@ import (
 	"minigroups/minigroup"
 )
 
-// Keys stores idempotency keys with the final responses to their requests.
+// Keys stores idempotency keys with the successful responses to their requests.
 type Keys interface {
 	// ClaimKey stores the key of a request before it is processed. It returns the response recorded for the key, or nil.
 	// It returns a *minigroup.Error of kind IdempotencyKeyReused if the key belongs to a different request that is more
 	// recent than retention. Any other error means that the database is unavailable.
 	ClaimKey(ctx context.Context, k minigroup.RequestKey, retention time.Duration) (*minigroup.Answer, error)
-	// RecordAnswer stores the final response. If there is one already, it changes nothing.
+	// RecordAnswer stores the response of a success. If there is one already, it changes nothing.
 	RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error
 }
 
@@ -64,9 +64,12 @@ func unquote(text string) (plain string, ok bool) {
 	return "", false
 }
 
-// withIdempotencyKey replies with the final response stored for the key, or calls process and stores its response if it
-// is final. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
-// request whose key has no final response is processed again; the sagas treat it as an equal request.
+// withIdempotencyKey replies with the response stored for the key, or calls process and stores its response if that is
+// a success. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
+// request whose key has no stored response is processed again; the sagas treat it as an equal request.
+//
+// No refusal is stored. One that depends on the request alone is made before a key is claimed, and is made again in the
+// same way. Any other depends on what may change: slots, another service, the minigroup, an operation in progress.
 func (s *server) withIdempotencyKey(c *gin.Context, key, fingerprint string, process endpoint) error {
 	if key == "" {
 		return process(c)
@@ -84,7 +87,7 @@ func (s *server) withIdempotencyKey(c *gin.Context, key, fingerprint string, pro
 		return nil
 	}
 	s.handle(process)(c)
-	if isFinal(c) {
+	if status := c.Writer.Status(); status == http.StatusOK || status == http.StatusCreated { // 202 is not decided
 		s.recordResponse(c, k)
 	}
 	return nil
@@ -96,23 +99,7 @@ func replyStored(c *gin.Context, a minigroup.Answer) {
 			c.Header(name, value)
 		}
 	}
-	contentType := objectType
-	if a.Status >= http.StatusBadRequest {
-		contentType = problemType
-	}
-	send(c, a.Status, contentType, a.Body)
-}
-
-// isFinal reports whether the response is final: a success, or a problem that is not transient.
-func isFinal(c *gin.Context) bool {
-	switch status := c.Writer.Status(); {
-	case status == http.StatusOK || status == http.StatusCreated:
-		return true
-	case status < http.StatusBadRequest:
-		return false
-	default:
-		return !problems[minigroup.Kind(c.GetString(problemKey))].transient
-	}
+	send(c, a.Status, objectType, a.Body)
 }
 
 // recordResponse stores the response that was sent. If that fails, it only logs the error, because the request can be

@@ -13,26 +13,27 @@ import (
 
 const idempotencyHeader = "Idempotency-Key"
 
-func TestTheFirstFinalResponseIsRepeated(t *testing.T) {
+func TestTheResponseOfTheFirstSuccessIsRepeated(t *testing.T) {
 	for name, c := range map[string]struct {
 		outcome minigroup.Outcome
 		err     error
 		status  int
-		final   bool
+		stored  bool
 	}{
-		"created":  {outcome: minigroup.OutcomeDone, status: http.StatusCreated, final: true},
-		"existing": {outcome: minigroup.OutcomeExisting, status: http.StatusOK, final: true},
+		"created":  {outcome: minigroup.OutcomeDone, status: http.StatusCreated, stored: true},
+		"existing": {outcome: minigroup.OutcomeExisting, status: http.StatusOK, stored: true},
 		"accepted": {outcome: minigroup.OutcomeAccepted, status: http.StatusAccepted},
 		"another class": {
-			err: minigroup.Errorf(minigroup.AlreadyEstablished, "x"), status: http.StatusConflict, final: true,
+			err: minigroup.Errorf(minigroup.AlreadyEstablished, "x"), status: http.StatusConflict,
 		},
 		"refused": {
 			err:    &minigroup.Error{Kind: minigroup.UpstreamRefused, Upstream: "event", UpstreamType: "y"},
-			status: http.StatusUnprocessableEntity, final: true,
+			status: http.StatusUnprocessableEntity,
 		},
 		"no capacity": {
-			err: minigroup.Errorf(minigroup.CapacityExceeded, "x"), status: http.StatusServiceUnavailable, final: true,
+			err: minigroup.Errorf(minigroup.CapacityExceeded, "x"), status: http.StatusServiceUnavailable,
 		},
+		"cancelled":         {err: minigroup.Errorf(minigroup.OperationCancelled, "x"), status: http.StatusConflict},
 		"another operation": {err: minigroup.Errorf(minigroup.OperationInProgress, "x"), status: http.StatusConflict},
 		"upstream unavailable": {
 			err: minigroup.Errorf(minigroup.UpstreamUnavailable, "x"), status: http.StatusServiceUnavailable,
@@ -57,10 +58,10 @@ func TestTheFirstFinalResponseIsRepeated(t *testing.T) {
 				t.Fatalf("got %d %s", first.status, first.text)
 			}
 			second := w.call(t, http.MethodPost, minigroups, lesson+" ", idempotencyHeader, `k`) // the same key without quotes
-			if again := w.startedSagas() == 2; again == c.final {
+			if again := w.startedSagas() == 2; again == c.stored {
 				t.Fatalf("%d sagas were started", w.startedSagas())
 			}
-			if !c.final {
+			if !c.stored {
 				return
 			}
 			if second.status != first.status || second.text != first.text {
@@ -71,6 +72,55 @@ func TestTheFirstFinalResponseIsRepeated(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAKeyDoesNotRepeatAFailureThatHasPassed(t *testing.T) {
+	retry := minigroups + "/" + filled().ID.String() + "/retry"
+	for _, failure := range []minigroup.Kind{
+		minigroup.CapacityExceeded, minigroup.UpstreamRefused, minigroup.RetryNotPossible, minigroup.AlreadyEstablished,
+	} {
+		for path, body := range map[string]string{minigroups: lesson, retry: ""} {
+			t.Run(string(failure)+" of POST "+path, func(t *testing.T) {
+				w := newWorld(t)
+				w.put(failedMinigroup())
+				create, failing := w.create, true
+				w.create = func(
+					ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+				) (minigroup.Minigroup, minigroup.Outcome, error) {
+					if failing {
+						return minigroup.Minigroup{}, 0, minigroup.Errorf(failure, "x")
+					}
+					return create(ctx, request, wait)
+				}
+				send := func() response { return w.call(t, http.MethodPost, path, body, idempotencyHeader, "k") }
+				for range 2 {
+					if r := send(); r.body["type"] != string(failure) {
+						t.Fatalf("got %d %s", r.status, r.text)
+					}
+				}
+				failing = false
+				first := send()
+				if first.status != http.StatusCreated && first.status != http.StatusOK {
+					t.Fatalf("the failure has passed: got %d %s", first.status, first.text)
+				}
+				if second := send(); second.text != first.text || w.startedSagas() != 3 {
+					t.Errorf("%d sagas were started; first %s\nthen %s", w.startedSagas(), first.text, second.text)
+				}
+			})
+		}
+	}
+	t.Run("a draft whose end has passed, while an equal create is still to be seen", func(t *testing.T) {
+		const expired = `{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[null,1700000000]}`
+		draft, err := decodeDraft([]byte(expired), 0)
+		noError(t, err)
+		w := newWorld(t)
+		send := func() response { return w.call(t, http.MethodPost, minigroups, expired, idempotencyHeader, "k") }
+		send().wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
+		m := filled()
+		m.Draft, m.Fingerprint, m.Update = draft, fingerprint(draft), nil
+		w.put(m)
+		send().wantStatus(http.StatusOK)
+	})
 }
 
 func TestIdempotencyKeys(t *testing.T) {

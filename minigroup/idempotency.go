@@ -1,6 +1,7 @@
 package minigroup
 
-// RequestKey identifies a request by its Idempotency-Key: an account that sends the key again receives the same answer.
+// RequestKey identifies a request by its Idempotency-Key: once the request has succeeded, an account that sends the key
+// again receives the same answer.
 type RequestKey struct {
 	// ID is a hash of the account and the key.
 	ID string
@@ -14,8 +15,9 @@ func NewRequestKey(label, audience, name, route, body string) RequestKey {
 	return RequestKey{ID: fingerprint([]string{label, audience, name}), Fingerprint: fingerprint([]string{route, body})}
 }
 
-// Answer is a final answer to a request, as it was sent.
+// Answer is the answer to a request that has succeeded, as it was sent.
 type Answer struct {
+	// Status is 200 or 201.
 	Status int
 	// Location and ETag are empty if the answer had none.
 	Location string

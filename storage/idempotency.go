@@ -55,7 +55,7 @@ func (s *Store) ClaimKey(
 	return &minigroup.Answer{Status: *status, Location: orZero(location), ETag: orZero(etag), Body: body}, nil
 }
 
-// RecordAnswer records the final answer to the request of a key. The first one stays.
+// RecordAnswer records the answer to the request of a key, which has succeeded. The first one stays.
 func (s *Store) RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error {
 	return s.exec(ctx, "record answer", `
 		UPDATE idempotency_key SET status = $3, location = nullif($4, ''), etag = nullif($5, ''), body = $6

@@ -44,11 +44,23 @@ func TestIdempotencyKeys(t *testing.T) {
 		}
 	})
 	t.Run("an answer may have no headers", func(t *testing.T) {
-		k, bare := requestKey("bare", "b"), minigroup.Answer{Status: 409, Body: []byte("{}")}
+		k, bare := requestKey("bare", "b"), minigroup.Answer{Status: 200, Body: []byte("{}")}
 		l.claim(k)
 		l.must(l.RecordAnswer(t.Context(), k, bare))
 		if a := l.claim(k); a == nil || !reflect.DeepEqual(*a, bare) {
 			t.Fatalf("got %+v", a)
+		}
+	})
+	t.Run("a refusal is not recorded, because it may pass", func(t *testing.T) {
+		k := requestKey("refused", "b")
+		l.claim(k)
+		for _, status := range []int{202, 400, 409, 422, 503} {
+			if err := l.RecordAnswer(t.Context(), k, minigroup.Answer{Status: status, Body: []byte("{}")}); err == nil {
+				t.Errorf("%d was recorded", status)
+			}
+		}
+		if a := l.claim(k); a != nil {
+			t.Errorf("got %+v", a)
 		}
 	})
 	t.Run("another body is refused before and after there is an answer", func(t *testing.T) {

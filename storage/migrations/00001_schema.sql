@@ -387,13 +387,15 @@ CREATE TABLE idempotency_key (
     id          text        PRIMARY KEY,
     -- Of the route and the body that the key first came with.
     fingerprint text        NOT NULL,
-    -- The first final answer: its status, headers and body. Null while there is none.
+    -- The answer of the first success: its status, headers and body. Null while there is none. No refusal is recorded,
+    -- because its cause may pass.
     status      smallint,
     location    text,
     etag        text,
     body        bytea,
     created_at  timestamptz NOT NULL DEFAULT now(),
 
+    CONSTRAINT idempotency_answer_is_success   CHECK (status IN (200, 201)),
     CONSTRAINT idempotency_answer_is_whole     CHECK ((status IS NULL) = (body IS NULL)),
     CONSTRAINT idempotency_headers_have_answer CHECK (status IS NOT NULL OR (location IS NULL AND etag IS NULL))
 );
