@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"minigroups/minigroup"
@@ -154,8 +153,8 @@ func (a *Authorizer) Authorize(ctx context.Context, account Account, audience, a
 			return err
 		}
 	}
-	return minigroup.Errorf(minigroup.AccessDenied, "%s may not %s %s of audience %s",
-		account, action, strings.Join(object, "/"), audience)
+	// The text names nothing of a minigroup that the caller may know only by its id.
+	return minigroup.Errorf(minigroup.AccessDenied, "%s may not %s %s", account, action, a.objects)
 }
 
 func (r rule) listed(account Account, object []string, action string) bool {

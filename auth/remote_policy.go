@@ -81,8 +81,7 @@ func (p *remotePolicy) allows(ctx context.Context, r authorizationRequest) (bool
 	select {
 	case result := <-result:
 		if result.Err != nil {
-			return false, minigroup.Errorf(minigroup.AuthorizationFailed,
-				"the authorization service of audience %s gave no answer", p.audience)
+			return false, minigroup.Errorf(minigroup.AuthorizationFailed, "the authorization service gave no answer")
 		}
 		return result.Val.(bool), nil
 	case <-ctx.Done():

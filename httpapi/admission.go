@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"errors"
-
 	"github.com/gin-gonic/gin"
 
 	"minigroups/minigroup"
@@ -49,9 +47,8 @@ func (s *server) admitSaga(
 // createStarts reports whether the create of a minigroup starts a saga.
 func (s *server) createStarts(c *gin.Context, r minigroup.CreateRequest) (bool, error) {
 	m, err := readMinigroup(c, r.ID, s.Minigroups.ByID)
-	var e *minigroup.Error
 	switch {
-	case errors.As(err, &e) && e.Kind == minigroup.ClassNotFound:
+	case isKind(err, minigroup.ClassNotFound):
 		return true, nil
 	case err != nil:
 		return false, err

@@ -23,60 +23,64 @@ func (s *denyingTenant) Allows(
 	return false, nil
 }
 
+// routesOfOneMinigroup are the routes whose path names a minigroup, by its id or by audience and scope.
+func routesOfOneMinigroup(m minigroup.Minigroup) []routeOfOneMinigroup {
+	const byID, byScope = "/api/v1/minigroups/:minigroup_id", "/api/v1/audiences/:audience/minigroups/:scope"
+	scope := "/api/v1/audiences/" + m.Audience + "/minigroups/" + m.Scope
+	class, property := minigroups+"/"+classID(m.Draft).String(), "/properties/:property_id"
+	return []routeOfOneMinigroup{
+		{method: http.MethodGet, route: byID, path: class, action: "read"},
+		{method: http.MethodPut, route: byID, path: class, body: `{"reserve":1}`, action: "update"},
+		{method: http.MethodPost, route: byID + "/recreate", path: class + "/recreate", body: `{}`, action: "update"},
+		{method: http.MethodPost, route: byID + "/retry", path: class + "/retry", action: "retry"},
+		{method: http.MethodGet, route: byID + property, path: class + "/properties/p", action: "read"},
+		{method: http.MethodPut, route: byID + property, path: class + "/properties/p", body: `1`, action: "update"},
+		{
+			method: http.MethodPost, route: byID + "/events", path: class + "/events", body: `{"type":"x","data":1}`,
+			action: "update",
+		},
+		{method: http.MethodPost, route: byID + "/whiteboard", path: class + "/whiteboard", body: `{}`, action: "update"},
+		{method: http.MethodGet, route: byScope, path: scope, action: "read", byScope: true},
+		{method: http.MethodPut, route: byScope, path: scope, body: `{"reserve":1}`, action: "update", byScope: true},
+	}
+}
+
+type routeOfOneMinigroup struct {
+	method, route, path, body, action string
+	byScope                           bool
+}
+
 func TestEveryRouteAsksForItsRight(t *testing.T) {
 	tenant := &denyingTenant{}
-	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{
-		"example.org": {Kind: auth.PolicyHTTP, Service: tenant, Timeout: time.Minute, Attempts: 1},
-	}, auth.Options{Objects: "classrooms", Concurrency: 1})
-	noError(t, err)
-	w := newWorld(t, func(d *Deps) { d.Authorizer = authorizer })
+	w := newWorld(t, func(d *Deps) {
+		d.Authorizer = newAuthorizer(t, auth.Policy{
+			Kind: auth.PolicyHTTP, Service: tenant, Timeout: time.Minute, Attempts: 1,
+		})
+	})
 	w.put(filled())
-	id := filled().ID.String()
-	class, byScope := minigroups+"/"+id, "/api/v1/audiences/example.org/minigroups/math-7b"
-	tested := map[string]bool{}
-	for _, c := range []struct{ method, route, path, body, want string }{
-		{method: http.MethodPost, route: "/api/v1/minigroups", path: minigroups, body: lesson, want: `create ["classrooms"]`},
-		{method: http.MethodGet, route: "/api/v1/minigroups/:minigroup_id", path: class, want: `read`},
-		{
-			method: http.MethodPut, route: "/api/v1/minigroups/:minigroup_id", path: class, body: `{"reserve":1}`,
-			want: `update`,
-		},
-		{
-			method: http.MethodPost, route: "/api/v1/minigroups/:minigroup_id/recreate", path: class + "/recreate", body: `{}`,
-			want: `update`,
-		},
-		{method: http.MethodPost, route: "/api/v1/minigroups/:minigroup_id/retry", path: class + "/retry", want: `retry`},
-		{
-			method: http.MethodGet, route: "/api/v1/minigroups/:minigroup_id/properties/:property_id",
-			path: class + "/properties/p", want: `read`,
-		},
-		{
-			method: http.MethodPut, route: "/api/v1/minigroups/:minigroup_id/properties/:property_id",
-			path: class + "/properties/p", body: `1`, want: `update`,
-		},
-		{
-			method: http.MethodPost, route: "/api/v1/minigroups/:minigroup_id/events", path: class + "/events",
-			body: `{"type":"x","data":1}`, want: `update`,
-		},
-		{
-			method: http.MethodPost, route: "/api/v1/minigroups/:minigroup_id/whiteboard", path: class + "/whiteboard",
-			body: `{}`, want: `update`,
-		},
-		{method: http.MethodGet, route: "/api/v1/audiences/:audience/minigroups/:scope", path: byScope, want: `read`},
-		{
-			method: http.MethodPut, route: "/api/v1/audiences/:audience/minigroups/:scope", path: byScope, body: `{"reserve":1}`,
-			want: `update`,
-		},
-	} {
+	requests := func(actions ...string) (all []string) {
+		for _, action := range actions {
+			all = append(all, fmt.Sprintf("teacher.example.org %s %q", action, []string{"classrooms", filled().ID.String()}))
+		}
+		return all
+	}
+	w.call(t, http.MethodPost, minigroups, lesson).wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+	if want := []string{`teacher.example.org create ["classrooms"]`}; !slices.Equal(tenant.requests, want) {
+		t.Errorf("the requests are %q, want %q", tenant.requests, want)
+	}
+	tested := map[string]bool{"POST /api/v1/minigroups": true}
+	for _, c := range routesOfOneMinigroup(filled()) {
 		tested[c.method+" "+c.route] = true
 		t.Run(c.method+" "+c.route, func(t *testing.T) {
 			tenant.requests = nil
-			w.call(t, c.method, c.path, c.body).wantProblem(http.StatusForbidden, minigroup.AccessDenied)
-			want := "teacher.example.org " + c.want
-			if !strings.HasPrefix(c.want, "create ") {
-				want += fmt.Sprintf(" %q", []string{"classrooms", id})
+			a := w.call(t, c.method, c.path, c.body)
+			want := requests(c.action)
+			if c.byScope {
+				a.wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+			} else if a.wantProblem(http.StatusNotFound, minigroup.ClassNotFound); c.action != "read" {
+				want = requests(c.action, "read") // the answer depends on whether the account knows the minigroup
 			}
-			if !slices.Equal(tenant.requests, []string{want}) {
+			if !slices.Equal(tenant.requests, want) {
 				t.Errorf("the requests are %q, want %q", tenant.requests, want)
 			}
 		})
@@ -89,6 +93,99 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 		ownAccount := strings.HasPrefix(route.Path, "/api/v1/account/") // needs no right
 		if strings.HasPrefix(route.Path, "/api/v1/") && route.Method != http.MethodHead && !ownAccount && !tested[name] {
 			t.Errorf("the right that %s needs is not tested", name)
+		}
+	}
+}
+
+// newAuthorizer returns an authorizer with this policy for example.org.
+func newAuthorizer(t *testing.T, policy auth.Policy) *auth.Authorizer {
+	t.Helper()
+	authorizer, err := auth.NewAuthorizer(map[string]auth.Policy{"example.org": policy},
+		auth.Options{Objects: "classrooms", Concurrency: 1})
+	noError(t, err)
+	return authorizer
+}
+
+// TestAnAccountWithoutARightLearnsNothing compares the answers about a minigroup that exists and one that does not.
+func TestAnAccountWithoutARightLearnsNothing(t *testing.T) {
+	w := newWorld(t)
+	existing, other := filled(), filled()
+	w.put(existing)
+	other.Scope = "math-7c"
+	pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
+	inAnotherAudience := filled()
+	inAnotherAudience.Audience = "unknown.example" // for which there is no policy
+	others := routesOfOneMinigroup(other)
+	foreign := routesOfOneMinigroup(inAnotherAudience)
+	for i, c := range routesOfOneMinigroup(existing) {
+		t.Run(c.method+" "+c.route, func(t *testing.T) {
+			status, kind := http.StatusNotFound, minigroup.ClassNotFound
+			if c.byScope {
+				status, kind = http.StatusForbidden, minigroup.AccessDenied
+			}
+			// visible is what the account sees of an answer besides its own path and the id of its request.
+			visible := func(c routeOfOneMinigroup) string {
+				r := w.call(t, c.method, c.path, c.body, "Authorization", pupil).wantProblem(status, kind)
+				for _, own := range []string{"instance", "request_id"} {
+					delete(r.body, own)
+				}
+				for _, own := range []string{"X-Request-Id", "Date", "Content-Length"} {
+					r.header.Del(own)
+				}
+				if text := fmt.Sprint(r.body["detail"]); strings.Contains(text, classID(filled().Draft).String()) ||
+					strings.Contains(text, "of audience") {
+					t.Errorf("it discloses the class: %s", text)
+				}
+				return fmt.Sprint(r.body, r.header)
+			}
+			want := visible(c)
+			for _, absent := range []routeOfOneMinigroup{others[i], foreign[i]} {
+				if got := visible(absent); got != want {
+					t.Errorf("%s: %s\n%s: %s", c.path, want, absent.path, got)
+				}
+			}
+		})
+	}
+	if w.startedSagas() != 0 {
+		t.Errorf("%d sagas were started", w.startedSagas())
+	}
+}
+
+func TestAnAccountThatMayReadLearnsWhatItMayNotDo(t *testing.T) {
+	id := filled().ID.String()
+	w := newWorld(t, func(d *Deps) {
+		d.Authorizer = newAuthorizer(t, auth.Policy{Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{
+			{Subject: "teacher.example.org", Object: []string{"classrooms", id}, Action: "read"},
+		}})
+	})
+	w.put(filled())
+	for _, c := range routesOfOneMinigroup(filled()) {
+		t.Run(c.method+" "+c.route, func(t *testing.T) {
+			r := w.call(t, c.method, c.path, c.body)
+			if c.action == "read" {
+				r.wantStatus(http.StatusOK)
+				return
+			}
+			r.wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+			if want := "teacher.example.org may not " + c.action + " classrooms"; r.body["detail"] != want {
+				t.Errorf("got %s, want %s", r.text, want)
+			}
+		})
+	}
+}
+
+// TestAnAuthorizationWithoutAnAnswer sends requests for a minigroup whose audience has an authorization service that is
+// away.
+func TestAnAuthorizationWithoutAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	m := filled()
+	m.Audience = "away.example"
+	w.put(m)
+	for _, c := range routesOfOneMinigroup(m) {
+		r := w.call(t, c.method, c.path, c.body).
+			wantProblem(http.StatusUnprocessableEntity, minigroup.AuthorizationFailed)
+		if strings.Contains(fmt.Sprint(r.body["detail"]), m.Audience) {
+			t.Errorf("%s %s discloses the audience: %s", c.method, c.path, r.text)
 		}
 	}
 }

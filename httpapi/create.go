@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"time"
 
@@ -80,9 +79,8 @@ func decodeDraftOrExpired(body []byte, now int64) (draft minigroup.Draft, expire
 // returns expired.
 func (s *server) findExpired(c *gin.Context, request minigroup.CreateRequest, expired error) error {
 	m, err := readMinigroup(c, request.ID, s.Minigroups.ByID)
-	var e *minigroup.Error
 	switch {
-	case errors.As(err, &e) && e.Kind == minigroup.ClassNotFound:
+	case isKind(err, minigroup.ClassNotFound):
 		return expired
 	case err != nil:
 		return err

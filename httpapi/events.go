@@ -48,12 +48,12 @@ func (s *server) createWhiteboard(c *gin.Context) error {
 }
 
 func (s *server) createInEventRoom(c *gin.Context, create func(context.Context, minigroup.Minigroup) error) error {
-	m, err := s.find(c, byID, "update")
+	m, err := s.byID(c, "update", s.Minigroups.ByID)
 	if err != nil {
 		return err
 	}
-	if m.State != minigroup.Ready {
-		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.Status(time.Now().Unix()))
+	if err := m.RequireReady(time.Now().Unix()); err != nil {
+		return err
 	}
 	return s.admit(m.Audience, func() error {
 		// The event service drops a request when its client closes the connection, so this request must outlive its

@@ -66,12 +66,12 @@ func TestEvents(t *testing.T) {
 		w.call(t, http.MethodPost, paths["event"], `{"data":"`+strings.Repeat("x", maxBodyBytes)+`"}`).
 			wantProblem(http.StatusRequestEntityTooLarge, minigroup.PayloadTooLarge)
 	})
-	t.Run("an account without the right to update the class is denied", func(t *testing.T) {
+	t.Run("an account without a right to the class creates nothing", func(t *testing.T) {
 		w := unused(t)
 		pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
 		for _, path := range paths {
 			w.call(t, http.MethodPost, path, message, "Authorization", pupil).
-				wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+				wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 		}
 	})
 	t.Run("a class that is not ready has no event room", func(t *testing.T) {
@@ -81,7 +81,10 @@ func TestEvents(t *testing.T) {
 			m.State, m.Update, m.Failure = state, nil, &minigroup.Failure{Kind: minigroup.UpstreamRefused}
 			w.put(m)
 			for _, path := range paths {
-				w.call(t, http.MethodPost, path, message).wantProblem(http.StatusConflict, minigroup.NotReady)
+				r := w.call(t, http.MethodPost, path, message).wantProblem(http.StatusConflict, minigroup.NotReady)
+				if r.body["is_transient"] != (state != minigroup.Failed) {
+					t.Errorf("%s: %s", state, r.text)
+				}
 			}
 		}
 		w.call(t, http.MethodPost, minigroups+"/"+uuid.NewString()+"/events", message).

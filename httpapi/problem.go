@@ -18,7 +18,8 @@ import (
 type problemKind struct {
 	status int
 	title  string
-	// transient means that the same request may succeed later.
+	// transient means that the same request may succeed later although nothing else is done. So does an error with a
+	// RetryAfter of its own.
 	transient bool
 	// retryAfter is the Retry-After header if the error has none of its own; 0 sends no header.
 	retryAfter time.Duration
@@ -91,6 +92,12 @@ func (s *server) fail(c *gin.Context, err error) {
 	writeProblem(c, public)
 }
 
+// isKind reports whether err is a *minigroup.Error of this kind.
+func isKind(err error, kind minigroup.Kind) bool {
+	var e *minigroup.Error
+	return errors.As(err, &e) && e.Kind == kind
+}
+
 func (s *server) logCause(c *gin.Context, err error) {
 	log := s.log(c)
 	write := log.Error
@@ -120,7 +127,7 @@ func writeProblem(c *gin.Context, e *minigroup.Error) {
 		Detail:      e.Detail,
 		Instance:    c.Request.URL.EscapedPath(),
 		RequestID:   requestIDOf(c),
-		IsTransient: kind.transient,
+		IsTransient: kind.transient || e.RetryAfter > 0,
 		Upstream:    toUpstreamObject(e.Upstream, e.UpstreamType),
 	}
 	for _, f := range e.Fields {

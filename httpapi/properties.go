@@ -28,7 +28,7 @@ type Properties interface {
 
 // readProperty handles GET of one property of a minigroup.
 func (s *server) readProperty(c *gin.Context) error {
-	m, err := s.find(c, byID, "read")
+	m, err := s.byID(c, actionRead, s.Minigroups.ByID)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (s *server) writeProperty(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.find(c, byID, "update")
+	m, err := s.byID(c, "update", s.Minigroups.ByID)
 	if err != nil {
 		return err
 	}

@@ -193,9 +193,9 @@ func TestRightsForProperties(t *testing.T) {
 	pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
 	t.Run("properties of a class need the right to read or update it", func(t *testing.T) {
 		w.call(t, http.MethodGet, classPath()+"/properties/p", "", "Authorization", pupil).
-			wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+			wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 		w.call(t, http.MethodPut, classPath()+"/properties/p", "5", "Authorization", pupil).
-			wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+			wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 		if got := w.minigroups[filled().ID].Properties; !reflect.DeepEqual(got, filled().Properties) {
 			t.Errorf("they are %s", got)
 		}

@@ -33,7 +33,7 @@ func TestWritesAboveTheRateLimitAreRefused(t *testing.T) {
 	}
 	w.call(t, http.MethodGet, path, "").wantStatus(http.StatusOK)
 	pupil := "Bearer " + w.tokenOf(t, "pupil", time.Now().Add(time.Hour))
-	w.call(t, http.MethodPut, path, `{}`, "Authorization", pupil).wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+	w.call(t, http.MethodPut, path, `{}`, "Authorization", pupil).wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 }
 
 func TestABucketFillsInAMinute(t *testing.T) {

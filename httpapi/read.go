@@ -9,50 +9,86 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"minigroups/minigroup"
 )
 
-// classKey returns the id of the minigroup that the path names. ok is false if the path cannot name a minigroup.
-type classKey func(*gin.Context) (classID uuid.UUID, ok bool)
+// reader reads a minigroup. It returns ClassNotFound if there is none.
+type reader func(context.Context, uuid.UUID) (minigroup.Minigroup, error)
 
-func byID(c *gin.Context) (uuid.UUID, bool) {
-	text := c.Param("minigroup_id")
-	if len(text) != len("00000000-0000-0000-0000-000000000000") {
-		return uuid.Nil, false // uuid.Parse also accepts braces, a URN prefix and 32 digits
+// finder reads the minigroup that the path names if the account may perform action on it. It returns ClassNotFound,
+// AccessDenied or AuthorizationFailed otherwise. An account without a right to a minigroup does not learn whether there
+// is one.
+type finder func(c *gin.Context, action string, read reader) (minigroup.Minigroup, error)
+
+const actionRead = "read"
+
+// byScope finds a minigroup by audience and scope. The path names everything that the account needs a right for, so it
+// is authorized first.
+func (s *server) byScope(c *gin.Context, action string, read reader) (minigroup.Minigroup, error) {
+	notFound := minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup of this audience and scope")
+	audience, audienceErr := url.PathUnescape(c.Param("audience"))
+	scope, scopeErr := url.PathUnescape(c.Param("scope"))
+	if audienceErr != nil || scopeErr != nil {
+		return minigroup.Minigroup{}, notFound
 	}
-	id, err := uuid.Parse(text)
-	return id, err == nil
+	id := minigroup.ClassID(audience, scope)
+	logClassID(c, id)
+	if err := s.authorize(c, audience, action, id.String()); err != nil {
+		return minigroup.Minigroup{}, err
+	}
+	return lookUp(c, id, read, notFound)
 }
 
-// byScope derives the id from audience and scope.
-func byScope(c *gin.Context) (uuid.UUID, bool) {
-	audience, err := url.PathUnescape(c.Param("audience"))
-	if err != nil {
-		return uuid.Nil, false
+// byID finds a minigroup by its id. Only the row says for which audience the account needs the right, so it is read
+// first. An account that may not read the minigroup receives the answer for an id that does not exist.
+func (s *server) byID(c *gin.Context, action string, read reader) (minigroup.Minigroup, error) {
+	notFound := minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+	id, err := uuid.Parse(c.Param("minigroup_id"))
+	// uuid.Parse also accepts braces, a URN prefix and 32 digits.
+	if err != nil || len(c.Param("minigroup_id")) != len(uuid.Nil.String()) {
+		return minigroup.Minigroup{}, notFound
 	}
-	scope, err := url.PathUnescape(c.Param("scope"))
+	logClassID(c, id)
+	m, err := lookUp(c, id, read, notFound)
 	if err != nil {
-		return uuid.Nil, false
+		return m, err
 	}
-	return minigroup.ClassID(audience, scope), true
+	err = s.authorize(c, m.Audience, action, id.String())
+	if !isKind(err, minigroup.AccessDenied) {
+		return m, err
+	}
+	readErr := err
+	if action != actionRead {
+		readErr = s.authorize(c, m.Audience, actionRead, id.String())
+	}
+	switch {
+	case readErr == nil: // the account knows the minigroup, and may know what it may not do
+		return m, err
+	case isKind(readErr, minigroup.AccessDenied):
+		s.log(c).Info("access denied, answered as not found", zap.String("action", action))
+		return m, notFound
+	default:
+		return m, readErr
+	}
 }
 
 // read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names.
-func (s *server) read(key classKey) endpoint {
+func (s *server) read(find finder) endpoint {
 	return func(c *gin.Context) error {
 		keys, err := decodePropertyKeys(c.Request.URL.RawQuery)
 		if err != nil {
 			return err
 		}
-		read, accountProperties := s.Minigroups.ByID, json.RawMessage(nil)
+		read, accountProperties := reader(s.Minigroups.ByID), json.RawMessage(nil)
 		if len(keys.account) > 0 {
 			read = func(ctx context.Context, classID uuid.UUID) (m minigroup.Minigroup, err error) {
 				m, accountProperties, err = s.Minigroups.ByIDForAccount(ctx, classID, minigroup.Account(accountOf(c)))
 				return m, err
 			}
 		}
-		m, err := s.findBy(c, key, "read", read)
+		m, err := find(c, actionRead, read)
 		if err != nil {
 			return err
 		}
@@ -75,31 +111,17 @@ func (s *server) read(key classKey) endpoint {
 	}
 }
 
-// find returns the minigroup that the path names if the account may perform action on it. It returns ClassNotFound,
-// AccessDenied or AuthorizationFailed otherwise.
-func (s *server) find(c *gin.Context, key classKey, action string) (minigroup.Minigroup, error) {
-	return s.findBy(c, key, action, s.Minigroups.ByID)
-}
-
-func (s *server) findBy(
-	c *gin.Context, key classKey, action string, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
-) (minigroup.Minigroup, error) {
-	classID, ok := key(c)
-	if !ok {
-		return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "the path cannot name a minigroup")
+// lookUp is readMinigroup with an error of the caller's for a minigroup that does not exist.
+func lookUp(c *gin.Context, id uuid.UUID, read reader, notFound error) (minigroup.Minigroup, error) {
+	m, err := readMinigroup(c, id, read)
+	if isKind(err, minigroup.ClassNotFound) {
+		return m, notFound
 	}
-	logClassID(c, classID)
-	m, err := readMinigroup(c, classID, read)
-	if err != nil {
-		return m, err
-	}
-	return m, s.authorize(c, m.Audience, action, classID.String())
+	return m, err
 }
 
 // readMinigroup reads a minigroup within databaseTimeout, without authorization.
-func readMinigroup(
-	c *gin.Context, classID uuid.UUID, read func(context.Context, uuid.UUID) (minigroup.Minigroup, error),
-) (minigroup.Minigroup, error) {
+func readMinigroup(c *gin.Context, classID uuid.UUID, read reader) (minigroup.Minigroup, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
 	m, err := read(ctx, classID)

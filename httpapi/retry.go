@@ -14,7 +14,7 @@ func (s *server) retry(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.find(c, byID, "retry")
+	m, err := s.byID(c, "retry", s.Minigroups.ByID)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // update handles PUT of one minigroup.
-func (s *server) update(key classKey) endpoint {
+func (s *server) update(find finder) endpoint {
 	return func(c *gin.Context) error {
 		body, err := readBody(c)
 		if err != nil {
@@ -19,7 +19,7 @@ func (s *server) update(key classKey) endpoint {
 		if err != nil {
 			return err
 		}
-		m, err := s.find(c, key, "update")
+		m, err := find(c, "update", s.Minigroups.ByID)
 		if err != nil {
 			return err
 		}
