@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,9 +33,13 @@ func (f *InFlight) record(r *request) {
 			state, err = f.ledger.AnswerAttempt(ctx, r.attempt, r.room)
 			return err
 		})
-		if state == minigroup.AttemptReleasing {
+		switch state {
+		case minigroup.AttemptReleasing:
 			r.err = errNotWanted
 			f.closeRoom(r)
+		case minigroup.AttemptRefused, minigroup.AttemptLost:
+			r.err = createFailed(r.kind, false, fmt.Sprintf(
+				"the reply contains room %s, which an earlier request has created", r.room))
 		}
 	case errors.As(r.err, &upstream) && !upstream.MaybeDone:
 		f.recordRefusal(r.attempt)

@@ -25,28 +25,52 @@ func (a *Activities) CreateConferenceRoom(ctx context.Context, in RoomInput) (uu
 	})
 }
 
-// roomOf reads the conference room of a minigroup. If conference does not know the room replicaLag after its creation,
-// the error is a refusal.
-func (a *Activities) roomOf(ctx context.Context, m minigroup.Minigroup) (minigroup.ConferenceRoomState, error) {
-	room, err := a.Conference.Room(ctx, m.ConferenceRoomID)
-	if isUnknownRoom(err) && time.Since(m.CreatedAt) > replicaLag {
-		err = &minigroup.Error{
-			Kind: minigroup.UpstreamRefused, Detail: "conference does not know the room of this minigroup",
-			Upstream: string(minigroup.ConferenceRoom), UpstreamType: "room_not_found",
-		}
-	}
-	return room, err
+// readRoom reads the conference room of a minigroup. If conference does not have the room any more, the error is a
+// *minigroup.Error.
+func (a *Activities) readRoom(ctx context.Context, id uuid.UUID) (minigroup.ConferenceRoomState, error) {
+	room, err := a.Conference.Room(ctx, id)
+	return room, a.ifGone(ctx, id, err)
 }
 
-// readRoom reads the room of an update. A refusal to read says nothing about a PATCH, so it is returned as a retryable
-// error.
-func (a *Activities) readRoom(ctx context.Context, rec minigroup.UpdateRecord) (minigroup.ConferenceRoomState, error) {
-	room, err := a.Conference.Room(ctx, rec.ConferenceRoomID)
+// readRoomAgain is readRoom for an update whose PATCH was sent. A refusal to read says nothing about the PATCH, so it is
+// returned as a retryable error.
+func (a *Activities) readRoomAgain(ctx context.Context, id uuid.UUID) (minigroup.ConferenceRoomState, error) {
+	room, err := a.readRoom(ctx, id)
+	return room, unrefused(err)
+}
+
+// unrefused returns a refusal as a retryable error, and every other error unchanged.
+func unrefused(err error) error {
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.Refused {
 		retryable := *upstream
 		retryable.Refused = false
-		return room, &retryable
+		return &retryable
 	}
-	return room, err
+	return err
+}
+
+// ifGone returns the error of a request about the conference room of a minigroup, and instead a *minigroup.Error if
+// conference does not know the room replicaLag after its creation: then the room is gone.
+func (a *Activities) ifGone(ctx context.Context, id uuid.UUID, err error) error {
+	if !isUnknownRoom(err) {
+		return err
+	}
+	since, readErr := a.Ledger.RoomKnownSince(ctx, id)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	if time.Since(since) <= replicaLag {
+		return err
+	}
+	return &minigroup.Error{
+		Kind: minigroup.UpstreamRefused, Upstream: conferenceService, UpstreamType: roomNotFound,
+		Detail: "conference does not have the room of this minigroup any more; recreate the minigroup to give it new rooms",
+	}
+}
+
+// isGone reports whether err is what ifGone returns for a room that is gone.
+func isGone(err error) bool {
+	var gone *minigroup.Error
+	return errors.As(err, &gone) && gone.UpstreamType == roomNotFound
 }

@@ -21,6 +21,7 @@ type fakeLedger struct {
 	mu       sync.Mutex
 	failures int  // the number of the next calls that fail
 	unwanted bool // answered attempts are marked for closing
+	reused   bool // answered attempts have the room of another one
 	answered map[uuid.UUID]uuid.UUID
 	refused  map[uuid.UUID]bool
 	calls    chan string
@@ -48,8 +49,11 @@ func (l *fakeLedger) AnswerAttempt(_ context.Context, id, room uuid.UUID) (minig
 	}
 	l.answered[id] = room
 	l.calls <- "answered"
-	if l.unwanted {
+	switch {
+	case l.unwanted:
 		return minigroup.AttemptReleasing, nil
+	case l.reused:
+		return minigroup.AttemptRefused, nil
 	}
 	return minigroup.AttemptHeld, nil
 }

@@ -105,6 +105,21 @@ func TestInFlight(t *testing.T) {
 		}
 		stop(t, f)
 	})
+	t.Run("a reply with the room of another attempt ends the request, and the room is not closed", func(t *testing.T) {
+		t.Parallel()
+		l, f, id := registered(t, deadline)
+		l.reused = true
+		r := done(t, startOrJoin(f, id, func(context.Context) (uuid.UUID, error) { return uuid.New(), nil }))
+		var upstream *minigroup.UpstreamError
+		if !errors.As(r.err, &upstream) || upstream.Refused || upstream.MaybeDone {
+			t.Errorf("the step got %v", r.err)
+		}
+		if call := l.next(t); call != "answered" {
+			t.Errorf("the ledger was called with %q", call)
+		}
+		stop(t, f)
+		l.none(t)
+	})
 	t.Run("an answer is recorded when the ledger is available again", func(t *testing.T) {
 		t.Parallel()
 		l, f, id := registered(t, deadline)

@@ -29,14 +29,15 @@ type UpdateRef struct {
 }
 
 // PatchConferenceRoom is the pivot of an update. It returns nil once the conference room shows what the update
-// requests, and a refusal if conference has certainly not changed the room. While an unanswered PATCH may be in flight,
-// it fails and sends no other. After that, it reads the room to find out whether the PATCH was executed.
+// requests, and a refusal if conference has certainly not changed the room, or does not have it any more. If the update
+// was decided to fail meanwhile, it returns the recorded failure as a refusal. While an unanswered PATCH may be in
+// flight, it fails and sends no other. After that, it reads the room to find out whether the PATCH was executed.
 func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	permit, err := a.Limits.acquire(ctx, conferenceService, conferenceService, patchesRoom)
 	if err != nil {
-		return toApplicationError(err)
+		return toApplicationError(a.unlessFailed(ctx, in.ID, err))
 	}
 	defer permit.Release()
 	ctx = withPermit(ctx, conferenceService, permit)
@@ -47,6 +48,8 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 			return toApplicationError(err)
 		case sent:
 			return toApplicationError(a.sendPatch(ctx, rec))
+		case rec.State == minigroup.UpdateFailed:
+			return toApplicationError(rec.Failure.AsError())
 		case rec.State != minigroup.UpdateRunning || rec.Plan.Patch.Empty():
 			return nil
 		}
@@ -60,6 +63,16 @@ func (a *Activities) PatchConferenceRoom(ctx context.Context, in UpdateRef) erro
 	}
 }
 
+// unlessFailed returns err, or the recorded failure of an update that was decided to fail meanwhile: then its run need
+// not wait until conference has capacity.
+func (a *Activities) unlessFailed(ctx context.Context, id uuid.UUID, err error) error {
+	rec, readErr := a.Ledger.UpdateRecord(ctx, id)
+	if readErr == nil && rec.State == minigroup.UpdateFailed {
+		return rec.Failure.AsError()
+	}
+	return err
+}
+
 // readOutcome reports whether an unanswered PATCH was executed. It fails until the PATCH cannot be in flight any more.
 func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord) (applied bool, err error) {
 	if rec.PatchLeft > 0 {
@@ -69,7 +82,7 @@ func (a *Activities) readOutcome(ctx context.Context, rec minigroup.UpdateRecord
 				rec.PatchLeft.Round(time.Second)),
 		}
 	}
-	room, err := a.readRoom(ctx, rec)
+	room, err := a.readRoomAgain(ctx, rec.ConferenceRoomID)
 	if err != nil {
 		return false, err
 	}
@@ -99,11 +112,12 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 	switch {
 	case err == nil:
 	case errors.As(err, &upstream) && !upstream.MaybeDone && !upstream.Refused:
-		return errors.Join(err, a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches))
+		return errors.Join(a.ifGone(ctx, rec.ConferenceRoomID, err),
+			a.Ledger.PatchUndone(ctx, runID(ctx), rec.ID, rec.Patches))
 	case errors.As(err, &upstream) && upstream.Refused && repeated:
 		// An earlier PATCH may be the reason: for example, the end that it has set has passed.
 		var readErr error
-		if room, readErr = a.readRoom(ctx, rec); readErr != nil {
+		if room, readErr = a.readRoomAgain(ctx, rec.ConferenceRoomID); readErr != nil {
 			return readErr
 		}
 	default:

@@ -80,22 +80,36 @@ type CopyHostInput struct {
 }
 
 // CopyHost sets the host of the new conference room to that of the present one, if there is one, because conference
-// accepts no host when it creates a room.
+// accepts no host when it creates a room. If the present room cannot be read, the host is the last that an update has
+// set there.
 func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	m, err := a.Ledger.ByID(ctx, in.ClassID)
-	if err != nil {
-		return toApplicationError(err)
-	}
-	present, err := a.Conference.Room(ctx, m.ConferenceRoomID)
-	if isUnknownRoom(err) || (err == nil && present.Host == "") {
-		return nil
-	}
-	if err == nil {
-		_, err = a.Conference.PatchRoom(ctx, in.Room, minigroup.ConferencePatch{Host: &present.Host})
+	host, err := a.presentHost(ctx, in.ClassID)
+	if err == nil && host != "" {
+		_, err = a.Conference.PatchRoom(ctx, in.Room, minigroup.ConferencePatch{Host: &host})
 	}
 	return toApplicationError(err)
+}
+
+// presentHost returns the host of the present conference room of a class, and "" if it has none. That the room cannot be
+// read for a minute does not keep the class from new rooms: then the ledger says what is known.
+func (a *Activities) presentHost(ctx context.Context, classID uuid.UUID) (string, error) {
+	m, err := a.Ledger.ByID(ctx, classID)
+	if err != nil {
+		return "", err
+	}
+	reading, cancel := context.WithTimeout(ctx, a.Settings.StepWait/2)
+	defer cancel()
+	present, err := a.Conference.Room(reading, m.ConferenceRoomID)
+	switch {
+	case isUnknownRoom(err):
+		return "", nil
+	case err != nil && failedForAMinute(ctx):
+		return a.Ledger.PatchedHost(ctx, classID)
+	default:
+		return present.Host, unrefused(err)
+	}
 }
 
 // SwapRooms is the commit point of a recreate: the class gets the new rooms. It starts the runs that close the old

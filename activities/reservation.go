@@ -66,21 +66,19 @@ func (a *Activities) ReserveSlots(ctx context.Context, in ReserveSlotsInput) err
 	}
 }
 
-// A gateway has not answered a step for a minute when it has failed this number of regular attempts, which start after
-// 0, 1, 3, 7, 15, 31 and 63 s, or when the first of them began a minute ago, because timeouts take longer.
-const (
-	attemptsBeforeMove = 7
-	waitBeforeMove     = time.Minute
-)
+// A step has failed for a minute when it has failed this number of regular attempts, which start after 0, 1, 3, 7, 15,
+// 31 and 63 s, or when the first of them began a minute ago, because timeouts take longer.
+const attemptsInAMinute = 7
+
+func failedForAMinute(ctx context.Context) bool {
+	info := activity.GetInfo(ctx)
+	return info.Attempt >= attemptsInAMinute || time.Since(info.ScheduledTime) >= time.Minute
+}
 
 // shouldMove reports whether a reservation whose gateway failed with err should move to another one.
 func shouldMove(ctx context.Context, err error) bool {
 	var upstream *minigroup.UpstreamError
-	if !errors.As(err, &upstream) || upstream.Refused {
-		return false
-	}
-	info := activity.GetInfo(ctx)
-	return upstream.Unfit || info.Attempt >= attemptsBeforeMove || time.Since(info.ScheduledTime) >= waitBeforeMove
+	return errors.As(err, &upstream) && !upstream.Refused && (upstream.Unfit || failedForAMinute(ctx))
 }
 
 // SyncGateways makes the gateways match the reservations of a class. It is the last step of an update and may fail: the
@@ -230,7 +228,10 @@ func (a *Activities) remove(ctx context.Context, b minigroup.Backend, room uuid.
 	return a.recordUnfit(ctx, b, a.Janus.Release(request, b, room))
 }
 
-// gatewayStep bounds a step that may have to release a room: two requests and the pause between them.
+// LongestStep returns how long the longest step may take: one that has to release a room sends two requests, with a pause
+// between them.
+func LongestStep(stepWait time.Duration) time.Duration { return 2*stepWait + secondRemoval }
+
 func (a *Activities) gatewayStep(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 2*a.Settings.StepWait+secondRemoval)
+	return context.WithTimeout(ctx, LongestStep(a.Settings.StepWait))
 }

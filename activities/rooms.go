@@ -21,6 +21,7 @@ type RoomLedger interface {
 	RoomsPendingClose(ctx context.Context, classID uuid.UUID) ([]minigroup.RoomPendingClose, error)
 	RoomPendingClose(ctx context.Context, roomID uuid.UUID) (minigroup.RoomPendingClose, bool, error)
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
+	RoomKnownSince(ctx context.Context, roomID uuid.UUID) (time.Time, error)
 }
 
 // RoomInput is the input of the steps that create a room of a class.
@@ -221,9 +222,12 @@ func createFailed(kind minigroup.RoomKind, maybeDone bool, detail string) error 
 
 func createsRoom(kind minigroup.RoomKind) string { return fmt.Sprintf("create %s room", kind) }
 
+// roomNotFound is the error type with which event and conference say that they do not know a room.
+const roomNotFound = "room_not_found"
+
 func isUnknownRoom(err error) bool {
 	var upstream *minigroup.UpstreamError
-	return errors.As(err, &upstream) && upstream.Type == "room_not_found"
+	return errors.As(err, &upstream) && upstream.Type == roomNotFound
 }
 
 // withValuesOf is the context of a request with the values of the step that started it: the request id and the trace.

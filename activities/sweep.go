@@ -40,6 +40,9 @@ type Sweeper struct {
 	LostRoomTimeout time.Duration
 	// Retention is how long finished records are kept; 0 keeps them permanently.
 	Retention time.Duration
+	// Budget bounds how long one part of a sweep sends requests to Temporal or to the gateways. Later sweeps handle what is
+	// left.
+	Budget time.Duration
 	// Count adds n to the metric minigroups_swept_total with the label what.
 	Count func(what string, n int)
 }
@@ -49,4 +52,9 @@ const (
 	minAge = 10 * time.Second
 	// batchSize bounds the records of each kind that one sweep handles. Later sweeps handle the rest.
 	batchSize = 1000
+	// sweepAtOnce bounds the requests to Temporal that one part of a sweep has in flight.
+	sweepAtOnce = 8
 )
+
+// SweepBudget is the Budget of sweeps. It is shorter than the timeout of their activities.
+const SweepBudget = 40 * time.Second

@@ -33,7 +33,7 @@ type SweptGateways struct {
 }
 
 // SweepGateways makes every gateway match the ledger, all gateways concurrently, and records which of them answer well.
-// It does not fail if a gateway does not answer.
+// It does not fail if a gateway does not answer. What is left after the budget is spent, the next sweep does.
 func (s *Sweeper) SweepGateways(ctx context.Context) (SweptGateways, error) {
 	backends, err := s.Ledger.Backends(ctx)
 	if err != nil {
@@ -76,14 +76,19 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return errors.Join(listErr, err)
 	}
 	fault := listErr
+	syncing, cancel := context.WithTimeout(ctx, s.Budget)
+	defer cancel()
 	for _, r := range wanted {
+		if syncing.Err() != nil {
+			break
+		}
 		switch slots, ok := rooms[r.ID]; {
 		case ok && slots == r.Slots && r.State == minigroup.ReservationHeld:
 			continue
 		case listErr != nil && (r.State != minigroup.ReservationReleasing || r.Made || r.Doubtful):
 			continue // an unfit gateway neither makes nor removes a room
 		}
-		err := s.sync(ctx, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
+		err := s.sync(syncing, swept, r.State == minigroup.ReservationReleasing, func(ctx context.Context) error {
 			return s.Steps.syncReservation(ctx, r.ID)
 		})
 		if isUnfit(err) {
@@ -102,7 +107,10 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		return err
 	}
 	for _, id := range strays {
-		_ = s.sync(ctx, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
+		if syncing.Err() != nil {
+			break
+		}
+		_ = s.sync(syncing, swept, true, func(ctx context.Context) error { return s.Steps.remove(ctx, backend, id) })
 	}
 	return nil
 }

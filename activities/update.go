@@ -23,8 +23,9 @@ type UpdateLedger interface {
 	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
 	FailUpdate(
 		ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
-		unlessSent bool,
+		mode minigroup.FailMode,
 	) (minigroup.UpdateState, error)
+	PatchedHost(ctx context.Context, classID uuid.UUID) (host string, err error)
 }
 
 // UpdateInput names an update and what it requests.
@@ -73,7 +74,7 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 
 // planUpdate plans the update from the row, which this run owns, and from the present room, and writes the plan.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
-	room, err := a.roomOf(ctx, m)
+	room, err := a.readRoom(ctx, m.ConferenceRoomID)
 	if err != nil {
 		return err
 	}
@@ -102,9 +103,21 @@ func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 type FailUpdateInput struct {
 	UpdateInput
 	Reason stored.Failure `json:"reason"`
-	// Refused says that conference has refused the PATCH. Otherwise an update whose PATCH may have reached conference
-	// stays running.
+	// Refused says that conference has refused the PATCH. Concede says that the update fails although conference may have
+	// executed the PATCH. Without either, an update whose PATCH may have reached conference stays running.
 	Refused bool `json:"refused,omitempty"`
+	Concede bool `json:"concede,omitempty"`
+}
+
+func (in FailUpdateInput) mode() minigroup.FailMode {
+	switch {
+	case in.Refused:
+		return minigroup.FailRefused
+	case in.Concede:
+		return minigroup.FailConceding
+	default:
+		return minigroup.FailUnlessSent
+	}
 }
 
 // FailUpdate records that an update has failed and changes nothing, if that is still possible, and returns the state of
@@ -115,7 +128,7 @@ func (a *Activities) FailUpdate(ctx context.Context, in FailUpdateInput) (minigr
 	var state minigroup.UpdateState
 	err := a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		state, err = a.Ledger.FailUpdate(
-			ctx, claim, in.ClassID, in.ID, in.Change.Change(), *in.Reason.Failure(nil), !in.Refused)
+			ctx, claim, in.ClassID, in.ID, in.Change.Change(), *in.Reason.Failure(nil), in.mode())
 		return err
 	})
 	if err == nil && state != minigroup.UpdateRunning {

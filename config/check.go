@@ -165,6 +165,9 @@ func (v *Violations) checkSaga(s Saga) {
 			v.add(key, d.String(), "a duration above 0")
 		}
 	}
+	if s.StepWait > MaxStepWait {
+		v.add("saga.step_wait", s.StepWait.String(), "a duration up to "+MaxStepWait.String())
+	}
 	v.checkRange("saga.max_in_flight", s.MaxInFlight, 0, 1000)
 	if s.RequestTimeout <= 0 || s.RequestTimeout < s.StepWait {
 		v.add("saga.request_timeout", s.RequestTimeout.String(),

@@ -145,6 +145,10 @@ func TestInvalidSettings(t *testing.T) {
 			file: "saga: {request_timeout: 5s}",
 			want: violation("saga.request_timeout", "5s", "at least saga.step_wait, 10s"),
 		},
+		"a step wait that exceeds the time of a step": {
+			file: "saga: {step_wait: 13001ms}",
+			want: violation("saga.step_wait", "13.001s", "up to 13s"),
+		},
 		"a negative retry budget": {
 			file: "saga: {retry_budget: -1s}",
 			want: violation("saga.retry_budget", "-1s", "above 0"),

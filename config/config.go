@@ -276,7 +276,7 @@ type Saga struct {
 	// gateway, 0 to 1000. Further requests wait. 0 disables this and all other limits for services, and sends requests
 	// also to a service that is overloaded or away. Default 4.
 	MaxInFlight int `koanf:"max_in_flight"`
-	// StepWait is how long one attempt of a step waits for an answer, above 0. Default 10s.
+	// StepWait is how long one attempt of a step waits for an answer, above 0 and up to 13s. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
 	// RetryBudget is how long a step is retried while it fails without being refused, above 0. Then the saga is undone.
 	// Default 6h.
@@ -285,6 +285,10 @@ type Saga struct {
 	// 6h.
 	Grace time.Duration `koanf:"grace"`
 }
+
+// MaxStepWait is the upper bound of Saga.StepWait. The longest step waits twice for an answer and must end before Temporal
+// takes its worker for dead.
+const MaxStepWait = 13 * time.Second
 
 // Retention is how long finished records are kept. Minigroups and their current rooms, slots and updates are kept
 // permanently.

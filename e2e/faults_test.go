@@ -26,6 +26,13 @@ var (
 	patchRefused = sandbox.Fault{
 		Operation: sandbox.OperationUpdate, Do: sandbox.EffectRefuse, Type: "room_time_changing_forbidden",
 	}
+	patchReplyLost = sandbox.Fault{Operation: sandbox.OperationUpdate, Do: sandbox.EffectLoseReply, Times: 1}
+	readForbidden  = sandbox.Fault{
+		Operation: sandbox.OperationRead, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden,
+	}
+	patchForbidden = sandbox.Fault{
+		Operation: sandbox.OperationUpdate, Do: sandbox.EffectRefuse, Type: "access_denied", Status: http.StatusForbidden,
+	}
 	closeFails = sandbox.Fault{Operation: sandbox.OperationClose, Do: sandbox.EffectFail}
 )
 

@@ -156,6 +156,30 @@ var sections = map[string]section{
 		verify:  func(s *runbookCase) { s.assertFailedAs(s.classes[0], "operation_cancelled") },
 		shows:   []string{"$SCOPE", "CreateConferenceRoom"},
 	},
+	"An update cannot be decided": {
+		arrange: func(s *runbookCase) {
+			s.newClass().post().want(s, http.StatusCreated)
+			s.classes[0].leaveUndecided(readForbidden)
+		},
+		verify: func(s *runbookCase) {
+			if o := s.classes[0].get(); o.Update == nil || o.Update.State != "failed" {
+				s.Errorf("the class shows %s", o.text)
+			}
+		},
+		shows: []string{"$SCOPE", "PatchConferenceRoom", "access_denied"},
+	},
+	"A room cannot be closed": {
+		arrange: func(s *runbookCase) {
+			c := s.newClass()
+			c.setFault(sut.conference, createRefused)
+			c.setFault(sut.event, patchForbidden)
+			c.postAsync()
+			c.awaitRetryOf("CloseRoomIfPresent")
+			s.env["ROOM_ID"] = c.openRooms(sut.event)[0].ID.String()
+		},
+		settle: func(s *runbookCase) { s.assertFailedAs(s.classes[0], "upstream_refused") },
+		shows:  []string{"$SCOPE", "$ROOM_ID", "CloseRoomIfPresent"},
+	},
 	"A minigroup failed": {
 		arrange: func(s *runbookCase) { s.newRefusedClass(); s.newRefusedClass() },
 		settle:  func(s *runbookCase) { s.classes[1].awaitStatus("real-time") },

@@ -106,3 +106,17 @@ type BackendLoad struct {
 	// DrainingSince is since when the gateway gets no new classes; zero if it does.
 	DrainingSince time.Time
 }
+
+// PendingRelease is a room that must be closed, or a reservation whose slots are to be released.
+type PendingRelease struct {
+	// Service is event, conference or janus, and Gateway that of a reservation.
+	Service string
+	Gateway string
+	// ID is that of the room or of the reservation.
+	ID       uuid.UUID
+	ClassID  uuid.UUID
+	Audience string
+	Scope    string
+	// Since is when it was marked for closing or for releasing.
+	Since time.Time
+}

@@ -36,9 +36,17 @@ type ClosedRoom struct {
 
 // OutboxEvent is an event that this service publishes.
 type OutboxEvent struct {
+	// ID is the number of the event in the outbox.
+	ID       int64
 	Audience string
 	// Label is the name of the event: minigroup.stop.
 	Label string
 	// Payload is a JSON object.
 	Payload json.RawMessage
+}
+
+// OutboxOutcome says what became of events that were to be published, by their ids. Refused events may be accepted
+// later; Unpublished ones were not sent, or their fate is unknown.
+type OutboxOutcome struct {
+	Published, Refused, Unpublished []int64
 }

@@ -26,6 +26,19 @@ const (
 	UpdateFailed    UpdateState = "failed"
 )
 
+// FailMode says what is done about a PATCH of an update that is to fail.
+type FailMode int
+
+const (
+	// FailUnlessSent leaves the update running if conference may have executed a PATCH of it.
+	FailUnlessSent FailMode = iota
+	// FailRefused fails the update, because conference has certainly not executed its PATCH.
+	FailRefused
+	// FailConceding fails the update although conference may have executed a PATCH of it. The conference room is looked
+	// up when that PATCH cannot be in flight any more, so that minigroup and room become equal again.
+	FailConceding
+)
+
 // UpdateRecord is an update in the ledger, with its plan and its PATCHes.
 type UpdateRecord struct {
 	Update
@@ -38,6 +51,8 @@ type UpdateRecord struct {
 	// PatchOpen says that a PATCH was sent whose outcome is unknown. PatchLeft is how long it may still be in flight.
 	PatchOpen bool
 	PatchLeft time.Duration
+	// MaybePatched says that conference may have executed a PATCH that it did not answer, or may execute it later.
+	MaybePatched bool
 	// Patches is the number of PATCHes that may have been sent.
 	Patches int
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +24,8 @@ type fakeLedger struct {
 	closed       map[uuid.UUID][]minigroup.ClosedRoom
 	endsClasses  bool // each closed room ends a class, whose event is put into the outbox
 	outbox       []minigroup.OutboxEvent
+	lastID       int64
+	claimedUntil map[int64]time.Time
 	failRemovals int // how many times removing published events from the outbox still fails
 	failures     int // of publishing
 }
@@ -29,6 +33,7 @@ type fakeLedger struct {
 func newLedger() *fakeLedger {
 	return &fakeLedger{
 		created: map[uuid.UUID][]minigroup.AnnouncedRoom{}, closed: map[uuid.UUID][]minigroup.ClosedRoom{},
+		claimedUntil: map[int64]time.Time{},
 	}
 }
 
@@ -61,32 +66,42 @@ func (l *fakeLedger) RecordRoomEvents(ctx context.Context, events minigroup.Room
 	return ended, nil
 }
 
-func (l *fakeLedger) PublishOutbox(
-	ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error,
-) (int, error) {
-	l.mu.Lock()
-	oldest := append([]minigroup.OutboxEvent{}, l.outbox[:min(limit, len(l.outbox))]...)
-	l.mu.Unlock()
-	published := map[int]bool{}
-	for i, e := range oldest {
-		published[i] = publish(ctx, e) == nil
-	}
+func (l *fakeLedger) ClaimOutbox(
+	_ context.Context, limit int, lease time.Duration,
+) (claimed []minigroup.OutboxEvent, _ error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	remaining := []minigroup.OutboxEvent{}
-	for i, e := range l.outbox {
-		if !published[i] {
-			remaining = append(remaining, e)
+	now := time.Now()
+	for i := range l.outbox {
+		e := &l.outbox[i]
+		if e.ID == 0 {
+			l.lastID++
+			e.ID = l.lastID
+		}
+		if len(claimed) < limit && now.After(l.claimedUntil[e.ID]) {
+			l.claimedUntil[e.ID] = now.Add(lease)
+			claimed = append(claimed, *e)
 		}
 	}
-	n := len(l.outbox) - len(remaining)
-	l.failures += len(oldest) - n
-	if n > 0 && l.failRemovals > 0 {
+	return claimed, nil
+}
+
+func (l *fakeLedger) SettleOutbox(_ context.Context, o minigroup.OutboxOutcome, pause time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures += len(o.Refused) + len(o.Unpublished)
+	if len(o.Published) > 0 && l.failRemovals > 0 {
 		l.failRemovals--
-		return 0, errors.New("the ledger is unavailable")
+		return errors.New("the ledger is unavailable")
 	}
-	l.outbox = remaining
-	return n, nil
+	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool { return slices.Contains(o.Published, e.ID) })
+	for _, id := range o.Refused {
+		l.claimedUntil[id] = time.Now().Add(pause)
+	}
+	for _, id := range o.Unpublished {
+		delete(l.claimedUntil, id)
+	}
+	return nil
 }
 
 // update calls f while holding the lock.

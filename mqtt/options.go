@@ -19,12 +19,12 @@ type Ledger interface {
 	// RecordRoomEvents commits the events that belong to a class of this service and ignores all others. Recording an
 	// event twice has no further effect. It returns how many classes the events ended: each has an event in the outbox.
 	RecordRoomEvents(ctx context.Context, events minigroup.RoomEvents) (ended int, err error)
-	// PublishOutbox calls publish for up to limit events of the outbox, one after the other and the oldest first. It
-	// removes those for which publish returned nil, and returns their number. Concurrent callers receive different
-	// events.
-	PublishOutbox(
-		ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error,
-	) (published int, err error)
+	// ClaimOutbox returns up to limit events of the outbox, the oldest first. Other callers do not receive them until the
+	// lease is over.
+	ClaimOutbox(ctx context.Context, limit int, lease time.Duration) ([]minigroup.OutboxEvent, error)
+	// SettleOutbox removes the published events, and lets callers receive the refused ones after the pause and the
+	// unpublished ones at once.
+	SettleOutbox(ctx context.Context, outcome minigroup.OutboxOutcome, pause time.Duration) error
 }
 
 // Observer counts what happens. It is called from several goroutines and must not block.

@@ -20,10 +20,14 @@ import (
 const (
 	// pollInterval is how often the outbox is polled. Events that this worker puts there are published immediately.
 	pollInterval = 2 * time.Second
-	// publishTimeout bounds the wait for the acknowledgement of one event, publishBatchTimeout that for a whole batch. The
-	// ledger has ledgerTimeout on top of that to remove the published events.
+	// publishTimeout bounds the wait for the acknowledgement of one event, publishBatchTimeout that for a whole batch.
 	publishTimeout      = 3 * time.Second
 	publishBatchTimeout = 5 * time.Second
+	// publishLease is how long the events of a batch are kept from other workers: until the batch is settled. If this
+	// worker ends before, another one publishes them after the lease.
+	publishLease = publishBatchTimeout + 2*ledgerTimeout
+	// refusalPause is how long an event is left that the broker has refused. Other events are published meanwhile.
+	refusalPause = 10 * time.Second
 	// publishBatchSize is the maximum number of events per batch.
 	publishBatchSize = 50
 )
@@ -55,46 +59,74 @@ func (r *runner) wakePublisher() {
 }
 
 // publishBatch publishes the oldest events. It reports whether there may be more. When ctx ends it starts no further
-// event, but the ledger still removes the published ones until grace ends.
+// event, but the published ones are still removed from the outbox until grace ends. No connection to the ledger is held
+// while it waits for the broker.
 func (c *connection) publishBatch(ctx, grace context.Context) (more bool) {
-	end := time.Now().Add(publishBatchTimeout)
-	ledgerCtx, cancel := context.WithDeadline(grace, end.Add(ledgerTimeout))
+	claiming, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	events, err := c.Ledger.ClaimOutbox(claiming, publishBatchSize, publishLease)
+	cancel()
+	if err != nil || len(events) == 0 {
+		c.warnUnlessEnded(ctx, "reading the outbox failed, retrying", err)
+		return false
+	}
+	outcome, err := c.publishEach(ctx, grace, events)
+	c.warnUnlessEnded(ctx, "publishing outbox events failed, retrying", err)
+	settling, cancel := context.WithTimeout(grace, ledgerTimeout)
 	defer cancel()
-	var firstErr error
-	unresponsive := false // the broker did not answer: skip the rest of the batch
-	publish := func(eventCtx context.Context, e minigroup.OutboxEvent) error {
-		if unresponsive || ctx.Err() != nil {
-			return errSkipped
+	err = c.Ledger.SettleOutbox(settling, outcome, refusalPause)
+	if err != nil {
+		c.Log.Warn("removing published events from the outbox failed, they will be published again", zap.Error(err))
+	}
+	return err == nil && len(events) == publishBatchSize && len(outcome.Unpublished) == 0 && ctx.Err() == nil
+}
+
+// publishEach publishes events, one after the other, and returns what became of them and the first error. It stops when
+// the broker does not answer.
+func (c *connection) publishEach(
+	ctx, grace context.Context, events []minigroup.OutboxEvent,
+) (outcome minigroup.OutboxOutcome, firstErr error) {
+	batchCtx, cancel := context.WithTimeout(grace, publishBatchTimeout)
+	defer cancel()
+	for i, e := range events {
+		if ctx.Err() != nil {
+			outcome.Unpublished = idsOf(events[i:])
+			return outcome, firstErr
 		}
-		publishCtx, cancel := context.WithDeadline(eventCtx, earlier(end, time.Now().Add(publishTimeout)))
-		defer cancel()
+		publishCtx, cancel := context.WithTimeout(batchCtx, publishTimeout)
 		err := c.publish(publishCtx, e)
-		unresponsive = err != nil && !errors.Is(err, errRefused)
+		cancel()
 		if firstErr == nil {
 			firstErr = err
 		}
-		return err
+		switch {
+		case err == nil:
+			outcome.Published = append(outcome.Published, e.ID)
+		case errors.Is(err, errRefused):
+			outcome.Refused = append(outcome.Refused, e.ID)
+		default:
+			outcome.Unpublished = idsOf(events[i:])
+			return outcome, firstErr
+		}
 	}
-	published, err := c.Ledger.PublishOutbox(ledgerCtx, publishBatchSize, publish)
-	if firstErr != nil && ctx.Err() == nil {
-		c.Log.Warn("publishing outbox events failed, retrying", zap.Error(firstErr))
-	}
-	if err != nil {
-		c.Log.Warn("processing the outbox failed, retrying", zap.Error(err))
-	}
-	return err == nil && published == publishBatchSize && ctx.Err() == nil
+	return outcome, firstErr
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+func idsOf(events []minigroup.OutboxEvent) []int64 {
+	ids := make([]int64, len(events))
+	for i, e := range events {
+		ids[i] = e.ID
 	}
-	return b
+	return ids
+}
+
+// warnUnlessEnded logs an error, unless there is none or ctx has ended.
+func (c *connection) warnUnlessEnded(ctx context.Context, message string, err error) {
+	if err != nil && ctx.Err() == nil {
+		c.Log.Warn(message, zap.Error(err))
+	}
 }
 
 var (
-	// errSkipped is returned for an event that was not attempted.
-	errSkipped = errors.New("not attempted")
 	// errRefused is returned for an event that the broker refuses now but may accept later. It may accept other events.
 	errRefused = errors.New("the broker refuses the event")
 	// errUnpublishable is returned for an event that the broker can never accept.

@@ -106,11 +106,13 @@ func (l *failingLedger) RecordRoomEvents(ctx context.Context, _ minigroup.RoomEv
 	return 1, nil
 }
 
-func (l *failingLedger) PublishOutbox(
-	context.Context, int, func(context.Context, minigroup.OutboxEvent) error,
-) (int, error) {
+func (l *failingLedger) ClaimOutbox(context.Context, int, time.Duration) ([]minigroup.OutboxEvent, error) {
 	l.calls = append(l.calls, time.Now())
-	return 0, nil
+	return nil, nil
+}
+
+func (l *failingLedger) SettleOutbox(context.Context, minigroup.OutboxOutcome, time.Duration) error {
+	return nil
 }
 
 func newTestRunner(ledger Ledger, queue int) *runner {

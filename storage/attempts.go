@@ -141,15 +141,22 @@ const answerAttempt = `
 	RETURNING state`
 
 // AnswerAttempt records the id of a room, whatever has become of its minigroup, and returns the state of the attempt:
-// held, or releasing if the room must be closed. An unknown attempt is an error: the ledger keeps each for much longer
-// than its request may be in flight. Called twice, it does the same once.
+// held, or releasing if the room must be closed. If the room is that of another attempt, the request has created none,
+// and the attempt is refused. An unknown attempt is an error: the ledger keeps each for much longer than its request may
+// be in flight. Called twice, it does the same once.
 func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
 	var state minigroup.AttemptState
 	err := s.pool.QueryRow(ctx, answerAttempt, id, roomID, true).Scan(&state)
 	if violates(err, "attempt_one_held") { // another reply was recorded at the same time
 		err = s.pool.QueryRow(ctx, answerAttempt, id, roomID, false).Scan(&state)
 	}
-	if errors.Is(err, pgx.ErrNoRows) { // answered before
+	if violates(err, "attempt_room") {
+		if err := s.RefuseAttempt(ctx, id); err != nil {
+			return "", err
+		}
+		err = pgx.ErrNoRows
+	}
+	if errors.Is(err, pgx.ErrNoRows) { // answered before, or just refused
 		err = s.pool.QueryRow(ctx, `SELECT state FROM room_attempt WHERE id = $1`, id).Scan(&state)
 	}
 	if err != nil {
@@ -191,4 +198,14 @@ func (s *Store) RoomLocked(ctx context.Context, roomID uuid.UUID) error {
 		err = minigroup.Supersededf("event room %s is not held any more", roomID)
 	}
 	return err
+}
+
+// RoomKnownSince returns when the reply arrived that brought the id of a room, and the zero time if none did.
+func (s *Store) RoomKnownSince(ctx context.Context, roomID uuid.UUID) (time.Time, error) {
+	var since *time.Time
+	err := s.pool.QueryRow(ctx, `SELECT answered_at FROM room_attempt WHERE room_id = $1`, roomID).Scan(&since)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return orZero(since), wrap("read the age of a room", err)
 }

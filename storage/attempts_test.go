@@ -115,3 +115,34 @@ func TestExpiredAttemptsAreLostAndALateReplyIsRecorded(t *testing.T) {
 		t.Fatalf("an answered attempt counts as lost: %v", lost)
 	}
 }
+
+func TestAReplyWithTheRoomOfAnotherAttemptIsARefusal(t *testing.T) {
+	for name, prepare := range map[string]func(ledger, uuid.UUID){
+		"in flight": func(ledger, uuid.UUID) {},
+		"lost":      func(l ledger, attempt uuid.UUID) { l.must(l.AttemptLost(l.Context(), attempt)) },
+		"marked for closing": func(l ledger, _ uuid.UUID) {
+			l.beginUndo(minigroup.Claim{Run: "run-1"}, named("other"), minigroup.Failure{Kind: minigroup.OperationCancelled})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t)
+			m := l.ready("run-1", named("first"))
+			b := l.begin(entry("run-1", named("other")))
+			prepare(l, b.EventAttempt)
+			want := minigroup.AttemptRefused
+			if name == "lost" {
+				want = minigroup.AttemptLost
+			}
+			for range 2 {
+				if state := l.answer(b.EventAttempt, m.EventRoomID); state != want {
+					t.Fatalf("the attempt is %s, want %s", state, want)
+				}
+			}
+			n := l.count(`SELECT count(*) FROM room_attempt WHERE room_id = $1 AND state = 'held' AND class_id = $2`,
+				m.EventRoomID, m.ID)
+			if n != 1 {
+				t.Error("the class has lost its room")
+			}
+		})
+	}
+}

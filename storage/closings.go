@@ -16,10 +16,10 @@ import (
 // are known only from their events. A room that an attempt has is none of the latter, whatever its announced_room says.
 const roomsPendingClose = `
 	SELECT kind, room_id, class_id, answered_at FROM (
-		SELECT kind, room_id, class_id, answered_at, changed_at
+		SELECT kind, room_id, class_id, answered_at, changed_at, true AS replied
 		FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
 		UNION ALL
-		SELECT kind, room_id, class_id, received_at, changed_at FROM announced_room r WHERE state = 'releasing'
+		SELECT kind, room_id, class_id, received_at, changed_at, false FROM announced_room r WHERE state = 'releasing'
 			AND NOT EXISTS (SELECT FROM room_attempt a WHERE a.room_id = r.room_id)
 	) pending`
 
@@ -54,13 +54,16 @@ func roomsPendingCloseOf(ctx context.Context, q querier, id uuid.UUID) ([]minigr
 		WHERE class_id = $1 AND state = 'releasing' AND room_id IS NOT NULL ORDER BY answered_at, room_id`, id)
 }
 
-// StaleClosings lists at most limit rooms that must be closed and were not changed within minAge. If there are more,
-// each call chooses others.
+// StaleClosings lists at most limit rooms that must be closed and were not changed within minAge, except those that the
+// undo of their class closes. If there are more, each call chooses others.
 func (s *Store) StaleClosings(
 	ctx context.Context, minAge time.Duration, limit int,
 ) ([]minigroup.RoomPendingClose, error) {
 	return list(ctx, s.pool, "list stale closings", scanRoomPendingClose,
-		roomsPendingClose+` WHERE changed_at < now() - $1::interval ORDER BY random() LIMIT $2`, minAge, limit)
+		roomsPendingClose+`
+		WHERE changed_at < now() - $1::interval AND NOT (replied AND EXISTS (
+			SELECT FROM minigroup m WHERE m.id = pending.class_id AND m.state = 'undoing' OFFSET 0))
+		ORDER BY random() LIMIT $2`, minAge, limit)
 }
 
 // RoomReleased records that a room is closed. If it was known only from its event, a lost attempt that may have created

@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -40,11 +39,9 @@ func closing(m minigroup.Minigroup, timedOut bool) minigroup.RoomEvents {
 // published empties the outbox and returns its events.
 func (l ledger) published() (all []minigroup.OutboxEvent) {
 	l.Helper()
-	_, err := l.PublishOutbox(l.Context(), 100, func(_ context.Context, e minigroup.OutboxEvent) error {
-		all = append(all, e)
-		return nil
-	})
+	all, err := l.ClaimOutbox(l.Context(), 100, time.Minute)
 	l.must(err)
+	l.must(l.SettleOutbox(l.Context(), minigroup.OutboxOutcome{Published: outboxIDs(all)}, 0))
 	return all
 }
 

@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"context"
 	"encoding/json"
 	"time"
 
@@ -58,6 +57,7 @@ func exerciseCreates(l ledger) {
 	l.AnswerAttempt(ctx, other.ID, uuid.New())
 	l.RefuseAttempt(ctx, uuid.New())
 	l.AttemptLost(ctx, uuid.New())
+	l.RoomKnownSince(ctx, uuid.New())
 	l.MoveReservation(ctx, "run-1", minigroup.NewCreateRequest(d), first.Reservation, uuid.New(), "")
 	l.ReservationDoubtful(ctx, first.Reservation)
 	l.ReservationReleased(ctx, first.Reservation)
@@ -101,12 +101,16 @@ func exerciseUpdates(l ledger) {
 		l.Fatalf("to look up: %+v, %v", due, err)
 	}
 	l.NothingToRepair(ctx, due[0])
+	l.LookedUp(ctx, []uuid.UUID{m.ID})
+	l.PatchedHost(ctx, m.ID)
 
 	m = l.ready("run-1", unique())
 	id = l.update(m, plan)
 	l.fail("run-2", m.ID, id, minigroup.OperationCancelled, false)
 	l.accept(minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, uuid.New(), "a.b.c")
 	l.UpdateRecord(ctx, id)
+	l.UndecidedUpdate(ctx, m.ID)
+	l.ForceFailUpdate(ctx, m.ID, minigroup.Failure{Kind: minigroup.OperationCancelled})
 }
 
 func exerciseRecreates(l ledger) {
@@ -140,7 +144,8 @@ func exerciseEnds(l ledger) {
 	l.ready("run-1", d)
 	l.EndOverdue(ctx, -2*time.Hour, 10) // its end is an hour from now
 	l.DueLookups(ctx, time.Hour, 10)
-	l.PublishOutbox(ctx, 10, func(context.Context, minigroup.OutboxEvent) error { return nil })
+	l.ClaimOutbox(ctx, 10, time.Minute)
+	l.SettleOutbox(ctx, minigroup.OutboxOutcome{}, time.Minute)
 }
 
 func exerciseProperties(l ledger) {
@@ -168,6 +173,8 @@ func exerciseOperations(l ledger) {
 	l.ReservationsOf(ctx, id)
 	l.UpdatesOf(ctx, id)
 	l.LostAttempts(ctx, true, 10)
+	l.PendingReleases(ctx, time.Minute, 10)
+	l.PendingRelease(ctx, id)
 	l.BackendLoads(ctx)
 	l.Backends(ctx)
 	l.Drain(ctx, "janus-1", true)

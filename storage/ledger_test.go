@@ -244,9 +244,12 @@ func (l ledger) fail(
 	run string, classID, update uuid.UUID, kind minigroup.Kind, unlessSent bool,
 ) minigroup.UpdateState {
 	l.Helper()
-	change := minigroup.Change{Host: new("a.b.c")}
+	change, mode := minigroup.Change{Host: new("a.b.c")}, minigroup.FailRefused
+	if unlessSent {
+		mode = minigroup.FailUnlessSent
+	}
 	state, err := l.FailUpdate(
-		l.Context(), minigroup.Claim{Run: run}, classID, update, change, minigroup.Failure{Kind: kind}, unlessSent)
+		l.Context(), minigroup.Claim{Run: run}, classID, update, change, minigroup.Failure{Kind: kind}, mode)
 	l.must(err)
 	return state
 }

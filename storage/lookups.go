@@ -17,7 +17,7 @@ import (
 // DueLookups lists at most limit minigroups whose conference room is to be read: first those with an unanswered PATCH
 // whose look-up is due; then classes that have begun, have no end and were not looked up for longer than every, those
 // that were looked up longest ago first. A minigroup with an undecided update is not listed for its PATCHes. Listing a
-// minigroup postpones its next look-up: by an hour for its PATCHes, by every for the class.
+// minigroup postpones its next look-up by an hour. Then it is repeated, unless LookedUp has recorded a success.
 func (s *Store) DueLookups(ctx context.Context, every time.Duration, limit int) ([]minigroup.Lookup, error) {
 	unanswered, err := s.duePatches(ctx, limit)
 	if err != nil {
@@ -59,14 +59,19 @@ const postponePatches = `
 
 // postponeClasses postpones the look-ups of the classes $2, and of at most $3 others that are due.
 const postponeClasses = `
-	UPDATE minigroup m SET looked_up_at = now() WHERE id = ANY($2::uuid[] || (ARRAY(
+	UPDATE minigroup m SET looked_up_at = now() - $1::interval + least($1::interval, interval '1 hour') WHERE id = ANY($2::uuid[] || (ARRAY(
 		SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
 			AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
 		ORDER BY looked_up_at LIMIT %d FOR UPDATE SKIP LOCKED))[1:$3])
 	RETURNING ` + minigroupColumns
 
-// NothingToRepair records that the conference room shows none of the PATCHes that were looked up, so that they are not
-// looked up again. It changes nothing if the minigroup has changed since, or if an update of it is undecided.
+// LookedUp records that the conference rooms of minigroups were read and that everything that follows is recorded.
+func (s *Store) LookedUp(ctx context.Context, classes []uuid.UUID) error {
+	return s.exec(ctx, "record look-ups", `UPDATE minigroup SET looked_up_at = now() WHERE id = ANY($1)`, classes)
+}
+
+// NothingToRepair records that the conference room shows none of the PATCHes that were looked up, or is gone, so that they
+// are not looked up again. It changes nothing if the minigroup has changed since, or if an update of it is undecided.
 func (s *Store) NothingToRepair(ctx context.Context, l minigroup.Lookup) error {
 	updates := make([]uuid.UUID, len(l.Unanswered))
 	for i, u := range l.Unanswered {

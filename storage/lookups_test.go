@@ -151,7 +151,7 @@ func TestARepairIsNotShownAndBeginsOnlyAtItsRevision(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	_, err := l.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, repair.ID, repair.Change,
-		minigroup.Failure{Kind: minigroup.CapacityExceeded}, false)
+		minigroup.Failure{Kind: minigroup.CapacityExceeded}, minigroup.FailRefused)
 	l.must(err)
 	mustShow("when a repair has failed")
 	repair.ID, repair.Change.Revision = uuid.New(), &m.Revision
@@ -164,5 +164,34 @@ func TestARepairIsNotShownAndBeginsOnlyAtItsRevision(t *testing.T) {
 	}
 	if n := l.toLookFor(); n != 1 {
 		t.Errorf("%d PATCHes are to be looked for, want that of the failed update, so that the repair is verified", n)
+	}
+}
+
+func TestALookUpThatFailedIsRepeatedAfterAnHourAndASuccessfulOneAfterThePeriod(t *testing.T) {
+	l := newLedger(t)
+	m := l.ready("run-1", named("endless"))
+	pass := func(d time.Duration) (due int) {
+		t.Helper()
+		l.exec(`UPDATE minigroup SET looked_up_at = looked_up_at - $1::interval`, d)
+		all, err := l.DueLookups(t.Context(), 24*time.Hour, 10)
+		l.must(err)
+		return len(all)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		due   int
+	}{{25 * time.Hour, 1}, {time.Minute, 0}, {time.Hour, 1}} {
+		if n := pass(c.after); n != c.due {
+			t.Errorf("%d are due %s after the last failure, want %d", n, c.after, c.due)
+		}
+	}
+	l.must(l.LookedUp(t.Context(), []uuid.UUID{m.ID}))
+	for _, c := range []struct {
+		after time.Duration
+		due   int
+	}{{23 * time.Hour, 0}, {time.Hour, 1}} {
+		if n := pass(c.after); n != c.due {
+			t.Errorf("%d are due %s after the last success, want %d", n, c.after, c.due)
+		}
 	}
 }

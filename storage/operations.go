@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -112,4 +113,41 @@ func (s *Store) LostAttempts(ctx context.Context, closed bool, limit int) ([]min
 		FROM room_attempt a JOIN minigroup m ON m.id = a.class_id
 		WHERE a.state = 'lost' AND ($1 OR a.resolution IS DISTINCT FROM 'closed')
 		ORDER BY a.sent_at DESC, a.id LIMIT $2`, closed, limit)
+}
+
+// PendingReleases lists at most limit rooms that must be closed and reservations that are to be released, for longer
+// than olderThan, those that have waited longest first.
+func (s *Store) PendingReleases(
+	ctx context.Context, olderThan time.Duration, limit int,
+) ([]minigroup.PendingRelease, error) {
+	return list(ctx, s.pool, "list pending releases", func(row pgx.CollectableRow) (p minigroup.PendingRelease, err error) {
+		err = row.Scan(&p.Service, &p.Gateway, &p.ID, &p.ClassID, &p.Audience, &p.Scope, &p.Since)
+		return p, err
+	}, `
+		SELECT p.service, p.gateway, p.id, p.class_id, m.audience, m.scope, p.changed_at FROM (
+			SELECT kind AS service, '' AS gateway, room_id AS id, class_id, changed_at
+			FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL
+			UNION ALL
+			SELECT kind, '', room_id, class_id, changed_at FROM announced_room WHERE state = 'releasing'
+			UNION ALL
+			SELECT 'janus', backend_id, id, class_id, changed_at FROM janus_reservation WHERE state = 'releasing'
+		) p JOIN minigroup m ON m.id = p.class_id
+		WHERE p.changed_at < now() - $1::interval ORDER BY p.changed_at, p.id LIMIT $2`, olderThan, limit)
+}
+
+// PendingRelease reads the room that must be closed, or the reservation that is to be released, with this id; ok is
+// false if there is none.
+func (s *Store) PendingRelease(ctx context.Context, id uuid.UUID) (p minigroup.PendingRelease, ok bool, err error) {
+	room, ok, err := s.RoomPendingClose(ctx, id)
+	if err != nil || ok {
+		return minigroup.PendingRelease{Service: string(room.Kind), ID: id, ClassID: room.ClassID}, ok, err
+	}
+	err = s.pool.QueryRow(ctx, `
+		SELECT backend_id, class_id FROM janus_reservation WHERE id = $1 AND state = 'releasing'`, id).
+		Scan(&p.Gateway, &p.ClassID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p, false, nil
+	}
+	p.Service, p.ID = "janus", id
+	return p, err == nil, wrap("read pending release", err)
 }

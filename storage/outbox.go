@@ -1,39 +1,43 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
 )
 
-// PublishOutbox passes at most limit events of the outbox to publish, the oldest first, deletes those for which publish
-// returns nil, and returns their number. Processes that call it at the same time get different events. If the process
-// or Postgres fails meanwhile, a published event is passed again later.
-func (s *Store) PublishOutbox(
-	ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error,
-) (published int, err error) {
-	err = s.inTx(ctx, "publish outbox", func(tx pgx.Tx) error {
-		ids := []int64{}
-		due, err := list(ctx, tx, "list outbox", func(row pgx.CollectableRow) (e minigroup.OutboxEvent, err error) {
-			var id int64
-			err = row.Scan(&id, &e.Audience, &e.Label, &e.Payload)
-			ids = append(ids, id)
-			return e, err
-		}, `SELECT id, audience, label, payload FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`, limit)
-		if err != nil {
-			return err
-		}
-		taken := ids[:0]
-		for i, e := range due {
-			if publish(ctx, e) == nil {
-				taken = append(taken, ids[i])
-			}
-		}
-		published = len(taken)
-		_, err = tx.Exec(ctx, `DELETE FROM outbox WHERE id = ANY($1)`, taken)
-		return err
+// claimOutbox claims events for $1. The limit is part of the text, because Postgres reads a whole index for a limit that
+// it does not know.
+const claimOutbox = `
+	UPDATE outbox SET claimed_until = now() + $1::interval WHERE id = ANY(ARRAY(
+		SELECT id FROM outbox WHERE claimed_until <= now() ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED))
+	RETURNING id, audience, label, payload`
+
+// ClaimOutbox returns at most limit events of the outbox that are to be published, the oldest first. Until the lease is
+// over, no other call returns them. The caller passes each to SettleOutbox; if it does not, the event is returned again
+// after the lease, so it may be published twice.
+func (s *Store) ClaimOutbox(ctx context.Context, limit int, lease time.Duration) ([]minigroup.OutboxEvent, error) {
+	events, err := list(ctx, s.pool, "claim outbox", func(row pgx.CollectableRow) (e minigroup.OutboxEvent, err error) {
+		err = row.Scan(&e.ID, &e.Audience, &e.Label, &e.Payload)
+		return e, err
+	}, fmt.Sprintf(claimOutbox, limit), lease)
+	slices.SortFunc(events, func(a, b minigroup.OutboxEvent) int { return cmp.Compare(a.ID, b.ID) })
+	return events, err
+}
+
+// SettleOutbox deletes the events that were published. Those that the broker has refused are returned by ClaimOutbox
+// again after the pause, so that they do not delay others, and those that were not published at once. Called twice, it
+// does the same once.
+func (s *Store) SettleOutbox(ctx context.Context, outcome minigroup.OutboxOutcome, pause time.Duration) error {
+	return s.inBatch(ctx, "settle outbox", func(batch *pgx.Batch) {
+		batch.Queue(`DELETE FROM outbox WHERE id = ANY($1)`, outcome.Published)
+		batch.Queue(`UPDATE outbox SET claimed_until = now() + $2::interval WHERE id = ANY($1)`, outcome.Refused, pause)
+		batch.Queue(`UPDATE outbox SET claimed_until = now() WHERE id = ANY($1)`, outcome.Unpublished)
 	})
-	return published, err
 }

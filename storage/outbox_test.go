@@ -1,45 +1,82 @@
 package storage_test
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"minigroups/minigroup"
 )
 
-func TestPublishOutbox(t *testing.T) {
-	l := newLedger(t)
-	for _, label := range []string{"one", "two", "three"} {
-		l.exec(`INSERT INTO outbox (audience, label, payload) VALUES ('example.org', $1, '{"a": 1}')`, label)
+func outboxIDs(events []minigroup.OutboxEvent) []int64 {
+	ids := []int64{}
+	for _, e := range events {
+		ids = append(ids, e.ID)
 	}
-	t.Run("keeps an event that was not published, and publishes the others", func(t *testing.T) {
-		n, err := l.PublishOutbox(t.Context(), 10, func(_ context.Context, e minigroup.OutboxEvent) error {
-			if e.Label == "one" {
-				return nil
-			}
-			return errors.New("not now")
-		})
-		if n != 1 || err != nil {
-			t.Fatalf("published %d, %v", n, err)
+	return ids
+}
+
+// claimed claims at most limit events of the outbox, and returns their labels and their ids.
+func (l ledger) claimed(limit int, lease time.Duration) (labels []string, ids []int64) {
+	l.Helper()
+	events, err := l.ClaimOutbox(l.Context(), limit, lease)
+	l.must(err)
+	for _, e := range events {
+		labels = append(labels, e.Label)
+	}
+	return labels, outboxIDs(events)
+}
+
+func (l ledger) wantClaimed(limit int, want ...string) (ids []int64) {
+	l.Helper()
+	labels, ids := l.claimed(limit, time.Minute)
+	if !slices.Equal(labels, want) {
+		l.Errorf("claimed %v, want %v", labels, want)
+	}
+	return ids
+}
+
+func TestOutbox(t *testing.T) {
+	fill := func(t *testing.T) ledger {
+		t.Helper()
+		l := newLedger(t)
+		for _, label := range []string{"one", "two", "three", "four"} {
+			l.exec(`INSERT INTO outbox (audience, label, payload) VALUES ('example.org', $1, '{"a": 1}')`, label)
+		}
+		return l
+	}
+	t.Run("two processes claim different events, the oldest first", func(t *testing.T) {
+		l := fill(t)
+		l.wantClaimed(3, "one", "two", "three")
+		l.wantClaimed(3, "four")
+		l.wantClaimed(3)
+	})
+	t.Run("events of a process that ended are claimed again after the lease", func(t *testing.T) {
+		l := fill(t)
+		l.claimed(2, 0)
+		l.wantClaimed(2, "one", "two")
+	})
+	t.Run("published events are deleted, the others are kept", func(t *testing.T) {
+		l := fill(t)
+		ids := l.wantClaimed(3, "one", "two", "three")
+		outcome := minigroup.OutboxOutcome{Published: ids[:1], Refused: ids[1:2], Unpublished: ids[2:]}
+		l.must(l.SettleOutbox(t.Context(), outcome, time.Minute))
+		l.must(l.SettleOutbox(t.Context(), outcome, time.Minute))
+		l.wantClaimed(10, "three", "four") // the refused one waits
+		l.must(l.SettleOutbox(t.Context(), outcome, 0))
+		l.wantClaimed(10, "two", "three")
+		if n := l.count(`SELECT count(*) FROM outbox`); n != 3 {
+			t.Errorf("%d events are kept", n)
 		}
 	})
-	t.Run("passes different events to two callers at the same time", func(t *testing.T) {
-		var published []string
-		n, err := l.PublishOutbox(t.Context(), 1, func(ctx context.Context, e minigroup.OutboxEvent) error {
-			published = append(published, e.Label)
-			_, err := l.PublishOutbox(ctx, 10, func(_ context.Context, e minigroup.OutboxEvent) error {
-				published = append(published, e.Label+" by another")
-				return nil
-			})
-			return err
-		})
-		if n != 1 || err != nil || !slices.Equal(published, []string{"two", "three by another"}) {
-			t.Fatalf("published %v, %v", published, err)
+	t.Run("an event that is being published locks no row and holds no connection", func(t *testing.T) {
+		l := fill(t)
+		before := l.PoolStats().AcquiredConns()
+		l.wantClaimed(1, "one")
+		if held := l.PoolStats().AcquiredConns(); held != before {
+			t.Errorf("%d connections are held, were %d", held, before)
 		}
-		if n, err := l.PublishOutbox(t.Context(), 10, nil); n != 0 || err != nil {
-			t.Fatalf("published %d again, %v", n, err)
-		}
+		l.exec(`SET lock_timeout = '1s'`)
+		l.exec(`UPDATE outbox SET label = 'changed' WHERE label = 'one'`)
 	})
 }

@@ -66,3 +66,37 @@ func TestUndo(t *testing.T) {
 		}
 	})
 }
+
+func TestARoomThatAnUndoClosesIsNoStaleClosing(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	b := l.begin(entry("run-1", d))
+	room := uuid.New()
+	l.answer(b.EventAttempt, room)
+	l.must(l.RefuseAttempt(t.Context(), b.ConferenceAttempt))
+	announced := uuid.New()
+	l.exec(`INSERT INTO announced_room (room_id, class_id, kind, state, created_at)
+		VALUES ($1, $2, 'event', 'releasing', now())`, announced, classID(d))
+	l.beginUndo(minigroup.Claim{Run: "run-1"}, d, minigroup.Failure{Kind: minigroup.OperationCancelled})
+	stale := func() (ids []uuid.UUID) {
+		t.Helper()
+		rooms, err := l.StaleClosings(t.Context(), 0, 10)
+		l.must(err)
+		for _, r := range rooms {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	if ids := stale(); len(ids) != 1 || ids[0] != announced {
+		t.Errorf("during the undo: %v, want %s, which the undo does not close", ids, announced)
+	}
+	l.must(l.RoomReleased(t.Context(), room))
+	if _, open, err := l.EndUndo(t.Context(), "run-1", classID(d)); err != nil || len(open) > 0 {
+		t.Fatalf("open: %v, %v", open, err)
+	}
+	// A reply that arrives after the undo has no run that closes its room.
+	late := uuid.New()
+	l.answer(b.ConferenceAttempt, late)
+	if ids := stale(); len(ids) != 2 {
+		t.Errorf("after the undo: %v, want also %s", ids, late)
+	}
+}

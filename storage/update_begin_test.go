@@ -39,7 +39,7 @@ func TestAnUpdateWhoseRunIsGoneDoesNotBeginOnceAnotherWasAccepted(t *testing.T) 
 	}
 	claim, cancelled := minigroup.Claim{Run: "run-2"}, minigroup.Failure{Kind: minigroup.OperationCancelled}
 	_, taken := l.TakeForUpdate(t.Context(), claim, m.ID, gone)
-	_, failed := l.FailUpdate(t.Context(), claim, m.ID, gone, e.Change, cancelled, true)
+	_, failed := l.FailUpdate(t.Context(), claim, m.ID, gone, e.Change, cancelled, minigroup.FailUnlessSent)
 	for what, err := range map[string]error{
 		"begun": l.BeginUpdate(t.Context(), e), "taken again": taken, "failed": failed,
 	} {

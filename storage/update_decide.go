@@ -62,15 +62,15 @@ var endAfterCommit = end(`
 	SELECT FROM minigroup_update u WHERE u.id = $1 AND u.state = 'done' AND u.ends_class AND u.decided_at = now()))`)
 
 // FailUpdate ends an update with nothing changed, and returns the state of the update. Rooms that the update has
-// created are marked for closing, and the class ends if conference has closed its room meanwhile. With unlessSent, an
-// update whose PATCH may have reached conference stays running. An update that never began is written as failed, so
-// that its caller finds out. Called twice, it does the same once.
+// created are marked for closing, and the class ends if conference has closed its room meanwhile. The mode says what is
+// done about a PATCH that may have reached conference. An update that never began is written as failed, so that its
+// caller finds out. Called twice, it does the same once.
 //
 // It returns *minigroup.SupersededError if the run may not act on the update, and *minigroup.OwnedError if the update
 // never began and another run owns the minigroup.
 func (s *Store) FailUpdate(
 	ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
-	unlessSent bool,
+	mode minigroup.FailMode,
 ) (state minigroup.UpdateState, err error) {
 	// Callers that waited have received a failed precondition at once.
 	shown := reason.Kind != minigroup.PreconditionFailed && !c.Repair
@@ -84,21 +84,69 @@ func (s *Store) FailUpdate(
 		if state == minigroup.UpdateDone || state == minigroup.UpdateFailed {
 			return nil
 		}
-		tag, err := tx.Exec(ctx, `
-			UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL
-			WHERE id = $1 AND (NOT $3 OR patch_until IS NULL)`, id, stored.NewFailure(&reason), unlessSent)
-		if err != nil || tag.RowsAffected() == 0 {
+		if state, err = failLocked(ctx, tx, classID, id, state, reason, mode); err != nil {
 			return err
 		}
-		var batch pgx.Batch
-		if state == minigroup.UpdateRunning {
-			queueRelease(&batch, classID, id)
-		}
-		batch.Queue(endClosed, classID, s.publishEvents)
-		state = minigroup.UpdateFailed
-		return tx.SendBatch(ctx, &batch).Close()
+		_, err = tx.Exec(ctx, endClosed, classID, s.publishEvents)
+		return err
 	})
 	return state, err
+}
+
+// failUpdate fails the update $1, unless $3 is set and a PATCH of it may have been executed. With $4, such a PATCH is
+// looked for.
+const failUpdate = `
+	UPDATE minigroup_update SET state = 'failed', failure = $2, decided_at = now(), patch_until = NULL,
+		look_up_at = CASE WHEN $4 AND patch_until IS NOT NULL THEN greatest(patch_until, now()) ELSE look_up_at END
+	WHERE id = $1 AND state IN ('requested', 'running') AND (NOT $3 OR patch_until IS NULL)`
+
+// failLocked fails an update that is undecided in this state and whose minigroup is locked, and returns its new state.
+func failLocked(
+	ctx context.Context, tx pgx.Tx, classID, id uuid.UUID, state minigroup.UpdateState, reason minigroup.Failure,
+	mode minigroup.FailMode,
+) (minigroup.UpdateState, error) {
+	tag, err := tx.Exec(ctx, failUpdate, id, stored.NewFailure(&reason),
+		mode == minigroup.FailUnlessSent, mode == minigroup.FailConceding)
+	if err != nil || tag.RowsAffected() == 0 {
+		return state, err
+	}
+	if state != minigroup.UpdateRunning {
+		return minigroup.UpdateFailed, nil
+	}
+	var batch pgx.Batch
+	queueRelease(&batch, classID, id)
+	return minigroup.UpdateFailed, tx.SendBatch(ctx, &batch).Close()
+}
+
+// UndecidedUpdate reads the undecided update of a class that is to be decided first: the one that is running, or else
+// the first that was requested. It returns nil if there is none.
+func (s *Store) UndecidedUpdate(ctx context.Context, classID uuid.UUID) (*minigroup.UpdateRecord, error) {
+	return readUndecided(ctx, s.pool, classID)
+}
+
+func readUndecided(ctx context.Context, q querier, classID uuid.UUID) (*minigroup.UpdateRecord, error) {
+	return scanUpdate(q.QueryRow(ctx, `
+		SELECT `+updateColumns+` FROM minigroup_update u WHERE u.class_id = $1 AND u.state IN ('requested', 'running')
+		ORDER BY u.state = 'running' DESC, u.number LIMIT 1`, classID))
+}
+
+// ForceFailUpdate fails the update that UndecidedUpdate returns, whichever run carries it out, as FailUpdate does with
+// minigroup.FailConceding. It returns the update as it was before, or nil if there was none. The run finds at its next
+// step that the update is decided. If conference has closed the room of the class, the sweeper ends the class.
+func (s *Store) ForceFailUpdate(
+	ctx context.Context, classID uuid.UUID, reason minigroup.Failure,
+) (failed *minigroup.UpdateRecord, err error) {
+	err = s.inTx(ctx, "force update to fail", func(tx pgx.Tx) error {
+		if _, err := lockRow(ctx, tx, classID); err != nil {
+			return err
+		}
+		if failed, err = readUndecided(ctx, tx, classID); err != nil || failed == nil {
+			return err
+		}
+		_, err := failLocked(ctx, tx, classID, failed.ID, failed.State, reason, minigroup.FailConceding)
+		return err
+	})
+	return failed, err
 }
 
 // queueRelease gives back the slots that an update has requested, and marks the rooms for closing that it has created.

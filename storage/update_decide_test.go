@@ -89,7 +89,7 @@ func TestAnUpdateIsDecidedOnlyByTheRunThatOwnsIt(t *testing.T) {
 		t.Errorf("committed by another run: %v", err)
 	}
 	_, err := l.FailUpdate(t.Context(), minigroup.Claim{Run: "run-1"}, m.ID, id, minigroup.Change{},
-		minigroup.Failure{Kind: minigroup.OperationCancelled}, false)
+		minigroup.Failure{Kind: minigroup.OperationCancelled}, minigroup.FailRefused)
 	if !isSuperseded(err) {
 		t.Errorf("failed by another run: %v", err)
 	}
@@ -100,4 +100,104 @@ func TestAnUpdateIsDecidedOnlyByTheRunThatOwnsIt(t *testing.T) {
 	if now := l.read(m.ID); now.Host != m.Host {
 		t.Errorf("got %+v", now)
 	}
+}
+
+// patchInFlight is a minigroup with eight slots whose update to nine and another host has sent a PATCH.
+func (l ledger) patchInFlight() (m minigroup.Minigroup, update uuid.UUID) {
+	l.Helper()
+	m = l.ready("run-1", draft(8))
+	update = l.update(m, minigroup.UpdatePlan{
+		Time: m.Time, Reserve: new(int32(9)), Host: "a.b.c", Patch: minigroup.ConferencePatch{Host: new("a.b.c")},
+	})
+	if _, sent, err := l.SendPatch(l.Context(), "run-2", update, time.Minute); err != nil || !sent {
+		l.Fatalf("sent: %t, %v", sent, err)
+	}
+	return m, update
+}
+
+// wantConceded checks that an update has failed and that its PATCH is looked for when it cannot be in flight any more.
+func (l ledger) wantConceded(m minigroup.Minigroup, update uuid.UUID) {
+	l.Helper()
+	if rec := l.recordOf(update); rec.State != minigroup.UpdateFailed || rec.PatchOpen || !rec.MaybePatched {
+		l.Errorf("the update is %+v", rec)
+	}
+	n := l.count(`SELECT count(*) FROM minigroup_update WHERE look_up_at BETWEEN now() + interval '50 seconds' AND
+		now() + interval '1 minute'`)
+	if now := l.read(m.ID); now.Host != m.Host || *now.Reserve != 8 || n != 1 {
+		l.Errorf("got %+v, and %d look-ups are due in a minute", now, n)
+	}
+	if open := l.openReservations(m.ID); len(open) != 1 || open[0].Slots != 8 {
+		l.Errorf("reserved: %+v", open)
+	}
+	if err := l.CommitUpdate(l.Context(), "run-2", update); !isSuperseded(err) {
+		l.Errorf("its run committed it: %v", err)
+	}
+}
+
+func TestAConcededUpdateFailsAndItsPatchIsLookedFor(t *testing.T) {
+	l := newLedger(t, 10)
+	m, id := l.patchInFlight()
+	for range 2 {
+		state, err := l.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{},
+			minigroup.Failure{Kind: minigroup.UpstreamUnavailable}, minigroup.FailConceding)
+		if err != nil || state != minigroup.UpdateFailed {
+			t.Fatalf("it is %s, %v", state, err)
+		}
+	}
+	l.wantConceded(m, id)
+}
+
+func TestAnUpdateIsForcedToFailWhicheverRunCarriesItOut(t *testing.T) {
+	reason := minigroup.Failure{Kind: minigroup.OperationCancelled}
+	l := newLedger(t, 10)
+	m, running := l.patchInFlight()
+	later := uuid.New()
+	l.accept(minigroup.Claim{Run: "run-2"}, m.ID, later, "d.e.f")
+	failed, err := l.ForceFailUpdate(t.Context(), m.ID, reason)
+	if err != nil || failed == nil || failed.ID != running || !failed.MaybePatched ||
+		failed.State != minigroup.UpdateRunning {
+		t.Fatalf("first %+v, %v", failed, err)
+	}
+	l.wantConceded(m, running)
+	if u, err := l.UndecidedUpdate(t.Context(), m.ID); err != nil || u == nil || u.ID != later {
+		t.Fatalf("undecided is %+v, %v", u, err)
+	}
+	failed, err = l.ForceFailUpdate(t.Context(), m.ID, reason)
+	if err != nil || failed == nil || failed.ID != later || failed.MaybePatched {
+		t.Fatalf("then %+v, %v", failed, err)
+	}
+	if none, err := l.ForceFailUpdate(t.Context(), m.ID, reason); err != nil || none != nil {
+		t.Fatalf("without one: %+v, %v", none, err)
+	}
+}
+
+func TestAClassWhoseUpdateWasForcedToFailEnds(t *testing.T) {
+	l := newLedger(t, 10)
+	m, _ := l.patchInFlight()
+	l.record(closing(m, false))
+	if _, err := l.ForceFailUpdate(t.Context(), m.ID, minigroup.Failure{Kind: minigroup.OperationCancelled}); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.endClosed(); n != 1 || l.toLookFor() != 0 {
+		t.Errorf("%d classes ended, and %d PATCHes are still looked for", n, l.toLookFor())
+	}
+}
+
+func TestPatchedHostIsTheLastThatAnUpdateHasSetInConference(t *testing.T) {
+	l := newLedger(t)
+	m := l.ready("run-1", named("hosted"))
+	want := func(host string) {
+		t.Helper()
+		if got, err := l.PatchedHost(t.Context(), m.ID); err != nil || got != host {
+			t.Errorf("got %q, %v; want %q", got, err, host)
+		}
+	}
+	want("")
+	patched := minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c", Patch: minigroup.ConferencePatch{Host: new("a.b.c")}}
+	l.commit("run-2", l.update(m, patched))
+	l.commit("run-2", l.update(m, minigroup.UpdatePlan{Time: m.Time, Host: "d.e.f"}))
+	l.fail("run-2", m.ID, l.update(m, minigroup.UpdatePlan{
+		Time: m.Time, Host: "g.h.i", Patch: minigroup.ConferencePatch{Host: new("g.h.i")},
+	}), minigroup.UpstreamRefused, false)
+	want("a.b.c")
 }

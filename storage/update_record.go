@@ -26,7 +26,7 @@ func (s *Store) UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.Updat
 const updateColumns = `u.id, u.class_id, u.state, u.run, u.requested, u.failure, u.decided_at, u.patch, u.patches,
 	extract(epoch FROM u.patch_until - now())::float8,
 	extract(epoch FROM lower(u.new_during))::bigint, extract(epoch FROM upper(u.new_during))::bigint,
-	u.new_reserve, u.new_host, u.ends_class,
+	u.new_reserve, u.new_host, u.ends_class, u.patch_until IS NOT NULL OR u.look_up_at IS NOT NULL,
 	(SELECT m.conference_room_id FROM minigroup m WHERE m.id = u.class_id)`
 
 // readUpdate returns nil if there is no such update.
@@ -44,7 +44,8 @@ func scanUpdate(row pgx.Row) (*minigroup.UpdateRecord, error) {
 	var left *float64
 	var room *uuid.UUID
 	err := row.Scan(&r.ID, &r.ClassID, &r.State, &r.Run, &requested, &failure, &decided, &patch, &r.Patches, &left,
-		&r.Plan.Time.Start, &r.Plan.Time.End, &r.Plan.Reserve, &host, &r.Plan.Ends, &room)
+		&r.Plan.Time.Start, &r.Plan.Time.End, &r.Plan.Reserve, &host, &r.Plan.Ends, &r.MaybePatched,
+		&room)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // absent is an answer here, not a failure
 	}
@@ -57,6 +58,18 @@ func scanUpdate(row pgx.Row) (*minigroup.UpdateRecord, error) {
 		r.PatchOpen, r.PatchLeft = true, max(0, time.Duration(*left*float64(time.Second)))
 	}
 	return &r, nil
+}
+
+// PatchedHost returns the host that the last successful update of a class has set in conference, and "" if none is
+// known.
+func (s *Store) PatchedHost(ctx context.Context, classID uuid.UUID) (host string, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT new_host FROM minigroup_update WHERE class_id = $1 AND state = 'done' AND patch ? 'host'
+		ORDER BY number DESC LIMIT 1`, classID).Scan(&host)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return host, wrap("read the last host in conference", err)
 }
 
 // ownsUpdate is the condition that the run $2 may act on the update $1.

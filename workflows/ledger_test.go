@@ -193,10 +193,10 @@ func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) erro
 
 func (l ledger) FailUpdate(
 	ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
-	unlessSent bool,
+	mode minigroup.FailMode,
 ) (minigroup.UpdateState, error) {
 	return query(ctx, l, failUpdate, func(ctx context.Context) (minigroup.UpdateState, error) {
-		return l.Store.FailUpdate(ctx, claim, classID, id, c, reason, unlessSent)
+		return l.Store.FailUpdate(ctx, claim, classID, id, c, reason, mode)
 	})
 }
 

@@ -79,8 +79,8 @@ func ClassOf(workflowID string) (uuid.UUID, bool) {
 // escape reserves '~' for the hash, so that no short id equals a hashed one.
 func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "~", "%7E") }
 
-// roomWorkflowID is the workflow id of CloseRoom.
-func roomWorkflowID(kind minigroup.RoomKind, room uuid.UUID) string {
+// RoomWorkflowID is the workflow id of CloseRoom.
+func RoomWorkflowID(kind minigroup.RoomKind, room uuid.UUID) string {
 	return fmt.Sprintf("room/%s/%s", kind, room)
 }
 

@@ -70,7 +70,7 @@ func TestClassOf(t *testing.T) {
 		}
 	}
 	for _, id := range []string{
-		WorkflowID("example.org", strings.Repeat("a", 255)), roomWorkflowID(minigroup.EventRoom, uuid.New()),
+		WorkflowID("example.org", strings.Repeat("a", 255)), RoomWorkflowID(minigroup.EventRoom, uuid.New()),
 		"minigroup/x", "", "minigroup/%zz/x",
 	} {
 		if class, ok := ClassOf(id); ok {

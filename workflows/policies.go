@@ -9,9 +9,9 @@ import (
 
 // This file holds every timeout and every retry of the sagas.
 
-// attemptTimeout bounds one attempt of a step. The activities themselves wait less for an answer, so it is reached only
+// AttemptTimeout bounds one attempt of a step. The activities themselves wait less for an answer, so it is reached only
 // when the worker died.
-const attemptTimeout = 30 * time.Second
+const AttemptTimeout = 30 * time.Second
 
 // attentionAfter is how long a step is retried before it needs attention.
 const attentionAfter = 2 * time.Minute
@@ -21,6 +21,10 @@ const (
 	firstPause = time.Second
 	maxPause   = 5 * time.Minute
 )
+
+// settleFor bounds the pauses in which a recreate retries to decide an earlier update. It is longer than the default of
+// saga.request_timeout, within which a PATCH may be in flight.
+const settleFor = 3 * time.Minute
 
 // stepPolicy says how long a step is retried after its local attempt has failed.
 type stepPolicy struct {
@@ -44,6 +48,15 @@ var (
 	once = stepPolicy{}
 )
 
+// settle is the policy of a recreate for the PATCH of an earlier update. The rooms are replaced anyway, so a conference
+// that does not say what became of that PATCH may delay the recreate only by some minutes.
+func settle(maxAttempts int32) stepPolicy {
+	if limit := attemptsWithin(settleFor); maxAttempts == 0 || maxAttempts > limit {
+		maxAttempts = limit
+	}
+	return bounded(maxAttempts)
+}
+
 // attemptsWithin is the number of attempts whose pauses fit into the retry budget. It counts no time for the attempts
 // themselves.
 func attemptsWithin(budget time.Duration) int32 {
@@ -59,7 +72,7 @@ func attemptsWithin(budget time.Duration) int32 {
 func localOptions(title string) workflow.LocalActivityOptions {
 	return workflow.LocalActivityOptions{
 		Summary:             title,
-		StartToCloseTimeout: attemptTimeout,
+		StartToCloseTimeout: AttemptTimeout,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
 	}
 }
@@ -69,7 +82,7 @@ func localOptions(title string) workflow.LocalActivityOptions {
 func retryOptions(title string, maxAttempts int32) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:             title,
-		StartToCloseTimeout: attemptTimeout,
+		StartToCloseTimeout: AttemptTimeout,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: firstPause, BackoffCoefficient: 2, MaximumInterval: maxPause, MaximumAttempts: maxAttempts,
 		},

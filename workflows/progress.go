@@ -151,7 +151,7 @@ func errorText(err error) string {
 		return strings.Join(strings.Fields(app.Message()), " ")
 	}
 	if temporal.IsTimeoutError(err) {
-		return "the worker did not finish within " + attemptTimeout.String() + "; it may have died"
+		return "the worker did not finish within " + AttemptTimeout.String() + "; it may have died"
 	}
 	failure, _, _ := activities.FailureOf(err)
 	return failure.Detail

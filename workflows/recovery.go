@@ -54,7 +54,7 @@ func (s *Starter) Recover(ctx context.Context, saga minigroup.OpenSaga) (bool, e
 
 // CloseRoom starts the run that closes a room pending close. It does nothing when one is open.
 func (s *Starter) CloseRoom(ctx context.Context, room minigroup.RoomPendingClose) error {
-	o := s.options(roomWorkflowID(room.Kind, room.ID), operationClose, "")
+	o := s.options(RoomWorkflowID(room.Kind, room.ID), operationClose, "")
 	o.StaticSummary, o.StaticDetails = summary("Close %s room %s", room.Kind, room.ID), closeRoomPurpose(room)
 	o.TypedSearchAttributes = temporal.NewSearchAttributes(
 		AttributeID.ValueSet(room.ClassID.String()), AttributeStage.ValueSet(stageClosing),

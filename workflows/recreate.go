@@ -49,12 +49,12 @@ func recreate(
 			case begun.State == minigroup.UpdateFailed:
 				return begun.Failure, nil
 			case begun.Unfinished != uuid.Nil:
-				if err := decideUnfinished(ctx, p, begun.BegunUpdate, in.UpdateInput); err != nil {
-					return nil, err
+				if err = settleUnfinished(ctx, p, begun.BegunUpdate, in.UpdateInput); err == nil {
+					continue
 				}
-				continue
+			default:
+				err = replaceRooms(ctx, p, in, ref, begun)
 			}
-			err = replaceRooms(ctx, p, in, ref, begun)
 		}
 		if err != nil {
 			failure, _, err := failUpdate(ctx, p, ref, err, true)
@@ -98,15 +98,44 @@ func replaceRooms(
 
 // failAbandoned fails a recreate whose run is gone. It changes nothing when the recreate is decided.
 func failAbandoned(ctx workflow.Context, p *progress, ref activities.UpdateInput) error {
-	_, _, err := failUpdateFor(ctx, p, ref, stored.Failure{
+	_, _, err := failUpdateFor(ctx, p, activities.FailUpdateInput{UpdateInput: ref, Refused: true, Reason: stored.Failure{
 		Kind:   minigroup.OperationCancelled,
 		Detail: "the run that was recreating this minigroup was ended from outside; it has the rooms it had",
-	}, true)
+	}})
 	return err
 }
 
-// decideUnfinished decides an earlier operation of the minigroup whose run is gone. It takes an update forward, because
-// conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use yet.
+// settleUnfinished decides an earlier operation of the minigroup whose run is gone, before a recreate. It fails another
+// recreate, whose new rooms are not in use yet. It takes an update forward for a limited time. After that it concedes:
+// the update fails, although conference may have executed its PATCH, because its room is about to be replaced.
+func settleUnfinished(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
+	unfinished := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
+	if begun.UnfinishedRecreate {
+		return failAbandoned(ctx, p, unfinished)
+	}
+	err := patch(ctx, p, unfinished, settle(in.MaxAttempts))
+	if err == nil {
+		return commit(ctx, p, unfinished)
+	}
+	reason, final, superseded := reasonOf(ctx, err)
+	if ctx.Err() != nil || superseded {
+		return err // the update stays as it is, and the sweeper takes it forward
+	}
+	if !final {
+		reason.Detail = conceded
+	}
+	_, _, err = failUpdateFor(ctx, p, activities.FailUpdateInput{
+		UpdateInput: unfinished, Reason: reason, Refused: final, Concede: !final,
+	})
+	return err
+}
+
+// conceded is the detail of the failure of an update that a recreate has ended.
+const conceded = "conference did not say whether it has executed this update, and a recreate was requested, which " +
+	"replaces the room"
+
+// decideUnfinished decides an earlier operation of the minigroup whose run is gone, before an update. It takes an update
+// forward, because conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use yet.
 func decideUnfinished(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
 	unfinished := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
 	if begun.UnfinishedRecreate {

@@ -1,15 +1,20 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
 
 	"minigroups/activities"
 	"minigroups/minigroup"
 	"minigroups/stored"
+	"minigroups/workflows"
 )
 
 func TestSweepClosesTheRoomOfALateReply(t *testing.T) {
@@ -298,9 +303,9 @@ func TestSweepPurgesHistory(t *testing.T) {
 		counted := map[string]int{}
 		sweeper := activities.Sweeper{
 			Ledger: s.ledger, Recovery: &fakeTemporal{harness: s}, Steps: s.acts, Grace: time.Hour, Retention: c.retention,
-			Count: func(what string, n int) { counted[what] += n },
+			Budget: deadline, Count: func(what string, n int) { counted[what] += n },
 		}
-		swept, err := sweeper.SweepClasses(s.Context())
+		swept, err := sweepParts(s.Context(), &sweeper)
 		left := attempts()
 		if err != nil || left != c.left || swept.Purged != had-left || int64(counted["purged_room_attempt"]) != had-left {
 			t.Errorf("with a retention of %s the sweep returned %+v, %v; %d of %d are left and %v counted",
@@ -309,5 +314,140 @@ func TestSweepPurgesHistory(t *testing.T) {
 	}
 	if had == 0 {
 		t.Error("there was nothing to purge")
+	}
+}
+
+// overdue makes the end of a class pass by more than the grace of sweepIn.
+func (s *harness) overdue(d minigroup.Draft) {
+	s.Helper()
+	_, err := s.db.Exec(s.Context(), `
+		UPDATE minigroup SET during = tstzrange(now() - interval '5 hours', now() - interval '4 hours') WHERE id = $1`,
+		classID(d))
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// sweepIn runs the workflow that sweeps the classes, with this Recovery.
+func (s *harness) sweepIn(recovery activities.Recovery) (swept activities.SweptClasses, err error) {
+	s.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(deadline)
+	env.RegisterActivity(&activities.Sweeper{
+		Ledger: s.ledger, Recovery: recovery, Steps: s.acts, Grace: time.Hour, Budget: time.Second,
+		Count: func(string, int) {},
+	})
+	env.ExecuteWorkflow(workflows.SweepClasses)
+	if err := env.GetWorkflowError(); err != nil {
+		return swept, err
+	}
+	return swept, env.GetWorkflowResult(&swept)
+}
+
+// frozenTemporal answers nothing.
+type frozenTemporal struct{}
+
+func (frozenTemporal) IsOpen(ctx context.Context, _ minigroup.OpenSaga) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (frozenTemporal) Recover(ctx context.Context, _ minigroup.OpenSaga) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func TestAPartOfASweepDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	arrange := func(t *testing.T) (*harness, minigroup.Draft) {
+		t.Helper()
+		s, over := newDatabase(t).newHarness(t), newDraft()
+		s.createReady(over)
+		s.overdue(over)
+		for range 2 * 8 {
+			left := newDraft()
+			left.Reserve = nil
+			s.createEventRoomOnly("run-1", left)
+		}
+		_, err := s.db.Exec(t.Context(), `UPDATE minigroup SET changed_at = now() - interval '1 hour'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, over
+	}
+	wantEnded := func(s *harness, d minigroup.Draft) {
+		s.Helper()
+		if m, err := s.ledger.ByID(s.Context(), classID(d)); err != nil || m.ClosedAt.IsZero() {
+			s.Errorf("the class has not ended: %+v, %v", m, err)
+		}
+	}
+	t.Run("when Temporal does not answer", func(t *testing.T) {
+		t.Parallel()
+		s, over := arrange(t)
+		swept, err := s.sweepIn(frozenTemporal{})
+		if err != nil || swept.Ended != 1 || swept.Failed == 0 || swept.Failed > 8 || swept.Recovered != 0 {
+			t.Errorf("the sweep returned %+v, %v", swept, err)
+		}
+		wantEnded(s, over)
+	})
+	t.Run("when it fails", func(t *testing.T) {
+		t.Parallel()
+		s, over := arrange(t)
+		s.script(openSagas, unavailable)
+		if swept, err := s.sweepIn(frozenTemporal{}); err == nil {
+			t.Errorf("the sweep returned %+v", swept)
+		}
+		wantEnded(s, over)
+	})
+}
+
+func TestARoomThatCouldNotBeLookedUpIsLookedUpAgainWithinHours(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t).newHarness(t)
+	class := func() minigroup.Draft {
+		d := newDraft()
+		d.Reserve, d.Time.End = nil, nil
+		s.mustCreate("run-1", d)
+		return d
+	}
+	d, gone := class(), class()
+	s.ageRooms(gone)
+	s.deleteRooms(classID(gone))
+	sweep := func(after time.Duration) activities.SweptClasses {
+		t.Helper()
+		_, err := s.db.Exec(t.Context(), `UPDATE minigroup SET looked_up_at = looked_up_at - $1::interval`, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		swept, err := s.sweepIn(frozenTemporal{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return swept
+	}
+	s.script(conferenceRead, func(c call) error {
+		// The two rooms are read in any order.
+		if err := c.execute(c.ctx); err != nil {
+			return err
+		}
+		return c.fail(unavailability)
+	}, func(c call) error {
+		if err := c.execute(c.ctx); err != nil {
+			return err
+		}
+		return c.fail(unavailability)
+	})
+	swept := sweep(25 * time.Hour)
+	if swept.Failed != 1 || len(swept.RoomGone) != 1 || swept.RoomGone[0] != classID(gone) || swept.Ended != 0 {
+		t.Fatalf("the sweep returned %+v", swept)
+	}
+	reads := s.callCount(conferenceRead)
+	if sweep(2 * time.Hour); s.callCount(conferenceRead) != reads+1 {
+		t.Errorf("%d rooms were read after two hours, want that of %s", s.callCount(conferenceRead)-reads, d.Scope)
+	}
+	if sweep(2 * time.Hour); s.callCount(conferenceRead) != reads+1 {
+		t.Error("a room is read again two hours after a success")
 	}
 }

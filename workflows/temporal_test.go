@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -181,15 +182,27 @@ func (r *fakeTemporal) trySweep() activities.SweptClasses {
 	}
 	sweeper := activities.Sweeper{
 		Ledger: ofOneClass{r.ledger, r.class, r.lookUpDue}, Recovery: r, Steps: r.acts, Grace: time.Hour,
-		Count: func(string, int) {},
+		Budget: deadline, Count: func(string, int) {},
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), deadline)
 	defer cancel()
-	swept, err := sweeper.SweepClasses(ctx)
+	swept, err := sweepParts(ctx, &sweeper)
 	if err != nil {
 		r.Errorf("the sweep returned %+v, %v", swept, err)
 	}
 	return swept
+}
+
+// sweepParts runs the parts of a sweep of the classes, one after the other.
+func sweepParts(ctx context.Context, s *activities.Sweeper) (swept activities.SweptClasses, err error) {
+	for _, part := range []func(context.Context) (activities.SweptClasses, error){
+		s.ExpireAttempts, s.RecoverSagas, s.StartClosings, s.EndClasses, s.LookUpRooms, s.PurgeHistory,
+	} {
+		result, partErr := part(ctx)
+		swept.Add(result)
+		err = errors.Join(err, partErr)
+	}
+	return swept, err
 }
 
 // expireRequests moves the deadline of every request of a class into the past.

@@ -101,7 +101,7 @@ func (s *harness) sweepAllGateways(rooms activities.GatewayRooms, l activities.S
 	if err != nil {
 		s.Fatal(err)
 	}
-	sweeper := activities.Sweeper{Ledger: l, Rooms: rooms, Steps: s.acts, Count: func(string, int) {}}
+	sweeper := activities.Sweeper{Ledger: l, Rooms: rooms, Steps: s.acts, Budget: deadline, Count: func(string, int) {}}
 	swept, err := sweeper.SweepGateways(s.Context())
 	if err != nil {
 		s.Fatal(err)

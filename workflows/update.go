@@ -92,7 +92,14 @@ func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*
 	if err == nil {
 		return nil, commit(ctx, p, ref)
 	}
-	failure, _, err := failUpdate(ctx, p, ref, err, true)
+	reason, final, superseded := reasonOf(ctx, err)
+	if superseded {
+		return nil, err
+	}
+	// Without a refusal, an operator has failed the activity: it is unknown whether conference has executed the PATCH.
+	failure, _, err := failUpdateFor(ctx, p, activities.FailUpdateInput{
+		UpdateInput: ref, Reason: reason, Refused: final, Concede: !final,
+	})
 	return failure, err
 }
 
@@ -126,18 +133,17 @@ func failUpdate(
 	if superseded {
 		return nil, false, cause
 	}
-	return failUpdateFor(ctx, p, ref, reason, refused)
+	return failUpdateFor(ctx, p, activities.FailUpdateInput{UpdateInput: ref, Reason: reason, Refused: refused})
 }
 
 // failUpdateFor is failUpdate with the reason to record.
 func failUpdateFor(
-	ctx workflow.Context, p *progress, ref activities.UpdateInput, reason stored.Failure, refused bool,
+	ctx workflow.Context, p *progress, in activities.FailUpdateInput,
 ) (failure *stored.Failure, patchSent bool, err error) {
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	state, err := executeStep(ctx, p, "Mark the update as failed", unbounded, a.FailUpdate,
-		activities.FailUpdateInput{UpdateInput: ref, Reason: reason, Refused: refused})
+	state, err := executeStep(ctx, p, "Mark the update as failed", unbounded, a.FailUpdate, in)
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -146,6 +152,6 @@ func failUpdateFor(
 	case state == minigroup.UpdateDone:
 		return nil, false, nil
 	default:
-		return &reason, false, nil
+		return &in.Reason, false, nil
 	}
 }

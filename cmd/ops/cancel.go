@@ -90,6 +90,11 @@ func (a *app) cancelRun(ctx context.Context, m minigroup.Minigroup, wait time.Du
 	report.State, report.Ended = after.State, !last.isOpen()
 	if !report.Ended {
 		report.Next = "the run is cancelled and has not ended yet; to see how it stands: ops show " + report.ClassID.String()
+		if after.State == minigroup.Ready {
+			report.Next += "; if it waits for the PATCH of an update: ops fail-update " + report.ClassID.String()
+		} else {
+			report.Next += "; if it waits for a room to be closed: ops release"
+		}
 	}
 	return report, err
 }

@@ -51,7 +51,7 @@ CREATE TABLE minigroup (
     created_at         timestamptz NOT NULL DEFAULT now(),
     changed_at         timestamptz NOT NULL DEFAULT now(),
     -- When the sweeper last looked up the conference room. It looks whether conference has closed the room of a class
-    -- without an end.
+    -- without an end. While it reads the room, and after it could not, a time that makes the look-up due in an hour.
     looked_up_at       timestamptz NOT NULL DEFAULT now(),
     -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
     fingerprint        text        NOT NULL,
@@ -362,11 +362,13 @@ CREATE INDEX update_to_purge ON minigroup_update (decided_at) WHERE look_up_at I
 
 -- What this service is to publish. A row is deleted when the broker has taken it.
 CREATE TABLE outbox (
-    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    audience   text        NOT NULL,
-    label      text        NOT NULL,
-    payload    jsonb       NOT NULL,
-    written_at timestamptz NOT NULL DEFAULT now()
+    id            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    audience      text        NOT NULL,
+    label         text        NOT NULL,
+    payload       jsonb       NOT NULL,
+    written_at    timestamptz NOT NULL DEFAULT now(),
+    -- Until then no process takes the event: one is publishing it, or the broker has just refused it.
+    claimed_until timestamptz NOT NULL DEFAULT '-infinity'
 );
 
 -- Values that accounts keep for themselves, by key. An account is the sub and aud of a token.

@@ -169,6 +169,7 @@ func newActivities(
 	}
 	return steps, &activities.Sweeper{
 		Ledger: p.Store, Recovery: p.Starter, Rooms: gateways, Steps: steps,
-		Grace: cfg.Saga.Grace, LostRoomTimeout: lostRoomTimeout, Retention: cfg.Retention.History, Count: count,
+		Grace: cfg.Saga.Grace, LostRoomTimeout: lostRoomTimeout, Retention: cfg.Retention.History,
+		Budget: activities.SweepBudget, Count: count,
 	}
 }
