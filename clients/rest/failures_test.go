@@ -46,6 +46,8 @@ func TestRepliesOtherThan2xx(t *testing.T) {
 		{424, "", unknown},
 		{429, "slow down", unknown},
 		{500, "", unknown},
+		{500, `{"name":"the body of a success"}`, unknown},
+		{404, `{"name":"the body of a success"}`, unknown},
 		{502, "<html>", unknown},
 		{503, `{"title":"no type"}`, unknown},
 		{504, "", unknown},
