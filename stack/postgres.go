@@ -37,6 +37,9 @@ type PostgresOptions struct {
 	Fast bool
 	// Settings are additional server settings, name=value.
 	Settings []string
+	// StandbyOf is the running primary of which a cluster that does not exist yet becomes a copy. The server is a standby
+	// until Promote.
+	StandbyOf *Postgres
 }
 
 // Postgres is a running server on 127.0.0.1 that trusts every connection.
@@ -69,7 +72,7 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	if err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	if err := createCluster(ctx, bin, data, credential); err != nil {
+	if err := createCluster(ctx, clusterProgram(bin, options.StandbyOf), data, credential); err != nil {
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
 	if err := awaitPreviousServer(ctx, data); err != nil {
@@ -222,6 +225,20 @@ func (p *Postgres) URL(database string) string {
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
+}
+
+// Promote makes a standby a primary, and returns when it accepts writes. It does not stop the primary before it.
+func (p *Postgres) Promote(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, p.URL(postgresAccount))
+	if err != nil {
+		return fmt.Errorf("promote %s: %w", p.name, err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var promoted bool
+	if err := conn.QueryRow(ctx, "SELECT pg_promote()").Scan(&promoted); err != nil || !promoted {
+		return fmt.Errorf("promote %s: not promoted, %w", p.name, err)
+	}
+	return nil
 }
 
 // CreateDatabase creates a database. It returns nil if the database exists.

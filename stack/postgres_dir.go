@@ -23,7 +23,7 @@ const (
 	recordName = "cluster-is-at"
 	// previousServerTimeout bounds the wait for a server that is about to end.
 	previousServerTimeout = 20 * time.Second
-	initdbTimeout         = 2 * time.Minute
+	clusterTimeout        = 2 * time.Minute
 )
 
 // clusterDir returns the directory that holds the cluster, with symbolic links resolved. It creates the directory.
@@ -104,9 +104,25 @@ func RemovePostgres(dir string) error {
 	return nil
 }
 
-// createCluster runs initdb unless the cluster exists. It works in a temporary directory that it renames at the end, so
-// that an interrupted initdb leaves nothing that looks like a cluster.
-func createCluster(ctx context.Context, bin, data string, credential *syscall.Credential) error {
+// clusterProgram returns the command that creates a cluster, without its directory: initdb for a new one, or
+// pg_basebackup for a copy that follows a primary.
+func clusterProgram(bin string, primary *Postgres) []string {
+	if primary == nil {
+		return []string{
+			filepath.Join(bin, "initdb"), "-U", postgresAccount,
+			"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D",
+		}
+	}
+	return []string{
+		filepath.Join(bin, "pg_basebackup"), "-d", primary.URL(postgresAccount),
+		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync", "-D",
+	}
+}
+
+// createCluster runs the program on the directory of the cluster, unless the cluster exists. The program works in a
+// temporary directory that is renamed at the end, so that an interrupted program leaves nothing that looks like a
+// cluster.
+func createCluster(ctx context.Context, program []string, data string, credential *syscall.Credential) error {
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err == nil {
 		return nil
 	}
@@ -120,15 +136,14 @@ func createCluster(ctx context.Context, bin, data string, credential *syscall.Cr
 	if err := chown(credential, draft); err != nil {
 		return fmt.Errorf("create the cluster: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, initdbTimeout)
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", draft, "-U", postgresAccount,
-		"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+	cmd := exec.CommandContext(ctx, program[0], append(program[1:], draft)...) //nolint:gosec // one of two programs
 	cmd.Env, cmd.Dir = postgresEnv, "/"
 	cmd.SysProcAttr = processAttributes(syscall.SIGKILL)
 	cmd.SysProcAttr.Credential = credential
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("create the cluster with initdb: %w\n%s", err, out)
+		return fmt.Errorf("create the cluster with %s: %w\n%s", program[0], err, out)
 	}
 	if err := os.Rename(draft, data); err != nil {
 		return fmt.Errorf("create the cluster: %w", err)

@@ -261,3 +261,44 @@ func dataDir(t *testing.T, dir string) string {
 	}
 	return data
 }
+
+func TestAStandbyFollowsItsPrimaryUntilItIsPromoted(t *testing.T) {
+	primary := startPostgres(t, sharedDir(t))
+	options := stack.PostgresOptions{Log: filepath.Join(t.TempDir(), "log"), Fast: true, StandbyOf: primary}
+	standby, err := stack.StartPostgres(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := standby.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	fill(t, primary)
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		conn, err := pgx.Connect(t.Context(), standby.URL("things"))
+		if err == nil {
+			err = conn.QueryRow(t.Context(), "SELECT word FROM thing").Scan(new(string))
+			_ = conn.Close(t.Context())
+		}
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), standby.URL("things"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "UPDATE thing SET word = 'changed'"); err != nil {
+		t.Error(err)
+	}
+}
