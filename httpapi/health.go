@@ -32,7 +32,7 @@ func (s *server) readyz(c *gin.Context) error {
 	if err := s.Ready(ctx); err != nil {
 		s.log(c).Warn("not ready", zap.Error(err))
 		return minigroup.Errorf(minigroup.ServiceUnavailable,
-			"the database is unavailable or does not have the expected schema")
+			"the database is unavailable or read-only, or does not have the expected schema")
 	}
 	ctx, cancel = context.WithTimeout(c.Request.Context(), stateTimeout)
 	defer cancel()

@@ -50,7 +50,7 @@ type Deps struct {
 	Keys       Keys
 	Verifier   *auth.Verifier
 	Authorizer *auth.Authorizer
-	// Ready returns an error if the database is unavailable or does not have the expected schema. The error is logged
+	// Ready returns an error if the database is unavailable, read-only or without the expected schema. The error is logged
 	// and not shown.
 	Ready func(ctx context.Context) error
 	// TemporalState describes the state of Temporal in a few words, for /readyz.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -36,12 +37,18 @@ func sqlState(err error) string {
 
 // The SQLSTATEs that mean something here.
 const (
+	featureNotSupported  = "0A000"
 	uniqueViolation      = "23505"
+	readOnlyTransaction  = "25006"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	undefinedTable       = "42P01"
+	lockNotAvailable     = "55P03"
 	adminShutdown        = "57P01"
 	crashShutdown        = "57P02"
+	cannotConnectNow     = "57P03"
+	// connectionException is the class of these errors: its SQLSTATEs begin with it.
+	connectionException = "08"
 	// slotsFitNowhere is raised by raise_capacity_exceeded in the schema.
 	slotsFitNowhere = "MG001"
 )
@@ -52,21 +59,40 @@ func violates(err error, constraint string) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == uniqueViolation && pgErr.ConstraintName == constraint
 }
 
-// isDeadlock reports whether Postgres has aborted the transaction so that others can go on.
-func isDeadlock(err error) bool {
-	return sqlState(err) == deadlockDetected || sqlState(err) == serializationFailure
+// isAborted reports whether Postgres has aborted the transaction for a reason that another attempt may not meet: a
+// deadlock, a read-only session, or an outdated plan. Nothing of the transaction has happened.
+func isAborted(err error) bool {
+	switch sqlState(err) {
+	case deadlockDetected, serializationFailure, readOnlyTransaction:
+		return true
+	default:
+		return hasOutdatedPlan(err)
+	}
+}
+
+// hasOutdatedPlan reports whether a migration has changed what a prepared statement returns.
+func hasOutdatedPlan(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == featureNotSupported && strings.Contains(pgErr.Message, "cached plan")
 }
 
 func isUndefinedTable(err error) bool { return sqlState(err) == undefinedTable }
 
-// isLost reports whether a query failed because of its connection. The connection may have been dead for a while, so
-// that says nothing about Postgres.
-func isLost(err error) bool {
+// concernsAllConns reports whether the other connections of the pool would meet the same error: the server has ended or
+// accepts no writes any more, the network has failed, or a migration has outdated the prepared statements. It says
+// nothing about a new connection.
+func concernsAllConns(err error) bool {
 	if state := sqlState(err); state != "" {
-		return state == adminShutdown || state == crashShutdown
+		switch state {
+		case adminShutdown, crashShutdown, cannotConnectNow, readOnlyTransaction:
+			return true
+		default:
+			return strings.HasPrefix(state, connectionException) || hasOutdatedPlan(err)
+		}
 	}
 	var network *net.OpError
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errReadOnly) ||
+		pgconn.SafeToRetry(err)
 }
 
 // capacityExceeded turns the error of an admission whose slots fit on no gateway into a *minigroup.Error of kind

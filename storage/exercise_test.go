@@ -162,6 +162,7 @@ func exerciseProperties(l ledger) {
 func exerciseOperations(l ledger) {
 	ctx, id := l.Context(), uuid.New()
 	l.Ready(ctx)
+	l.CheckSessions(ctx)
 	l.Now(ctx)
 	l.Gauges(ctx)
 	l.FailedMinigroups(ctx, minigroup.FailedFilter{}, nil, 10)

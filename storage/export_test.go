@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"time"
 )
 
 // ReadSize, ReadConcurrency and ReadSlow bound the queries that read minigroups.
@@ -19,20 +21,39 @@ func (s *Store) WaitingReads() int { return s.reader.Waiting() }
 func (s *Store) ReadOneByOne() {
 	o := readOptions
 	o.Size, o.Concurrency = 1, 8
-	s.reader = newReader(s.pool, o)
+	s.reader = s.newReader(s.pool, o)
 }
 
 // ReadInBatches undoes ReadOneByOne.
-func (s *Store) ReadInBatches() { s.reader = newReader(s.reads, readOptions) }
+func (s *Store) ReadInBatches() { s.reader = s.newReader(s.reads, readOptions) }
 
 // Unmigrate drops the schema.
 func Unmigrate(ctx context.Context, url string) error {
-	provider, db, err := migrations(url)
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	m := migrator{url: url, files: files}
+	cfg, err := m.connConfig()
+	if err != nil {
+		return err
+	}
+	provider, db, err := m.provider(cfg)
 	if err != nil {
 		return err
 	}
 	_, err = provider.DownTo(ctx, 0)
 	return errors.Join(err, db.Close())
+}
+
+// MigrationFiles are the migrations of this program.
+var MigrationFiles fs.FS = migrationFiles
+
+// MigrateTo is Migrate with these files. It pauses for a tenth of a second instead of three, and repeats for up to limit.
+func MigrateTo(
+	ctx context.Context, url string, files fs.FS, limit time.Duration, waiting func(error),
+) (version int64, err error) {
+	return migrator{url: url, files: files, pause: lockPause / 30, limit: limit, waiting: waiting}.up(ctx)
 }
 
 // LockAdmission is the statement that makes admissions wait until the end of the transaction.

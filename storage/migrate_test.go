@@ -22,7 +22,7 @@ func TestTheSchemaIsDroppedCompletelyAndCanBeMadeAgain(t *testing.T) {
 	if err := l.Ready(t.Context()); !errors.As(err, &older) || !strings.Contains(err.Error(), "run the migrate command") {
 		t.Errorf("without the schema: %v", err)
 	}
-	version, err := storage.Migrate(t.Context(), url)
+	version, err := storage.Migrate(t.Context(), url, nil)
 	if err != nil || version == 0 {
 		t.Errorf("got version %d, %v", version, err)
 	}

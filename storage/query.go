@@ -8,27 +8,27 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// maxDeadlocks bounds how often a transaction is run that Postgres aborts so that others can go on.
-const maxDeadlocks = 3
+// maxAborts bounds how often a transaction is repeated that Postgres aborts.
+const maxAborts = 3
 
-// inTx runs fn in one transaction, and again after a deadlock.
+// inTx runs fn in one transaction, and again if isAborted says so.
 func (s *Store) inTx(ctx context.Context, doing string, fn func(pgx.Tx) error) error {
-	return retryDeadlock(doing, func() error { return pgx.BeginFunc(ctx, s.pool, fn) })
+	return retryAborted(doing, func() error { return pgx.BeginFunc(ctx, s.pool, fn) })
 }
 
 // inBatch sends what fill queues in one round trip. Postgres executes a batch as one transaction; each statement sees
-// what was committed before that statement began. After a deadlock, it fills and sends the batch again.
+// what was committed before that statement began. If isAborted says so, it fills and sends the batch again.
 func (s *Store) inBatch(ctx context.Context, doing string, fill func(*pgx.Batch)) error {
-	return retryDeadlock(doing, func() error {
+	return retryAborted(doing, func() error {
 		var batch pgx.Batch
 		fill(&batch)
 		return s.pool.SendBatch(ctx, &batch).Close()
 	})
 }
 
-func retryDeadlock(doing string, transact func() error) error {
+func retryAborted(doing string, transact func() error) error {
 	for try := 0; ; try++ {
-		if err := transact(); try == maxDeadlocks || !isDeadlock(err) {
+		if err := transact(); try == maxAborts || !isAborted(err) {
 			return wrap(doing, err)
 		}
 	}
@@ -42,11 +42,12 @@ func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) error 
 
 // execCount is exec. It returns the number of rows that the statement has written.
 func (s *Store) execCount(ctx context.Context, doing, sql string, args ...any) (int64, error) {
-	tag, err := s.pool.Exec(ctx, sql, args...)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", doing, err)
-	}
-	return tag.RowsAffected(), nil
+	var tag pgconn.CommandTag
+	err := retryAborted(doing, func() (err error) {
+		tag, err = s.pool.Exec(ctx, sql, args...)
+		return err
+	})
+	return tag.RowsAffected(), err
 }
 
 // querier is a pool or a transaction.

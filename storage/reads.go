@@ -33,12 +33,12 @@ type readValue struct {
 }
 
 // newReader returns a batch reader of minigroups on the connections of a pool.
-func newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[readKey, readValue] {
+func (s *Store) newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[readKey, readValue] {
 	o.Concurrency = min(o.Concurrency, int(pool.Config().MaxConns))
 	return batch.New(func(ctx context.Context, keys []readKey) ([]readValue, error) {
 		values, err := readMinigroups(ctx, pool, keys)
-		if isLost(err) && ctx.Err() == nil {
-			pool.Reset() // the other connections are as old: Postgres was restarted, or the network failed
+		if concernsAllConns(err) && ctx.Err() == nil {
+			s.discardConns(err)
 			values, err = readMinigroups(ctx, pool, keys)
 		}
 		return values, err
@@ -91,7 +91,12 @@ func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]
 		}
 		audiences[i], labels[i] = &keys[i].account.Audience, &keys[i].account.Label
 	}
-	rows, err := pool.Query(ctx, readQuery, ids, audiences, labels)
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	rows, err := conn.Query(ctx, readQuery, ids, audiences, labels)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +106,9 @@ func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]
 		if err := scanRead(rows, values); err != nil {
 			return nil, err
 		}
+	}
+	if rows.Err() == nil && hasBecomeReadOnly(conn.Conn().PgConn()) {
+		return nil, errReadOnly // another server may be the primary, and have newer values
 	}
 	return values, rows.Err()
 }

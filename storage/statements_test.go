@@ -84,7 +84,7 @@ func sqlPieces(t *testing.T) (pieces []sqlPiece) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
+		if strings.HasSuffix(file, "_test.go") || file == "migrate.go" { // migrations do not use a Store
 			continue
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)

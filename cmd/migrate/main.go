@@ -22,11 +22,14 @@ func main() { os.Exit(process.Main("migrate", run, config.ForMigrate...)) }
 
 func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
 	log := signals.Log.Logger
-	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal())
+	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal(), func(reason error) {
+		log.Warn("waiting for a table; queries go on meanwhile", zap.Error(reason))
+	})
 	if err != nil {
 		return err
 	}
 	log.Info("schema is up to date", zap.Int64("version", version))
+	cfg.Database.Pooler = false // Migrate has seen that there is none
 	store, err := process.Database(ctx, cfg, signals)
 	if err != nil {
 		return err

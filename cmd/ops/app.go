@@ -37,13 +37,12 @@ func (a *app) configure() (err error) {
 
 // open connects to the database and makes a Temporal client, which connects on first use.
 func (a *app) open(ctx context.Context) (err error) {
-	a.store, err = storage.Open(ctx, storage.Options{URL: a.cfg.Database.URL.Reveal(), MaxConns: a.cfg.Database.MaxConns})
-	if err != nil {
+	if a.store, err = storage.Open(ctx, process.DatabaseOptions(a.cfg)); err != nil {
 		return err
 	}
 	short, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	if err := a.store.Ready(short); err != nil {
+	if err := process.CheckDatabase(short, a.store); err != nil {
 		return fmt.Errorf("cannot use the database, check database.url: %w", err)
 	}
 	a.temporal, err = process.Temporal(a.cfg.Temporal, process.Silent())

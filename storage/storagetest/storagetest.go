@@ -37,12 +37,15 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = server.Stop(context.Background()) }()
-	if _, err := storage.Migrate(ctx, server.URL("postgres")); err != nil {
+	if _, err := storage.Migrate(ctx, server.URL("postgres"), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
+
+// Server returns the server of the test binary.
+func Server() *stack.Postgres { return server }
 
 // New returns a Store on a new, migrated database, and a connection to this database for the test's own queries. Both
 // are closed when the test ends.
@@ -54,24 +57,37 @@ func New(t testing.TB) (*storage.Store, *pgx.Conn) {
 // Traced is New with a tracer that receives every statement of the Store.
 func Traced(t testing.TB, tracer pgx.QueryTracer) (*storage.Store, *pgx.Conn) {
 	t.Helper()
+	url := NewDatabase(t)
+	return Open(t, storage.Options{URL: url, Tracer: tracer}), Connect(t, url)
+}
+
+// NewDatabase returns the URL of a new, migrated database.
+func NewDatabase(t testing.TB) (url string) {
+	t.Helper()
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	admin := connect(t, "template1")
+	admin := Connect(t, server.URL("template1"))
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.Open(t.Context(), storage.Options{
-		URL: server.URL(name), MaxConns: 16, PublishEvents: true, Tracer: tracer,
-	})
+	return server.URL(name)
+}
+
+// Open returns a Store that publishes events, on 16 connections. It is closed when the test ends.
+func Open(t testing.TB, o storage.Options) *storage.Store {
+	t.Helper()
+	o.MaxConns, o.PublishEvents = 16, true
+	store, err := storage.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	return store, connect(t, name)
+	return store
 }
 
-func connect(t testing.TB, database string) *pgx.Conn {
+// Connect returns a connection that is closed when the test ends.
+func Connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), server.URL(database))
+	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,26 +51,41 @@ func ReachTemporal(ctx context.Context, cfg config.Temporal, s *Signals) (client
 	return c, nil
 }
 
-// Database opens the database and waits until it answers, up to a minute. If the schema is too old it returns an
-// error at once that says what to run. Queries are traced if tracing is configured.
-func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
-	o := storage.Options{
-		URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConns, PublishEvents: cfg.MQTT.Broker != "",
+// DatabaseOptions returns the options with which every program opens the database.
+func DatabaseOptions(cfg config.Config) storage.Options {
+	return storage.Options{
+		URL: cfg.Database.URL.Reveal(), Pooler: cfg.Database.Pooler, MaxConns: cfg.Database.MaxConns,
+		PublishEvents: cfg.MQTT.Broker != "",
 	}
+}
+
+// Database opens the database and waits until it answers, up to a minute. If the schema is too old or the sessions are
+// unsuitable, it returns an error at once that says what to do. Queries are traced if tracing is configured.
+func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
+	o := DatabaseOptions(cfg)
 	s.instrumentDatabase(&o)
 	store, err := storage.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := Await(ctx, "the database", s.Log.Logger, store.Ready); err != nil {
+	err = Await(ctx, "the database", s.Log.Logger, func(ctx context.Context) error { return CheckDatabase(ctx, store) })
+	if err != nil {
 		store.Close()
 		return nil, err
 	}
 	return store, nil
 }
 
+// CheckDatabase returns an error unless the database has the sessions and the schema that the programs need.
+func CheckDatabase(ctx context.Context, store *storage.Store) error {
+	if err := store.CheckSessions(ctx); err != nil {
+		return err
+	}
+	return store.Ready(ctx)
+}
+
 // Await calls try once a second until it returns nil, up to a minute. It returns at once if try returns a
-// *storage.SchemaError, because waiting does not change a schema.
+// *storage.SchemaError or a *storage.SessionError, because waiting changes neither a schema nor settings.
 func Await(ctx context.Context, what string, log *zap.Logger, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -79,7 +94,8 @@ func Await(ctx context.Context, what string, log *zap.Logger, try func(context.C
 	for {
 		err := try(ctx)
 		var schema *storage.SchemaError
-		if err == nil || errors.As(err, &schema) {
+		var session *storage.SessionError
+		if err == nil || errors.As(err, &schema) || errors.As(err, &session) {
 			return err
 		}
 		log.Warn("waiting for "+what, zap.Error(err))

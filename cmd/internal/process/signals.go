@@ -85,8 +85,10 @@ func (s *Signals) instrumentTemporal(o *client.Options) error {
 	return runs.Instrument(o, s.sdk, s.tracer(), workflows.ClassOf, s.Log.Logger)
 }
 
-// instrumentDatabase adds tracing of queries: their text, never their parameters.
+// instrumentDatabase adds a log line when all connections are discarded, and tracing of queries: their text, never
+// their parameters.
 func (s *Signals) instrumentDatabase(o *storage.Options) {
+	o.Discarded = func(reason error) { s.Log.Warn("all database connections are replaced", zap.Error(reason)) }
 	if s.provider != nil {
 		o.Tracer = otelpgx.NewTracer(
 			otelpgx.WithTracerProvider(s.provider), otelpgx.WithDisableConnectionDetailsInAttributes())
