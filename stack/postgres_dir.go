@@ -138,7 +138,7 @@ func createCluster(ctx context.Context, program []string, data string, credentia
 	}
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program[0], append(program[1:], draft)...) //nolint:gosec // one of two programs
+	cmd := exec.CommandContext(ctx, program[0], append(program[1:], draft)...)
 	cmd.Env, cmd.Dir = postgresEnv, "/"
 	cmd.SysProcAttr = processAttributes(syscall.SIGKILL)
 	cmd.SysProcAttr.Credential = credential

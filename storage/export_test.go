@@ -49,7 +49,8 @@ func Unmigrate(ctx context.Context, url string) error {
 // MigrationFiles are the migrations of this program.
 var MigrationFiles fs.FS = migrationFiles
 
-// MigrateTo is Migrate with these files. It pauses for a tenth of a second instead of three, and repeats for up to limit.
+// MigrateTo is Migrate with these files. It pauses for a tenth of a second instead of three, and repeats for up to
+// limit.
 func MigrateTo(
 	ctx context.Context, url string, files fs.FS, limit time.Duration, waiting func(error),
 ) (version int64, err error) {

@@ -147,7 +147,8 @@ func TestAnIndexIsCreatedBesideALongReader(t *testing.T) {
 		t.Error(err)
 	}
 	var valid bool
-	err := conn.QueryRow(t.Context(), `SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_index'::regclass`).Scan(&valid)
+	err := conn.QueryRow(t.Context(), `
+		SELECT indisvalid FROM pg_index WHERE indexrelid = 'test_index'::regclass`).Scan(&valid)
 	if err != nil || !valid {
 		t.Errorf("the index is valid: %v, %v", valid, err)
 	}

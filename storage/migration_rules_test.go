@@ -118,9 +118,9 @@ func brokenRules(migration string) (wrong []string) {
 	return append(wrong, brokenIndexRules(migration, statements)...)
 }
 
-// brokenIndexRules returns what is wrong with a migration that does not run in a transaction. It may be interrupted half
-// way and is repeated then, and an index that was not finished stays, invalid. Its locks stop neither reads nor writes,
-// and to wait for a long reader is part of the work, so it has no lock timeout.
+// brokenIndexRules returns what is wrong with a migration that does not run in a transaction. It may be interrupted
+// half-way and is repeated then, and an index that was not finished stays, invalid. Its locks stop neither reads nor
+// writes, and to wait for a long reader is part of the work, so it has no lock timeout.
 func brokenIndexRules(migration string, statements []string) (wrong []string) {
 	outside := noTransaction.MatchString(migration)
 	indexes := slices.ContainsFunc(statements, func(s string) bool { return strings.Contains(s, " CONCURRENTLY ") })
@@ -169,13 +169,16 @@ func TestMigrationsKeepTheRules(t *testing.T) {
 }
 
 func TestTheRulesForMigrations(t *testing.T) {
+	without := func(statement string) string { return strings.Replace(indexConcurrently, statement, "", 1) }
 	for name, c := range map[string]struct {
 		sql     string
 		outside bool // of a transaction
 		broken  bool
 	}{
-		"a column":                       {sql: `ALTER TABLE minigroup ADD COLUMN c text NOT NULL DEFAULT 'a;b (c)';`},
-		"a default of each row":          {sql: `ALTER TABLE minigroup ADD COLUMN c uuid DEFAULT gen_random_uuid();`, broken: true},
+		"a column": {sql: `ALTER TABLE minigroup ADD COLUMN c text NOT NULL DEFAULT 'a;b (c)';`},
+		"a default of each row": {
+			sql: `ALTER TABLE minigroup ADD COLUMN c uuid DEFAULT gen_random_uuid();`, broken: true,
+		},
 		"a column with a check":          {sql: `ALTER TABLE minigroup ADD COLUMN c int CHECK (c > 0);`, broken: true},
 		"a constraint":                   {sql: `ALTER TABLE minigroup ADD CONSTRAINT c CHECK (host <> '');`, broken: true},
 		"a constraint that is not valid": {sql: `ALTER TABLE minigroup ADD CONSTRAINT c CHECK (host <> '') NOT VALID;`},
@@ -198,8 +201,8 @@ func TestTheRulesForMigrations(t *testing.T) {
 		"a table and data":  {sql: `CREATE TABLE t (i int); INSERT INTO t SELECT 1 FROM minigroup;`, broken: true},
 		"an index apart":    {sql: indexConcurrently, outside: true},
 		"in a transaction":  {sql: indexConcurrently, broken: true},
-		"not repeatable":    {sql: strings.Replace(indexConcurrently, "DROP INDEX CONCURRENTLY IF EXISTS test_index;", "", 1), outside: true, broken: true},
-		"with lock_timeout": {sql: strings.Replace(indexConcurrently, "SET lock_timeout = 0;", "", 1), outside: true, broken: true},
+		"not repeatable":    {sql: without("DROP INDEX CONCURRENTLY IF EXISTS test_index;"), outside: true, broken: true},
+		"with lock_timeout": {sql: without("SET lock_timeout = 0;"), outside: true, broken: true},
 		"an index and more": {sql: indexConcurrently + addColumn, outside: true, broken: true},
 		"other, outside":    {sql: addColumn, outside: true, broken: true},
 		"nothing":           {sql: "", broken: true},

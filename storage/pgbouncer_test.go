@@ -38,8 +38,8 @@ func startPgBouncer(t *testing.T, mode string, connections int, ignore ...string
 	return p
 }
 
-// through returns the URL of a database behind the pooler. The database has the timeouts that docs/postgres.md asks for,
-// if so.
+// through returns the URLs of a new database behind the pooler and without it. With timeouts, the database has those
+// that docs/postgres.md asks for.
 func through(t *testing.T, p *stack.PgBouncer, timeouts bool) (pooled, direct string) {
 	t.Helper()
 	direct = storagetest.NewDatabase(t)

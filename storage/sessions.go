@@ -119,9 +119,10 @@ func timeouts(ctx context.Context, q querier) (map[string]time.Duration, error) 
 	found := map[string]time.Duration{}
 	var name string
 	var milliseconds int64
-	rows, _ := q.Query(ctx, `
+	const read = `
 		SELECT name, setting::bigint FROM pg_settings
-		WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout')`, pgx.QueryExecModeSimpleProtocol)
+		WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout')`
+	rows, _ := q.Query(ctx, read, pgx.QueryExecModeSimpleProtocol) // ForEachRow returns its error
 	_, err := pgx.ForEachRow(rows, []any{&name, &milliseconds}, func() error {
 		found[name] = time.Duration(milliseconds) * time.Millisecond
 		return nil
