@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"slices"
 	"testing"
 
@@ -95,6 +96,10 @@ func TestNewVerifierRejects(t *testing.T) {
 		"a key on another curve": func(i *auth.Issuer) { i.PublicKey = p384.public },
 		"a short RSA key": func(i *auth.Issuer) {
 			i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &weak.PublicKey)
+		},
+		"an even RSA exponent": func(i *auth.Issuer) {
+			even := rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int), 2047, 1), E: 4}
+			i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &even)
 		},
 		"a point not on the curve": func(i *auth.Issuer) {
 			i.PublicKey = slices.Concat(point[:64], []byte{point[64] ^ 1})

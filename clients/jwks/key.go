@@ -3,16 +3,14 @@ package jwks
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/MicahParks/jwkset"
 )
 
 const (
@@ -105,25 +103,18 @@ func parseKey(raw []byte) (k key, err error) {
 	if err := m.checkPurpose(); err != nil {
 		return k, err
 	}
-	kty, err := m.text("kty")
-	if err != nil {
+	if k.public, err = m.public(); err != nil {
 		return k, err
 	}
-	switch kty {
-	case "EC":
+	switch k.public.(type) {
+	case *ecdsa.PublicKey:
 		k.algorithm = "ES256"
-		k.public, err = m.ec()
-	case "RSA":
+	case *rsa.PublicKey:
 		k.algorithm = "RS256"
-		k.public, err = m.rsa()
-	case "OKP":
+	case ed25519.PublicKey:
 		k.algorithm = "EdDSA"
-		k.public, err = m.ed25519()
 	default:
-		err = fmt.Errorf("its type (kty) is %.20q", kty)
-	}
-	if err != nil {
-		return k, err
+		return k, errors.New("tokens cannot be signed with a key of its type (kty, crv)")
 	}
 	switch algorithm, err := m.text("alg"); {
 	case err != nil:
@@ -165,77 +156,22 @@ func (m members) checkPurpose() error {
 	return nil
 }
 
-// bytes returns a member in base64url. Padding is accepted, although RFC 7515 forbids it.
-func (m members) bytes(name string) ([]byte, error) {
-	text, err := m.text(name)
-	if err != nil {
-		return nil, err
-	}
-	decoded, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || len(decoded) == 0 {
-		return nil, fmt.Errorf("%s is absent or not base64url", name)
-	}
-	return decoded, nil
-}
-
-func (m members) curve(want string) error {
-	curve, err := m.text("crv")
-	if err == nil && curve != want {
-		err = fmt.Errorf("its curve (crv) is %.20q", curve)
-	}
-	return err
-}
-
-func (m members) ec() (any, error) {
-	if err := m.curve("P-256"); err != nil {
-		return nil, err
-	}
-	point := make([]byte, 65) // 04‖X‖Y
-	point[0] = 4
-	for i, name := range []string{"x", "y"} {
-		coordinate, err := m.bytes(name)
+// public returns the public key, of any type that the library knows.
+func (m members) public() (any, error) {
+	text := map[string]string{}
+	for _, name := range []string{"kty", "crv", "x", "y", "n", "e"} {
+		value, err := m.text(name)
 		if err != nil {
 			return nil, err
 		}
-		n := new(big.Int).SetBytes(coordinate)
-		if n.BitLen() > 256 {
-			return nil, fmt.Errorf("%s is too long", name)
-		}
-		n.FillBytes(point[1+32*i : 33+32*i])
+		text[name] = value
 	}
-	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	parsed, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
+		KTY: jwkset.KTY(text["kty"]), CRV: jwkset.CRV(text["crv"]),
+		X: text["x"], Y: text["y"], N: text["n"], E: text["e"],
+	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return nil, errors.New("its point is not on the curve")
+		return nil, fmt.Errorf("%.200v", err)
 	}
-	return public, nil
-}
-
-func (m members) rsa() (any, error) {
-	modulus, err := m.bytes("n")
-	if err != nil {
-		return nil, err
-	}
-	exponent, err := m.bytes("e")
-	if err != nil {
-		return nil, err
-	}
-	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
-	if n.Bit(0) == 0 || e.Bit(0) == 0 || e.Cmp(big.NewInt(3)) < 0 || e.Cmp(big.NewInt(math.MaxInt32)) > 0 {
-		return nil, errors.New("its modulus (n) or exponent (e) is not one of RSA")
-	}
-	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
-}
-
-func (m members) ed25519() (any, error) {
-	if err := m.curve("Ed25519"); err != nil {
-		return nil, err
-	}
-	public, err := m.bytes("x")
-	if err == nil && len(public) != ed25519.PublicKeySize {
-		err = errors.New("x is not 32 bytes long")
-	}
-	if err != nil {
-		return nil, err
-	}
-	return ed25519.PublicKey(public), nil
+	return parsed.Key(), nil
 }

@@ -88,8 +88,15 @@ func (i *issuer) set(t *testing.T) *jwks.Set {
 
 // accept accepts all keys but RSA keys of less than 2048 bits.
 func accept(key any, _ string) error {
-	if key, ok := key.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
-		return errors.New("too short")
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < 2048 || key.E%2 == 0 {
+			return errors.New("too short, or its exponent is even")
+		}
+	case *ecdsa.PublicKey:
+		if key.Curve != elliptic.P256() {
+			return errors.New("another curve")
+		}
 	}
 	return nil
 }
