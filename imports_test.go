@@ -69,14 +69,15 @@ var rules = []rule{
 	{path: "storage/storagetest", own: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
 	{path: "httpapi", own: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
 	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid", norm}},
-	{path: "mqtt", own: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
+	{path: "mqtt", own: []string{"minigroup", "mqtt/mqtt311"}, never: []string{temporalSDK, pgx, gin}},
+	{path: "mqtt/mqtt311", only: []string{}},
 	{path: "auth", own: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	// httpapi and the programs import telemetry, so that they share the names of requests. What needs Temporal's SDK is
 	// in telemetry/runs.
 	{path: "telemetry", own: []string{"minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "telemetry/runs", own: []string{"telemetry"}, never: []string{pgx, gin, "net/http"}},
 	{path: "config", never: []string{temporalSDK, pgx, gin}},
-	{path: "sandbox", own: []string{"sandbox/pool"}, never: []string{temporalSDK, pgx, gin}},
+	{path: "sandbox", own: []string{"mqtt/mqtt311", "sandbox/pool"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "sandbox/pool", only: []string{}},
 	{
 		path: "sandbox/sandboxclient", own: []string{"sandbox", "sandbox/pool"},

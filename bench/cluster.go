@@ -173,7 +173,7 @@ func (e *environment) startWorker(ctx context.Context, c *cluster, file string, 
 	}
 	name := fmt.Sprintf("worker-%d", i+1)
 	err = e.startClustered(ctx, c, name, "worker", "http://"+address+"/metrics", file, map[string]string{
-		"worker.metrics_listen": address, "mqtt.client_id": name,
+		"worker.metrics_listen": address, "mqtt.client_id": c.cfg.Account.AgentID(name),
 	})
 	c.metrics = append(c.metrics, "http://"+address+"/metrics")
 	return err

@@ -40,10 +40,9 @@ func (c Config) violations(required []string) Violations {
 	v.checkAPI(c.API)
 	v.checkListen("worker.metrics_listen", c.Worker.MetricsListen)
 	v.checkBuild(c)
-	v.checkText("account.label", c.Account.Label)
+	v.checkLabel("account.label", c.Account.Label)
 	v.checkNFC("account.label", c.Account.Label)
-	v.checkText("account.audience", c.Account.Audience)
-	v.checkNFC("account.audience", c.Account.Audience)
+	v.checkTopicLevel("account.audience", c.Account.Audience)
 	v.checkFile("account.private_key_file", c.Account.PrivateKeyFile)
 	for name, issuer := range c.Authentication {
 		v.checkIssuer("authentication["+name+"]", issuer)
@@ -58,7 +57,7 @@ func (c Config) violations(required []string) Violations {
 	v.checkRange("conference.max_in_flight", c.Conference.MaxInFlight, 1, 100_000)
 	v.checkURL("conference.url", c.Conference.URL)
 	v.checkJanus(c.Janus)
-	v.checkMQTT(c.MQTT)
+	v.checkMQTT(c.MQTT, c.Account)
 	v.checkSaga(c.Saga)
 	if h := c.Retention.History; h != 0 && h < MinHistory {
 		v.add("retention.history", h.String(), "a duration of at least "+MinHistory.String()+", or 0s to keep it permanently")
@@ -175,7 +174,7 @@ func (v *Violations) checkSaga(s Saga) {
 	}
 }
 
-func (v *Violations) checkMQTT(c MQTT) {
+func (v *Violations) checkMQTT(c MQTT, account Account) {
 	if c.Broker != "" {
 		u, err := url.Parse(c.Broker)
 		if err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Port() == "" || u.User != nil || u.Path != "" {
@@ -183,6 +182,8 @@ func (v *Violations) checkMQTT(c MQTT) {
 		}
 	}
 	v.checkFile("mqtt.ca_file", c.CAFile)
+	v.checkOneOf("mqtt.protocol", c.Protocol, MQTT311, MQTT5)
+	v.checkClientID(c.ClientID, account)
 	v.checkTopicLevel("mqtt.event_account", c.EventAccount)
 	v.checkTopicLevel("mqtt.conference_account", c.ConferenceAccount)
 	if c.Group != "" {
@@ -202,9 +203,28 @@ func (v *Violations) checkMQTT(c MQTT) {
 	}
 }
 
+// checkClientID expects an agent id of the account, or nothing. The platform's gateway refuses any other client id.
+func (v *Violations) checkClientID(id string, account Account) {
+	label, _, _ := strings.Cut(id, ".")
+	if id != "" && (label == "" || strings.ContainsAny(label, notInLevel) || id != account.AgentID(label)) {
+		v.add("mqtt.client_id", strconv.Quote(id),
+			"a label without dots, account.label and account.audience, such as "+account.AgentID("worker-1"))
+	}
+}
+
+// checkLabel expects a label of an account or agent id, which ends at its first dot.
+func (v *Violations) checkLabel(key, label string) {
+	if label == "" || strings.ContainsAny(label, notInLevel+".") {
+		v.add(key, strconv.Quote(label), "a string without ., /, + and #")
+	}
+}
+
+// notInLevel are the characters that a level of an MQTT topic cannot contain.
+const notInLevel = "/+#\x00"
+
 // checkTopicLevel expects one level of an MQTT topic.
 func (v *Violations) checkTopicLevel(key, level string) {
-	if level == "" || strings.ContainsAny(level, "/+#\x00") {
+	if level == "" || strings.ContainsAny(level, notInLevel) {
 		v.add(key, strconv.Quote(level), "a string without /, + and #")
 	}
 	v.checkNFC(key, level)

@@ -171,6 +171,32 @@ func TestInvalidSettings(t *testing.T) {
 			file: "mqtt: {broker: 'mqtt://u:hunter2@b:1883'}",
 			want: violation("mqtt.broker", "not shown", "mqtts://host:port"),
 		},
+		"an unknown protocol": {
+			file: "mqtt: {protocol: '3.1'}", want: violation("mqtt.protocol", `"3.1"`, "3.1.1 or 5"),
+		},
+		"a host name as client id": {
+			file: "mqtt: {client_id: worker-1}",
+			want: violation("mqtt.client_id", `"worker-1"`, "worker-1.minigroups.svc.example.org"),
+		},
+		"a client id of another account": {
+			file: "mqtt: {client_id: worker-1.other.svc.example.org}",
+			want: violation("mqtt.client_id", "worker-1.other", "worker-1.minigroups.svc.example.org"),
+		},
+		"a client id with dots in its label": {
+			file: "mqtt: {client_id: worker.1.minigroups.svc.example.org}",
+			want: violation("mqtt.client_id", "worker.1", "without dots"),
+		},
+		"a client id without a label": {
+			file: "mqtt: {client_id: .minigroups.svc.example.org}",
+			want: violation("mqtt.client_id", ".minigroups", "without dots"),
+		},
+		"a client id with a wildcard": {
+			file: "mqtt: {client_id: +.minigroups.svc.example.org}",
+			want: violation("mqtt.client_id", "+.minigroups", "without dots"),
+		},
+		"an account label with a dot": {
+			file: "account: {label: mini.groups}", want: violation("account.label", `"mini.groups"`, "without ."),
+		},
 		"a group with a slash": {file: "mqtt: {group: a/b}", want: violation("mqtt.group", `"a/b"`, "without /")},
 		"an account that is a wildcard": {
 			file: "mqtt: {event_account: +}",

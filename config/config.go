@@ -116,6 +116,9 @@ type Account struct {
 	PrivateKeyFile string `koanf:"private_key_file"`
 }
 
+// AgentID returns the MQTT client id of a worker with this label.
+func (a Account) AgentID(label string) string { return label + "." + a.Label + "." + a.Audience }
+
 // Issuer is a trusted issuer of tokens. Exactly one of public_key_file, secret_file and jwks_url is set.
 type Issuer struct {
 	// Audiences lists the aud claims that the issuer may use. Only the part of aud before the first colon is compared. If
@@ -250,14 +253,20 @@ type MQTT struct {
 	// CAFile is the path of a PEM file with the certificates that may sign the broker's certificate. Default: those of
 	// the system.
 	CAFile string `koanf:"ca_file"`
-	// ClientID is the MQTT client id, for whose session the broker keeps events while the worker is disconnected. It must
-	// be unique per worker and stay the same after a restart. An API process that runs a worker appends -api. Default:
-	// the host name.
+	// Protocol is the version of MQTT, "3.1.1" or "5". Events are published in 3.1.1 as an envelope, a JSON object with
+	// payload and properties, and in 5 as the payload with user properties. The platform's gateway converts between both;
+	// with another broker, choose the one that the subscribers read. Default "3.1.1".
+	Protocol string `koanf:"protocol"`
+	// ClientID is the MQTT client id, for whose session the broker keeps events while the worker is disconnected. It is an
+	// agent id: a label without dots, account.label and account.audience, separated by dots. It must be unique per worker
+	// and stay the same after a restart. An API process that runs a worker appends -api to the label. Default: the host
+	// name with - in place of dots, account.label and account.audience.
 	ClientID string `koanf:"client_id"`
 	// Group is the name of a shared subscription, which delivers each event to one of the workers. The broker must keep
 	// shared subscriptions across restarts; mosquitto does not. Default "", each worker receives all events.
 	Group string `koanf:"group"`
-	// Session is how long the broker keeps events for a disconnected worker, at least 1s. Default 1h.
+	// Session is how long the broker keeps events for a disconnected worker, at least 1s. Only for protocol 5; in 3.1.1 a
+	// setting of the broker decides. Default 1h.
 	Session time.Duration `koanf:"session"`
 	// EventAccount is the account id of event in the topics on which it publishes. Default event.svc.example.org.
 	EventAccount string `koanf:"event_account"`
@@ -270,6 +279,12 @@ type MQTT struct {
 	// 0. Then it is resolved as never_seen. Default 24h.
 	LostRoomTimeout time.Duration `koanf:"lost_room_timeout"`
 }
+
+// The values of MQTT.Protocol.
+const (
+	MQTT311 = "3.1.1"
+	MQTT5   = "5"
+)
 
 // Saga holds the timeouts and limits of creates and updates.
 type Saga struct {
@@ -364,7 +379,7 @@ func Default() Config {
 		},
 		Janus: Janus{Reservation: ReservedByGateway},
 		MQTT: MQTT{
-			Session:      time.Hour,
+			Protocol: MQTT311, Session: time.Hour,
 			EventAccount: "event.svc.example.org", ConferenceAccount: "conference.svc.example.org",
 			LostRoomTimeout: 24 * time.Hour,
 		},

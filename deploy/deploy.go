@@ -1,4 +1,4 @@
-// Package deploy embeds the configuration of Temporal that stack and tests share with the deployments.
+// Package deploy embeds the configuration of servers that stack and tests share with the deployments.
 package deploy
 
 import _ "embed"
@@ -12,3 +12,8 @@ var TemporalDynamicConfig []byte
 //
 //go:embed temporal/server.yaml
 var TemporalServer []byte
+
+// Mosquitto is the configuration of the MQTT broker.
+//
+//go:embed compose/mosquitto.conf
+var Mosquitto string

@@ -60,8 +60,7 @@ func startInstrumented(t *testing.T) *instrumented {
 		"MINIGROUPS_WORKER__METRICS_LISTEN=" + address(2),
 		"MINIGROUPS_TRACING__ENDPOINT=" + receiver.URL + "/v1/traces",
 		"MINIGROUPS_TRACING__HEADERS={x-token: receivers-token}",
-		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + t.Name(),
-		"MINIGROUPS_MQTT__SESSION=1s",
+		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + sut.cfg.Account.AgentID(t.Name()),
 		"MINIGROUPS_AUTHORIZATION={example.org: {kind: local, trusted: [dev.example.org]}, " +
 			"remote.example.org: {kind: http, uri: 'http://127.0.0.1:1/'}}",
 		"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, " +

@@ -28,7 +28,7 @@ func TestConnect(t *testing.T) {
 		checkGoroutines(t)
 		broker := startFakeBroker(t, func(*fakeBroker) {})
 		ledger := newLedger()
-		o := options(t, broker.url, ledger)
+		o := options(t, mqtt.Protocol5, broker.url, ledger)
 		tokens := make(chan string, 3)
 		tokens <- "one"
 		tokens <- "two"
@@ -57,7 +57,7 @@ func TestConnect(t *testing.T) {
 		checkGoroutines(t)
 		broker := startFakeBroker(t, func(*fakeBroker) {})
 		broker.setConnectReason(packets.ConnackBadUsernameOrPassword)
-		o := options(t, broker.url, newLedger())
+		o := options(t, mqtt.Protocol5, broker.url, newLedger())
 		core, logs := observer.New(zap.DebugLevel)
 		o.Log = zap.New(core)
 		o.Token = func() (string, error) { return "header.claims.signature", nil }
@@ -84,7 +84,7 @@ func TestConnect(t *testing.T) {
 	t.Run("a refused subscription is retried on a new connection", func(t *testing.T) {
 		checkGoroutines(t)
 		broker := startFakeBroker(t, func(b *fakeBroker) { b.refusedFilter = topic(conferenceAccount, "+") })
-		w := start(t, options(t, broker.url, newLedger()))
+		w := start(t, options(t, mqtt.Protocol5, broker.url, newLedger()))
 		await(t, "the worker has connected three times", func() bool {
 			_, passwords := broker.credentials()
 			return len(passwords) > 2
@@ -101,7 +101,7 @@ func TestConnect(t *testing.T) {
 			b.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		})
 		ledger := newLedger()
-		o := options(t, strings.Replace(broker.url, "mqtt:", "mqtts:", 1), ledger)
+		o := options(t, mqtt.Protocol5, strings.Replace(broker.url, "mqtt:", "mqtts:", 1), ledger)
 		o.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 		w := startConnected(t, o)
 		ledger.update(func(l *fakeLedger) { l.outbox = append(l.outbox, stopEvent(audience, "math")) })
@@ -151,7 +151,9 @@ func TestInvalidOptions(t *testing.T) {
 		"no broker":                      func(o *mqtt.Options) { o.Broker = nil },
 		"a broker with another scheme":   func(o *mqtt.Options) { o.Broker.Scheme = "http" },
 		"a broker without a host":        func(o *mqtt.Options) { o.Broker.Host = ":1883" },
-		"no client id":                   func(o *mqtt.Options) { o.ClientID = "" },
+		"no label":                       func(o *mqtt.Options) { o.Label = "" },
+		"a label with a dot":             func(o *mqtt.Options) { o.Label = "worker.1" },
+		"no protocol":                    func(o *mqtt.Options) { o.Protocol = "" },
 		"a group with a slash":           func(o *mqtt.Options) { o.Group = "a/b" },
 		"no account":                     func(o *mqtt.Options) { o.Account = "" },
 		"a wildcard as event account":    func(o *mqtt.Options) { o.Event = "+" },
@@ -162,7 +164,7 @@ func TestInvalidOptions(t *testing.T) {
 		"a session expiry out of range":  func(o *mqtt.Options) { o.Session = 1 << 62 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := options(t, "mqtt://127.0.0.1:1", newLedger())
+			o := options(t, mqtt.Protocol5, "mqtt://127.0.0.1:1", newLedger())
 			change(&o)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()

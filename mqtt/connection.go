@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 	"github.com/eclipse/paho.golang/paho/session/state"
 	"go.uber.org/zap"
+
+	"minigroups/mqtt/mqtt311"
 )
 
 const (
@@ -17,8 +20,11 @@ const (
 	connectTimeout = 5 * time.Second
 	// keepAlive is the interval of pings on an idle connection, in seconds.
 	keepAlive = 15
-	// receiveMaximum is how many messages the broker may deliver before it waits for an acknowledgement.
+	// receiveMaximum is how many messages the broker may deliver in MQTT 5 before it waits for an acknowledgement.
 	receiveMaximum = 500
+	// defaultInFlight is how many messages Mosquitto and VerneMQ deliver in MQTT 3.1.1 before they wait, unless they are
+	// configured otherwise. The client cannot choose the number.
+	defaultInFlight = 20
 	// maxReceivedPacket is the largest packet that the broker may deliver, in bytes: tags of 64 KiB, escaped twice, with a
 	// margin.
 	maxReceivedPacket = 512 << 10
@@ -73,7 +79,17 @@ func (c *connection) run(ctx context.Context) (err error) {
 	return err
 }
 
-// connect connects to the broker and resumes the session of the client id.
+// dial connects to the broker with the configured protocol.
+func (r *runner) dial(ctx context.Context) (net.Conn, error) {
+	conn, err := dial(ctx, r.Broker, r.TLS)
+	if err != nil || r.Protocol == Protocol5 {
+		return conn, err
+	}
+	return mqtt311.NewConn(conn, maxReceivedPacket), nil
+}
+
+// connect connects to the broker and resumes the session of the client id. In MQTT 3.1.1 the properties of CONNECT are
+// not sent: the broker keeps the session for as long as it is configured to.
 func (r *runner) connect(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -81,7 +97,7 @@ func (r *runner) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("get service token: %w", err)
 	}
-	conn, err := dial(ctx, r.Broker, r.TLS)
+	conn, err := r.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +114,7 @@ func (r *runner) connect(ctx context.Context) (*connection, error) {
 		},
 	})
 	answer, err := c.client.Connect(ctx, &paho.Connect{
-		ClientID: r.ClientID, KeepAlive: keepAlive,
+		ClientID: r.clientID(), KeepAlive: keepAlive,
 		UsernameFlag: true, Username: userName, PasswordFlag: true, Password: []byte(token),
 		Properties: &paho.ConnectProperties{
 			SessionExpiryInterval: paho.Uint32(uint32(r.Session / time.Second)), //nolint:gosec // bounded by check
@@ -108,7 +124,9 @@ func (r *runner) connect(ctx context.Context) (*connection, error) {
 		},
 	})
 	if err != nil && answer != nil {
-		return nil, fmt.Errorf("the broker refused with reason code %#x: %w", answer.ReasonCode, err)
+		reason := (&packets.Connack{ReasonCode: answer.ReasonCode}).Reason()
+		return nil, fmt.Errorf("the broker refused client id %q with reason code %#x: %w: %s",
+			r.clientID(), answer.ReasonCode, err, reason)
 	}
 	if err != nil {
 		return nil, err
@@ -162,7 +180,7 @@ func (c *connection) hasEnded() bool {
 	}
 }
 
-// disconnect closes the connection. The broker keeps the session for the expiry sent with CONNECT.
+// disconnect closes the connection. The broker keeps the session.
 func (c *connection) disconnect() {
 	_ = c.client.Disconnect(&paho.Disconnect{})
 	_ = c.session.Close()

@@ -4,6 +4,9 @@
 // process did not record. The worker also publishes this service's own events from the outbox of the ledger, and
 // removes each from the outbox only after the broker has acknowledged it.
 //
-// Events may therefore arrive twice in both directions. While the broker or the ledger is unavailable, the worker
-// retries without a limit. It counts and drops messages that it cannot parse.
+// The broker is the platform's gateway, or any other MQTT broker. Options.Protocol is the version of MQTT for both
+// directions: it decides the form of the published events. Received events may have either form.
+//
+// Events may arrive twice in both directions. While the broker or the ledger is unavailable, the worker retries without
+// a limit. It counts and drops messages that it cannot parse.
 package mqtt

@@ -93,14 +93,22 @@ type worker struct {
 	stop func()
 }
 
-func options(t *testing.T, broker string, ledger *fakeLedger) mqtt.Options {
+// withEachProtocol runs a test for each version of MQTT.
+func withEachProtocol(t *testing.T, test func(*testing.T, mqtt.Protocol)) {
+	t.Helper()
+	for _, protocol := range []mqtt.Protocol{mqtt.Protocol311, mqtt.Protocol5} {
+		t.Run("MQTT "+string(protocol), func(t *testing.T) { test(t, protocol) })
+	}
+}
+
+func options(t *testing.T, protocol mqtt.Protocol, broker string, ledger *fakeLedger) mqtt.Options {
 	t.Helper()
 	address, err := url.Parse(broker)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return mqtt.Options{
-		Broker: address, ClientID: "worker-1", Session: time.Hour,
+		Broker: address, Protocol: protocol, Label: "worker-1", Session: time.Hour,
 		Account: serviceAccount, Event: eventAccount, Conference: conferenceAccount,
 		Token:  func() (string, error) { return "token", nil },
 		Ledger: ledger, Observer: newObserver(), Log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,19 +41,33 @@ type Observer interface {
 	Published(label string)
 }
 
+// Protocol is a version of MQTT. It also says in which form this service publishes its events.
+type Protocol string
+
+const (
+	// Protocol311 is MQTT 3.1.1, in which the services of the platform talk to its gateway. An event is an envelope: a
+	// JSON object with the payload as a string, and with the properties.
+	Protocol311 Protocol = "3.1.1"
+	// Protocol5 is MQTT 5. An event is the payload, and the properties are user properties of the message.
+	Protocol5 Protocol = "5"
+)
+
 // Options configure Run.
 type Options struct {
 	// Broker is mqtt://host:port, or mqtts://host:port for TLS.
 	Broker *url.URL
 	// TLS is used for mqtts; nil uses the default configuration with the root certificates of the system.
-	TLS *tls.Config
-	// ClientID identifies the session that the broker keeps for this process. It must be unique among running processes
-	// and stay the same after a restart.
-	ClientID string
+	TLS      *tls.Config
+	Protocol Protocol
+	// Label tells this process from others of the account. The client id is the agent id: the label, a dot, the account.
+	// It identifies the session that the broker keeps for the process, so the label must be unique among running
+	// processes and stay the same after a restart.
+	Label string
 	// Group is the name of a shared subscription, which delivers each event to one of its workers. If it is empty, each
 	// worker receives all events.
 	Group string
-	// Session is how long the broker keeps the session of a disconnected process, at least 1s.
+	// Session is how long the broker keeps the session of a disconnected process, at least 1s. It has no effect in MQTT
+	// 3.1.1, where the broker decides.
 	Session time.Duration
 	// Account is the account id of this service, as which it publishes.
 	Account string
@@ -72,8 +87,10 @@ func (o Options) check() error {
 	switch {
 	case o.Broker == nil || o.Broker.Hostname() == "" || o.Broker.Scheme != "mqtt" && o.Broker.Scheme != "mqtts":
 		return errors.New("the broker must be mqtt://host:port or mqtts://host:port")
-	case o.ClientID == "":
-		return errors.New("the client id is missing")
+	case o.Protocol != Protocol311 && o.Protocol != Protocol5:
+		return fmt.Errorf("the protocol %q is neither %s nor %s", o.Protocol, Protocol311, Protocol5)
+	case !isLevel(o.Label) || strings.Contains(o.Label, "."):
+		return fmt.Errorf("the agent label %q is empty or contains one of . / + #", o.Label)
 	case o.Session < time.Second || o.Session > math.MaxUint32*time.Second:
 		return fmt.Errorf("the session expiry %v is out of range", o.Session)
 	case o.Event == o.Conference:
@@ -88,4 +105,15 @@ func (o Options) check() error {
 		return fmt.Errorf("the group %q is not a valid topic level", o.Group)
 	}
 	return nil
+}
+
+// clientID returns the agent id of this process. The platform's gateway accepts no other client id.
+func (o Options) clientID() string { return o.Label + "." + o.Account }
+
+// inFlight returns how many messages the broker delivers at least before it waits for an acknowledgement.
+func (o Options) inFlight() int {
+	if o.Protocol == Protocol311 {
+		return defaultInFlight
+	}
+	return receiveMaximum
 }

@@ -231,18 +231,20 @@ func TestParseRejects(t *testing.T) {
 	})
 }
 
-func TestUnwrapReadsWhatWrapWrites(t *testing.T) {
+func TestUnwrapReadsWhatIsPublished(t *testing.T) {
 	now, scope := time.UnixMilli(1700000000123), `{"scope":"<\"7b\">"}`
-	body, err := wrap(minigroup.OutboxEvent{
-		Audience: "example.org", Label: "minigroup.stop", Payload: json.RawMessage(scope),
-	}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, p, err := unwrap(body, nil)
-	if err != nil || string(payload) != scope || p.kind != "event" || p.label != "minigroup.stop" ||
-		!p.publishedAt().Equal(now) {
-		t.Errorf("%s %+v, %v", payload, p, err)
+	for _, protocol := range []Protocol{Protocol311, Protocol5} {
+		m, err := Options{Protocol: protocol, Account: testAccounts.event}.packet(minigroup.OutboxEvent{
+			Audience: "example.org", Label: "minigroup.stop", Payload: json.RawMessage(scope),
+		}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, p, err := unwrap(m.Payload, m.Properties.User)
+		if err != nil || m.Topic != eventTopic || string(payload) != scope || p.kind != "event" ||
+			p.label != "minigroup.stop" || !p.publishedAt().Equal(now) {
+			t.Errorf("MQTT %s: %s %+v, %v", protocol, payload, p, err)
+		}
 	}
 }
 

@@ -152,13 +152,9 @@ func (c *connection) send(ctx context.Context, e minigroup.OutboxEvent) error {
 	if !isLevel(e.Audience) {
 		return fmt.Errorf("%w: its audience is not a valid topic level", errUnpublishable)
 	}
-	body, err := wrap(e, time.Now())
+	packet, err := c.packet(e, time.Now())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnpublishable, err)
-	}
-	packet := &paho.Publish{
-		Topic: topicOf(c.Account, e.Audience), QoS: 1, Payload: body,
-		Properties: &paho.PublishProperties{ContentType: "application/json"},
 	}
 	// The library does not check the size, and the broker disconnects when a packet is too large.
 	size, _ := packet.Packet().WriteTo(io.Discard)
@@ -181,10 +177,29 @@ func (c *connection) send(ctx context.Context, e minigroup.OutboxEvent) error {
 	}
 }
 
-// permanentReasons are the reason codes that depend on the message alone. All other reasons may be temporary.
+// permanentReasons are the reason codes that depend on the message alone. All other reasons may be temporary. In MQTT
+// 3.1.1 there are no reason codes: the broker accepts each message or disconnects.
 var permanentReasons = []byte{
 	packets.PubackTopicNameInvalid, packets.PubackPayloadFormatInvalid, packets.DisconnectPacketTooLarge,
 }
+
+// packet returns the message of an event in the form that belongs to the protocol. The platform's gateway converts
+// between the two forms, so subscribers with either protocol receive theirs. It would wrap an envelope that arrives in
+// MQTT 5 into another one.
+func (o Options) packet(e minigroup.OutboxEvent, now time.Time) (*paho.Publish, error) {
+	p := &paho.Publish{Topic: topicOf(o.Account, e.Audience), QoS: 1, Properties: &paho.PublishProperties{}}
+	if o.Protocol == Protocol311 {
+		var err error
+		p.Payload, err = wrap(e, now)
+		return p, err
+	}
+	p.Payload, p.Properties.ContentType = e.Payload, "application/json"
+	p.Properties.User.Add("type", "event").Add("label", e.Label).Add("timestamp", timestamp(now))
+	return p, nil
+}
+
+// timestamp returns the text of a time in the properties of an event.
+func timestamp(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 // wrap puts an event into the envelope that unwrap reads.
 func wrap(e minigroup.OutboxEvent, now time.Time) ([]byte, error) {
@@ -198,6 +213,6 @@ func wrap(e minigroup.OutboxEvent, now time.Time) ([]byte, error) {
 	}
 	envelope.Payload = string(e.Payload)
 	envelope.Properties.Type, envelope.Properties.Label = "event", e.Label
-	envelope.Properties.Timestamp = strconv.FormatInt(now.UnixMilli(), 10)
+	envelope.Properties.Timestamp = timestamp(now)
 	return json.Marshal(envelope)
 }

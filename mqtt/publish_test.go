@@ -6,36 +6,32 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
+	"minigroups/mqtt"
 )
 
-func TestPublishing(t *testing.T) {
-	t.Run("the event of a closed room is published once, in an envelope", func(t *testing.T) {
+func TestPublishing(t *testing.T) { withEachProtocol(t, testPublishing) }
+
+func testPublishing(t *testing.T, protocol mqtt.Protocol) {
+	t.Run("the event of a closed room is published once, in the form of the protocol", func(t *testing.T) {
 		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
 		ledger := newLedger()
 		ledger.endsClasses = true
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		p := connectPeer(t, broker.URL())
 		p.subscribe(t)
 		first, second := uuid.New(), uuid.New()
 		p.publish(t, topic(conferenceAccount, audience), envelope("room.close", roomPayload(first)))
 		m := p.next(t)
-		if m.Topic != topic(serviceAccount, audience) || m.Properties.ContentType != "application/json" {
+		payload, properties := readMessage(t, protocol, m)
+		if m.Topic != topic(serviceAccount, audience) || payload != `{"id":"`+classOf(first).String()+`"}` ||
+			properties["type"] != "event" || properties["label"] != "minigroup.stop" ||
+			len(properties["timestamp"]) != 13 {
 			t.Errorf("%+v", m)
-		}
-		var got struct {
-			Payload    string
-			Properties map[string]string
-		}
-		if err := json.Unmarshal(m.Payload, &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.Payload != `{"id":"`+classOf(first).String()+`"}` || got.Properties["type"] != "event" ||
-			got.Properties["label"] != "minigroup.stop" || len(got.Properties["timestamp"]) != 13 {
-			t.Errorf("%+v", got)
 		}
 		p.publish(t, topic(conferenceAccount, audience), envelope("room.close", roomPayload(second)))
 		if m := p.next(t); !strings.Contains(string(m.Payload), classOf(second).String()) {
@@ -53,7 +49,7 @@ func TestPublishing(t *testing.T) {
 		ledger := newLedger()
 		p := connectPeer(t, broker.URL())
 		p.subscribe(t)
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		ledger.update(func(l *fakeLedger) {
 			for range 120 {
 				l.outbox = append(l.outbox, stopEvent(audience, "math"))
@@ -75,7 +71,7 @@ func TestPublishing(t *testing.T) {
 		ledger.outbox, ledger.failRemovals = []minigroup.OutboxEvent{stopEvent(audience, "math")}, 1
 		p := connectPeer(t, broker.URL())
 		p.subscribe(t)
-		startConnected(t, options(t, broker.URL(), ledger))
+		startConnected(t, options(t, protocol, broker.URL(), ledger))
 		p.next(t)
 		p.next(t)
 		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
@@ -86,7 +82,7 @@ func TestPublishing(t *testing.T) {
 		brokerOptions := mosquittoOptions(t)
 		broker := startMosquitto(t, brokerOptions)
 		ledger := newLedger()
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		killMosquitto(t, broker)
 		await(t, "the worker is disconnected", func() bool { return w.disconnected() > 0 })
 		ledger.update(func(l *fakeLedger) { l.outbox = append(l.outbox, stopEvent(audience, "math")) })
@@ -101,7 +97,7 @@ func TestPublishing(t *testing.T) {
 		checkGoroutines(t)
 		broker := startMosquitto(t, mosquittoOptions(t))
 		ledger := newLedger()
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		if err := broker.Freeze(); err != nil {
 			t.Fatal(err)
 		}
@@ -115,14 +111,39 @@ func TestPublishing(t *testing.T) {
 		broker.Thaw()
 		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 	})
+}
 
+// readMessage returns payload and properties of a message that is published in the form of a protocol.
+func readMessage(t *testing.T, form mqtt.Protocol, m *paho.Publish) (payload string, properties map[string]string) {
+	t.Helper()
+	var envelope struct {
+		Payload    string
+		Properties map[string]string
+	}
+	if form == mqtt.Protocol311 {
+		if err := json.Unmarshal(m.Payload, &envelope); err != nil {
+			t.Fatal(err)
+		}
+		return envelope.Payload, envelope.Properties
+	}
+	if m.Properties.ContentType != "application/json" {
+		t.Errorf("%+v", m.Properties)
+	}
+	properties = map[string]string{}
+	for _, p := range m.Properties.User {
+		properties[p.Key] = p.Value
+	}
+	return string(m.Payload), properties
+}
+
+func TestUnpublishableEvents(t *testing.T) {
 	t.Run("a refused event stays in the outbox and does not block others", func(t *testing.T) {
 		checkGoroutines(t)
 		broker := startFakeBroker(t, func(*fakeBroker) {})
 		broker.setPublishReason(topic(serviceAccount, "example.com"), packets.PubackNotAuthorized)
 		ledger := newLedger()
 		ledger.outbox = []minigroup.OutboxEvent{stopEvent("example.com", "math"), stopEvent(audience, "art")}
-		w := startConnected(t, options(t, broker.url, ledger))
+		w := startConnected(t, options(t, mqtt.Protocol5, broker.url, ledger))
 		await(t, "one event is left", func() bool { return ledger.outboxLen() == 1 })
 		if n := w.count("published minigroup.stop"); n != 1 {
 			t.Errorf("%d events were published", n)
@@ -143,7 +164,7 @@ func TestPublishing(t *testing.T) {
 		}
 		ledger.outbox = append(ledger.outbox,
 			stopEvent(audience, strings.Repeat("x", 5000)), stopEvent(audience, "art"))
-		w := startConnected(t, options(t, broker.url, ledger))
+		w := startConnected(t, options(t, mqtt.Protocol5, broker.url, ledger))
 		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 		w.stop()
 		if len(broker.publishes) != 2 || w.count("published minigroup.stop") != 1 {
@@ -162,7 +183,7 @@ func TestPublishing(t *testing.T) {
 		ledger.outbox = []minigroup.OutboxEvent{
 			stopEvent(audience, "art"), stopEvent(audience, strings.Repeat("x", 5000)), stopEvent(audience, "music"),
 		}
-		w := startConnected(t, options(t, broker.url, ledger))
+		w := startConnected(t, options(t, mqtt.Protocol5, broker.url, ledger))
 		await(t, "the outbox is empty", func() bool { return ledger.outboxLen() == 0 })
 		if n := w.count("published minigroup.stop"); n != 2 {
 			t.Errorf("%d events were published", n)

@@ -15,8 +15,7 @@ const (
 	batchIdle = 50 * time.Millisecond
 	// batchMaxWait is how long the first message of a batch waits at most.
 	batchMaxWait = 200 * time.Millisecond
-	// maxBatch is the number of messages that the broker delivers before it waits for an acknowledgement, so waiting for
-	// more would not help.
+	// maxBatch is the maximum number of messages per batch.
 	maxBatch = receiveMaximum
 )
 
@@ -28,7 +27,7 @@ func (r *runner) recordAll(ctx context.Context) {
 	defer cancel()
 	for last := false; !last; {
 		last = ctx.Err() != nil
-		batch := nextBatch(ctx, r.queue)
+		batch := nextBatch(ctx, r.queue, r.inFlight())
 		if !r.record(ctx, grace, batch) {
 			return
 		}
@@ -38,11 +37,15 @@ func (r *runner) recordAll(ctx context.Context) {
 	}
 }
 
-// nextBatch waits for the next messages and returns them as soon as a batch is complete. After ctx has ended it returns
-// what is queued.
-func nextBatch(ctx context.Context, queue <-chan message) (batch []message) {
+// nextBatch waits for the next messages and returns them as soon as a batch is complete. With enough messages it takes
+// what is queued and waits no longer, because the broker may wait for acknowledgements before it delivers more. After
+// ctx has ended it returns what is queued.
+func nextBatch(ctx context.Context, queue <-chan message, enough int) (batch []message) {
 	var idle, latest <-chan time.Time
 	for len(batch) < maxBatch {
+		if len(batch) >= enough && len(queue) == 0 {
+			return batch
+		}
 		select {
 		case m := <-queue:
 			batch = append(batch, m)

@@ -26,7 +26,7 @@ func TestNextBatch(t *testing.T) {
 					queue <- message{}
 				}
 			}()
-			batch := nextBatch(t.Context(), queue)
+			batch := nextBatch(t.Context(), queue, maxBatch)
 			if waited := time.Since(began); len(batch) != 3 || waited != 4*batchIdle-3*time.Millisecond {
 				t.Errorf("%d messages after %v", len(batch), waited)
 			}
@@ -49,7 +49,7 @@ func TestNextBatch(t *testing.T) {
 				}
 			}()
 			began := time.Now()
-			batch := nextBatch(ctx, queue)
+			batch := nextBatch(ctx, queue, maxBatch)
 			if waited := time.Since(began); len(batch) < int(2*batchMaxWait/batchIdle) || waited != batchMaxWait {
 				t.Errorf("%d messages after %v", len(batch), waited)
 			}
@@ -63,9 +63,23 @@ func TestNextBatch(t *testing.T) {
 				queue <- message{}
 			}
 			began := time.Now()
-			batch := nextBatch(t.Context(), queue)
+			batch := nextBatch(t.Context(), queue, maxBatch)
 			if waited := time.Since(began); len(batch) != maxBatch || len(queue) != 1 || waited != 0 {
 				t.Errorf("%d messages after %v, %d left", len(batch), waited, len(queue))
+			}
+		})
+	})
+
+	t.Run("enough messages are a batch with all that are queued, and do not wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			queue := make(chan message, maxBatch)
+			for range 30 {
+				queue <- message{}
+			}
+			began := time.Now()
+			batch := nextBatch(t.Context(), queue, defaultInFlight)
+			if waited := time.Since(began); len(batch) != 30 || waited != 0 {
+				t.Errorf("%d messages after %v", len(batch), waited)
 			}
 		})
 	})
@@ -78,10 +92,10 @@ func TestNextBatch(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			began := time.Now()
-			if batch := nextBatch(ctx, queue); len(batch) != 2 || time.Since(began) != 0 {
+			if batch := nextBatch(ctx, queue, maxBatch); len(batch) != 2 || time.Since(began) != 0 {
 				t.Errorf("%d messages after %v", len(batch), time.Since(began))
 			}
-			if batch := nextBatch(ctx, queue); len(batch) != 0 {
+			if batch := nextBatch(ctx, queue, maxBatch); len(batch) != 0 {
 				t.Errorf("%d messages", len(batch))
 			}
 		})

@@ -6,16 +6,20 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"minigroups/mqtt"
 )
 
-func TestBrokerRestart(t *testing.T) {
+func TestBrokerRestart(t *testing.T) { withEachProtocol(t, testBrokerRestart) }
+
+func testBrokerRestart(t *testing.T, protocol mqtt.Protocol) {
 	t.Run("unacknowledged messages that the broker has stored are redelivered", func(t *testing.T) {
 		checkGoroutines(t)
 		brokerOptions := mosquittoOptions(t)
 		broker := startMosquitto(t, brokerOptions)
 		ledger := newLedger()
 		ledger.gate = make(chan struct{})
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		p := connectPeer(t, broker.URL())
 		id := p.createRoom(t)
 		await(t, "recording is attempted", func() bool { return ledger.attemptCount() > 0 })
@@ -41,8 +45,8 @@ func TestBrokerRestart(t *testing.T) {
 		ledgers := []*fakeLedger{newLedger(), newLedger()}
 		workers := make([]worker, len(ledgers))
 		for i, ledger := range ledgers {
-			o := options(t, broker.URL(), ledger)
-			o.ClientID = fmt.Sprintf("worker-%d", i)
+			o := options(t, protocol, broker.URL(), ledger)
+			o.Label = fmt.Sprintf("worker-%d", i)
 			workers[i] = startConnected(t, o)
 		}
 		first := connectPeer(t, broker.URL()).createRoom(t)
@@ -54,8 +58,8 @@ func TestBrokerRestart(t *testing.T) {
 		startMosquitto(t, brokerOptions)
 		second := connectPeer(t, broker.URL()).createRoom(t)
 		for i, ledger := range ledgers {
-			o := options(t, broker.URL(), ledger)
-			o.ClientID = fmt.Sprintf("worker-%d", i)
+			o := options(t, protocol, broker.URL(), ledger)
+			o.Label = fmt.Sprintf("worker-%d", i)
 			startConnected(t, o)
 			await(t, "the event is recorded", func() bool { return ledger.has(second) })
 		}
@@ -67,7 +71,7 @@ func TestBrokerRestart(t *testing.T) {
 		broker := startMosquitto(t, brokerOptions)
 		ledger := newLedger()
 		ledger.gate = make(chan struct{})
-		w := startConnected(t, options(t, broker.URL(), ledger))
+		w := startConnected(t, options(t, protocol, broker.URL(), ledger))
 		p := connectPeer(t, broker.URL())
 		first := p.createRoom(t)
 		await(t, "recording is attempted", func() bool { return ledger.attemptCount() > 0 })

@@ -2,7 +2,10 @@ package sandbox
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/eclipse/paho.golang/autopaho"
 	"github.com/eclipse/paho.golang/paho"
+
+	"minigroups/mqtt/mqtt311"
 )
 
 const (
@@ -25,7 +30,7 @@ const (
 	firstFailureCode = 0x80
 )
 
-// MQTTPublisher is a Publisher on an MQTT broker. It keeps the order of messages. While the broker is unreachable it
+// MQTTPublisher is a Publisher on an MQTT broker in MQTT 3.1.1, which the services speak. It keeps the order of messages. While the broker is unreachable it
 // keeps up to 100,000 messages in memory, as the services do. A message may arrive twice if the connection is lost
 // before the broker has acknowledged it.
 type MQTTPublisher struct {
@@ -49,8 +54,8 @@ type message struct {
 }
 
 // DialPublisher returns a publisher on the broker at mqtt://host:port, or mqtts:// for TLS. It connects in the
-// background, so the broker need not run yet. The client id must be unique on the broker. It returns an error only
-// for a bad URL.
+// background, so the broker need not run yet. The client id must be unique on the broker; the platform's gateway
+// accepts only an agent id. It returns an error only for a bad URL.
 func DialPublisher(brokerURL, clientID string) (*MQTTPublisher, error) {
 	u, err := url.Parse(brokerURL)
 	if err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Host == "" {
@@ -69,11 +74,18 @@ func DialPublisher(brokerURL, clientID string) (*MQTTPublisher, error) {
 		KeepAlive:                     10,
 		CleanStartOnInitialConnection: true,
 		ConnectUsername:               "v2::service",
+		ConnectPassword:               []byte(password(clientID)),
 		ConnectTimeout:                5 * time.Second,
-		ReconnectBackoff:              func(int) time.Duration { return redialInterval },
-		OnConnectionUp:                func(*autopaho.ConnectionManager, *paho.Connack) { p.connected(ctx) },
-		OnConnectionDown:              p.disconnected,
-		ClientConfig:                  paho.ClientConfig{ClientID: clientID},
+		AttemptConnection:             dialMQTT311,
+		// In MQTT 3.1.1 the broker would keep a session that does not start clean.
+		ConnectPacketBuilder: func(p *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+			p.CleanStart = true
+			return p, nil
+		},
+		ReconnectBackoff: func(int) time.Duration { return redialInterval },
+		OnConnectionUp:   func(*autopaho.ConnectionManager, *paho.Connack) { p.connected(ctx) },
+		OnConnectionDown: p.disconnected,
+		ClientConfig:     paho.ClientConfig{ClientID: clientID},
 	})
 	if err != nil {
 		cancel()
@@ -81,6 +93,32 @@ func DialPublisher(brokerURL, clientID string) (*MQTTPublisher, error) {
 	}
 	go p.run(ctx)
 	return p, nil
+}
+
+// maxReceived is the size of the largest packet that a publisher receives, in bytes.
+const maxReceived = 1024
+
+// dialMQTT311 connects to the broker in MQTT 3.1.1.
+func dialMQTT311(ctx context.Context, cfg autopaho.ClientConfig, broker *url.URL) (conn net.Conn, err error) {
+	if broker.Scheme == "mqtts" {
+		conn, err = (&tls.Dialer{Config: cfg.TlsCfg}).DialContext(ctx, "tcp", broker.Host)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", broker.Host)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return mqtt311.NewConn(conn, maxReceived), nil
+}
+
+// password returns a token for the account in an agent id, with which the stand-in for the platform's gateway is
+// content. It has no signature, because the stand-ins have no keys.
+func password(agentID string) string {
+	_, account, _ := strings.Cut(agentID, ".")
+	label, audience, _ := strings.Cut(account, ".")
+	claims := encode(map[string]string{"iss": audience, "aud": audience, "sub": label})
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString(claims) + "."
 }
 
 func (p *MQTTPublisher) connected(ctx context.Context) {

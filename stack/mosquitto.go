@@ -9,7 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
+
+	"minigroups/deploy"
 )
 
 const mosquittoStartTimeout = 20 * time.Second
@@ -25,6 +28,8 @@ type MosquittoOptions struct {
 	Port int
 	// Log is the file to which its output is appended.
 	Log string
+	// Settings are more lines of its configuration.
+	Settings string
 }
 
 // Mosquitto is a running MQTT broker on 127.0.0.1 that lets every client publish and subscribe everywhere.
@@ -33,8 +38,8 @@ type Mosquitto struct {
 	port int
 }
 
-// StartMosquitto starts the installed broker and returns when it accepts connections. It returns ErrNoMosquitto if
-// none is installed. The broker restores from Dir the sessions that outlive their connection and the messages that
+// StartMosquitto starts the installed broker with the configuration of deploy and returns when it accepts connections.
+// It returns ErrNoMosquitto if none is installed. The broker restores from Dir the sessions that outlive their connection and the messages that
 // wait for them, also after a SIGKILL, except those of about the last second.
 func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, error) {
 	binary, err := findMosquitto()
@@ -45,7 +50,7 @@ func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, 
 	if err != nil {
 		return nil, fmt.Errorf("start mosquitto: %w", err)
 	}
-	file, err := writeMosquittoConfig(dir, options.Port)
+	file, err := writeMosquittoConfig(dir, options)
 	if err != nil {
 		return nil, fmt.Errorf("start mosquitto: %w", err)
 	}
@@ -74,26 +79,24 @@ func findMosquitto() (string, error) {
 	return debian, nil
 }
 
-func writeMosquittoConfig(dir string, port int) (string, error) {
+func writeMosquittoConfig(dir string, options MosquittoOptions) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	shipped := strings.NewReplacer(
+		"listener 1883\n", fmt.Sprintf("listener %d 127.0.0.1\n", options.Port),
+		"/mosquitto/data/", dir+"/",
+		"autosave_interval 60\n", "autosave_interval 1\nautosave_on_changes true\n",
+	).Replace(deploy.Mosquitto)
 	file := filepath.Join(dir, "mosquitto.conf")
-	return file, os.WriteFile(file, fmt.Appendf(nil, mosquittoConfig, port, dir), 0o600)
+	return file, os.WriteFile(file, []byte(shipped+mosquittoSettings+options.Settings), 0o600)
 }
 
-// mosquittoConfig keeps the account of the broker, since another may not be able to enter its directory; listens on
-// loopback only; saves every change at once; publishes no statistics; and queues more than the default 1000 messages
-// for a client that is not connected.
-const mosquittoConfig = `user root
-listener %d 127.0.0.1
-allow_anonymous true
-persistence true
-persistence_location %s/
-autosave_on_changes true
-autosave_interval 1
+// mosquittoSettings are added to the shipped configuration, in which each change is saved at once. mosquitto keeps the
+// account of the broker, since another may not be able to enter its directory, and publishes no statistics.
+const mosquittoSettings = `
+user root
 sys_interval 0
-max_queued_messages 1000000
 log_dest stdout
-log_timestamp_format %%Y-%%m-%%dT%%H:%%M:%%S
+log_timestamp_format %Y-%m-%dT%H:%M:%S
 `

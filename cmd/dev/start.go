@@ -185,7 +185,7 @@ func (s *system) startWorkers(ctx context.Context) error {
 		s.printf("starting %s", name)
 		env := []string{config.Variable("worker.metrics_listen") + "=" + metrics}
 		if s.plan.workers > 1 { // each needs a session of its own
-			env = append(env, config.Variable("mqtt.client_id")+"="+name)
+			env = append(env, config.Variable("mqtt.client_id")+"="+s.plan.cfg.Account.AgentID(name))
 		}
 		url := "http://" + reachable(metrics) + "/metrics"
 		if err := s.startProgram(ctx, name, workerName, s.configFlags(), env, url); err != nil {

@@ -202,7 +202,7 @@ func (c *cluster) startPrograms(ctx context.Context) (err error) {
 		}
 		name := fmt.Sprintf("worker-%d", i+1)
 		c.workers[i] = c.program(name, "worker", "http://"+address+"/metrics",
-			setting("worker.metrics_listen", address), setting("mqtt.client_id", name))
+			setting("worker.metrics_listen", address), setting("mqtt.client_id", c.cfg.Account.AgentID(name)))
 		if err := c.workers[i].Start(ctx); err != nil {
 			return err
 		}

@@ -24,8 +24,8 @@ func TestMQTTOptions(t *testing.T) {
 	t.Run("the defaults are the host name with the suffix, and the certificates of the system", func(t *testing.T) {
 		o, err := options(cfg)
 		host, _ := os.Hostname()
-		if err != nil || o.ClientID != host+"-api" || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" ||
-			o.Account != "minigroups.svc.example.org" {
+		if err != nil || o.Label != strings.ReplaceAll(host, ".", "-")+"-api" || o.Protocol != mqtt.Protocol311 || o.TLS.RootCAs != nil ||
+			o.TLS.ServerName != "broker.example.org" || o.Account != "minigroups.svc.example.org" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
@@ -33,13 +33,14 @@ func TestMQTTOptions(t *testing.T) {
 		server := httptest.NewTLSServer(nil)
 		defer server.Close()
 		cfg := cfg
-		cfg.MQTT.CAFile, cfg.MQTT.ClientID = filepath.Join(t.TempDir(), "ca.pem"), "worker-7"
+		cfg.MQTT.Protocol = config.MQTT5
+		cfg.MQTT.CAFile, cfg.MQTT.ClientID = filepath.Join(t.TempDir(), "ca.pem"), cfg.Account.AgentID("worker-7")
 		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 		if err := os.WriteFile(cfg.MQTT.CAFile, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		o, err := options(cfg)
-		if err != nil || o.TLS.RootCAs == nil || o.ClientID != "worker-7-api" {
+		if err != nil || o.TLS.RootCAs == nil || o.Protocol != mqtt.Protocol5 || o.Label != "worker-7-api" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
