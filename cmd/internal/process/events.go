@@ -1,6 +1,7 @@
 package process
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,10 @@ type EventMetrics struct {
 	lag         prometheus.Histogram
 	dropped     *prometheus.CounterVec
 	published   *prometheus.CounterVec
+
+	mu           sync.Mutex
+	receivedAt   time.Time // of the last room event
+	missingSince time.Time // when the first create after it was sent; zero if there is none
 }
 
 // NewEventMetrics makes the metrics of a worker that has a broker configured.
@@ -46,7 +51,11 @@ func NewEventMetrics() *EventMetrics {
 			Help: "Events that this worker has published and the broker has acknowledged.",
 		}, []string{"label"}),
 	}
-	m.Group = telemetry.Group{m.connected, m.connections, m.received, m.lag, m.dropped, m.published}
+	missing := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "minigroups_events_missing_seconds",
+		Help: "Time since this worker created a room after which it has received no room event; 0 if it has.",
+	}, func() float64 { return m.missing(time.Now()).Seconds() })
+	m.Group = telemetry.Group{m.connected, m.connections, m.received, m.lag, m.dropped, m.published, missing}
 	return m
 }
 
@@ -64,6 +73,29 @@ func (m *EventMetrics) Connected(is bool) {
 func (m *EventMetrics) Received(label string, lag time.Duration) {
 	m.received.WithLabelValues(label).Inc()
 	m.lag.Observe(lag.Seconds())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.receivedAt, m.missingSince = time.Now(), time.Time{}
+}
+
+// Created records that this worker has created a room with a request sent at a time. The event of that room comes after
+// it, maybe before the answer.
+func (m *EventMetrics) Created(sentAt time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.missingSince.IsZero() && m.receivedAt.Before(sentAt) {
+		m.missingSince = sentAt
+	}
+}
+
+// missing returns for how long the room events of created rooms have been missing.
+func (m *EventMetrics) missing(now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.missingSince.IsZero() {
+		return 0
+	}
+	return now.Sub(m.missingSince)
 }
 
 // Dropped counts a message that was not used.

@@ -56,9 +56,9 @@ type Parts struct {
 	Log       *zap.Logger
 }
 
-// New makes a worker; Run starts it. clientIDSuffix is appended to the MQTT client id, so that two programs on one
-// host have different sessions at the broker.
-func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
+// New makes a worker; Run starts it. labelSuffix is appended to the label of the MQTT client id, so that two programs
+// on one host have different sessions at the broker.
+func New(cfg config.Config, p Parts, labelSuffix string) (*Worker, error) {
 	swept := process.NewSwept()
 	w := &Worker{
 		temporal: p.Temporal, taskQueue: cfg.Temporal.TaskQueue,
@@ -69,7 +69,12 @@ func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
 		log:            p.Log,
 	}
 	w.share = newShare(cfg, p.Store, p.Limits, p.Log.Named("share"))
-	w.activities, w.sweeper = newActivities(cfg, p, func(what string, n int) {
+	var created createdRooms
+	events := process.NewEventMetrics()
+	if cfg.MQTT.Broker != "" {
+		created = ofAudiences(cfg.MQTT.Audiences, events.Created)
+	}
+	w.activities, w.sweeper = newActivities(cfg, p, created, func(what string, n int) {
 		swept.WithLabelValues(what).Add(float64(n))
 	})
 	w.Group = telemetry.Group{
@@ -77,12 +82,11 @@ func New(cfg config.Config, p Parts, clientIDSuffix string) (*Worker, error) {
 		process.Limits{Stats: p.Limits.Stats},
 	}
 	if cfg.MQTT.Broker != "" {
-		metrics := process.NewEventMetrics()
-		options, err := mqttOptions(cfg, p.Signer, p.Store, metrics, clientIDSuffix, p.Log.Named("mqtt"))
+		options, err := mqttOptions(cfg, p.Signer, p.Store, events, labelSuffix, p.Log.Named("mqtt"))
 		if err != nil {
 			return nil, err
 		}
-		w.mqtt, w.Group = &options, append(w.Group, metrics)
+		w.mqtt, w.Group = &options, append(w.Group, events)
 	}
 	return w, nil
 }
@@ -137,9 +141,10 @@ func (w *Worker) start(ctx context.Context) worker.Worker {
 	}
 }
 
-// newActivities makes the activities of the sagas and of the sweeper. count receives what sweeps have done.
+// newActivities makes the activities of the sagas and of the sweeper. created receives the rooms that they create,
+// unless it is nil, and count what sweeps have done.
 func newActivities(
-	cfg config.Config, p Parts, count func(what string, n int),
+	cfg config.Config, p Parts, created createdRooms, count func(what string, n int),
 ) (*activities.Activities, *activities.Sweeper) {
 	gateways := activities.LimitedGateways{Limits: p.Limits, Gateways: janus.New(janus.Config{
 		AdminSecret: cfg.Janus.AdminSecret.Reveal(),
@@ -156,12 +161,12 @@ func newActivities(
 			Gateways: cfg.Janus.Reservation == config.ReservedByGateway, Group: cfg.Janus.Group,
 		},
 		Ledger: p.Store,
-		Event: activities.LimitedEvent{
-			Limits: p.Limits, Event: event.New(cfg.Event.URL, p.Transport, p.Signer.Token),
-		},
-		Conference: activities.LimitedConference{
-			Limits: p.Limits, Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token),
-		},
+		Event: activities.LimitedEvent{Limits: p.Limits, Event: observedEvent{
+			Event: event.New(cfg.Event.URL, p.Transport, p.Signer.Token), created: created,
+		}},
+		Conference: activities.LimitedConference{Limits: p.Limits, Conference: observedConference{
+			Conference: conference.New(cfg.Conference.URL, p.Transport, p.Signer.Token), created: created,
+		}},
 		Janus:    gateways,
 		Runs:     p.Starter,
 		InFlight: activities.NewInFlight(p.Store, p.Starter, p.Log.Named("in_flight")),
