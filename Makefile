@@ -80,15 +80,15 @@ screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support s
 N ?= 300
 SEED ?= 1
 DURATION ?= 10m
-# off: workers do not receive room events.
-MQTT ?= on
+# gateway: workers receive room events from a gateway like the platform's. plain: from mosquitto. off: they do not.
+MQTT ?= gateway
 # The number of concurrent clients, and of conference's database connections (0: unlimited).
 CLIENTS ?= 16
 CONNECTIONS ?= 10
 
 .PHONY: chaos
 chaos: packages $(TEMPORAL)
-chaos: ## inject faults under load, check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=off, CLIENTS=, CONNECTIONS=)
+chaos: ## inject faults under load, check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=, CLIENTS=, CONNECTIONS=)
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT) -clients $(CLIENTS) \
 	  -conference-connections $(CONNECTIONS)

@@ -36,8 +36,20 @@ func (s *system) startBroker(ctx context.Context) (err error) {
 // listenToBroker makes the worker receive room events until the test ends, and returns every event on the broker.
 func listenToBroker(t *testing.T) <-chan sandboxclient.RoomEvent {
 	t.Helper()
+	connectToBroker(t, func(*config.MQTT) {})
+	events, err := sandboxclient.Subscribe(t.Context(), sut.broker.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// connectToBroker connects the worker to the broker until the test ends, with changed settings.
+func connectToBroker(t *testing.T, change func(*config.MQTT)) {
+	t.Helper()
 	cfg := sut.cfg
-	cfg.MQTT.Broker, cfg.MQTT.ClientID = sut.broker.URL(), "e2e"
+	cfg.MQTT.Broker, cfg.MQTT.ClientID = sut.broker.URL(), cfg.Account.AgentID("e2e")
+	change(&cfg.MQTT)
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := config.Save(file, cfg); err != nil {
 		t.Fatal(err)
@@ -50,12 +62,7 @@ func listenToBroker(t *testing.T) <-chan sandboxclient.RoomEvent {
 			t.Error(err)
 		}
 	})
-	events, err := sandboxclient.Subscribe(t.Context(), sut.broker.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
 	eventually(t, func() error { return hasMetrics(t, "minigroups_broker_connected 1") })
-	return events
 }
 
 // createWithLostReplies creates minigroups. For each, the replies to the first create of both rooms are lost, so that

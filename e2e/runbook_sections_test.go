@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"minigroups/config"
 	"minigroups/stack"
 	"minigroups/workflows"
 )
@@ -227,6 +228,27 @@ var sections = map[string]section{
 	},
 	"`minigroups_broker_connected` is 0": {
 		arrange: func(s *runbookCase) { listenToBroker(s.T) },
+	},
+	"No room events arrive": {
+		arrange: func(s *runbookCase) {
+			connectToBroker(s.T, func(m *config.MQTT) { // nothing publishes as these accounts
+				m.EventAccount, m.ConferenceAccount = "none.svc.example.org", "neither.svc.example.org"
+			})
+			s.newClass().post().want(s.T, http.StatusCreated)
+			if hasMetrics(s.T, "minigroups_events_missing_seconds 0\n") == nil {
+				s.Error("the metric does not say that room events are missing")
+			}
+		},
+		settle: func(s *runbookCase) {
+			connectToBroker(s.T, func(*config.MQTT) {})
+			s.newClass().post().want(s.T, http.StatusCreated)
+		},
+		verify: func(s *runbookCase) {
+			eventually(s.T, func() error {
+				return hasMetrics(s.T, "minigroups_events_missing_seconds 0\n", "minigroups_events_received_total{")
+			})
+		},
+		shows: []string{"minigroups_broker_connected 1", "minigroups_events_missing_seconds "},
 	},
 	"Cleanup does not happen": {
 		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },

@@ -14,7 +14,7 @@ func TestNothingIsLostInAShortChaos(t *testing.T) {
 	var out strings.Builder
 	o := options{
 		operations: 300, seed: 3, duration: time.Minute, clients: 12, eventConnections: 10, conferenceConnections: 10,
-		root: "../..",
+		root: "../..", mqtt: mqttGateway,
 	}
 	ok, err := chaos(ctx, o, &out)
 	if err != nil || !ok {

@@ -63,6 +63,7 @@ func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class)
 			v.AddViolation("class %s (%s): %s", c.ID, c.Scope, wrong)
 		}
 	}
+	s.checkGateway(v.AddViolation)
 	for _, p := range s.parts() {
 		if p.HasEnded() {
 			v.AddViolation("%s ended without a fault: %s", p.Name(), strings.Join(p.Tail(), "\n        "))

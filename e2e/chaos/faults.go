@@ -63,6 +63,8 @@ func (s *system) nextFault(rnd *rand.Rand) (func(context.Context, time.Duration)
 		return victim.Freeze, length
 	case n < 42 && s.mqtt:
 		return s.closeRoom(rnd), length
+	case n < 45 && s.gateway != nil:
+		return s.disconnectClients, length
 	case n < 60:
 		on, how := s.proxies.pick(rnd), disturbances[rnd.IntN(len(disturbances))]
 		return func(ctx context.Context, d time.Duration) error { return s.proxies.disturb(ctx, on, how, d) }, length

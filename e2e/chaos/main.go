@@ -29,7 +29,7 @@ type options struct {
 	eventConnections, conferenceConnections int
 	root                                    string // of the source
 	noFaults                                bool
-	mqttOff                                 bool // workers do not receive room events
+	mqtt                                    string // how workers receive room events
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -45,12 +45,12 @@ func run(args []string, out io.Writer) int {
 	flags.IntVar(&o.conferenceConnections, "conference-connections", 10,
 		"conference's database connections; 0: unlimited")
 	flags.StringVar(&o.root, "root", ".", "the project's folder")
-	mqtt := flags.String("mqtt", "on", "on: workers receive room events; off: they do not")
+	flags.StringVar(&o.mqtt, "mqtt", mqttGateway,
+		"gateway: workers receive room events from a gateway like the platform's; plain: from mosquitto; off: they do not")
 	flags.BoolVar(&o.noFaults, "no-faults", false, "inject no faults, for comparison")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	o.mqttOff = *mqtt == "off"
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ok, err := chaos(ctx, o, out)

@@ -26,7 +26,7 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 	fmt.Fprintf(t, "\nRooms made\t%d\n", v.made)
 	fmt.Fprintf(t, "Lost attempts\t%d\n", v.Lost)
 	reasons := []reason{dropped}
-	if o.mqttOff {
+	if o.mqtt == mqttOff {
 		reasons = []reason{undelivered, tooLate, cut, died}
 	}
 	for _, why := range reasons {
@@ -44,10 +44,6 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 	for _, violation := range v.Violations {
 		fmt.Fprintf(out, "\nVIOLATION %s\n", violation)
 	}
-	mqtt := "on"
-	if o.mqttOff {
-		mqtt = "off"
-	}
 	fmt.Fprintf(out, "\nTo repeat: make chaos N=%d SEED=%d DURATION=%s MQTT=%s CLIENTS=%d CONNECTIONS=%d\n",
-		o.operations, o.seed, o.duration, mqtt, o.clients, o.conferenceConnections)
+		o.operations, o.seed, o.duration, o.mqtt, o.clients, o.conferenceConnections)
 }

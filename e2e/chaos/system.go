@@ -17,6 +17,7 @@ import (
 	"minigroups/config"
 	"minigroups/e2e/harness"
 	"minigroups/e2e/load"
+	"minigroups/e2e/mqttgateway"
 	"minigroups/stack"
 	"minigroups/workflows"
 )
@@ -47,7 +48,8 @@ type system struct {
 	mqtt            bool // workers receive room events
 
 	postgres, temporal, sandbox *harness.Part
-	broker                      *harness.Part // nil without MQTT
+	broker                      *harness.Part        // nil without MQTT
+	gateway                     *mqttgateway.Gateway // nil without it
 	janus                       [2]*harness.Part
 	workers, apis               [2]*harness.Part
 	apiURLs                     [2]string
@@ -80,7 +82,7 @@ func limitFor(service *config.Upstream, connections int) {
 func newSystem(o options, log *harness.FaultLog) (*system, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
 	return &system{
-		options: o, dir: dir, bin: filepath.Join(dir, "bin"), mqtt: !o.mqttOff,
+		options: o, dir: dir, bin: filepath.Join(dir, "bin"), mqtt: o.mqtt != mqttOff,
 		faults: log, proxies: newProxies(log), closings: load.NewClosings(),
 	}, err
 }
@@ -208,7 +210,10 @@ func (s *system) prepareBroker() error {
 		})
 	})
 	s.broker.Gentle = true
-	return err
+	if err != nil || s.options.mqtt == mqttPlain {
+		return err
+	}
+	return s.startGateway()
 }
 
 func (s *system) prepareSandbox() error {
@@ -294,7 +299,8 @@ func (s *system) configFor(name string) (file string, cfg config.Config, err err
 	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + via("postgres", s.postgresAddress) + "/postgres")
 	cfg.Temporal.Address = via("temporal", s.cfg.Temporal.Address)
 	if strings.HasPrefix(name, "worker") && s.mqtt {
-		cfg.MQTT.Broker, cfg.MQTT.ClientID = "mqtt://"+via("broker", s.cfg.MQTT.Broker[len("mqtt://"):]), name
+		cfg.MQTT.Broker = "mqtt://" + via("broker", s.cfg.MQTT.Broker[len("mqtt://"):])
+		cfg.MQTT.ClientID = cfg.Account.AgentID(name)
 	}
 	cfg.Event.URL = "http://" + via("event", s.event[len("http://"):])
 	if strings.HasPrefix(name, "worker") {
@@ -327,6 +333,9 @@ func (s *system) stop(ctx context.Context, keep bool) {
 		}
 	}
 	s.proxies.stop()
+	if s.gateway != nil {
+		s.gateway.Close()
+	}
 	if keep {
 		return
 	}
