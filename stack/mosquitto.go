@@ -39,8 +39,8 @@ type Mosquitto struct {
 }
 
 // StartMosquitto starts the installed broker with the configuration of deploy and returns when it accepts connections.
-// It returns ErrNoMosquitto if none is installed. The broker restores from Dir the sessions that outlive their connection and the messages that
-// wait for them, also after a SIGKILL, except those of about the last second.
+// It returns ErrNoMosquitto if none is installed. The broker restores from Dir the sessions that outlive their
+// connection and the messages that wait for them, also after a SIGKILL, except those of about the last second.
 func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, error) {
 	binary, err := findMosquitto()
 	if err != nil {

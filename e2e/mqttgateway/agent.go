@@ -61,7 +61,7 @@ func authenticate(p packet) (a agent, err error) {
 	if a.version = p.body[6]; a.version != version311 && a.version != version5 {
 		return a, errNotConnect
 	}
-	rest, err := p.body[fixed:], error(nil)
+	rest := p.body[fixed:]
 	if a.version == version5 {
 		size, length := parseLength(rest)
 		if size == 0 || len(rest) < size+length {

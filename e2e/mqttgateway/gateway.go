@@ -11,7 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
+
+// dialTimeout bounds the attempt to connect to the broker.
+const dialTimeout = 5 * time.Second
 
 // Gateway is a running gateway.
 type Gateway struct {
@@ -140,7 +144,7 @@ func (g *Gateway) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	behind, err := net.Dial("tcp", g.broker)
+	behind, err := net.DialTimeout("tcp", g.broker, dialTimeout)
 	if err != nil {
 		return
 	}

@@ -99,7 +99,7 @@ func (l *ledger) RecordRoomEvents(_ context.Context, events minigroup.RoomEvents
 }
 
 func (l *ledger) PublishOutbox(
-	ctx context.Context, limit int, publish func(context.Context, minigroup.OutboxEvent) error,
+	ctx context.Context, _ int, publish func(context.Context, minigroup.OutboxEvent) error,
 ) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

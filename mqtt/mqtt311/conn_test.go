@@ -2,6 +2,7 @@ package mqtt311_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -154,7 +155,7 @@ func TestPacketsOfTheBrokerAreRewritten(t *testing.T) {
 	if _, isPing := next().(*packets.Pingresp); !isPing {
 		t.Error("PINGRESP is missing")
 	}
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }

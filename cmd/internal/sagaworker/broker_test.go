@@ -24,8 +24,8 @@ func TestMQTTOptions(t *testing.T) {
 	t.Run("the defaults are the host name with the suffix, and the certificates of the system", func(t *testing.T) {
 		o, err := options(cfg)
 		host, _ := os.Hostname()
-		if err != nil || o.Label != strings.ReplaceAll(host, ".", "-")+"-api" || o.Protocol != mqtt.Protocol311 || o.TLS.RootCAs != nil ||
-			o.TLS.ServerName != "broker.example.org" || o.Account != "minigroups.svc.example.org" {
+		if err != nil || o.Label != strings.ReplaceAll(host, ".", "-")+"-api" || o.Account != "minigroups.svc.example.org" ||
+			o.Protocol != mqtt.Protocol311 || o.TLS.RootCAs != nil || o.TLS.ServerName != "broker.example.org" {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})
