@@ -98,14 +98,17 @@ func (l *ledger) RecordRoomEvents(_ context.Context, events minigroup.RoomEvents
 	return 0, nil
 }
 
-func (l *ledger) PublishOutbox(
-	ctx context.Context, _ int, publish func(context.Context, minigroup.OutboxEvent) error,
-) (int, error) {
+func (l *ledger) ClaimOutbox(context.Context, int, time.Duration) ([]minigroup.OutboxEvent, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := len(l.outbox)
-	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool { return publish(ctx, e) == nil })
-	return before - len(l.outbox), nil
+	return slices.Clone(l.outbox), nil
+}
+
+func (l *ledger) SettleOutbox(_ context.Context, o minigroup.OutboxOutcome, _ time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool { return slices.Contains(o.Published, e.ID) })
+	return nil
 }
 
 func (l *ledger) has(rooms []string) bool {
