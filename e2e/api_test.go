@@ -38,9 +38,10 @@ type object struct {
 		} `json:"failure"`
 	} `json:"update"`
 
-	Type     string `json:"type"`
-	Detail   string `json:"detail"`
-	Upstream *struct {
+	Type        string `json:"type"`
+	Detail      string `json:"detail"`
+	IsTransient bool   `json:"is_transient"`
+	Upstream    *struct {
 		Name string `json:"name"`
 		Type string `json:"type"`
 	} `json:"upstream"`

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"go.temporal.io/api/operatorservice/v1"
+
 	"minigroups/config"
 	"minigroups/stack"
 	"minigroups/workflows"
@@ -146,6 +148,23 @@ var sections = map[string]section{
 		settle:  func(*runbookCase) { sut.temporal.Thaw() },
 		verify:  func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated) },
 		shows:   []string{"unreachable"},
+	},
+	"Temporal refuses requests": {
+		arrange: func(s *runbookCase) {
+			_, err := sut.client.OperatorService().RemoveSearchAttributes(s.Context(),
+				&operatorservice.RemoveSearchAttributesRequest{
+					Namespace: sut.cfg.Temporal.Namespace, SearchAttributes: []string{"MinigroupStage"},
+				})
+			if err != nil {
+				s.Fatal(err)
+			}
+			eventually(s, func() error { return s.newClass().isRefusedAt(sut.api) })
+		},
+		settle: func(s *runbookCase) {
+			eventually(s, func() error { return readyzSays(s.Context(), sut.api, "temporal", `ok"`) })
+		},
+		verify: func(s *runbookCase) { s.newClass().post().want(s, http.StatusCreated) },
+		shows:  []string{"search attributes are missing: run migrate to add MinigroupStage"},
 	},
 	"Postgres is down": {
 		arrange: func(s *runbookCase) { s.newStuckClass(sut.event); freeze(s, sut.postgres) },

@@ -11,7 +11,7 @@ import (
 	"minigroups/minigroup"
 )
 
-// stateTimeout bounds how long /readyz waits for the states of Temporal and the broker, which are only informative.
+// stateTimeout bounds how long /readyz waits for the states of Temporal and the broker.
 const stateTimeout = time.Second
 
 // healthz handles GET /healthz.
@@ -19,8 +19,8 @@ func healthz(c *gin.Context) error {
 	return reply(c, http.StatusOK, healthObject{Status: "alive"})
 }
 
-// readyz handles GET /readyz. It replies 200 if reads work and the process is not shutting down. The states of Temporal
-// and the broker are reported and do not change the status, because reads work without them.
+// readyz handles GET /readyz. It replies 200 if reads work and the process is not shutting down. The states of
+// Temporal, the worker and the broker are reported and do not change the status, because reads work without them.
 func (s *server) readyz(c *gin.Context) error {
 	select {
 	case <-s.Draining:
@@ -39,5 +39,9 @@ func (s *server) readyz(c *gin.Context) error {
 	temporal := make(chan string, 1)
 	go func() { temporal <- s.TemporalState(ctx) }()
 	broker := s.BrokerState(ctx)
-	return reply(c, http.StatusOK, healthObject{Status: "ready", Temporal: <-temporal, Broker: broker})
+	state := healthObject{Status: "ready", Temporal: <-temporal, Broker: broker}
+	if s.WorkerState != nil {
+		state.Worker = s.WorkerState()
+	}
+	return reply(c, http.StatusOK, state)
 }

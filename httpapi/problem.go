@@ -69,6 +69,8 @@ var problems = map[minigroup.Kind]problemKind{
 		status: http.StatusServiceUnavailable, title: "Service unavailable",
 		transient: true, retryAfter: 5 * time.Second,
 	},
+	// The request is not at fault and succeeds after an operator has acted. Clients repeat requests for a shorter time.
+	minigroup.ServiceMisconfigured: {status: http.StatusServiceUnavailable, title: "Service misconfigured"},
 }
 
 // titleOf returns the title of a kind, or the kind itself if it is unknown: a stored failure may have a retired kind.
@@ -77,7 +79,8 @@ func titleOf(kind minigroup.Kind) string {
 }
 
 // fail replies with the problem for err. An error that is not a known *minigroup.Error is reported to the caller as
-// service_unavailable and logged. A ServiceUnavailable is logged too if it wraps a cause that the caller does not see.
+// service_unavailable and logged. A ServiceUnavailable or ServiceMisconfigured is logged too if it wraps a cause that
+// the caller does not see.
 func (s *server) fail(c *gin.Context, err error) {
 	public := serviceUnavailable()
 	var e *minigroup.Error
@@ -86,7 +89,8 @@ func (s *server) fail(c *gin.Context, err error) {
 			public = e
 		}
 	}
-	if public.Kind == minigroup.ServiceUnavailable && err.Error() != public.Error() {
+	ours := public.Kind == minigroup.ServiceUnavailable || public.Kind == minigroup.ServiceMisconfigured
+	if ours && err.Error() != public.Error() {
 		s.logCause(c, err)
 	}
 	writeProblem(c, public)

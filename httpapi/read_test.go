@@ -222,6 +222,17 @@ func TestHealth(t *testing.T) {
 		if a.body["temporal"] != "unavailable" || a.body["broker"] != "not configured" {
 			t.Error(a.text)
 		}
+		if _, shown := a.body["worker"]; shown {
+			t.Errorf("a process without a worker shows %s", a.text)
+		}
+	})
+	t.Run("ready if its worker does not poll", func(t *testing.T) {
+		w := newWorld(t)
+		w.worker = "does not poll Temporal"
+		a := w.call(t, http.MethodGet, "/readyz", "", "Authorization", "").wantStatus(http.StatusOK)
+		if a.body["worker"] != w.worker {
+			t.Error(a.text)
+		}
 	})
 	t.Run("not ready while the process is shutting down", func(t *testing.T) {
 		w := newWorld(t)

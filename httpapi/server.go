@@ -55,6 +55,8 @@ type Deps struct {
 	Ready func(ctx context.Context) error
 	// TemporalState describes the state of Temporal in a few words, for /readyz.
 	TemporalState func(ctx context.Context) string
+	// WorkerState describes whether the worker of this process polls Temporal. It is nil if the process has none.
+	WorkerState func() string
 	// BrokerState describes the state of the MQTT broker in a few words, or says that none is configured.
 	BrokerState func(ctx context.Context) string
 	// Draining is closed when the process begins to shut down.

@@ -99,10 +99,11 @@ type fieldErrorObject struct {
 	Detail string `json:"detail"`
 }
 
-// healthObject is the state of the process, of Temporal and of the MQTT broker.
+// healthObject is the state of the process, of Temporal, of the worker in the process and of the MQTT broker.
 type healthObject struct {
 	Status   string `json:"status"`
 	Temporal string `json:"temporal,omitempty"`
+	Worker   string `json:"worker,omitempty"`
 	Broker   string `json:"broker,omitempty"`
 }
 

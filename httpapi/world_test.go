@@ -36,6 +36,7 @@ type world struct {
 	// The behaviour of the dependencies. Tests set it before a request.
 	ready    error
 	temporal string
+	worker   string
 	readErr  error
 	create   func(
 		ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
@@ -112,6 +113,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		Minigroups: w, Sagas: w, Keys: w, Properties: w, Events: w, Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
+		WorkerState:   func() string { return w.worker },
 		BrokerState:   func(context.Context) string { return "not configured" },
 		Draining:      w.draining,
 		Wait:          15 * time.Second, MaxWait: time.Minute, BodyTimeout: time.Minute, KeyRetention: 24 * time.Hour,

@@ -38,6 +38,7 @@ const (
 	OperationCancelled      Kind = "operation_cancelled"
 	TooManyRequests         Kind = "too_many_requests"
 	ServiceUnavailable      Kind = "service_unavailable"
+	ServiceMisconfigured    Kind = "service_misconfigured"
 )
 
 // FieldError is one mistake in a request: the field, and what is expected there.

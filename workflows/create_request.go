@@ -17,8 +17,8 @@ import (
 //
 // Errors are *minigroup.Error: the failure of the saga; AlreadyEstablished when another request has created the
 // minigroup; OperationInProgress while another operation is in progress, such as the create of another draft, or while
-// a failed run has not closed yet; ServiceUnavailable when a run may or may not have been started, in which case the
-// same request joins it.
+// a failed run has not closed yet; ServiceUnavailable, or ServiceMisconfigured if Temporal refuses, when a run may or
+// may not have been started, in which case the same request joins it.
 func (s *Starter) Create(
 	ctx context.Context, r minigroup.CreateRequest, limit time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {

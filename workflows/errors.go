@@ -32,10 +32,17 @@ func unavailable(backend string, cause error) error {
 // maybeStarted says what a caller can rely on after a request without an answer.
 const maybeStarted = "the operation may have been started, in which case the same request joins it"
 
-// temporalUnavailable is the error of a request that Temporal has not answered. It tells whether Temporal cannot be
-// reached or is busy.
+// temporalUnavailable is the error of a request that Temporal has not carried out. It tells whether Temporal cannot be
+// reached, is busy, or refuses the request.
 func temporalUnavailable(cause error) error {
 	switch {
+	case IsRefused(cause):
+		return &unavailableError{
+			public: minigroup.Errorf(minigroup.ServiceMisconfigured,
+				"Temporal refuses the request, and repeating it does not help until an operator has removed the reason, "+
+					"which is in the log; "+maybeStarted),
+			cause: cause,
+		}
 	case isAway(cause):
 		return unavailableWith("Temporal is out of reach; "+maybeStarted, cause)
 	case errors.Is(cause, errNotSent):
@@ -47,6 +54,7 @@ func temporalUnavailable(cause error) error {
 	}
 }
 
+// unavailableWith is the error of a request that may succeed a little later.
 func unavailableWith(detail string, cause error) error {
 	return &unavailableError{
 		public: &minigroup.Error{Kind: minigroup.ServiceUnavailable, Detail: detail, RetryAfter: 2 * time.Second},

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"minigroups/minigroup"
 )
@@ -152,7 +155,8 @@ func TestACallerIsAnsweredWhileTemporalIsSlow(t *testing.T) {
 		temporal *fakeTemporal
 		limit    time.Duration
 		outcome  minigroup.Outcome
-		detail   string // of the problem; empty: none
+		kind     minigroup.Kind // of the problem; empty: ServiceUnavailable
+		detail   string         // of the problem; empty: none
 		min, max time.Duration
 	}{
 		"a start of 6 s is awaited": {
@@ -202,9 +206,33 @@ func TestACallerIsAnsweredWhileTemporalIsSlow(t *testing.T) {
 			}},
 			limit: wait, detail: "Temporal is out of reach",
 		},
-		"a Temporal that refuses a start for another reason is asked once": {
+		"a Temporal without the namespace is asked once": {
 			temporal: &fakeTemporal{start: func(context.Context, int) error {
 				return serviceerror.NewNamespaceNotFound("default")
+			}},
+			limit: wait, kind: minigroup.ServiceMisconfigured, detail: "Temporal refuses the request",
+		},
+		"a Temporal with a search attribute of another type is asked once": {
+			temporal: &fakeTemporal{start: func(context.Context, int) error {
+				return serviceerror.NewInvalidArgument("invalid value for search attribute MinigroupAttention of type Keyword")
+			}},
+			limit: wait, kind: minigroup.ServiceMisconfigured, detail: "Temporal refuses the request",
+		},
+		"a Temporal that denies permission is asked once": {
+			temporal: &fakeTemporal{start: func(context.Context, int) error {
+				return serviceerror.NewPermissionDenied("request unauthorized", "")
+			}},
+			limit: wait, kind: minigroup.ServiceMisconfigured, detail: "Temporal refuses the request",
+		},
+		"a Temporal that does not accept the credentials is asked once": {
+			temporal: &fakeTemporal{start: func(context.Context, int) error {
+				return status.Error(codes.Unauthenticated, "invalid token")
+			}},
+			limit: wait, kind: minigroup.ServiceMisconfigured, detail: "Temporal refuses the request",
+		},
+		"a Temporal that fails for another reason is asked once": {
+			temporal: &fakeTemporal{start: func(context.Context, int) error {
+				return serviceerror.NewInternal("panic")
 			}},
 			limit: wait, detail: "Temporal is unavailable",
 		},
@@ -219,8 +247,8 @@ func TestACallerIsAnsweredWhileTemporalIsSlow(t *testing.T) {
 				switch {
 				case c.detail == "" && err != nil, c.detail != "" && !errors.As(err, &public):
 					t.Errorf("got error %v, want %q", err, c.detail)
-				case public != nil && (public.Kind != minigroup.ServiceUnavailable ||
-					!strings.HasPrefix(public.Detail, c.detail) || public.RetryAfter == 0):
+				case public != nil && (public.Kind != cmp.Or(c.kind, minigroup.ServiceUnavailable) ||
+					!strings.HasPrefix(public.Detail, c.detail) || (public.RetryAfter == 0) != (c.kind != "")):
 					t.Errorf("got %+v, want %q", public, c.detail)
 				}
 				if outcome != c.outcome || took < c.min || took > c.max {

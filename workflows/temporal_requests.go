@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
 )
 
 const (
@@ -72,6 +73,21 @@ func isBusy(err error) bool {
 func isAway(err error) bool {
 	var away *serviceerror.Unavailable
 	return errors.Is(err, errAway) || errors.As(err, &away)
+}
+
+// IsRefused reports whether Temporal has refused a request for a reason that stays until an operator removes it: its
+// namespace or the search attributes do not fit, or this service may not use it. Repeating the request does not help.
+func IsRefused(err error) bool {
+	var none *serviceerror.NamespaceNotFound
+	switch serviceerror.ToStatus(err).Code() {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated,
+		codes.Unimplemented:
+		return true
+	case codes.NotFound: // the error of a missing run, too
+		return errors.As(err, &none)
+	default:
+		return false
+	}
 }
 
 // temporalHealth checks whether Temporal can be reached while requests to it take long. All requests of a process share

@@ -72,7 +72,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		Verifier:            verifier,
 		Authorizer:          authorizer,
 		Ready:               store.Ready,
-		TemporalState:       temporalState(temporal),
+		TemporalState:       newNamespaceState(temporal, cfg.Temporal.Namespace, log).describe,
+		WorkerState:         workerState(signals.Polls, cfg.API.Worker),
 		BrokerState:         brokerState(cfg.MQTT.Broker),
 		Draining:            ctx.Done(),
 		Wait:                cfg.API.Wait,
@@ -92,7 +93,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	metrics := []prometheus.Collector{requests, access, process.Pool{Stats: store.PoolStats}}
 	if cfg.API.Worker {
 		worker, err := sagaworker.New(cfg, sagaworker.Parts{
-			Store: store, Signer: signer, Temporal: temporal, Transport: transport, Starter: sagas,
+			Store: store, Signer: signer, Temporal: temporal, Polls: signals.Polls, Transport: transport, Starter: sagas,
 			Limits: limits, Log: log,
 		}, "-api")
 		if err != nil {

@@ -101,7 +101,7 @@ func newRetryReport(m minigroup.Minigroup, outcome minigroup.Outcome, err error)
 		switch known.Kind {
 		case minigroup.RetryNotPossible, minigroup.OperationInProgress, minigroup.AlreadyEstablished:
 			r.Result = resultSkipped
-		case minigroup.ServiceUnavailable:
+		case minigroup.ServiceUnavailable, minigroup.ServiceMisconfigured:
 			r.Result = resultUnknown
 		}
 	}

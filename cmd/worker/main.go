@@ -33,7 +33,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	}
 	defer temporal.Close()
 	worker, err := sagaworker.New(cfg, sagaworker.Parts{
-		Store: store, Signer: signer, Temporal: temporal, Transport: signals.Transport(), Log: signals.Log.Logger,
+		Store: store, Signer: signer, Temporal: temporal, Polls: signals.Polls,
+		Transport: signals.Transport(), Log: signals.Log.Logger,
 		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget),
 		Limits:  activities.NewLimits(cfg.Saga.MaxInFlight),
 	}, "")

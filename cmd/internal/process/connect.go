@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"minigroups/config"
 	"minigroups/storage"
@@ -21,8 +22,11 @@ const startTimeout = time.Minute
 func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
 	o := client.Options{
 		HostPort: cfg.Address, Namespace: cfg.Namespace,
-		// Messages are small and Temporal is near: compression would cost more than it saves.
-		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}},
+		ConnectionOptions: client.ConnectionOptions{
+			// Messages are small and Temporal is near: compression would cost more than it saves.
+			GrpcCompression: &client.GrpcCompressionNone{},
+			DialOptions:     []grpc.DialOption{grpc.WithChainUnaryInterceptor(s.Polls.intercept)},
+		},
 	}
 	if err := s.instrumentTemporal(&o); err != nil {
 		return nil, err

@@ -12,9 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics serves three paths on the address until ctx ends: /metrics, with the metrics of Go, of the process, of the
-// signals and the given ones; /healthz, always 200; and /log/level, which reads (GET) and changes (PUT) the log
-// level. Nothing but GET and HEAD is accepted from other machines.
+// Metrics serves four paths on the address until ctx ends: /metrics, with the metrics of Go, of the process, of the
+// signals and the given ones; /healthz, which fails only if the Temporal worker of the process is stuck, so that a new
+// process helps; /readyz, which fails while it does not poll; and /log/level, which reads (GET) and changes (PUT) the
+// log level. Nothing but GET and HEAD is accepted from other machines.
 func Metrics(ctx context.Context, address string, s *Signals, more ...prometheus.Collector) error {
 	server := Server{
 		Address: address, Handler: metricsHandler(s, more), IdleTimeout: 2 * time.Minute, DrainTimeout: time.Second,
@@ -31,9 +32,19 @@ func metricsHandler(s *Signals, more []prometheus.Collector) http.Handler {
 	// A collector that fails must not hide the metrics of the others.
 	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, options))
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.Handle("GET /healthz", probe(s.Polls.Stuck))
+	mux.Handle("GET /readyz", probe(s.Polls.Polling))
 	mux.Handle("/log/level", http.MaxBytesHandler(s.Log.Level, 1<<10))
 	return readOnlyFromElsewhere(mux)
+}
+
+// probe answers 200 if check returns nil, and otherwise 503 with its error.
+func probe(check func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := check(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
 }
 
 // newBuildInfo returns a gauge whose labels say what this program was built from.

@@ -22,6 +22,8 @@ import (
 type Signals struct {
 	telemetry.Group
 	Log *telemetry.Log
+	// Polls watches the Temporal worker of the process, if it has one.
+	Polls *Polls
 
 	provider  trace.TracerProvider // nil: tracing is off
 	upstreams *telemetry.Upstreams
@@ -30,7 +32,7 @@ type Signals struct {
 
 // newSignals makes the signals of a program. stop sends the spans that are still buffered.
 func newSignals(ctx context.Context, name string, cfg config.Config) (s *Signals, stop func(), err error) {
-	s, stop = &Signals{}, func() {}
+	s, stop = &Signals{Polls: NewPolls()}, func() {}
 	if s.Log, err = telemetry.NewLog(name, cfg.Log.Level); err != nil {
 		return nil, nil, err
 	}
@@ -59,7 +61,8 @@ func newSignals(ctx context.Context, name string, cfg config.Config) (s *Signals
 // Silent returns signals that discard everything, for command-line tools.
 func Silent() *Signals {
 	return &Signals{
-		Log: &telemetry.Log{Logger: zap.NewNop()}, upstreams: telemetry.NewUpstreams(nil), sdk: client.MetricsNopHandler,
+		Log: &telemetry.Log{Logger: zap.NewNop()}, Polls: NewPolls(),
+		upstreams: telemetry.NewUpstreams(nil), sdk: client.MetricsNopHandler,
 	}
 }
 

@@ -4,6 +4,7 @@ package sagaworker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -38,6 +39,7 @@ type Worker struct {
 	activities     *activities.Activities
 	share          share
 	sweeper        *activities.Sweeper
+	polls          *process.Polls
 	// mqtt is nil if no broker is configured.
 	mqtt *mqtt.Options
 	log  *zap.Logger
@@ -48,7 +50,9 @@ type Parts struct {
 	Store    *storage.Store
 	Signer   *auth.Signer
 	Temporal client.Client
-	Starter  *workflows.Starter
+	// Polls watches the requests of Temporal.
+	Polls   *process.Polls
+	Starter *workflows.Starter
 	// Limits bound the requests to event, conference and the gateways.
 	Limits *activities.Limits
 	// Transport sends the requests to all other services.
@@ -66,8 +70,10 @@ func New(cfg config.Config, p Parts, labelSuffix string) (*Worker, error) {
 			WorkerStopTimeout: cfg.Saga.StepWait + time.Second, DeploymentOptions: deploymentOptions(cfg),
 		},
 		requestTimeout: cfg.Saga.RequestTimeout,
+		polls:          p.Polls,
 		log:            p.Log,
 	}
+	w.polls.Stopped(errors.New("the worker has not started yet"))
 	w.share = newShare(cfg, p.Store, p.Limits, p.Log.Named("share"))
 	var created createdRooms
 	events := process.NewEventMetrics()
@@ -79,7 +85,7 @@ func New(cfg config.Config, p Parts, labelSuffix string) (*Worker, error) {
 	})
 	w.Group = telemetry.Group{
 		swept, process.Ledger{Gauges: p.Store.Gauges}, process.NewInFlight(w.activities.InFlight.Count),
-		process.Limits{Stats: p.Limits.Stats},
+		process.Limits{Stats: p.Limits.Stats}, p.Polls,
 	}
 	if cfg.MQTT.Broker != "" {
 		options, err := mqttOptions(cfg, p.Signer, p.Store, events, labelSuffix, p.Log.Named("mqtt"))
@@ -91,8 +97,8 @@ func New(cfg config.Config, p Parts, labelSuffix string) (*Worker, error) {
 	return w, nil
 }
 
-// Run works until ctx ends, and then waits for the running activities and for in-flight requests. While it cannot
-// reach Temporal it retries. Call it once.
+// Run works until ctx ends, and then waits for the running activities and for in-flight requests. While Temporal is out
+// of reach, or refuses the worker, it retries. Call it once.
 func (w *Worker) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if w.mqtt != nil {
@@ -103,11 +109,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
-		running := w.start(ctx)
-		<-ctx.Done()
-		if running != nil {
-			running.Stop()
-		}
+		w.poll(ctx)
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.requestTimeout)
 		defer cancel()
 		w.activities.InFlight.Stop(stopping)
@@ -116,28 +118,48 @@ func (w *Worker) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// startInterval is the pause between attempts to start.
-const startInterval = time.Second
+// restartPause is the pause between the end of a Temporal worker and the start of the next.
+const restartPause = time.Second
 
-// start starts a Temporal worker, retrying until it succeeds. It returns nil if ctx ends first.
-func (w *Worker) start(ctx context.Context) worker.Worker {
+// poll runs a Temporal worker until ctx ends, and starts another each time that one cannot start or has stopped. The
+// SDK stops a worker after two minutes of permanent errors, such as those of a namespace that was deleted.
+func (w *Worker) poll(ctx context.Context) {
 	for {
-		fresh := worker.New(w.temporal, w.taskQueue, w.options) // a worker that failed to start cannot be started again
-		workflows.Register(fresh, w.activities)
-		workflows.RegisterSweeper(fresh, w.sweeper)
-		err := fresh.Start()
-		if err == nil {
-			w.log.Info("worker started", zap.String("task_queue", w.taskQueue))
-			return fresh
+		err := w.runOne(ctx)
+		if ctx.Err() != nil {
+			return
 		}
-		w.log.Warn("cannot start the worker, retrying", zap.Error(fmt.Errorf("reach Temporal: %w", err)))
-		pause := time.NewTimer(startInterval)
+		w.polls.Stopped(err)
+		w.log.Warn("the worker does not poll Temporal; starting another", zap.Error(err))
+		pause := time.NewTimer(restartPause)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return nil
+			return
 		}
+	}
+}
+
+// runOne runs one Temporal worker until ctx ends or the SDK gives it up. It returns why it could not start, or why it
+// was given up.
+func (w *Worker) runOne(ctx context.Context) error {
+	fatal, options := make(chan error, 1), w.options
+	options.OnFatalError = func(err error) { fatal <- err }
+	one := worker.New(w.temporal, w.taskQueue, options) // a worker cannot be started twice
+	workflows.Register(one, w.activities)
+	workflows.RegisterSweeper(one, w.sweeper)
+	if err := one.Start(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	defer one.Stop()
+	w.polls.Started()
+	w.log.Info("worker started", zap.String("task_queue", w.taskQueue))
+	select {
+	case err := <-fatal:
+		return fmt.Errorf("stopped: %w", err)
+	case <-ctx.Done():
+		return nil
 	}
 }
 
