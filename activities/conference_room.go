@@ -32,8 +32,8 @@ func (a *Activities) readRoom(ctx context.Context, id uuid.UUID) (minigroup.Conf
 	return room, a.ifGone(ctx, id, err)
 }
 
-// readRoomAgain is readRoom for an update whose PATCH was sent. A refusal to read says nothing about the PATCH, so it is
-// returned as a retryable error.
+// readRoomAgain is readRoom for an update whose PATCH was sent. A refusal to read says nothing about the PATCH, so it
+// is returned as a retryable error.
 func (a *Activities) readRoomAgain(ctx context.Context, id uuid.UUID) (minigroup.ConferenceRoomState, error) {
 	room, err := a.readRoom(ctx, id)
 	return room, unrefused(err)

@@ -92,8 +92,8 @@ func (a *Activities) CopyHost(ctx context.Context, in CopyHostInput) error {
 	return toApplicationError(err)
 }
 
-// presentHost returns the host of the present conference room of a class, and "" if it has none. That the room cannot be
-// read for a minute does not keep the class from new rooms: then the ledger says what is known.
+// presentHost returns the host of the present conference room of a class, and "" if it has none. That the room cannot
+// be read for a minute does not keep the class from new rooms: then the ledger says what is known.
 func (a *Activities) presentHost(ctx context.Context, classID uuid.UUID) (string, error) {
 	m, err := a.Ledger.ByID(ctx, classID)
 	if err != nil {

@@ -228,8 +228,8 @@ func (a *Activities) remove(ctx context.Context, b minigroup.Backend, room uuid.
 	return a.recordUnfit(ctx, b, a.Janus.Release(request, b, room))
 }
 
-// LongestStep returns how long the longest step may take: one that has to release a room sends two requests, with a pause
-// between them.
+// LongestStep returns how long the longest step may take: one that has to release a room sends two requests, with a
+// pause between them.
 func LongestStep(stepWait time.Duration) time.Duration { return 2*stepWait + secondRemoval }
 
 func (a *Activities) gatewayStep(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -40,8 +40,8 @@ type Sweeper struct {
 	LostRoomTimeout time.Duration
 	// Retention is how long finished records are kept; 0 keeps them permanently.
 	Retention time.Duration
-	// Budget bounds how long one part of a sweep sends requests to Temporal or to the gateways. Later sweeps handle what is
-	// left.
+	// Budget bounds how long one part of a sweep sends requests to Temporal or to the gateways. Later sweeps handle what
+	// is left.
 	Budget time.Duration
 	// Count adds n to the metric minigroups_swept_total with the label what.
 	Count func(what string, n int)

@@ -305,8 +305,8 @@ type Saga struct {
 	Grace time.Duration `koanf:"grace"`
 }
 
-// MaxStepWait is the upper bound of Saga.StepWait. The longest step waits twice for an answer and must end before Temporal
-// takes its worker for dead.
+// MaxStepWait is the upper bound of Saga.StepWait. The longest step waits twice for an answer and must end before
+// Temporal takes its worker for dead.
 const MaxStepWait = 13 * time.Second
 
 // Retention is how long finished records are kept. Minigroups and their current rooms, slots and updates are kept

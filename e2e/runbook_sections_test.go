@@ -197,7 +197,11 @@ var sections = map[string]section{
 			c.awaitRetryOf("CloseRoomIfPresent")
 			s.env["ROOM_ID"] = c.openRooms(sut.event)[0].ID.String()
 		},
-		settle: func(s *runbookCase) { s.assertFailedAs(s.classes[0], "upstream_refused") },
+		settle: func(s *runbookCase) {
+			s.classes[0].awaitRowState("failed")
+			s.classes[0].closeByHand(sut.event)
+			s.assertFailedAs(s.classes[0], "upstream_refused")
+		},
 		shows:  []string{"$SCOPE", "$ROOM_ID", "CloseRoomIfPresent"},
 	},
 	"A minigroup failed": {

@@ -94,7 +94,9 @@ func (l *fakeLedger) SettleOutbox(_ context.Context, o minigroup.OutboxOutcome, 
 		l.failRemovals--
 		return errors.New("the ledger is unavailable")
 	}
-	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool { return slices.Contains(o.Published, e.ID) })
+	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool {
+		return slices.Contains(o.Published, e.ID)
+	})
 	for _, id := range o.Refused {
 		l.claimedUntil[id] = time.Now().Add(pause)
 	}

@@ -142,8 +142,8 @@ const answerAttempt = `
 
 // AnswerAttempt records the id of a room, whatever has become of its minigroup, and returns the state of the attempt:
 // held, or releasing if the room must be closed. If the room is that of another attempt, the request has created none,
-// and the attempt is refused. An unknown attempt is an error: the ledger keeps each for much longer than its request may
-// be in flight. Called twice, it does the same once.
+// and the attempt is refused. An unknown attempt is an error: the ledger keeps each for much longer than its request
+// may be in flight. Called twice, it does the same once.
 func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
 	var state minigroup.AttemptState
 	err := s.pool.QueryRow(ctx, answerAttempt, id, roomID, true).Scan(&state)

@@ -59,7 +59,8 @@ const postponePatches = `
 
 // postponeClasses postpones the look-ups of the classes $2, and of at most $3 others that are due.
 const postponeClasses = `
-	UPDATE minigroup m SET looked_up_at = now() - $1::interval + least($1::interval, interval '1 hour') WHERE id = ANY($2::uuid[] || (ARRAY(
+	UPDATE minigroup m SET looked_up_at = now() - $1::interval + least($1::interval, interval '1 hour')
+	WHERE id = ANY($2::uuid[] || (ARRAY(
 		SELECT id FROM minigroup WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during)
 			AND looked_up_at < now() - $1::interval AND (lower_inf(during) OR lower(during) <= now())
 		ORDER BY looked_up_at LIMIT %d FOR UPDATE SKIP LOCKED))[1:$3])
@@ -70,8 +71,9 @@ func (s *Store) LookedUp(ctx context.Context, classes []uuid.UUID) error {
 	return s.exec(ctx, "record look-ups", `UPDATE minigroup SET looked_up_at = now() WHERE id = ANY($1)`, classes)
 }
 
-// NothingToRepair records that the conference room shows none of the PATCHes that were looked up, or is gone, so that they
-// are not looked up again. It changes nothing if the minigroup has changed since, or if an update of it is undecided.
+// NothingToRepair records that the conference room shows none of the PATCHes that were looked up, or is gone, so that
+// they are not looked up again. It changes nothing if the minigroup has changed since, or if an update of it is
+// undecided.
 func (s *Store) NothingToRepair(ctx context.Context, l minigroup.Lookup) error {
 	updates := make([]uuid.UUID, len(l.Unanswered))
 	for i, u := range l.Unanswered {

@@ -120,10 +120,11 @@ func (s *Store) LostAttempts(ctx context.Context, closed bool, limit int) ([]min
 func (s *Store) PendingReleases(
 	ctx context.Context, olderThan time.Duration, limit int,
 ) ([]minigroup.PendingRelease, error) {
-	return list(ctx, s.pool, "list pending releases", func(row pgx.CollectableRow) (p minigroup.PendingRelease, err error) {
+	scan := func(row pgx.CollectableRow) (p minigroup.PendingRelease, err error) {
 		err = row.Scan(&p.Service, &p.Gateway, &p.ID, &p.ClassID, &p.Audience, &p.Scope, &p.Since)
 		return p, err
-	}, `
+	}
+	return list(ctx, s.pool, "list pending releases", scan, `
 		SELECT p.service, p.gateway, p.id, p.class_id, m.audience, m.scope, p.changed_at FROM (
 			SELECT kind AS service, '' AS gateway, room_id AS id, class_id, changed_at
 			FROM room_attempt WHERE state = 'releasing' AND room_id IS NOT NULL

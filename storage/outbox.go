@@ -12,8 +12,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// claimOutbox claims events for $1. The limit is part of the text, because Postgres reads a whole index for a limit that
-// it does not know.
+// claimOutbox claims events for $1. The limit is part of the text, because Postgres reads a whole index for a limit
+// that it does not know.
 const claimOutbox = `
 	UPDATE outbox SET claimed_until = now() + $1::interval WHERE id = ANY(ARRAY(
 		SELECT id FROM outbox WHERE claimed_until <= now() ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED))

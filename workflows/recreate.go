@@ -134,8 +134,9 @@ func settleUnfinished(ctx workflow.Context, p *progress, begun activities.BegunU
 const conceded = "conference did not say whether it has executed this update, and a recreate was requested, which " +
 	"replaces the room"
 
-// decideUnfinished decides an earlier operation of the minigroup whose run is gone, before an update. It takes an update
-// forward, because conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use yet.
+// decideUnfinished decides an earlier operation of the minigroup whose run is gone, before an update. It takes an
+// update forward, because conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use
+// yet.
 func decideUnfinished(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
 	unfinished := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
 	if begun.UnfinishedRecreate {

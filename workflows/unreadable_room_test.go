@@ -143,8 +143,9 @@ func TestRecreateBehindAnUpdateWhoseRoomCannotBeRead(t *testing.T) {
 			s.mu.Unlock()
 			after := s.assertRooms(before, true)
 			rec := s.updateRecord(left)
-			if p.err != nil || after.Host != before.Host || s.conferenceState(after).Host != before.Host {
-				t.Errorf("the run ended with %v; the host is %s, in conference %s", p.err, after.Host, s.conferenceState(after).Host)
+			host := s.conferenceState(after).Host
+			if p.err != nil || after.Host != before.Host || host != before.Host {
+				t.Errorf("the run ended with %v; the host is %s, in conference %s", p.err, after.Host, host)
 			}
 			if rec.State != minigroup.UpdateFailed || !strings.Contains(rec.Failure.Detail, "recreate") ||
 				s.hasPATCHToLookFor(d) {

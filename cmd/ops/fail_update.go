@@ -43,10 +43,10 @@ func (a *app) failUpdate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "fail-update CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
 		Short: "Fail an update that cannot be cancelled, although conference may have executed it",
-		Long: `Fails the undecided update of a minigroup, although conference may have executed its PATCH. The minigroup keeps
-its values. Shows which values the conference room may have. The sweeper reads the room as soon as it can, and changes it
-back or takes its values over. Without --yes, nothing is changed. Use ops cancel first: it ends every operation whose
-outcome is known.`,
+		Long: `Fails the undecided update of a minigroup, although conference may have executed its PATCH. The minigroup
+keeps its values. Shows which values the conference room may have. The sweeper reads the room as soon as it can, and
+changes it back or takes its values over. Without --yes, nothing is changed. Use ops cancel first: it ends every
+operation whose outcome is known.`,
 		RunE: a.connected(func(ctx context.Context, args []string) error {
 			m, err := a.minigroup(ctx, args)
 			if err != nil {

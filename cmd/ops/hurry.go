@@ -9,8 +9,8 @@ import (
 )
 
 // hurry makes a run repeat an activity at once that it retries, and waits for the end of the run. It returns false if
-// the run is open after the wait, or if Temporal does not answer: then the run repeats the activity within five minutes.
-// An empty run id means the latest run.
+// the run is open after the wait, or if Temporal does not answer: then the run repeats the activity within five
+// minutes. An empty run id means the latest run.
 func (a *app) hurry(ctx context.Context, workflowID, runID, activity string, wait time.Duration) (ended bool) {
 	if err := a.checkTemporal(ctx); err != nil {
 		a.notef("%v; the run ends within five minutes after Temporal is back", err)

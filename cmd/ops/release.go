@@ -39,12 +39,12 @@ func (a *app) release() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "release [ID…]",
 		Short: "List what cannot be closed or released, and let it count as closed or released",
-		Long: `Without ids: lists the rooms that must be closed and the reservations whose slots are to be released, which wait for
-event, conference or a gateway.
+		Long: `Without ids: lists the rooms that must be closed and the reservations whose slots are to be released, which
+wait for event, conference or a gateway.
 
 With the ids of rooms or reservations and --yes: lets them count as closed and released. Use it when a service does not
-allow that any more, or is gone permanently. A room may stay open: close it in its service. The slots are free at once; if
-the gateway comes back, the sweeper removes the room.`,
+allow that any more, or is gone permanently. A room may stay open: close it in its service. The slots are free at once;
+if the gateway comes back, the sweeper removes the room.`,
 		RunE: a.connected(func(ctx context.Context, args []string) error {
 			report := releaseReport{Released: []pendingRelease{}, Pending: []pendingRelease{}}
 			var err error
@@ -60,7 +60,8 @@ the gateway comes back, the sweeper removes the room.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show what would be released")
-	cmd.Flags().DurationVar(&olderThan, "older-than", 2*time.Minute, "without ids: only what has waited for longer than this")
+	cmd.Flags().DurationVar(&olderThan, "older-than", 2*time.Minute,
+		"without ids: only what has waited for longer than this")
 	cmd.Flags().Var(&limit, "limit", "without ids: list at most this many, the longest-waiting first")
 	return cmd
 }
