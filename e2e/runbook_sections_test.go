@@ -202,7 +202,7 @@ var sections = map[string]section{
 			s.classes[0].closeByHand(sut.event)
 			s.assertFailedAs(s.classes[0], "upstream_refused")
 		},
-		shows:  []string{"$SCOPE", "$ROOM_ID", "CloseRoomIfPresent"},
+		shows: []string{"$SCOPE", "$ROOM_ID", "CloseRoomIfPresent"},
 	},
 	"A minigroup failed": {
 		arrange: func(s *runbookCase) { s.newRefusedClass(); s.newRefusedClass() },
