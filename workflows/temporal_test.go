@@ -145,6 +145,23 @@ func (l ofOneClass) DueLookups(ctx context.Context, every time.Duration, limit i
 	return slices.DeleteFunc(due, func(d minigroup.Lookup) bool { return d.ID != l.class }), err
 }
 
+// EndClosed does not count the classes that it ends of other cases in the same database.
+func (l ofOneClass) EndClosed(ctx context.Context, limit int) (int, error) {
+	hasEnded := func() (n int, err error) {
+		err = l.db.QueryRow(ctx, `SELECT count(closed_at) FROM minigroup WHERE id = $1`, l.class).Scan(&n)
+		return n, err
+	}
+	before, err := hasEnded()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := l.ledger.EndClosed(ctx, limit); err != nil {
+		return 0, err
+	}
+	after, err := hasEnded()
+	return after - before, err
+}
+
 func (l ofOneClass) StaleClosings(
 	ctx context.Context, minAge time.Duration, limit int,
 ) ([]minigroup.RoomPendingClose, error) {
