@@ -49,8 +49,11 @@ func (c *apiClient) Send(ctx context.Context, api int, method, path string, body
 	return a
 }
 
-// judge records violations: no answer or a late answer from an API without a fault meanwhile, and a failed read
-// although this API could reach Postgres.
+// misconfigured is the type of the problem that says that Temporal refuses requests permanently.
+const misconfigured = "service_misconfigured"
+
+// judge records violations: no answer or a late answer from an API without a fault meanwhile, a failed read although
+// this API could reach Postgres, and a refusal by Temporal although it has its namespace.
 func (c *apiClient) judge(api int, request, method string, from, to time.Time, a load.Answer, err error) {
 	if method == http.MethodGet {
 		c.trackReads(to, a.Code != 0 && a.Code < 500)
@@ -71,6 +74,8 @@ func (c *apiClient) judge(api int, request, method string, from, to time.Time, a
 	case to.Sub(from) > answerLimit:
 		c.AddViolation(from, "%s to %s was answered after %s", request, name, to.Sub(from))
 	case method == http.MethodGet && a.Code >= 500 && !c.postgresUnreachable(name, from, to):
+		c.AddViolation(from, "%s to %s was answered %s", request, name, a.Text)
+	case a.Type == misconfigured && !c.system.mayRefuse(from, to):
 		c.AddViolation(from, "%s to %s was answered %s", request, name, a.Text)
 	}
 }

@@ -25,15 +25,19 @@ func injectFaults(ctx context.Context, s *system, seed uint64) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	for ctx.Err() == nil {
-		do, length := s.nextFault(rnd)
+	inject := func(do func() error) {
 		wg.Go(func() {
-			if err := do(ctx, length); err != nil {
+			if err := do(); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failed = errors.Join(failed, err)
 			}
 		})
+	}
+	inject(func() error { return s.deleteNamespace(ctx, seed) })
+	for ctx.Err() == nil {
+		do, length := s.nextFault(rnd)
+		inject(func() error { return do(ctx, length) })
 		harness.Pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
 	}
 	wg.Wait()

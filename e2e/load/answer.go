@@ -53,8 +53,11 @@ func (a Answer) Summary() string {
 	}
 }
 
-// IsUncertain reports whether the request may have had an effect and should be repeated.
-func (a Answer) IsUncertain() bool { return a.Code == 0 || a.IsTransient }
+// IsUncertain reports whether the request may have had an effect and should be repeated. Clients repeat a request that
+// Temporal has refused, too, as if they knew that an operator acts.
+func (a Answer) IsUncertain() bool {
+	return a.Code == 0 || a.IsTransient || a.Type == "service_misconfigured"
+}
 
 // Exchange sends one request with a token. It returns the answer, or an error if there was none.
 func Exchange(
