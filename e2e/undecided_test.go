@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -132,4 +133,20 @@ func TestARoomThatCannotBeClosedIsReleasedByAnOperator(t *testing.T) {
 		t.Fatalf("got %s", r.text)
 	}
 	ops(t, nil, "release", room, "--yes").want(t, 1, "neither a room that must be closed")
+}
+
+func TestAnEventThatTheBrokerRefusesIsDiscardedByAnOperator(t *testing.T) {
+	t.Parallel()
+	var id int64
+	err := sut.db.QueryRow(t.Context(), `
+		INSERT INTO outbox (audience, label, payload, claimed_until)
+		VALUES ('refused.example.org', 'minigroup.stop', '{}', 'infinity') RETURNING id`).Scan(&id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := strconv.FormatInt(id, 10)
+	ops(t, nil, "outbox").want(t, 0, event, "refused.example.org")
+	ops(t, nil, "outbox", event).want(t, 0, "refused.example.org")
+	ops(t, nil, "outbox", event, "--yes").want(t, 0, "discarded")
+	ops(t, nil, "outbox", event, "--yes").want(t, 1, "there is no event "+event)
 }

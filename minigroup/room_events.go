@@ -45,6 +45,12 @@ type OutboxEvent struct {
 	Payload json.RawMessage
 }
 
+// WaitingEvent is an event of the outbox that the broker has not acknowledged.
+type WaitingEvent struct {
+	OutboxEvent
+	WrittenAt time.Time
+}
+
 // OutboxOutcome says what became of events that were to be published, by their ids. Refused events may be accepted
 // later; Unpublished ones were not sent, or their fate is unknown.
 type OutboxOutcome struct {

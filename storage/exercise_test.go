@@ -144,6 +144,7 @@ func exerciseEnds(l ledger) {
 	l.ready("run-1", d)
 	l.EndOverdue(ctx, -2*time.Hour, 10) // its end is an hour from now
 	l.DueLookups(ctx, time.Hour, 10)
+	l.WaitingEvents(ctx, nil, 10)
 	l.ClaimOutbox(ctx, 10, time.Minute)
 	l.SettleOutbox(ctx, minigroup.OutboxOutcome{}, time.Minute)
 }

@@ -41,3 +41,15 @@ func (s *Store) SettleOutbox(ctx context.Context, outcome minigroup.OutboxOutcom
 		batch.Queue(`UPDATE outbox SET claimed_until = now() WHERE id = ANY($1)`, outcome.Unpublished)
 	})
 }
+
+// WaitingEvents lists at most limit events of the outbox, the oldest first, or all of those with these ids.
+func (s *Store) WaitingEvents(ctx context.Context, ids []int64, limit int) ([]minigroup.WaitingEvent, error) {
+	scan := func(row pgx.CollectableRow) (e minigroup.WaitingEvent, err error) {
+		err = row.Scan(&e.ID, &e.Audience, &e.Label, &e.Payload, &e.WrittenAt)
+		return e, err
+	}
+	return list(ctx, s.pool, "list outbox", scan, `
+		SELECT id, audience, label, payload, written_at FROM outbox
+		WHERE coalesce(cardinality($1::bigint[]), 0) = 0 OR id = ANY($1) ORDER BY id LIMIT $2`,
+		ids, max(limit, len(ids)))
+}

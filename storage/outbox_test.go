@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,24 @@ func TestOutbox(t *testing.T) {
 		l.wantClaimed(10, "two", "three")
 		if n := l.count(`SELECT count(*) FROM outbox`); n != 3 {
 			t.Errorf("%d events are kept", n)
+		}
+	})
+	t.Run("the events that wait are listed, claimed or not", func(t *testing.T) {
+		l := fill(t)
+		ids := l.wantClaimed(1, "one")
+		for _, c := range []struct {
+			ids   []int64
+			limit int
+			want  string
+		}{{nil, 2, "one two"}, {[]int64{ids[0], ids[0] + 3}, 1, "one four"}, {[]int64{-1}, 10, ""}} {
+			waiting, err := l.WaitingEvents(t.Context(), c.ids, c.limit)
+			var labels []string
+			for _, e := range waiting {
+				labels = append(labels, e.Label)
+			}
+			if err != nil || strings.Join(labels, " ") != c.want {
+				t.Errorf("of %v at most %d: %v, %v", c.ids, c.limit, labels, err)
+			}
 		}
 	})
 	t.Run("an event that is being published locks no row and holds no connection", func(t *testing.T) {
