@@ -15,8 +15,8 @@ import (
 // undecidedHost is the host that leaveUndecided requests.
 const undecidedHost = "web.substitute.example.org"
 
-// leaveUndecided starts an update of a class that is ready. Conference executes its PATCH without a reply, and refuses to
-// show the room until restore is called.
+// leaveUndecided starts an update of a class that is ready. Conference executes its PATCH without a reply, and refuses
+// to show the room until restore is called.
 func (c *class) leaveUndecided(refuse sandbox.Fault) (restore func()) {
 	c.t.Helper()
 	c.setFault(sut.conference, patchReplyLost)
