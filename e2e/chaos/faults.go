@@ -35,8 +35,12 @@ func injectFaults(ctx context.Context, s *system, seed uint64) error {
 		})
 	}
 	inject(func() error { return s.deleteNamespace(ctx, seed) })
-	for ctx.Err() == nil {
+	failoverAt, failover := s.failoverFault(rnd)
+	for number := 0; ctx.Err() == nil; number++ {
 		do, length := s.nextFault(rnd)
+		if number == failoverAt {
+			do = failover
+		}
 		inject(func() error { return do(ctx, length) })
 		harness.Pause(ctx, time.Duration(300+rnd.IntN(1200))*time.Millisecond)
 	}

@@ -62,7 +62,7 @@ func (p *proxies) byAddress(address string) *proxy { return p.all[address] }
 // pick returns a random proxy.
 func (p *proxies) pick(rnd *rand.Rand) *proxy {
 	addresses := slices.Sorted(maps.Keys(p.all))
-	slices.SortFunc(addresses, func(a, b string) int { return strings.Compare(p.all[a].name(), p.all[b].name()) })
+	slices.SortStableFunc(addresses, func(a, b string) int { return strings.Compare(p.all[a].name(), p.all[b].name()) })
 	return p.all[addresses[rnd.IntN(len(addresses))]]
 }
 

@@ -37,15 +37,15 @@ const (
 
 // system is the whole service on this machine, with proxies between its processes.
 type system struct {
-	options         options
-	dir, bin        string
-	token           string
-	cfg             config.Config
-	event           string // the address of the stand-in itself, not of a proxy
-	conference      string
-	temporalBinary  string
-	postgresAddress string
-	mqtt            bool // workers receive room events
+	options        options
+	dir, bin       string
+	token          string
+	cfg            config.Config
+	event          string // the address of the stand-in itself, not of a proxy
+	conference     string
+	temporalBinary string
+	database       *database
+	mqtt           bool // workers receive room events
 
 	postgres, temporal, sandbox *harness.Part
 	broker                      *harness.Part        // nil without MQTT
@@ -130,15 +130,11 @@ func (s *system) configure() error {
 
 // startServers starts the dependencies of the service. Each keeps its address when it is restarted.
 func (s *system) startServers(ctx context.Context) error {
-	port, err := stack.FreePort()
-	if err != nil {
+	var err error
+	if s.database, err = newDatabase(s.dir, s.log); err != nil {
 		return err
 	}
-	s.postgres = harness.NewPart("postgres", s.faults, func(ctx context.Context) (harness.Process, error) {
-		return stack.StartPostgres(ctx, stack.PostgresOptions{
-			Dir: filepath.Join(s.dir, "postgres"), Port: port, Log: s.log("postgres"), // not Fast, which is not durable
-		})
-	})
+	s.postgres = harness.NewPart("postgres", s.faults, s.database.startPrimary)
 	address, err := harness.FreeAddress()
 	if err != nil {
 		return err
@@ -170,9 +166,8 @@ func (s *system) startServers(ctx context.Context) error {
 			return err
 		}
 	}
-	s.postgresAddress = fmt.Sprintf("127.0.0.1:%d", port)
-	s.cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + s.postgresAddress + "/postgres")
-	return nil
+	s.cfg.Database.URL = config.DatabaseURL(s.database.url(s.database.addresses()))
+	return s.database.startStandby(ctx, s.postgres.Running())
 }
 
 func (s *system) prepareJanus(i int) error {
@@ -296,7 +291,11 @@ func (s *system) configFor(name string) (file string, cfg config.Config, err err
 		err = errors.Join(err, freeErr)
 		return address
 	}
-	cfg.Database.URL = config.DatabaseURL("postgres://postgres@" + via("postgres", s.postgresAddress) + "/postgres")
+	servers := s.database.addresses()
+	for i, address := range servers {
+		servers[i] = via("postgres", address)
+	}
+	cfg.Database.URL = config.DatabaseURL(s.database.url(servers))
 	cfg.Temporal.Address = via("temporal", s.cfg.Temporal.Address)
 	if strings.HasPrefix(name, "worker") && s.mqtt {
 		cfg.MQTT.Broker = "mqtt://" + via("broker", s.cfg.MQTT.Broker[len("mqtt://"):])
@@ -336,11 +335,10 @@ func (s *system) stop(ctx context.Context, keep bool) {
 	if s.gateway != nil {
 		s.gateway.Close()
 	}
-	if keep {
-		return
+	if s.database != nil {
+		s.database.stop(ctx, keep)
 	}
-	if err := stack.RemovePostgres(filepath.Join(s.dir, "postgres")); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	if !keep {
+		_ = os.RemoveAll(s.dir)
 	}
-	_ = os.RemoveAll(s.dir)
 }

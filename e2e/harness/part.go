@@ -87,6 +87,23 @@ func (p *Part) replace(ctx context.Context, how string, pause time.Duration, end
 	return nil
 }
 
+// Replace replaces the process by the one that replace returns, as a fault of this name.
+func (p *Part) Replace(
+	ctx context.Context, how string, replace func(ctx context.Context, old Process) (Process, error),
+) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.faults.Begin(p.name, how)()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	process, err := replace(ctx, p.process)
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", how, p.name, err)
+	}
+	p.process = process
+	return nil
+}
+
 // Freeze suspends the process for this long.
 func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 	p.mu.Lock()
