@@ -112,12 +112,19 @@ func stuckClass(t *testing.T) (c *class, restore func()) {
 func undoingClass(t *testing.T) (c *class, restore func()) {
 	t.Helper()
 	c = newClass(t)
+	return c, c.undoWithout(patchFails)
+}
+
+// undoWithout creates the class until conference refuses, and undoes that with a fault at event that keeps the event
+// room from being closed until restore is called.
+func (c *class) undoWithout(closing sandbox.Fault) (restore func()) {
+	c.t.Helper()
 	restoreCreate := c.setFault(sut.conference, createFails)
-	restore = c.setFault(sut.event, patchFails)
+	restore = c.setFault(sut.event, closing)
 	c.postAsync()
 	c.awaitAttempt("event", "held")
 	c.setFault(sut.conference, createRefused)
 	restoreCreate()
 	c.awaitRowState("undoing")
-	return c, restore
+	return restore
 }
