@@ -46,7 +46,8 @@ func CheckKey(key any, algorithm string) error {
 			return fmt.Errorf("must have at least %d bytes", minSecretBytes)
 		}
 	case RS256:
-		if key, ok := key.(*rsa.PublicKey); !ok || key.N.BitLen() < minRSABits || key.N.BitLen() > maxRSABits || key.E%2 == 0 {
+		key, ok := key.(*rsa.PublicKey)
+		if !ok || key.N.BitLen() < minRSABits || key.N.BitLen() > maxRSABits || key.E%2 == 0 {
 			return fmt.Errorf("must be an RSA key of %d to %d bits with an odd exponent", minRSABits, maxRSABits)
 		}
 	case EdDSA:

@@ -149,7 +149,8 @@ func TestAWorkerSurvivesTheDeletionOfItsNamespace(t *testing.T) {
 		if (ready == http.StatusOK) != (want == 1) || !strings.Contains(text, reason) {
 			return fmt.Errorf("the worker answers /readyz with %d %s", ready, text)
 		}
-		if gauge := fmt.Sprintf("\nminigroups_worker_polling %d\n", want); !strings.Contains(fetch(t, metrics+"/metrics"), gauge) {
+		gauge := fmt.Sprintf("\nminigroups_worker_polling %d\n", want)
+		if !strings.Contains(fetch(t, metrics+"/metrics"), gauge) {
 			return fmt.Errorf("not among the metrics: %s", gauge)
 		}
 		state := `ok"`

@@ -31,8 +31,8 @@ const (
 )
 
 // MQTTPublisher is a Publisher on an MQTT broker in MQTT 3.1.1, which the services speak. It keeps the order of
-// messages. While the broker is unreachable it keeps up to 100,000 messages in memory, as the services do. A message may
-// arrive twice if the connection is lost before the broker has acknowledged it.
+// messages. While the broker is unreachable, it keeps up to 100,000 messages in memory, as the services do. A message
+// may arrive twice if the connection is lost before the broker has acknowledged it.
 type MQTTPublisher struct {
 	manager *autopaho.ConnectionManager
 	waiting chan message

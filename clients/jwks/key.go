@@ -64,7 +64,7 @@ func parseSet(body []byte, check func(key any, algorithm string) error) (keySet,
 			err = check(k.public, k.algorithm)
 		}
 		if err != nil {
-			set.skip(1, fmt.Sprintf("%s: %v", describe(i, k.id), err))
+			set.skip(1, fmt.Sprintf("%s: %.200v", describe(i, k.id), err))
 			continue
 		}
 		set.keys = append(set.keys, k)
@@ -171,7 +171,7 @@ func (m members) public() (any, error) {
 		X: text["x"], Y: text["y"], N: text["n"], E: text["e"],
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("%.200v", err)
+		return nil, fmt.Errorf("its key material cannot be read: %w", err)
 	}
 	return parsed.Key(), nil
 }

@@ -107,7 +107,9 @@ func (l *ledger) ClaimOutbox(context.Context, int, time.Duration) ([]minigroup.O
 func (l *ledger) SettleOutbox(_ context.Context, o minigroup.OutboxOutcome, _ time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool { return slices.Contains(o.Published, e.ID) })
+	l.outbox = slices.DeleteFunc(l.outbox, func(e minigroup.OutboxEvent) bool {
+		return slices.Contains(o.Published, e.ID)
+	})
 	return nil
 }
 
@@ -283,7 +285,9 @@ func (c client) next(t *testing.T) (r received) {
 		}
 		r.isEnvelope = json.Unmarshal(m.Payload, &e) == nil && e.Payload != nil
 		if r.isEnvelope && len(m.Properties.User) == 0 {
-			return received{e.Properties["label"], *e.Payload, e.Properties, true}
+			return received{
+				label: e.Properties["label"], payload: *e.Payload, properties: e.Properties, isEnvelope: true,
+			}
 		}
 		r.payload, r.properties = string(m.Payload), map[string]string{}
 		for _, p := range m.Properties.User {
