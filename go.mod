@@ -3,6 +3,7 @@ module minigroups
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.4.0
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/eclipse/paho.golang v0.23.0
 	github.com/exaring/otelpgx v0.13.0
@@ -33,6 +34,7 @@ require (
 	go.opentelemetry.io/otel/trace v1.47.0
 	go.temporal.io/api v1.63.5
 	go.temporal.io/sdk v1.50.0
+	go.temporal.io/sdk/contrib/envconfig v1.0.2
 	go.temporal.io/sdk/contrib/opentelemetry v0.8.1
 	go.uber.org/zap v1.28.0
 	go.yaml.in/yaml/v3 v3.0.5

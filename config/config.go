@@ -42,7 +42,11 @@ type Database struct {
 	MaxConns int32 `koanf:"max_conns"`
 }
 
-// Temporal is the Temporal cluster that runs the sagas.
+// Temporal is the Temporal cluster that runs the sagas. TLS, client certificates and an API key are configured as for
+// Temporal's own tools, by the variables TEMPORAL_TLS, TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_CLIENT_CERT_PATH,
+// TEMPORAL_TLS_CLIENT_KEY_PATH, TEMPORAL_TLS_SERVER_NAME and TEMPORAL_API_KEY, or by a profile (TEMPORAL_PROFILE) of
+// the TOML file TEMPORAL_CONFIG_FILE: see deploy/README.md. The address and the namespace of the profile apply if none
+// are set here.
 type Temporal struct {
 	// Address is the address of the frontend service, host:port. Also TEMPORAL_ADDRESS. Default 127.0.0.1:7233.
 	Address string `koanf:"address"`

@@ -10,5 +10,6 @@
 // DATABASE_URL, TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are supported too; the prefixed variables override them. An
 // empty variable counts as unset.
 //
-// No other package reads the environment, and only programs import this package: they pass settings on to packages.
+// No other package reads the environment, except that cmd/internal/process reads the client profile of Temporal's SDK
+// (TEMPORAL_*). Only programs import this package: they pass settings on to packages.
 package config

@@ -3,6 +3,7 @@ package stack
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,6 +69,7 @@ type TemporalOptions struct {
 type Temporal struct {
 	*Process
 	address string
+	tls     *tls.Config // nil: the frontend speaks no TLS
 }
 
 // StartTemporal starts a dev server and returns when it serves the namespace with the search attributes. It returns an
@@ -144,7 +146,7 @@ func (t *Temporal) Address() string { return t.address }
 // dial connects to the server. It discards the SDK's log, which is full of errors while the server starts.
 func (t *Temporal) dial(ctx context.Context, namespace string) (client.Client, error) {
 	return client.DialContext(ctx, client.Options{
-		HostPort: t.address, Namespace: namespace,
+		HostPort: t.address, Namespace: namespace, ConnectionOptions: client.ConnectionOptions{TLS: t.tls},
 		Logger: temporallog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
 	})
 }

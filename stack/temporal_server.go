@@ -3,6 +3,8 @@ package stack
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -102,8 +104,31 @@ type TemporalServerOptions struct {
 	Ports TemporalPorts
 	// Namespace is created if missing and then keeps closed workflows for three days; empty is "default".
 	Namespace string
+	// TLS, unless empty, makes the frontend require TLS with client certificates.
+	TLS TemporalTLS
 	// Log is the file to which the server's output is appended.
 	Log string
+}
+
+// TemporalTLS has the paths of PEM files: the CA of the frontend and of its clients, and a certificate for 127.0.0.1
+// with its key, which the frontend and its own clients use.
+type TemporalTLS struct{ CA, Certificate, Key string }
+
+func (f TemporalTLS) config() (*tls.Config, error) {
+	if f == (TemporalTLS{}) {
+		return nil, nil //nolint:nilnil // a nil configuration is a connection without TLS
+	}
+	certificate, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := os.ReadFile(f.CA)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(authority)
+	return config, nil
 }
 
 // StartTemporalServer starts all four services of Temporal's production server in one process on PostgreSQL and returns
@@ -123,6 +148,10 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 	if err != nil {
 		return nil, fmt.Errorf("start Temporal: %w", err)
 	}
+	secured, err := options.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("start Temporal: %w", err)
+	}
 	process, err := start(ctx, spec{
 		name: "Temporal", path: options.Binary, log: options.Log, env: append(os.Environ(), env...),
 		args: []string{"--root", options.Dir, "--config", ".", "--env", "server", "--allow-no-auth", "start"},
@@ -130,7 +159,10 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 	if err != nil {
 		return nil, err
 	}
-	t := &Temporal{Process: process, address: net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Ports.Frontend))}
+	t := &Temporal{
+		Process: process, tls: secured,
+		address: net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Ports.Frontend)),
+	}
 	namespace := cmp.Or(options.Namespace, "default")
 	probe := func(ctx context.Context) error { return t.servesAll(ctx, namespace) }
 	if err := t.Await(ctx, temporalStartTimeout, probe); err != nil {
@@ -156,6 +188,9 @@ func (o TemporalServerOptions) configure() (env []string, err error) {
 		// All services share a Postgres with the programs of this module.
 		"SQL_MAX_CONNS=10",
 		"DYNAMIC_CONFIG_FILE_PATH=" + dynamic, "LOG_LEVEL=warn",
+		"TEMPORAL_TLS_FRONTEND_CERT=" + o.TLS.Certificate, "TEMPORAL_TLS_FRONTEND_KEY=" + o.TLS.Key,
+		"TEMPORAL_TLS_CLIENT_CA_CERT=" + o.TLS.CA, "TEMPORAL_TLS_SERVER_CA_CERT=" + o.TLS.CA,
+		"TEMPORAL_TLS_FRONTEND_SERVER_NAME=127.0.0.1",
 	}), nil
 }
 

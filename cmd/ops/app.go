@@ -31,7 +31,7 @@ type app struct {
 }
 
 func (a *app) configure() (err error) {
-	a.cfg, err = config.Load(a.configFile, a.environ, config.ForOps...)
+	a.cfg, err = process.Load(a.configFile, a.environ, config.ForOps...)
 	return err
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
@@ -17,16 +19,29 @@ import (
 // startTimeout bounds how long a program waits for each of Postgres and Temporal at its start.
 const startTimeout = time.Minute
 
-// Temporal returns a client that connects on first use, so that the API can answer reads without Temporal. The client
-// is instrumented with the signals.
+// Temporal returns a client that connects on first use, so that the API can answer reads without Temporal. TLS and an
+// API key come from the client profile of the environment (see loadProfile). Files with certificates are read now, and
+// again for each connection. The client is instrumented with the signals.
 func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
-	o := client.Options{
-		HostPort: cfg.Address, Namespace: cfg.Namespace,
-		ConnectionOptions: client.ConnectionOptions{
-			// Messages are small and Temporal is near: compression would cost more than it saves.
-			GrpcCompression: &client.GrpcCompressionNone{},
-			DialOptions:     []grpc.DialOption{grpc.WithChainUnaryInterceptor(s.Polls.intercept)},
-		},
+	profile, err := loadProfile(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	load := func() (client.Options, error) { return profile.ToClientOptions(envconfig.ToClientOptionsRequest{}) }
+	o, err := load()
+	if err != nil {
+		return nil, fmt.Errorf("client profile of Temporal: %w", err)
+	}
+	transport, err := newTransport(load)
+	if err != nil {
+		return nil, fmt.Errorf("client profile of Temporal: %w", err)
+	}
+	o.HostPort, o.Namespace = cfg.Address, cfg.Namespace
+	// Messages are small and Temporal is near: compression would cost more than it saves.
+	o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	o.ConnectionOptions.DialOptions = []grpc.DialOption{
+		grpc.WithChainUnaryInterceptor(s.Polls.intercept),
+		grpc.WithTransportCredentials(transport), // replaces what the SDK makes of the profile
 	}
 	if err := s.instrumentTemporal(&o); err != nil {
 		return nil, err

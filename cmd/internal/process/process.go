@@ -27,7 +27,7 @@ func Main(name string, run func(context.Context, config.Config, *Signals) error,
 		fmt.Println(name, Version)
 		return 0
 	}
-	cfg, err := config.Load(*path, os.Environ(), required...)
+	cfg, err := Load(*path, os.Environ(), required...)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 2
