@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Requests measures and traces the requests that this process answers. It labels them by route template, because paths
-// may contain personal data. It is a prometheus.Collector.
+// Requests measures and traces the requests that this process answers, except probes. It labels them by route template,
+// because paths may contain personal data. It is a prometheus.Collector.
 type Requests struct {
 	Group
 	tracer   trace.Tracer // nil disables spans
@@ -66,12 +66,16 @@ var methods = map[string]bool{
 	http.MethodDelete: true, http.MethodOptions: true,
 }
 
-// probes get no spans, because they would outnumber all others.
+// probes are the routes that load balancers and the kubelet request. They are not measured: a few per second that
+// succeed would hide that all others fail.
 var probes = map[string]bool{"/healthz": true, "/readyz": true}
 
 // Begin starts the measurement of a request. route is its template, "" if no route matches. Begin returns the context
 // for the handler and a function that the caller calls once, with the status of the response.
 func (r *Requests) Begin(req *http.Request, route string) (context.Context, func(status int)) {
+	if probes[route] {
+		return req.Context(), func(int) {}
+	}
 	ctx, began, method, span := req.Context(), time.Now(), req.Method, trace.Span(nil)
 	if !methods[method] {
 		method = "other"
@@ -79,7 +83,7 @@ func (r *Requests) Begin(req *http.Request, route string) (context.Context, func
 	if route == "" {
 		route = "unmatched"
 	}
-	if r.tracer != nil && !probes[route] {
+	if r.tracer != nil {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(req.Header))
 		ctx, span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 			attribute.String("http.request.method", method), attribute.String("http.route", route),

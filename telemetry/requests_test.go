@@ -47,6 +47,20 @@ minigroups_http_requests_total{method="other",route="/minigroups/:id",status="40
 	}
 }
 
+func TestProbesAreNotMeasured(t *testing.T) {
+	r := NewRequests(nil)
+	for _, route := range []string{"/healthz", "/readyz"} {
+		_, end := r.Begin(httptest.NewRequest(http.MethodGet, route, nil), route)
+		if n := testutil.ToFloat64(r.inFlight); n != 0 {
+			t.Errorf("%s: %v are in flight", route, n)
+		}
+		end(http.StatusServiceUnavailable)
+	}
+	if counted, timed := testutil.CollectAndCount(r.count), testutil.CollectAndCount(r.duration); counted+timed != 0 {
+		t.Errorf("%d series count them, %d time them", counted, timed)
+	}
+}
+
 func TestRefusedWritesAreCountedByReason(t *testing.T) {
 	r := NewRequests(nil)
 	for _, reason := range []string{RefusedUnfinished, RefusedConcurrency, RefusedUnfinished} {
