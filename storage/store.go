@@ -56,6 +56,9 @@ func (s *Store) Close() {
 // PoolStats is the state of the pool for writes.
 func (s *Store) PoolStats() *pgxpool.Stat { return s.pool.Stat() }
 
+// ReadPoolStats is the state of the pool for reads.
+func (s *Store) ReadPoolStats() *pgxpool.Stat { return s.reads.Stat() }
+
 // Now returns the current time by the clock that writes all times of the ledger.
 func (s *Store) Now(ctx context.Context) (now time.Time, err error) {
 	return now, wrap("read the time", s.pool.QueryRow(ctx, `SELECT now()`).Scan(&now))

@@ -90,7 +90,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		Log:                 log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
-	metrics := []prometheus.Collector{requests, access, process.Pool{Stats: store.PoolStats}}
+	metrics := []prometheus.Collector{requests, access, process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats}}
 	if cfg.API.Worker {
 		worker, err := sagaworker.New(cfg, sagaworker.Parts{
 			Store: store, Signer: signer, Temporal: temporal, Polls: signals.Polls, Transport: transport, Starter: sagas,

@@ -5,33 +5,41 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Pool shows the database connections of a process. It is a prometheus.Collector.
-type Pool struct {
-	Stats func() *pgxpool.Stat
+// Pools shows the database connections of a process, those for writes and those for reads. It is a
+// prometheus.Collector.
+type Pools struct {
+	Writes, Reads func() *pgxpool.Stat
 }
 
 var (
 	poolConnections = newDesc("minigroups_pool_connections",
-		"Database connections of this process: acquired, idle, and the maximum (max).", "state")
+		"Database connections of this process: acquired, idle, and the maximum (max).", "pool", "state")
 	poolWaits = newDesc("minigroups_pool_waits_total",
-		"Queries that had to wait for a database connection.")
+		"Queries that had to wait for a database connection.", "pool")
 	poolWaited = newDesc("minigroups_pool_wait_seconds_total",
-		"Time that queries have waited for a database connection, in total.")
+		"Time that queries have waited for a database connection, in total.", "pool")
 )
 
 // Describe implements prometheus.Collector.
-func (Pool) Describe(descs chan<- *prometheus.Desc) {
+func (Pools) Describe(descs chan<- *prometheus.Desc) {
 	descs <- poolConnections
 	descs <- poolWaits
 	descs <- poolWaited
 }
 
 // Collect implements prometheus.Collector.
-func (p Pool) Collect(metrics chan<- prometheus.Metric) {
-	s := p.Stats()
+func (p Pools) Collect(metrics chan<- prometheus.Metric) {
+	collectPool(metrics, "writes", p.Writes())
+	collectPool(metrics, "reads", p.Reads())
+}
+
+func collectPool(metrics chan<- prometheus.Metric, pool string, s *pgxpool.Stat) {
 	for state, n := range map[string]int32{"acquired": s.AcquiredConns(), "idle": s.IdleConns(), "max": s.MaxConns()} {
-		metrics <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(n), state)
+		metrics <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(n), pool, state)
 	}
-	metrics <- prometheus.MustNewConstMetric(poolWaits, prometheus.CounterValue, float64(s.EmptyAcquireCount()))
-	metrics <- prometheus.MustNewConstMetric(poolWaited, prometheus.CounterValue, s.EmptyAcquireWaitTime().Seconds())
+	counter := func(desc *prometheus.Desc, value float64) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, value, pool)
+	}
+	counter(poolWaits, float64(s.EmptyAcquireCount()))
+	counter(poolWaited, s.EmptyAcquireWaitTime().Seconds())
 }
