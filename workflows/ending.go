@@ -30,6 +30,7 @@ func (p *progress) fail(ctx workflow.Context, reason stored.Failure) error {
 		return ctx.Err()
 	}
 	p.end(ctx, stageFailed, outcomeFailed, reason.Detail)
+	measureFailure(ctx, p.Operation, reason.Kind)
 	return temporal.NewNonRetryableApplicationError(reason.Detail, string(reason.Kind), nil, reason)
 }
 
@@ -44,6 +45,7 @@ func (p *progress) abort(ctx workflow.Context, err error) error {
 		p.end(ctx, stageFailed, outcomeCancelled, cancelled.Detail)
 	default:
 		p.end(ctx, stageFailed, outcomeFailed, reason.Detail)
+		measureFailure(ctx, p.Operation, reason.Kind)
 	}
 	return err
 }

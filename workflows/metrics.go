@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"minigroups/activities"
+	"minigroups/minigroup"
 )
 
 // The metrics of sagas go through the metrics handler of the Temporal client. A replay measures nothing. When Temporal
@@ -17,6 +18,8 @@ import (
 const (
 	// metricEnded counts ended runs, by operation and outcome.
 	metricEnded = "saga_ended"
+	// metricFailed counts the ended runs with the outcome failed, by operation and reason (the kind of the failure).
+	metricFailed = "saga_failed"
 	// metricDuration is the time from the start to the end of a run, by operation and outcome.
 	metricDuration = "saga_duration"
 	// metricStep is the duration of one phase of a step, by step, phase and outcome: ok, refused, unanswered or cancelled.
@@ -33,6 +36,11 @@ func measureRun(ctx workflow.Context, operation, outcome string) {
 	m := workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"operation": operation, "outcome": outcome})
 	m.Counter(metricEnded).Inc(1)
 	m.Timer(metricDuration).Record(workflow.Now(ctx).Sub(workflow.GetInfo(ctx).WorkflowStartTime))
+}
+
+func measureFailure(ctx workflow.Context, operation string, reason minigroup.Kind) {
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"operation": operation, "reason": string(reason)}).
+		Counter(metricFailed).Inc(1)
 }
 
 func measureStep(ctx workflow.Context, step, phase string, began time.Time, err error) {

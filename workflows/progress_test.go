@@ -224,7 +224,9 @@ func TestMetrics(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		s.script(conferenceCreate, refused)
-		s.create("run-1", newDraft()).metrics.assertCount(t, "saga_ended operation=create outcome=failed", 1)
+		metrics := s.create("run-1", newDraft()).metrics
+		metrics.assertCount(t, "saga_ended operation=create outcome=failed", 1)
+		metrics.assertCount(t, "saga_failed operation=create reason=upstream_refused", 1)
 		s.create("run-2", newDraft(), cancelAtOnce).metrics.assertCount(t, "saga_ended operation=create outcome=cancelled", 1)
 	})
 }

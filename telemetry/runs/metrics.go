@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/prometheus/client_golang/prometheus"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
@@ -24,10 +25,13 @@ var buckets = []struct {
 
 // initialCounters are exported as 0 before their first increment, so that alerts on them can tell 0 from a missing
 // metric.
-var initialCounters = []string{"temporal_request_failure", "temporal_workflow_task_execution_failed"}
+var initialCounters = []string{
+	"temporal_request_failure", "temporal_long_request_failure", "temporal_workflow_task_execution_failed", "saga_failed",
+}
 
 // NewMetrics returns the metrics handler for a Temporal client and the collector that exports its metrics: those of the
-// SDK as minigroups_temporal_…, those of the workflows as minigroups_…, durations in seconds.
+// SDK as minigroups_temporal_…, those of the workflows as minigroups_…, durations in seconds. The SDK's tag namespace
+// is exported as temporal_namespace.
 func NewMetrics() (client.MetricsHandler, prometheus.Collector, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(
@@ -44,12 +48,26 @@ func NewMetrics() (client.MetricsHandler, prometheus.Collector, error) {
 		)))
 	}
 	provider := metric.NewMeterProvider(options...)
-	handler := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+	handler := renamed{opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter: provider.Meter("minigroups"), UseMonotonicCounters: true,
 		OnError: func(error) {}, // the default panics; a metric with an invalid name is not exported
-	})
+	})}
 	for _, name := range initialCounters {
 		handler.Counter(name).Inc(0)
 	}
 	return handler, registry, nil
+}
+
+// renamed renames the SDK's tag namespace to temporal_namespace. In Kubernetes, Prometheus gives every series the label
+// namespace, the one of the pod, and alerts distinguish installations by it.
+type renamed struct{ client.MetricsHandler }
+
+// WithTags implements client.MetricsHandler.
+func (r renamed) WithTags(tags map[string]string) client.MetricsHandler {
+	if namespace, ok := tags["namespace"]; ok {
+		tags = maps.Clone(tags)
+		delete(tags, "namespace")
+		tags["temporal_namespace"] = namespace
+	}
+	return renamed{r.MetricsHandler.WithTags(tags)}
 }

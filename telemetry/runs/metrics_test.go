@@ -15,6 +15,8 @@ func TestMetricsHaveOurNamesAndBuckets(t *testing.T) {
 	}
 	saga := handler.WithTags(map[string]string{"operation": "create", "outcome": "done"})
 	saga.Counter("saga_ended").Inc(2)
+	update := handler.WithTags(map[string]string{"operation": "update", "outcome": "done", "namespace": "x"})
+	update.Counter("saga_ended").Inc(3)
 	saga.Timer("saga_duration").Record(90 * time.Minute)
 	step := handler.WithTags(map[string]string{"step": "establish", "phase": "local", "outcome": "ok"})
 	step.Timer("saga_step_duration").Record(7 * time.Millisecond)
@@ -32,13 +34,22 @@ func TestMetricsHaveOurNamesAndBuckets(t *testing.T) {
 	for _, f := range families {
 		found[f.GetName()] = f
 	}
-	ended := found["minigroups_saga_ended_total"]
-	if ended.GetType() != dto.MetricType_COUNTER || ended.Metric[0].GetCounter().GetValue() != 2 ||
-		len(ended.Metric[0].Label) != 2 {
-		t.Errorf("got %v in %v", ended, families)
+	if f := found["minigroups_saga_ended_total"]; f.GetType() != dto.MetricType_COUNTER {
+		t.Errorf("got %v in %v", f, families)
 	}
-	if f := found["minigroups_temporal_request_total"]; len(f.GetMetric()) != 2 {
-		t.Errorf("got %v", f)
+	for series, want := range map[string]float64{
+		"minigroups_saga_ended_total{operation=create,outcome=done,}":                      2,
+		"minigroups_saga_ended_total{operation=update,outcome=done,temporal_namespace=x,}": 3,
+		"minigroups_saga_failed_total{}":                                                   0,
+		"minigroups_temporal_request_total{}":                                              1,
+		"minigroups_temporal_request_total{operation=x,}":                                  1,
+		"minigroups_temporal_request_failure_total{}":                                      0,
+		"minigroups_temporal_long_request_failure_total{}":                                 0,
+		"minigroups_temporal_workflow_task_execution_failed_total{}":                       0,
+	} {
+		if got, ok := counters(families)[series]; !ok || got != want {
+			t.Errorf("%s is %v (%v), want %v, in %v", series, got, ok, want, counters(families))
+		}
 	}
 	for name, want := range map[string]struct {
 		sum float64
@@ -62,4 +73,22 @@ func TestMetricsHaveOurNamesAndBuckets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// counters returns the values of all counters, by name and labels.
+func counters(families []*dto.MetricFamily) map[string]float64 {
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if m.GetCounter() == nil {
+				continue
+			}
+			name := f.GetName() + "{"
+			for _, l := range m.GetLabel() {
+				name += l.GetName() + "=" + l.GetValue() + ","
+			}
+			values[name+"}"] = m.GetCounter().GetValue()
+		}
+	}
+	return values
 }

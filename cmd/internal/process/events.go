@@ -51,6 +51,9 @@ func NewEventMetrics() *EventMetrics {
 			Help: "Events that this worker has published and the broker has acknowledged.",
 		}, []string{"label"}),
 	}
+	for _, reason := range []string{"unknown_topic", "malformed", "overflow"} {
+		m.dropped.WithLabelValues(reason) // so that Prometheus sees the first increase
+	}
 	missing := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "minigroups_events_missing_seconds",
 		Help: "Time since this worker created a room after which it has received no room event; 0 if it has.",
