@@ -108,8 +108,8 @@ bench-report: .dev/bin/bench ## print the last results again
 	@exec .dev/bin/bench -report
 
 .PHONY: check
-check: $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
-check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy
+check: packages $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
+check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy, the alerts
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	for module in $(MODULES); do \
 	  go vet -C $$module ./... && go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... && \
@@ -117,7 +117,9 @@ check: ## format, vet, linters, determinism of workflows, import rules, the file
 	done
 	$(WORKFLOWCHECK) ./workflows/...
 	$(DEPLOYCHECK) deploy
-	$(RULES) -runbook docs/runbook.md deploy/prometheus/alerts.yml deploy/grafana/*.json
+	$(RULES) -runbook docs/runbook.md -tests deploy/prometheus/alerts.test.yml \
+	  deploy/prometheus/alerts.yml deploy/grafana/*.json
+	promtool test rules deploy/prometheus/alerts.test.yml
 	go test -count=1 .
 
 # Go fuzzes one target at a time. Inputs that fail stay in testdata/fuzz, where every go test repeats them.

@@ -270,6 +270,7 @@ var sections = map[string]section{
 		},
 		shows: []string{"minigroups_broker_connected 1", "minigroups_events_missing_seconds "},
 	},
+	"Authorization or keys of a tenant fail": {}, // no audience of the system under test has an authorization service
 	"Cleanup does not happen": {
 		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
 		settle:  func(s *runbookCase) { s.restore(); s.awaitUndone() },

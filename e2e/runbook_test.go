@@ -167,6 +167,7 @@ func TestTheRunbook(t *testing.T) {
 				"PATH": path, "TEMPORAL_ADDRESS": sut.cfg.Temporal.Address,
 				"MINIGROUPS_CONFIG": sut.configFile, "AUDIENCE": runbookAudience,
 				"API": sut.api, "TOKEN": sut.token, "WORKER": "http://" + sut.cfg.Worker.MetricsListen,
+				"API_METRICS": "http://" + sut.cfg.API.MetricsListen,
 			}}, body)
 		})
 	}

@@ -1,9 +1,11 @@
 // Command rules checks Prometheus rules (.yml) and Grafana dashboards (.json): rules and expressions must parse as
-// Prometheus parses them, alerts must have a summary, a severity and a link to their section of the runbook.
+// Prometheus parses them, alerts must have a summary, a severity, a link to their section of the runbook, and two unit
+// tests: one in which the alert fires and one in which it is quiet.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -19,14 +21,22 @@ import (
 
 func main() {
 	runbook := flag.String("runbook", "", "the runbook to which alerts must link; empty: links are not checked")
+	tests := flag.String("tests", "", "the unit tests that alerts must have; empty: they are not checked")
 	flag.Parse()
+	tested, err := readTests(*tests)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", *tests, err)
+		os.Exit(1)
+	}
 	wrong := 0
 	for _, file := range flag.Args() {
-		check := checkRules
+		var errs []error
 		if filepath.Ext(file) == ".json" {
-			check = checkDashboard
+			errs = checkDashboard(file)
+		} else {
+			errs = checkRules(file, *runbook, tested)
 		}
-		for _, err := range check(file, *runbook) {
+		for _, err := range errs {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
 			wrong++
 		}
@@ -38,7 +48,7 @@ func main() {
 
 var promql = parser.NewParser(parser.Options{})
 
-func checkRules(file, runbook string) []error {
+func checkRules(file, runbook string, tested *tests) []error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return []error{err}
@@ -49,7 +59,10 @@ func checkRules(file, runbook string) []error {
 	}
 	for _, group := range groups.Groups {
 		for _, rule := range group.Rules {
-			if err := checkAlert(rule, runbook); rule.Alert != "" && err != nil {
+			if rule.Alert == "" {
+				continue
+			}
+			if err := errors.Join(checkAlert(rule, runbook), tested.check(rule.Alert)); err != nil {
 				errs = append(errs, fmt.Errorf("alert %s: %w", rule.Alert, err))
 			}
 		}
@@ -106,7 +119,7 @@ func anchorOf(heading string) string {
 // variables replaces the variables of Grafana by values.
 var variables = strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$__interval", "1m")
 
-func checkDashboard(file, _ string) (errs []error) {
+func checkDashboard(file string) (errs []error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return []error{err}
