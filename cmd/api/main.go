@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
 	"time"
 
@@ -28,7 +29,9 @@ const (
 	drainTimeout = 20 * time.Second
 )
 
-func main() { os.Exit(process.Main("api", run, config.ForAPI...)) }
+func main() {
+	os.Exit(process.Main(flag.NewFlagSet("api", flag.ContinueOnError), run, config.ForAPI...))
+}
 
 func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
 	if cfg.API.Worker {

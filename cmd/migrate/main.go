@@ -1,13 +1,17 @@
 // Command migrate prepares what the programs need: the database schema, the configured Janus gateways in the
-// database, and the search attributes and schedules of the Temporal namespace. It is idempotent.
+// database, and the search attributes and schedules of the Temporal namespace. It is idempotent. With -verify it
+// changes nothing and says what is missing.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
@@ -18,9 +22,18 @@ import (
 	"minigroups/storage"
 )
 
-func main() { os.Exit(process.Main("migrate", run, config.ForMigrate...)) }
+func main() {
+	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	verifyOnly := flags.Bool("verify", false, "change nothing, say what is missing and which command adds it")
+	os.Exit(process.Main(flags, func(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+		if *verifyOnly {
+			return verify(ctx, cfg, signals)
+		}
+		return migrate(ctx, cfg, signals)
+	}, config.ForMigrate...))
+}
 
-func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
+func migrate(ctx context.Context, cfg config.Config, signals *process.Signals) error {
 	log := signals.Log.Logger
 	version, err := storage.Migrate(ctx, cfg.Database.URL.Reveal(), func(reason error) {
 		log.Warn("waiting for a table; queries go on meanwhile", zap.Error(reason))
@@ -59,6 +72,10 @@ func checkRetention(ctx context.Context, c client.Client, cfg config.Config) err
 	described, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{
 		Namespace: cfg.Temporal.Namespace,
 	})
+	var none *serviceerror.NamespaceNotFound
+	if errors.As(err, &none) {
+		return fmt.Errorf("namespace %s does not exist: %s", cfg.Temporal.Namespace, createNamespace(cfg.Temporal))
+	}
 	if err != nil {
 		return fmt.Errorf("describe namespace %s: %w", cfg.Temporal.Namespace, err)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
 
 	"golang.org/x/sync/errgroup"
@@ -15,7 +16,9 @@ import (
 	"minigroups/workflows"
 )
 
-func main() { os.Exit(process.Main("worker", run, config.ForWorker...)) }
+func main() {
+	os.Exit(process.Main(flag.NewFlagSet("worker", flag.ContinueOnError), run, config.ForWorker...))
+}
 
 func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
 	store, err := process.Database(ctx, cfg, signals)

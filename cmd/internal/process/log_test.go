@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -49,7 +50,8 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == runAsProgram {
 		end := endings[os.Args[2]]
 		os.Args = os.Args[:1]
-		os.Exit(Main("program", func(ctx context.Context, _ config.Config, s *Signals) error {
+		flags := flag.NewFlagSet("program", flag.ContinueOnError)
+		os.Exit(Main(flags, func(ctx context.Context, _ config.Config, s *Signals) error {
 			for n := range lines {
 				s.Log.Info("line", zap.Int("n", n))
 			}

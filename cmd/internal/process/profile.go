@@ -78,8 +78,10 @@ func loadProfile(environ []string) (envconfig.ClientConfigProfile, error) {
 // variables are environment variables in the form of os.Environ.
 type variables []string
 
+// Environ returns all variables.
 func (v variables) Environ() []string { return v }
 
+// LookupEnv returns the value of a variable and whether it is set.
 func (v variables) LookupEnv(name string) (string, bool) {
 	for _, variable := range slices.Backward(v) {
 		if value, ok := strings.CutPrefix(variable, name+"="); ok {

@@ -44,6 +44,7 @@ type plaintext struct {
 	credentials.TransportCredentials
 }
 
+// ClientHandshake returns a connection that explains why a server that expects TLS ends it.
 func (p plaintext) ClientHandshake(
 	ctx context.Context, authority string, raw net.Conn,
 ) (net.Conn, credentials.AuthInfo, error) {
@@ -54,6 +55,7 @@ func (p plaintext) ClientHandshake(
 	return &explainedConn{Conn: conn, hint: needsTLS}, info, nil
 }
 
+// Clone returns a copy.
 func (p plaintext) Clone() credentials.TransportCredentials {
 	return plaintext{p.TransportCredentials.Clone()}
 }
@@ -64,6 +66,7 @@ type rereadTLS struct {
 	load                             func() (client.Options, error)
 }
 
+// ClientHandshake makes the handshake. Its errors say if the server speaks no TLS.
 func (t rereadTLS) ClientHandshake(
 	ctx context.Context, authority string, raw net.Conn,
 ) (net.Conn, credentials.AuthInfo, error) {
@@ -83,6 +86,7 @@ func (t rereadTLS) ClientHandshake(
 	return &explainedConn{Conn: conn, hint: needsCertificate}, info, nil
 }
 
+// Clone returns a copy.
 func (t rereadTLS) Clone() credentials.TransportCredentials {
 	return rereadTLS{t.TransportCredentials.Clone(), t.load}
 }
