@@ -270,7 +270,13 @@ var sections = map[string]section{
 		},
 		shows: []string{"minigroups_broker_connected 1", "minigroups_events_missing_seconds "},
 	},
-	"Authorization or keys of a tenant fail": {}, // no audience of the system under test has an authorization service
+	"Authorization or keys of a tenant fail": {
+		arrange: func(s *runbookCase) { s.env["API_METRICS"] = "http://" + startInstrumented(s.T).metricsAddresses[0] },
+		shows: []string{
+			`minigroups_authorization_requests_total{audience="remote.example.org",outcome="failed"} 0`,
+			`minigroups_key_fetches_total{issuer="remote.example.org",outcome="failed"} 1`,
+		},
+	},
 	"Cleanup does not happen": {
 		arrange: func(s *runbookCase) { s.newStuckClass(sut.conference).terminate() },
 		settle:  func(s *runbookCase) { s.restore(); s.awaitUndone() },

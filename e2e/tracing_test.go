@@ -53,14 +53,15 @@ func startInstrumented(t *testing.T) *instrumented {
 	}
 	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	o.url, o.metricsAddresses = "http://"+address(0), [2]string{address(1), address(2)}
+	name := strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())
 	issuer := sut.cfg.Authentication["iam.example.org"]
 	env := []string{
-		"MINIGROUPS_TEMPORAL__TASK_QUEUE=" + strings.ToLower(t.Name()),
+		"MINIGROUPS_TEMPORAL__TASK_QUEUE=" + strings.ToLower(name),
 		"MINIGROUPS_API__LISTEN=" + address(0), "MINIGROUPS_API__METRICS_LISTEN=" + address(1),
 		"MINIGROUPS_WORKER__METRICS_LISTEN=" + address(2),
 		"MINIGROUPS_TRACING__ENDPOINT=" + receiver.URL + "/v1/traces",
 		"MINIGROUPS_TRACING__HEADERS={x-token: receivers-token}",
-		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + sut.cfg.Account.AgentID(t.Name()),
+		"MINIGROUPS_MQTT__BROKER=" + sut.broker.URL(), "MINIGROUPS_MQTT__CLIENT_ID=" + sut.cfg.Account.AgentID(name),
 		"MINIGROUPS_AUTHORIZATION={example.org: {kind: local, trusted: [dev.example.org]}, " +
 			"remote.example.org: {kind: http, uri: 'http://127.0.0.1:1/'}}",
 		"MINIGROUPS_AUTHENTICATION={iam.example.org: {audiences: [example.org], algorithm: ES256, " +
@@ -69,7 +70,7 @@ func startInstrumented(t *testing.T) *instrumented {
 		"OTEL_BSP_SCHEDULE_DELAY=100",
 	}
 	start := func(program string) *stack.Process {
-		p, err := sut.program(t.Context(), t.Name()+"-"+program, program, sut.configFile, env...)
+		p, err := sut.program(t.Context(), name+"-"+program, program, sut.configFile, env...)
 		if err != nil {
 			t.Fatal(err)
 		}

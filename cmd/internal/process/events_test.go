@@ -1,9 +1,12 @@
 package process
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestMissingRoomEvents(t *testing.T) {
@@ -61,5 +64,20 @@ func TestMissingRoomEvents(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestDroppedMessagesAreCountedFromZero(t *testing.T) {
+	m := NewEventMetrics()
+	m.Dropped("overflow")
+	err := testutil.CollectAndCompare(m, strings.NewReader(`
+# HELP minigroups_events_dropped_total Messages from the broker that were dropped, by reason.
+# TYPE minigroups_events_dropped_total counter
+minigroups_events_dropped_total{reason="malformed"} 0
+minigroups_events_dropped_total{reason="overflow"} 1
+minigroups_events_dropped_total{reason="unknown_topic"} 0
+`), "minigroups_events_dropped_total")
+	if err != nil {
+		t.Error(err)
 	}
 }
