@@ -47,7 +47,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return worker.Run(ctx) })
 	group.Go(func() error {
-		return process.Metrics(ctx, cfg.Worker.MetricsListen, signals, worker, process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats})
+		pools := process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats}
+		return process.Metrics(ctx, cfg.Worker.MetricsListen, signals, worker, pools)
 	})
 	return group.Wait()
 }

@@ -113,8 +113,8 @@ func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 		return err
 	}
 	Pause(ctx, pause)
+	p.thawed = append(p.thawed, time.Now()) // before the process may write to its log
 	p.process.Thaw()
-	p.thawed = append(p.thawed, time.Now())
 	return nil
 }
 
