@@ -103,18 +103,18 @@ func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
 type FailUpdateInput struct {
 	UpdateInput
 	Reason stored.Failure `json:"reason"`
-	// Refused says that conference has refused the PATCH. Concede says that the update fails although conference may have
-	// executed the PATCH. Without either, an update whose PATCH may have reached conference stays running.
-	Refused bool `json:"refused,omitempty"`
-	Concede bool `json:"concede,omitempty"`
+	// Refused says that conference has refused the PATCH. Undecided says that the update fails although conference may
+	// have executed the PATCH. Without either, an update whose PATCH may have reached conference stays running.
+	Refused   bool `json:"refused,omitempty"`
+	Undecided bool `json:"undecided,omitempty"`
 }
 
 func (in FailUpdateInput) mode() minigroup.FailMode {
 	switch {
 	case in.Refused:
 		return minigroup.FailRefused
-	case in.Concede:
-		return minigroup.FailConceding
+	case in.Undecided:
+		return minigroup.FailUndecided
 	default:
 		return minigroup.FailUnlessSent
 	}

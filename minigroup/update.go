@@ -34,9 +34,9 @@ const (
 	FailUnlessSent FailMode = iota
 	// FailRefused fails the update, because conference has certainly not executed its PATCH.
 	FailRefused
-	// FailConceding fails the update although conference may have executed a PATCH of it. The conference room is looked
+	// FailUndecided fails the update although conference may have executed a PATCH of it. The conference room is looked
 	// up when that PATCH cannot be in flight any more, so that minigroup and room become equal again.
-	FailConceding
+	FailUndecided
 )
 
 // UpdateRecord is an update in the ledger, with its plan and its PATCHes.

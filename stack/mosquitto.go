@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,9 +41,9 @@ type Mosquitto struct {
 // It returns ErrNoMosquitto if none is installed. The broker restores from Dir the sessions that outlive their
 // connection and the messages that wait for them, also after a SIGKILL, except those of about the last second.
 func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, error) {
-	binary, err := findMosquitto()
-	if err != nil {
-		return nil, err
+	binary, ok := findInstalled("mosquitto")
+	if !ok {
+		return nil, ErrNoMosquitto
 	}
 	dir, err := filepath.Abs(options.Dir)
 	if err != nil {
@@ -65,19 +64,6 @@ func StartMosquitto(ctx context.Context, options MosquittoOptions) (*Mosquitto, 
 
 // URL returns its address, mqtt://host:port.
 func (m *Mosquitto) URL() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", m.port) }
-
-// findMosquitto also looks in /usr/sbin, where Debian installs it and which is in root's PATH only.
-func findMosquitto() (string, error) {
-	inPath, err := exec.LookPath("mosquitto")
-	if err == nil {
-		return inPath, nil
-	}
-	const debian = "/usr/sbin/mosquitto"
-	if _, err := os.Stat(debian); err != nil {
-		return "", ErrNoMosquitto
-	}
-	return debian, nil
-}
 
 func writeMosquittoConfig(dir string, options MosquittoOptions) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,9 +45,9 @@ type PgBouncer struct {
 // StartPgBouncer starts the installed PgBouncer and returns when it accepts connections. It returns ErrNoPgBouncer if
 // none is installed.
 func StartPgBouncer(ctx context.Context, options PgBouncerOptions) (*PgBouncer, error) {
-	binary, err := findPgBouncer()
-	if err != nil {
-		return nil, err
+	binary, ok := findInstalled("pgbouncer")
+	if !ok {
+		return nil, ErrNoPgBouncer
 	}
 	credential, err := unprivileged(postgresAccount, "nobody") // it refuses to run as root
 	if err != nil {
@@ -98,19 +97,6 @@ default_pool_size = %d
 max_client_conn = 1000
 ignore_startup_parameters = %s
 `
-
-// findPgBouncer also looks in /usr/sbin, where Debian installs it and which is in root's PATH only.
-func findPgBouncer() (string, error) {
-	inPath, err := exec.LookPath("pgbouncer")
-	if err == nil {
-		return inPath, nil
-	}
-	const debian = "/usr/sbin/pgbouncer"
-	if _, err := os.Stat(debian); err != nil {
-		return "", ErrNoPgBouncer
-	}
-	return debian, nil
-}
 
 // URL returns the connection string of a database.
 func (p *PgBouncer) URL(database string) string {

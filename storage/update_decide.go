@@ -106,7 +106,7 @@ func failLocked(
 	mode minigroup.FailMode,
 ) (minigroup.UpdateState, error) {
 	tag, err := tx.Exec(ctx, failUpdate, id, stored.NewFailure(&reason),
-		mode == minigroup.FailUnlessSent, mode == minigroup.FailConceding)
+		mode == minigroup.FailUnlessSent, mode == minigroup.FailUndecided)
 	if err != nil || tag.RowsAffected() == 0 {
 		return state, err
 	}
@@ -131,7 +131,7 @@ func readUndecided(ctx context.Context, q querier, classID uuid.UUID) (*minigrou
 }
 
 // ForceFailUpdate fails the update that UndecidedUpdate returns, whichever run carries it out, as FailUpdate does with
-// minigroup.FailConceding. It returns the update as it was before, or nil if there was none. The run finds at its next
+// minigroup.FailUndecided. It returns the update as it was before, or nil if there was none. The run finds at its next
 // step that the update is decided. If conference has closed the room of the class, the sweeper ends the class.
 func (s *Store) ForceFailUpdate(
 	ctx context.Context, classID uuid.UUID, reason minigroup.Failure,
@@ -143,7 +143,7 @@ func (s *Store) ForceFailUpdate(
 		if failed, err = readUndecided(ctx, tx, classID); err != nil || failed == nil {
 			return err
 		}
-		_, err := failLocked(ctx, tx, classID, failed.ID, failed.State, reason, minigroup.FailConceding)
+		_, err := failLocked(ctx, tx, classID, failed.ID, failed.State, reason, minigroup.FailUndecided)
 		return err
 	})
 	return failed, err

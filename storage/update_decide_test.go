@@ -115,8 +115,9 @@ func (l ledger) patchInFlight() (m minigroup.Minigroup, update uuid.UUID) {
 	return m, update
 }
 
-// wantConceded checks that an update has failed and that its PATCH is looked for when it cannot be in flight any more.
-func (l ledger) wantConceded(m minigroup.Minigroup, update uuid.UUID) {
+// wantFailedUndecided checks that an update has failed and that its PATCH is looked for when it cannot be in flight any
+// more.
+func (l ledger) wantFailedUndecided(m minigroup.Minigroup, update uuid.UUID) {
 	l.Helper()
 	if rec := l.recordOf(update); rec.State != minigroup.UpdateFailed || rec.PatchOpen || !rec.MaybePatched {
 		l.Errorf("the update is %+v", rec)
@@ -134,17 +135,17 @@ func (l ledger) wantConceded(m minigroup.Minigroup, update uuid.UUID) {
 	}
 }
 
-func TestAConcededUpdateFailsAndItsPatchIsLookedFor(t *testing.T) {
+func TestThePatchOfAnUpdateThatFailsUndecidedIsLookedFor(t *testing.T) {
 	l := newLedger(t, 10)
 	m, id := l.patchInFlight()
 	for range 2 {
 		state, err := l.FailUpdate(t.Context(), minigroup.Claim{Run: "run-2"}, m.ID, id, minigroup.Change{},
-			minigroup.Failure{Kind: minigroup.UpstreamUnavailable}, minigroup.FailConceding)
+			minigroup.Failure{Kind: minigroup.UpstreamUnavailable}, minigroup.FailUndecided)
 		if err != nil || state != minigroup.UpdateFailed {
 			t.Fatalf("it is %s, %v", state, err)
 		}
 	}
-	l.wantConceded(m, id)
+	l.wantFailedUndecided(m, id)
 }
 
 func TestAnUpdateIsForcedToFailWhicheverRunCarriesItOut(t *testing.T) {
@@ -158,7 +159,7 @@ func TestAnUpdateIsForcedToFailWhicheverRunCarriesItOut(t *testing.T) {
 		failed.State != minigroup.UpdateRunning {
 		t.Fatalf("first %+v, %v", failed, err)
 	}
-	l.wantConceded(m, running)
+	l.wantFailedUndecided(m, running)
 	if u, err := l.UndecidedUpdate(t.Context(), m.ID); err != nil || u == nil || u.ID != later {
 		t.Fatalf("undecided is %+v, %v", u, err)
 	}

@@ -106,8 +106,8 @@ func failAbandoned(ctx workflow.Context, p *progress, ref activities.UpdateInput
 }
 
 // settleUnfinished decides an earlier operation of the minigroup whose run is gone, before a recreate. It fails another
-// recreate, whose new rooms are not in use yet. It takes an update forward for a limited time. After that it concedes:
-// the update fails, although conference may have executed its PATCH, because its room is about to be replaced.
+// recreate, whose new rooms are not in use yet. It takes an update forward for a limited time. After that the update
+// fails, although conference may have executed its PATCH, because its room is about to be replaced.
 func settleUnfinished(ctx workflow.Context, p *progress, begun activities.BegunUpdate, in UpdateInput) error {
 	unfinished := activities.UpdateInput{ID: begun.Unfinished, ClassID: in.ClassID}
 	if begun.UnfinishedRecreate {
@@ -122,17 +122,17 @@ func settleUnfinished(ctx workflow.Context, p *progress, begun activities.BegunU
 		return err // the update stays as it is, and the sweeper takes it forward
 	}
 	if !final {
-		reason.Detail = conceded
+		reason.Detail = endedByRecreate
 	}
 	_, _, err = failUpdateFor(ctx, p, activities.FailUpdateInput{
-		UpdateInput: unfinished, Reason: reason, Refused: final, Concede: !final,
+		UpdateInput: unfinished, Reason: reason, Refused: final, Undecided: !final,
 	})
 	return err
 }
 
-// conceded is the detail of the failure of an update that a recreate has ended.
-const conceded = "conference did not say whether it has executed this update, and a recreate was requested, which " +
-	"replaces the room"
+// endedByRecreate is the detail of the failure of an update that a recreate has ended.
+const endedByRecreate = "conference did not say whether it has executed this update, and a recreate was requested, " +
+	"which replaces the room"
 
 // decideUnfinished decides an earlier operation of the minigroup whose run is gone, before an update. It takes an
 // update forward, because conference may have executed its PATCH, and fails a recreate, whose new rooms are not in use

@@ -127,7 +127,7 @@ func TestRecreateBehindAnUpdateWhoseRoomCannotBeRead(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	for name, unreadable := range map[string]behaviour{"forbidden": refused, "failing": unavailable, "hanging": hang} {
-		t.Run(name+": it concedes the update, and the class has new rooms", func(t *testing.T) {
+		t.Run(name+": it fails the update, and the class has new rooms", func(t *testing.T) {
 			t.Parallel()
 			s, d := db.newHarness(t), newDraft()
 			s.createReady(d)
@@ -153,7 +153,7 @@ func TestRecreateBehindAnUpdateWhoseRoomCannotBeRead(t *testing.T) {
 			}
 		})
 	}
-	t.Run("when it fails later, the PATCH that it has conceded is looked for and reverted", func(t *testing.T) {
+	t.Run("when it fails later, the PATCH of the update that it failed is looked for and reverted", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
 		r := &fakeTemporal{harness: s, class: classID(d)}

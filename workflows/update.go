@@ -98,7 +98,7 @@ func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*
 	}
 	// Without a refusal, an operator has failed the activity: it is unknown whether conference has executed the PATCH.
 	failure, _, err := failUpdateFor(ctx, p, activities.FailUpdateInput{
-		UpdateInput: ref, Reason: reason, Refused: final, Concede: !final,
+		UpdateInput: ref, Reason: reason, Refused: final, Undecided: !final,
 	})
 	return failure, err
 }
