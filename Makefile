@@ -145,8 +145,8 @@ vuln: $(GOVULNCHECK) ## check the requirements of the service against the Go vul
 	$(GOVULNCHECK) ./...
 
 .PHONY: docs
-docs: ## write docs/configuration.md from the comments in config/config.go
-	go test -count=1 ./config -run Reference -write
+docs: ## write docs/configuration.md and its JSON Schema from config/config.go
+	go test -count=1 ./config -run "TestReference|TestSchema" -write
 
 .PHONY: fmt
 fmt: ## format the Go code

@@ -8,11 +8,8 @@ import (
 	"time"
 )
 
-// The upper bounds of Audience.Timeout and Audience.MaxAttempts.
-const (
-	maxTimeout  = 30 * time.Second
-	maxAttempts = 5
-)
+// maxTimeout is the upper bound of Audience.Timeout.
+const maxTimeout = 30 * time.Second
 
 func (v *Violations) checkIssuer(key string, issuer Issuer) {
 	if len(issuer.Audiences) == 0 || slices.Contains(issuer.Audiences, "") {
@@ -21,7 +18,6 @@ func (v *Violations) checkIssuer(key string, issuer Issuer) {
 	for i, audience := range issuer.Audiences {
 		v.checkNFC(fmt.Sprintf("%s.audiences[%d]", key, i), audience)
 	}
-	v.checkOneOf(key+".algorithm", issuer.Algorithm, "ES256", "HS256", "RS256", "EdDSA")
 	v.checkFile(key+".public_key_file", issuer.PublicKeyFile)
 	v.checkFile(key+".secret_file", issuer.SecretFile)
 	v.checkAddress(key+".jwks_url", issuer.JWKSURL)
@@ -41,15 +37,11 @@ func (v *Violations) checkIssuer(key string, issuer Issuer) {
 }
 
 func (v *Violations) checkAudience(key string, audience Audience) {
-	v.checkOneOf(key+".kind", audience.Kind, "none", "local", "localwhitelist", "http")
 	v.checkTrusted(key+".trusted", audience)
 	v.checkRecords(key+".records", audience)
 	v.checkAddress(key+".uri", audience.URI)
 	if audience.Timeout < 0 || audience.Timeout > maxTimeout {
 		v.add(key+".timeout", audience.Timeout.String(), "a duration above 0 and up to "+maxTimeout.String())
-	}
-	if audience.MaxAttempts < 0 || audience.MaxAttempts > maxAttempts {
-		v.add(key+".max_attempts", fmt.Sprint(audience.MaxAttempts), fmt.Sprintf("a number from 1 to %d", maxAttempts))
 	}
 	if audience.Kind == "http" {
 		v.checkPresent(key+".uri", audience.URI, "an http or https URL")
@@ -104,9 +96,6 @@ func (v *Violations) checkAccess(a Access) {
 		if d < 0 {
 			v.add(key, d.String(), "a duration of 0s or more")
 		}
-	}
-	if a.Concurrency < 1 {
-		v.add("access.concurrency", fmt.Sprint(a.Concurrency), "a number above 0")
 	}
 }
 

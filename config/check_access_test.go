@@ -122,7 +122,7 @@ func TestInvalidAccess(t *testing.T) {
 		},
 		"negative attempts": {
 			file: "authorization: {a.b: {kind: http, max_attempts: -1}}",
-			want: violation("authorization[a.b].max_attempts", "-1", "1 to 5"),
+			want: violation("authorization[a.b].max_attempts", "-1", "0 to 5"),
 		},
 		"a namespace that is not an account id": {
 			file: "access: {namespace: dispatcher}",
@@ -133,7 +133,9 @@ func TestInvalidAccess(t *testing.T) {
 			file: "access: {cache_denied: -1s}",
 			want: violation("access.cache_denied", "-1s", "0s or more"),
 		},
-		"access.concurrency of 0": {file: "access: {concurrency: 0}", want: violation("access.concurrency", "0", "above 0")},
+		"access.concurrency of 0": {
+			file: "access: {concurrency: 0}", want: violation("access.concurrency", "0", "1 or more"),
+		},
 		"kind local without trusted accounts": {
 			file: "authorization: {a.b: {kind: local}}",
 			want: violation("authorization[a.b].trusted", "nothing", "account ids"),

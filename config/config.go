@@ -3,7 +3,8 @@ package config
 import "time"
 
 // Config holds all settings. The comment of each field states meaning, unit, bounds and default, in a form from which
-// docs/configuration.md is generated.
+// docs/configuration.md and docs/configuration.schema.json are generated. The bounds of numbers and the values of
+// enumerations are tags too (see Bounds).
 type Config struct {
 	Database Database `koanf:"database"`
 	Temporal Temporal `koanf:"temporal"`
@@ -39,7 +40,7 @@ type Database struct {
 	Pooler bool `koanf:"pooler"`
 	// MaxConns is the maximum number of connections per process, 2 to 10000. A quarter of them, at least 1 and at most 4,
 	// is reserved for reads. Default 16.
-	MaxConns int32 `koanf:"max_conns"`
+	MaxConns int32 `koanf:"max_conns" min:"2" max:"10000"`
 }
 
 // Temporal is the Temporal cluster that runs the sagas. TLS, client certificates and an API key are configured as for
@@ -76,14 +77,14 @@ type API struct {
 	AllowedOrigins []string `koanf:"allowed_origins"`
 	// WritesPerMinute is the maximum number of POSTs and PUTs per account, process and minute, 0 to 1000000; bursts may
 	// use it at once. Further requests are answered 429. Default 0, no limit.
-	WritesPerMinute int `koanf:"writes_per_minute"`
+	WritesPerMinute int `koanf:"writes_per_minute" min:"0" max:"1000000"`
 	// MaxConcurrentWrites is the maximum number of concurrent POSTs and PUTs per process, 2 to 100000. While several
 	// audiences send some, at most half of them are for one. Further requests are answered 503 immediately. Default 512.
-	MaxConcurrentWrites int `koanf:"max_concurrent_writes"`
+	MaxConcurrentWrites int `koanf:"max_concurrent_writes" min:"2" max:"100000"`
 	// MaxUnfinished is the maximum number of unfinished creates and updates per audience, in all processes, 0 to 100000; 0
 	// is no limit. While an audience has as many, requests that would start another one are answered 503 immediately.
 	// Each process counts once a second, so that what arrives within a second may exceed it. Default 1000.
-	MaxUnfinished int `koanf:"max_unfinished"`
+	MaxUnfinished int `koanf:"max_unfinished" min:"0" max:"100000"`
 	// IdempotencyKeys is how long an Idempotency-Key and its response are stored, above 0. Default 24h.
 	IdempotencyKeys time.Duration `koanf:"idempotency_keys"`
 	// IdleTimeout is how long a connection may wait for its next request, 1s to 24h. It must be longer than load balancers
@@ -129,7 +130,7 @@ type Issuer struct {
 	// aud is an array, exactly one of its members must be in the list. No default.
 	Audiences []string `koanf:"audiences"`
 	// Algorithm is the only accepted signature algorithm: ES256, HS256, RS256 or EdDSA. No default.
-	Algorithm string `koanf:"algorithm"`
+	Algorithm string `koanf:"algorithm" enum:"ES256,HS256,RS256,EdDSA"`
 	// PublicKeyFile is the path of a PEM file with the public key or, for ES256, of a file with the uncompressed point of
 	// 65 bytes. Not for HS256. No default.
 	PublicKeyFile string `koanf:"public_key_file"`
@@ -148,7 +149,7 @@ type Audience struct {
 	// Kind selects the policy: none (all accounts are allowed everything), local (the trusted accounts are allowed
 	// everything), localwhitelist (the records list what is allowed) or http (the trusted accounts are allowed
 	// everything, and a service of the tenant decides for others). No default.
-	Kind string `koanf:"kind"`
+	Kind string `koanf:"kind" enum:"none,local,localwhitelist,http"`
 	// Trusted lists account ids, label.audience. Only for kinds local and http. Default: none.
 	Trusted []string `koanf:"trusted"`
 	// Records lists what is allowed. Only for kind localwhitelist. Default: none.
@@ -157,8 +158,8 @@ type Audience struct {
 	URI string `koanf:"uri"`
 	// Timeout bounds each authorization request, above 0 and up to 30s. Only for kind http. Default 5s.
 	Timeout time.Duration `koanf:"timeout"`
-	// MaxAttempts is the maximum number of attempts per authorization request, 1 to 5. Only for kind http. Default 1.
-	MaxAttempts int `koanf:"max_attempts"`
+	// MaxAttempts is the maximum number of attempts per authorization request, up to 5. Only for kind http. Default 1.
+	MaxAttempts int `koanf:"max_attempts" min:"0" max:"5"`
 }
 
 // Record allows one account one action on one object. All parts must match exactly.
@@ -191,7 +192,7 @@ type Access struct {
 	CacheDenied time.Duration `koanf:"cache_denied"`
 	// Concurrency is the maximum number of concurrent authorization requests per process and tenant, at least 1. Default
 	// 64.
-	Concurrency int `koanf:"concurrency"`
+	Concurrency int `koanf:"concurrency" min:"1"`
 }
 
 // Upstream is a service in which the sagas create rooms.
@@ -201,7 +202,7 @@ type Upstream struct {
 	// MaxInFlight is the maximum number of requests in flight to the service from all workers together, 1 to 100000, which
 	// they share evenly. It must be less than the number of database connections of the service: see docs/capacity.md.
 	// Each worker may always send one. Default 8.
-	MaxInFlight int `koanf:"max_in_flight"`
+	MaxInFlight int `koanf:"max_in_flight" min:"1" max:"100000"`
 }
 
 // The values of Janus.Reservation.
@@ -217,7 +218,7 @@ const (
 type Janus struct {
 	// Reservation selects who reserves slots: gateway (this service, on the backends below) or conference (the conference
 	// service, which owns the gateways). Default gateway.
-	Reservation string `koanf:"reservation"`
+	Reservation string `koanf:"reservation" enum:"gateway,conference"`
 	// Group is the group of backends that receive new reservations. Default "", all backends.
 	Group string `koanf:"group"`
 	// AdminKey is the admin_key of the gateways' VideoRoom plugin. No default.
@@ -242,10 +243,10 @@ type Backend struct {
 	// Group is the group of the gateway. Default "", none.
 	Group string `koanf:"group"`
 	// Capacity is the number of slots of the gateway, 0 or more. Default: null, unlimited.
-	Capacity *int32 `koanf:"capacity"`
+	Capacity *int32 `koanf:"capacity" min:"0"`
 	// BalancerCapacity is the number of slots that reservations may use, if less than the capacity. Default: null, the
 	// capacity.
-	BalancerCapacity *int32 `koanf:"balancer_capacity"`
+	BalancerCapacity *int32 `koanf:"balancer_capacity" min:"0"`
 }
 
 // MQTT is the broker over which event and conference publish events of created and closed rooms, and over which this
@@ -260,7 +261,7 @@ type MQTT struct {
 	// Protocol is the version of MQTT, "3.1.1" or "5". Events are published in 3.1.1 as an envelope, a JSON object with
 	// payload and properties, and in 5 as the payload with user properties. The platform's gateway converts between both;
 	// with another broker, choose the one that the subscribers read. Default "3.1.1".
-	Protocol string `koanf:"protocol"`
+	Protocol string `koanf:"protocol" enum:"3.1.1,5"`
 	// ClientID is the MQTT client id, for whose session the broker keeps events while the worker is disconnected. It is an
 	// agent id: a label without dots, account.label and account.audience, separated by dots. It must be unique per worker
 	// and stay the same after a restart. An API process that runs a worker appends -api to the label. Default: the host
@@ -298,7 +299,7 @@ type Saga struct {
 	// MaxInFlight is the maximum number of requests that a process has in flight to each of event, conference and every
 	// gateway, 0 to 1000. Further requests wait. 0 disables this and all other limits for services, and sends requests
 	// also to a service that is overloaded or away. Default 4.
-	MaxInFlight int `koanf:"max_in_flight"`
+	MaxInFlight int `koanf:"max_in_flight" min:"0" max:"1000"`
 	// StepWait is how long one attempt of a step waits for an answer, above 0 and up to 13s. Default 10s.
 	StepWait time.Duration `koanf:"step_wait"`
 	// RetryBudget is how long a step is retried while it fails without being refused, above 0. Then the saga is undone.
@@ -327,7 +328,7 @@ const MinHistory = 14 * 24 * time.Hour
 // Log is the log of the processes, JSON lines on standard error.
 type Log struct {
 	// Level is the minimum level: debug, info, warn or error. Default info.
-	Level string `koanf:"level"`
+	Level string `koanf:"level" enum:"debug,info,warn,error"`
 }
 
 // Tracing is the export of spans over OTLP/HTTP by API and worker. A trace covers a request, its saga, the steps, and
@@ -340,7 +341,7 @@ type Tracing struct {
 	Headers map[string]Secret `koanf:"headers"`
 	// SampleRatio is the fraction of requests that is traced, 0 to 1. A request that is part of a caller's trace follows
 	// the caller's sampling decision. Default 1.
-	SampleRatio float64 `koanf:"sample_ratio"`
+	SampleRatio float64 `koanf:"sample_ratio" min:"0" max:"1"`
 }
 
 // Dev is for cmd/dev only, which runs everything on one machine. It starts only what has no address above: Postgres
@@ -348,7 +349,7 @@ type Tracing struct {
 // broker without mqtt.broker, Janus without janus.backends.
 type Dev struct {
 	// PostgresPort is the port of Postgres on 127.0.0.1. Default 54329.
-	PostgresPort int `koanf:"postgres_port"`
+	PostgresPort int `koanf:"postgres_port" min:"1" max:"65535"`
 	// TemporalListen is the listen address of Temporal, host:port. Default 127.0.0.1:7233.
 	TemporalListen string `koanf:"temporal_listen"`
 	// TemporalUI is the listen address of the Temporal UI, host:port. Default 127.0.0.1:8233.
@@ -360,9 +361,9 @@ type Dev struct {
 	// BrokerListen is the listen address of the MQTT broker, host:port. Default 127.0.0.1:1883.
 	BrokerListen string `koanf:"broker_listen"`
 	// JanusPort is the port of Janus on 127.0.0.1. Default 8088.
-	JanusPort int `koanf:"janus_port"`
+	JanusPort int `koanf:"janus_port" min:"1" max:"65535"`
 	// JanusAdminPort is the port of the Admin API of Janus on 127.0.0.1. Default 7088.
-	JanusAdminPort int `koanf:"janus_admin_port"`
+	JanusAdminPort int `koanf:"janus_admin_port" min:"1" max:"65535"`
 }
 
 // Default returns the default settings.

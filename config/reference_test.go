@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +14,7 @@ import (
 	"minigroups/config"
 )
 
-const reference = "../docs/configuration.md"
-
-var update = flag.Bool("write", false, "write "+reference)
+var update = flag.Bool("write", false, "write docs/configuration.md and docs/configuration.schema.json")
 
 // TestReference generates docs/configuration.md from the comments in config.go. It fails if a comment states no meaning
 // or no default, if a default differs from Default, or if the document is not up to date.
@@ -30,17 +24,23 @@ func TestReference(t *testing.T) {
 	for _, problem := range g.problems {
 		t.Error(problem)
 	}
+	compare(t, "../docs/configuration.md", g.page())
+}
+
+// compare demands that a file is what was generated, or writes it.
+func compare(t *testing.T, file string, generated []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(reference, g.page(), 0o644); err != nil {
+		if err := os.WriteFile(file, generated, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	written, err := os.ReadFile(reference)
+	written, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(written, g.page()) {
-		t.Errorf("%s is not up to date with config.go, run make docs", reference)
+	if !bytes.Equal(written, generated) {
+		t.Errorf("%s is not up to date with config.go, run make docs", file)
 	}
 }
 
@@ -65,6 +65,11 @@ Settings come from one YAML file (´-config FILE´, or the variable ´MINIGROUPS
 which override the file. ´api.listen´ is a key in the file; its variable is ´MINIGROUPS_API__LISTEN´. Variables contain
 lists and maps as YAML. In keys, ´*´ is a name of your choice and ´[]´ an entry of a list. An empty variable counts as
 unset. Programs report all invalid settings at once when they start. Durations are written as in ´1m30s´.
+
+Editors that know JSON Schema check and complete the file if its first line names the
+[schema](configuration.schema.json), by path or URL:
+
+    # yaml-language-server: $schema=docs/configuration.schema.json
 `, "´", "`")
 	return append([]byte(head), g.text.Bytes()...)
 }
@@ -111,7 +116,7 @@ func (g *generator) row(path string, section reflect.Type, field reflect.StructF
 		variable += " or `" + doc.variable + "`"
 	}
 	fmt.Fprintf(&g.text, "| `%s` | %s | %s | %s%s | %s |\n",
-		key, doc.meaning, kind(field.Type), doc.initial, requiredBy(key), variable)
+		key, strings.ReplaceAll(doc.meaning, "|", `\|`), kind(field.Type), doc.initial, requiredBy(key), variable)
 	if entry := elem(field.Type); entry.Kind() == reflect.Struct {
 		separator := map[reflect.Kind]string{reflect.Map: ".*.", reflect.Slice: "[]."}[field.Type.Kind()]
 		g.rows(key+separator, reflect.New(entry).Elem())
@@ -173,65 +178,6 @@ func elem(t reflect.Type) reflect.Type {
 	return t
 }
 
-// The comment of a field consists of its name, its meaning, optionally another variable ("Also …."), and its default: a
-// value, optionally with a remark after a comma, or ("Default: …") only a remark, which describes the zero value.
-var (
-	comment  = regexp.MustCompile(`^(\w+) (.+?)\.(?: Also ([A-Z_]+)\.)? (?:(No default)|Default(:?) (.+))\.$`)
-	remarked = regexp.MustCompile(`^(.+?)[,:] (.+)$`)
-	verb     = regexp.MustCompile(`^(is|are|lists) `)
-)
-
-// fieldDoc is a parsed comment, as Markdown.
-type fieldDoc struct{ meaning, initial, variable string }
-
-// parseComment parses the comment of a field and compares its default with value.
-func parseComment(text, name string, value any) (doc fieldDoc, err error) {
-	parts := comment.FindStringSubmatch(text)
-	if parts == nil || parts[1] != name {
-		return fieldDoc{}, fmt.Errorf(`the comment must be "%s is …. Default ….", or "… No default.": %q`, name, text)
-	}
-	doc.meaning, doc.variable = strings.ReplaceAll(verb.ReplaceAllString(parts[2], ""), "|", `\|`), parts[3]
-	if parts[4] != "" || parts[5] != "" {
-		if v := reflect.ValueOf(value); !v.IsZero() {
-			err = fmt.Errorf("the comment states no default value, but the default is %v", value)
-		}
-		doc.initial = parts[6]
-		if parts[4] != "" {
-			doc.initial = "none"
-		}
-		return doc, err
-	}
-	stated, remark := parts[6], ""
-	if split := remarked.FindStringSubmatch(stated); split != nil && !equal(stated, value) {
-		stated, remark = split[1], split[2]
-	}
-	if !equal(stated, value) {
-		err = fmt.Errorf("the comment states the default %s, but the default is %v", stated, value)
-	}
-	switch {
-	case stated == `""`:
-		doc.initial = remark
-	case remark == "":
-		doc.initial = "`" + strings.Trim(stated, `"`) + "`"
-	default:
-		doc.initial = "`" + strings.Trim(stated, `"`) + "`, " + remark
-	}
-	return doc, err
-}
-
-// equal reports whether a default, as stated in a comment, is value. Strings may be quoted.
-func equal(stated string, value any) bool {
-	stated = strings.Trim(stated, `"`)
-	if d, ok := value.(time.Duration); ok {
-		parsed, err := time.ParseDuration(stated)
-		return err == nil && parsed == d
-	}
-	if list, ok := value.([]string); ok {
-		return stated == strings.Join(list, ", ")
-	}
-	return stated == fmt.Sprint(value)
-}
-
 // sectionText turns the comment of a type into the text below a heading.
 func sectionText(name, doc string) string {
 	for _, verb := range []string{" is ", " holds "} {
@@ -257,36 +203,4 @@ func wrap(text string) string {
 		}
 	}
 	return strings.Join(append(lines, line), "\n")
-}
-
-// fieldDocs returns the comments in config.go.
-func fieldDocs(t *testing.T) map[string]string {
-	t.Helper()
-	mode := parser.ParseComments | parser.SkipObjectResolution
-	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, mode)
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs := map[string]string{}
-	oneLine := func(g *ast.CommentGroup) string { return strings.Join(strings.Fields(g.Text()), " ") }
-	for _, decl := range file.Decls {
-		types, ok := decl.(*ast.GenDecl)
-		if !ok || types.Tok != token.TYPE {
-			continue
-		}
-		for _, spec := range types.Specs {
-			declared := spec.(*ast.TypeSpec)
-			docs[declared.Name.Name] = oneLine(types.Doc)
-			fields, ok := declared.Type.(*ast.StructType)
-			if !ok {
-				continue
-			}
-			for _, field := range fields.Fields.List {
-				for _, name := range field.Names {
-					docs[declared.Name.Name+"."+name.Name] = oneLine(field.Doc)
-				}
-			}
-		}
-	}
-	return docs
 }
