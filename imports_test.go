@@ -91,7 +91,7 @@ var rules = []rule{
 
 // product are the programs that run in production. testOnly are the packages that must not be linked into them.
 var (
-	product  = []string{"cmd/api", "cmd/worker", "cmd/migrate", "cmd/ops"}
+	product  = []string{"cmd/api", "cmd/worker", "cmd/migrate", "cmd/ops", "cmd/minigroups"}
 	testOnly = []string{
 		"stack", "sandbox", "e2e", "storage/storagetest", "clients/clientstest", "httpapi/httpapitest",
 	}
@@ -207,9 +207,14 @@ func (r rule) forbids(path, imported string) string {
 	return ""
 }
 
-// isShared reports whether target is what programs share and path is a program.
+// isShared reports whether target is what programs share and path is a program. The code of a program, in cmd/internal,
+// is shared only by its command and by cmd/minigroups.
 func isShared(path, target string) bool {
-	return below(target, "cmd/internal") && below(path, "cmd")
+	name, internal := strings.CutPrefix(target, "cmd/internal/")
+	if command := "cmd/" + name; slices.Contains(product, command) {
+		return path == command || path == "cmd/minigroups"
+	}
+	return internal && below(path, "cmd")
 }
 
 func mayConfigure(path string) bool { return belowAny(path, []string{"cmd", "e2e", "config"}) }
@@ -356,6 +361,7 @@ func TestImportRulesDetectViolations(t *testing.T) {
 		{"sandbox", "minigroups/minigroup"},
 		{"auth", "minigroups/cmd/api"},
 		{"cmd/dev", "minigroups/cmd/api"},
+		{"cmd/worker", "minigroups/cmd/internal/api"},
 		{"httpapi", "minigroups/cmd/internal/process"},
 		{"cmd/api", "minigroups/stack"},
 		{"cmd/internal/process", "minigroups/sandbox"},
@@ -370,7 +376,9 @@ func TestImportRulesDetectViolations(t *testing.T) {
 		{"minigroup", "encoding/json"},
 		{"workflows", "minigroups/activities"},
 		{"clients/event", "minigroups/clients/rest"},
-		{"cmd/api", "minigroups/cmd/internal/process"},
+		{"cmd/api", "minigroups/cmd/internal/api"},
+		{"cmd/minigroups", "minigroups/cmd/internal/api"},
+		{"cmd/internal/api", "minigroups/cmd/internal/process"},
 		{"cmd/dev", "minigroups/stack"},
 		{"cmd/worker", "minigroups/config"},
 		{"e2e", "minigroups/config"},

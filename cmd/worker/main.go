@@ -1,54 +1,10 @@
-// Command worker runs the sagas: it polls Temporal for workflow tasks and activities, and calls event, conference and
-// the Janus gateways. Any number of workers may run.
+// Command worker carries out the sagas. Any number of workers may run.
 package main
 
 import (
-	"context"
-	"flag"
 	"os"
 
-	"golang.org/x/sync/errgroup"
-
-	"minigroups/activities"
-	"minigroups/cmd/internal/process"
-	"minigroups/cmd/internal/sagaworker"
-	"minigroups/config"
-	"minigroups/workflows"
+	"minigroups/cmd/internal/worker"
 )
 
-func main() {
-	os.Exit(process.Main(flag.NewFlagSet("worker", flag.ContinueOnError), run, config.ForWorker...))
-}
-
-func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
-	store, err := process.Database(ctx, cfg, signals)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	signer, err := process.Signer(cfg.Account)
-	if err != nil {
-		return err
-	}
-	temporal, err := process.ReachTemporal(ctx, cfg.Temporal, signals)
-	if err != nil {
-		return err
-	}
-	defer temporal.Close()
-	worker, err := sagaworker.New(cfg, sagaworker.Parts{
-		Store: store, Signer: signer, Temporal: temporal, Polls: signals.Polls,
-		Transport: signals.Transport(), Log: signals.Log.Logger,
-		Starter: workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget),
-		Limits:  activities.NewLimits(cfg.Saga.MaxInFlight),
-	}, "")
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return worker.Run(ctx) })
-	group.Go(func() error {
-		pools := process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats}
-		return process.Metrics(ctx, cfg.Worker.MetricsListen, signals, worker, pools)
-	})
-	return group.Wait()
-}
+func main() { os.Exit(worker.Main(os.Args[1:])) }

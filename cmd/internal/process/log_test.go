@@ -49,9 +49,8 @@ var endings = map[string]func(context.Context, *zap.Logger) error{
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == runAsProgram {
 		end := endings[os.Args[2]]
-		os.Args = os.Args[:1]
 		flags := flag.NewFlagSet("program", flag.ContinueOnError)
-		os.Exit(Main(flags, func(ctx context.Context, _ config.Config, s *Signals) error {
+		os.Exit(Main(flags, nil, func(ctx context.Context, _ config.Config, s *Signals) error {
 			for n := range lines {
 				s.Log.Info("line", zap.Int("n", n))
 			}

@@ -77,7 +77,7 @@ func (p program) check(t *testing.T) {
 			t.Errorf("it listens on %s, the manifest declares %v", address, p.ports)
 		}
 	}
-	// The shutdown of cmd/api and cmd/worker; the API gives its last answers 20 s.
+	// The shutdown of the API and the worker; the API gives its last answers 20 s.
 	shutdown := map[string]time.Duration{
 		"api":    cfg.API.DrainDelay + 20*time.Second,
 		"worker": cfg.Saga.StepWait + time.Second + cfg.Saga.RequestTimeout,

@@ -1,5 +1,5 @@
 // Package sagaworker is the Temporal worker of a process with everything it needs: the activities and their clients,
-// the sweeper, and the MQTT connection. cmd/worker hosts it, and cmd/api if api.worker is set.
+// the sweeper, and the MQTT connection. The worker hosts it, and the API if api.worker is set.
 package sagaworker
 
 import (
