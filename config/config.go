@@ -33,7 +33,8 @@ type Config struct {
 // Database is the Postgres database, which holds all state of the service.
 type Database struct {
 	// URL is the connection string, postgres://user:password@host:port/name?options. Of several hosts,
-	// host:port,host:port, the first one that accepts writes is used. Also DATABASE_URL. No default.
+	// host:port,host:port, the first one that accepts writes is used. sslmode=verify-full and sslrootcert=FILE among the
+	// options verify the server: see docs/postgres.md. Also DATABASE_URL. No default.
 	URL DatabaseURL `koanf:"url"`
 	// Pooler says that the URL leads to a pooler such as PgBouncer, in transaction or session mode. The role must have
 	// timeouts of its own then, and migrate needs the address of Postgres itself: see docs/postgres.md. Default false.

@@ -67,15 +67,16 @@ func hasBecomeReadOnly(conn *pgconn.PgConn) bool {
 
 // poolConfig returns the configuration of the connections of a Store.
 func (o Options) poolConfig() (*pgxpool.Config, error) {
-	cfg, err := pgxpool.ParseConfig(o.URL)
-	if err != nil { // err may contain the password
-		return nil, errors.New("open database: the URL cannot be read; expected postgres://user:password@host:port/name")
+	cfg, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
 	}
+	cfg.BeforeConnect = o.rereadFiles
 	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = maxConnLifetime, connLifetimeJitter
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
 	cfg.ConnConfig.ValidateConnect = requireWritable
 	settings := cfg.ConnConfig.RuntimeParams
-	settings["application_name"] = "minigroups"
+	settings["application_name"] = applicationName(o.Program)
 	if o.Pooler {
 		// A prepared statement belongs to a connection of the pooler to Postgres, which the next statement may not get.
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

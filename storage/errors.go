@@ -40,6 +40,7 @@ const (
 	featureNotSupported  = "0A000"
 	uniqueViolation      = "23505"
 	readOnlyTransaction  = "25006"
+	invalidAuthorization = "28000"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	undefinedTable       = "42P01"

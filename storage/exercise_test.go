@@ -164,6 +164,7 @@ func exerciseOperations(l ledger) {
 	ctx, id := l.Context(), uuid.New()
 	l.Ready(ctx)
 	l.CheckSessions(ctx)
+	l.Warnings(ctx)
 	l.Now(ctx)
 	l.Gauges(ctx)
 	l.FailedMinigroups(ctx, minigroup.FailedFilter{}, nil, 10)

@@ -14,8 +14,8 @@ import (
 	"minigroups/storage/storagetest"
 )
 
-// fixed are the tables that do not grow: there are few gateways, migrations and workers.
-var fixed = []string{"janus_backend", "goose_db_version", "worker_lease"}
+// fixed are the tables that do not grow: there are few gateways, migrations, workers, roles and databases.
+var fixed = []string{"janus_backend", "goose_db_version", "worker_lease", "pg_authid", "pg_database"}
 
 // wholeTable are the statements that may read all rows of a table, by a part of their text, and why.
 var wholeTable = map[string]string{

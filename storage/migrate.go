@@ -96,13 +96,13 @@ func (m migrator) attempt(ctx context.Context, cfg *pgx.ConnConfig) (version int
 // connConfig returns the configuration of the connections that migrate. Migrations may take long, unless they wait for
 // a lock, so a statement timeout of the role does not apply.
 func (m migrator) connConfig() (*pgx.ConnConfig, error) {
-	cfg, err := pgx.ParseConfig(m.url)
+	pool, err := parseURL(m.url)
 	if err != nil {
-		return nil, errors.New(
-			"migrate: the database URL cannot be read; expected postgres://user:password@host:port/name")
+		return nil, err
 	}
+	cfg := pool.ConnConfig
 	cfg.ConnectTimeout, cfg.ValidateConnect = connectTimeout, requireWritable
-	cfg.RuntimeParams["application_name"] = "minigroups-migrate"
+	cfg.RuntimeParams["application_name"] = applicationName("migrate")
 	cfg.RuntimeParams[lockTimeoutSetting] = milliseconds(lockTimeout)
 	cfg.RuntimeParams[statementTimeoutSetting] = "0"
 	cfg.RuntimeParams[idleTransactionSetting] = "0"
@@ -129,7 +129,7 @@ func checkMigrationSessions(ctx context.Context, cfg *pgx.ConnConfig) error {
 	for i := range conns {
 		var err error
 		if conns[i], err = pgx.ConnectConfig(ctx, cfg.Copy()); err != nil {
-			return refusedByPooler(err, useNoPooler)
+			return refusedByPooler(explainTLS(err), useNoPooler)
 		}
 		defer func() { _ = conns[i].Close(ctx) }()
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SessionError says that the sessions at the server of database.url are not what this program needs: a pooler such as
-// PgBouncer is in between, or the role lacks a setting. Only a change of settings helps.
+// SessionError says that the sessions at the server of database.url are not what this program needs: TLS fails, a
+// pooler such as PgBouncer is in between, or the role lacks a setting. Only a change of settings helps.
 type SessionError struct{ reason string }
 
 func (e *SessionError) Error() string { return "database.url: " + e.reason }
@@ -23,15 +23,19 @@ const (
 	useNoPooler = "migrate needs sessions of its own, so give it the address of Postgres itself"
 )
 
-// CheckSessions returns a *SessionError if the Store cannot work with the sessions that it receives. Another error says
-// that the server could not be asked.
+// CheckSessions returns a *SessionError if the Store cannot work with the sessions that it receives, or receives none
+// because of TLS. Another error says that the server could not be asked.
 //
 // Without Options.Pooler, the timeouts that are sent with each connection must be in effect, and two connections must
 // not share a session. With it, the role must have timeouts of its own, because a pooler does not pass on ours.
 func (s *Store) CheckSessions(ctx context.Context) error {
 	if !s.pooler {
-		return s.checkOwnSessions(ctx)
+		return explainTLS(s.checkOwnSessions(ctx))
 	}
+	return explainTLS(s.checkPooledSessions(ctx))
+}
+
+func (s *Store) checkPooledSessions(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { // fails in statement mode
 		found, err := timeouts(ctx, tx)
 		if err != nil {

@@ -18,6 +18,7 @@ type Store struct {
 	reader        *batch.Reader[readKey, readValue]
 	publishEvents bool
 	pooler        bool
+	maxConns      int32
 	discarded     func(reason error) // may be nil
 }
 
@@ -25,6 +26,8 @@ type Store struct {
 type Options struct {
 	// URL is a postgres:// URL or a keyword/value string. Of several hosts, the first one that accepts writes is used.
 	URL string
+	// Program is the name of the program, such as api. Postgres shows it with each session.
+	Program string
 	// Pooler says that URL leads to a pooler such as PgBouncer, in session or transaction mode.
 	Pooler bool
 	// MaxConns bounds the connections, at least 2. A quarter of them, at most 4, is reserved for reads.
@@ -39,7 +42,7 @@ type Options struct {
 
 // Open makes the pools and returns immediately; the first query connects. Close it when done.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{publishEvents: o.PublishEvents, pooler: o.Pooler, discarded: o.Discarded}
+	s := &Store{publishEvents: o.PublishEvents, pooler: o.Pooler, maxConns: o.MaxConns, discarded: o.Discarded}
 	if err := s.connect(ctx, o); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (a *app) configure() (err error) {
 
 // open connects to the database and makes a Temporal client, which connects on first use.
 func (a *app) open(ctx context.Context) (err error) {
-	if a.store, err = storage.Open(ctx, process.DatabaseOptions(a.cfg)); err != nil {
+	if a.store, err = storage.Open(ctx, process.DatabaseOptions(a.cfg, "ops")); err != nil {
 		return err
 	}
 	short, cancel := context.WithTimeout(ctx, backendTimeout)

@@ -70,18 +70,19 @@ func ReachTemporal(ctx context.Context, cfg config.Temporal, s *Signals) (client
 	return c, nil
 }
 
-// DatabaseOptions returns the options with which every program opens the database.
-func DatabaseOptions(cfg config.Config) storage.Options {
+// DatabaseOptions returns the options with which a program opens the database.
+func DatabaseOptions(cfg config.Config, program string) storage.Options {
 	return storage.Options{
-		URL: cfg.Database.URL.Reveal(), Pooler: cfg.Database.Pooler, MaxConns: cfg.Database.MaxConns,
+		URL: cfg.Database.URL.Reveal(), Program: program, Pooler: cfg.Database.Pooler, MaxConns: cfg.Database.MaxConns,
 		PublishEvents: cfg.MQTT.Broker != "",
 	}
 }
 
 // Database opens the database and waits until it answers, up to a minute. If the schema is too old or the sessions are
-// unsuitable, it returns an error at once that says what to do. Queries are traced if tracing is configured.
+// unsuitable, it returns an error at once that says what to do. It logs what else about the server needs attention.
+// Queries are traced if tracing is configured.
 func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
-	o := DatabaseOptions(cfg)
+	o := DatabaseOptions(cfg, s.program)
 	s.instrumentDatabase(&o)
 	store, err := storage.Open(ctx, o)
 	if err != nil {
@@ -91,6 +92,13 @@ func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Stor
 	if err != nil {
 		store.Close()
 		return nil, err
+	}
+	warnings, err := store.Warnings(ctx)
+	if err != nil {
+		s.Log.Warn("the settings of the database server are not checked", zap.Error(err))
+	}
+	for _, warning := range warnings {
+		s.Log.Warn(warning)
 	}
 	return store, nil
 }

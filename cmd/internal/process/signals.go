@@ -25,6 +25,7 @@ type Signals struct {
 	// Polls watches the Temporal worker of the process, if it has one.
 	Polls *Polls
 
+	program   string
 	provider  trace.TracerProvider // nil: tracing is off
 	upstreams *telemetry.Upstreams
 	sdk       client.MetricsHandler
@@ -32,7 +33,7 @@ type Signals struct {
 
 // newSignals makes the signals of a program. stop sends the spans that are still buffered.
 func newSignals(ctx context.Context, name string, cfg config.Config) (s *Signals, stop func(), err error) {
-	s, stop = &Signals{Polls: NewPolls()}, func() {}
+	s, stop = &Signals{Polls: NewPolls(), program: name}, func() {}
 	if s.Log, err = telemetry.NewLog(name, cfg.Log.Level); err != nil {
 		return nil, nil, err
 	}
