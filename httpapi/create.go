@@ -25,6 +25,7 @@ func (s *server) create(c *gin.Context) error {
 		return err
 	}
 	request := minigroup.NewCreateRequest(draft)
+	request.RequestedBy = requesterOf(c, "")
 	logClassID(c, request.ID)
 	if err := s.authorize(c, request.Audience, "create"); err != nil {
 		return cmp.Or(expired, err) // errors of the body take precedence

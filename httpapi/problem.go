@@ -49,6 +49,7 @@ var problems = map[minigroup.Kind]problemKind{
 	},
 	minigroup.NotReady:                {status: http.StatusConflict, title: "Minigroup not ready"},
 	minigroup.Closed:                  {status: http.StatusConflict, title: "Minigroup closed"},
+	minigroup.NotClosed:               {status: http.StatusConflict, title: "Minigroup not closed"},
 	minigroup.RetryNotPossible:        {status: http.StatusConflict, title: "Retry not possible"},
 	minigroup.OperationCancelled:      {status: http.StatusConflict, title: "Operation cancelled"},
 	minigroup.PreconditionFailed:      {status: http.StatusPreconditionFailed, title: "Precondition failed"},

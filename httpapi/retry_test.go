@@ -23,7 +23,7 @@ func failedMinigroup() minigroup.Minigroup {
 
 func TestRetry(t *testing.T) {
 	path := minigroups + "/" + filled().ID.String() + "/retry"
-	t.Run("creates a failed minigroup again and ignores the body", func(t *testing.T) {
+	t.Run("creates a failed minigroup again and ignores a body that is not declared as JSON", func(t *testing.T) {
 		for _, body := range []string{"", "{}", "no JSON"} {
 			w := newWorld(t)
 			w.put(failedMinigroup())
@@ -38,7 +38,7 @@ func TestRetry(t *testing.T) {
 		w.put(failedMinigroup())
 		var waited time.Duration
 		w.retry = func(
-			_ context.Context, m minigroup.Minigroup, wait time.Duration,
+			_ context.Context, m minigroup.Minigroup, _ minigroup.Requester, wait time.Duration,
 		) (minigroup.Minigroup, minigroup.Outcome, error) {
 			waited = wait
 			m.State, m.Failure = minigroup.Creating, nil
@@ -54,7 +54,7 @@ func TestRetry(t *testing.T) {
 		w := newWorld(t)
 		w.put(filled())
 		w.retry = func(
-			_ context.Context, m minigroup.Minigroup, _ time.Duration,
+			_ context.Context, m minigroup.Minigroup, _ minigroup.Requester, _ time.Duration,
 		) (minigroup.Minigroup, minigroup.Outcome, error) {
 			return m, 0, minigroup.Errorf(minigroup.RetryNotPossible, "nothing has failed")
 		}

@@ -37,7 +37,7 @@ type Sagas interface {
 		ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
 	Retry(
-		ctx context.Context, current minigroup.Minigroup, wait time.Duration,
+		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
 }
 

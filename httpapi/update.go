@@ -43,6 +43,7 @@ func (s *server) applyChange(c *gin.Context, m minigroup.Minigroup, change minig
 	if requiresTag(c) {
 		change.Revision = &m.Revision // the update compares it when it begins
 	}
+	change.RequestedBy = requesterOf(c, "")
 	starts := func() (bool, error) { return changeStarts(m), nil }
 	return s.admitSaga(c, m.Audience, starts, func() error {
 		m, outcome, err := s.Sagas.Update(c.Request.Context(), m, change, s.waitFor(c))

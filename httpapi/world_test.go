@@ -45,7 +45,7 @@ type world struct {
 		ctx context.Context, current minigroup.Minigroup, change minigroup.Change, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
 	retry func(
-		ctx context.Context, current minigroup.Minigroup, wait time.Duration,
+		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
 
 	events func(ctx context.Context, room uuid.UUID, what string) error
@@ -99,9 +99,11 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		return m, minigroup.OutcomeDone, nil
 	}
 	w.retry = func(
-		ctx context.Context, m minigroup.Minigroup, wait time.Duration,
+		ctx context.Context, m minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error) {
-		return w.create(ctx, m.RetryRequest(), wait)
+		r := m.RetryRequest()
+		r.RequestedBy = by
+		return w.create(ctx, r, wait)
 	}
 
 	verifier, authorizer := w.newAccess(t)
@@ -234,10 +236,10 @@ func (w *world) Update(
 }
 
 func (w *world) Retry(
-	ctx context.Context, current minigroup.Minigroup, wait time.Duration,
+	ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	w.countSaga()
-	return w.retry(ctx, current, wait)
+	return w.retry(ctx, current, by, wait)
 }
 
 func (w *world) countSaga() {

@@ -17,6 +17,8 @@ type Change struct {
 	// Repair says that the change was not requested by a caller: it makes the minigroup and its conference room equal
 	// again. Callers do not see the update.
 	Repair bool
+	// RequestedBy is not part of what is requested: changes by different accounts may be equal.
+	RequestedBy Requester
 }
 
 // Empty reports whether the change requests nothing.

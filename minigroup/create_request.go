@@ -35,6 +35,8 @@ type CreateRequest struct {
 	Fingerprint string
 	// Retry says that the draft was read from the row of a failed minigroup, which is created again.
 	Retry bool
+	// RequestedBy is not part of what is requested: an equal request of another account joins the first one.
+	RequestedBy Requester
 }
 
 // NewCreateRequest makes the request for a draft that a caller has sent.

@@ -28,6 +28,7 @@ const (
 	PreconditionFailed      Kind = "precondition_failed"
 	NotReady                Kind = "minigroup_not_ready"
 	Closed                  Kind = "minigroup_closed"
+	NotClosed               Kind = "minigroup_not_closed"
 	RetryNotPossible        Kind = "retry_not_possible"
 	PayloadTooLarge         Kind = "payload_too_large"
 	UnsupportedMediaType    Kind = "unsupported_media_type"

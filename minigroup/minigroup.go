@@ -28,6 +28,8 @@ type Minigroup struct {
 	Failure *Failure
 	// Update is the last update that callers see; nil once it has succeeded.
 	Update *Update
+	// ErasedAt is when the personal data of the class was erased; zero if it was not.
+	ErasedAt time.Time
 	// Revision counts the changes of all fields except the update and the run.
 	Revision int64
 }

@@ -69,15 +69,18 @@ func (s *Store) StaleClosings(
 // RoomReleased records that a room is closed. If it was known only from its event, a lost attempt that may have created
 // it is resolved: the last one that was sent before. Called twice, it does the same once.
 func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
-	return s.exec(ctx, "release room", `
-		WITH answered AS (
-			UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
-		), announced AS (
-			UPDATE announced_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
-			RETURNING class_id, kind, created_at
-		)
-		UPDATE room_attempt SET resolution = 'closed', resolved_at = now(), changed_at = now() WHERE id = (
-			SELECT a.id FROM room_attempt a JOIN announced r ON a.class_id = r.class_id AND a.kind = r.kind
-			WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= r.created_at + $2::interval
-			ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`, roomID, clockSkew)
+	return s.exec(ctx, "release room", releaseRoom, roomID, clockSkew)
 }
+
+// releaseRoom records that the room $1 is closed. Its event may be earlier than its request by $2.
+const releaseRoom = `
+	WITH answered AS (
+		UPDATE room_attempt SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
+	), announced AS (
+		UPDATE announced_room SET state = 'released', changed_at = now() WHERE room_id = $1 AND state = 'releasing'
+		RETURNING class_id, kind, created_at
+	)
+	UPDATE room_attempt SET resolution = 'closed', resolved_at = now(), changed_at = now() WHERE id = (
+		SELECT a.id FROM room_attempt a JOIN announced r ON a.class_id = r.class_id AND a.kind = r.kind
+		WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= r.created_at + $2::interval
+		ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`

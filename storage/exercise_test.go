@@ -14,7 +14,7 @@ func exercise(l ledger) {
 	l.gateways(100)
 	for _, part := range []func(ledger){
 		exerciseCreates, exerciseUndoes, exerciseUpdates, exerciseRecreates, exerciseRoomEvents, exerciseEnds,
-		exerciseProperties, exerciseOperations, exerciseLeases,
+		exerciseProperties, exerciseHistory, exerciseForcedUpdates, exerciseRecoveries, exerciseOperations, exerciseLeases,
 	} {
 		part(l)
 	}
@@ -110,7 +110,7 @@ func exerciseUpdates(l ledger) {
 	l.accept(minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, uuid.New(), "a.b.c")
 	l.UpdateRecord(ctx, id)
 	l.UndecidedUpdate(ctx, m.ID)
-	l.ForceFailUpdate(ctx, m.ID, minigroup.Failure{Kind: minigroup.OperationCancelled})
+	l.ForceFailUpdate(ctx, m.ID, operator, minigroup.Failure{Kind: minigroup.OperationCancelled})
 }
 
 func exerciseRecreates(l ledger) {

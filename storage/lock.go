@@ -24,17 +24,19 @@ type lockedRow struct {
 	failure  *minigroup.Failure
 	closedAt *time.Time
 	revision int64
+	erased   bool
 }
 
 // lockMinigroup locks the minigroup $1 until the end of the transaction, and reads what scanLocked scans.
 const lockMinigroup = `
-	SELECT state, owner, failure, failed_at, closed_at, revision FROM minigroup WHERE id = $1 FOR UPDATE`
+	SELECT state, owner, failure, failed_at, closed_at, revision, erased_at IS NOT NULL
+	FROM minigroup WHERE id = $1 FOR UPDATE`
 
 func scanLocked(from pgx.Row) (lockedRow, error) {
 	var row lockedRow
 	var failure *stored.Failure
 	var failedAt *time.Time
-	err := from.Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision)
+	err := from.Scan(&row.state, &row.owner, &failure, &failedAt, &row.closedAt, &row.revision, &row.erased)
 	row.failure = failure.Failure(failedAt)
 	return row, err
 }

@@ -24,6 +24,8 @@ var finishedRows = map[string]finished{
 	"closed_room":       {key: `room_id`, since: `received_at`, condition: `settled`},
 	"janus_reservation": {key: `id`, since: `changed_at`, condition: `state = 'released'`},
 	"minigroup_update":  {key: `id`, since: `decided_at`, condition: notShown},
+	// The primary key has two columns. A locked row keeps its ctid.
+	"minigroup_history": {key: `ctid`, since: `at`, condition: `true`},
 }
 
 // OFFSET 0 in these conditions makes Postgres check each row until there are enough, instead of joining all of them.

@@ -32,7 +32,7 @@ func (l ledger) mustPurge(limit int, want map[string]int64) {
 	l.Helper()
 	got, err := l.Purge(l.Context(), retention, limit)
 	l.must(err)
-	if tables := slices.Sorted(maps.Keys(got)); len(tables) != 5 {
+	if tables := slices.Sorted(maps.Keys(got)); len(tables) != 6 {
 		l.Errorf("it counts %v", tables)
 	}
 	maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 })

@@ -107,10 +107,18 @@ func (s *Store) MoveReservation(
 			UPDATE janus_reservation SET state = 'releasing', changed_at = now()
 			WHERE id = $1 AND state IN ('pending', 'held')`, from)
 		a.queue(&batch, new(uuid.UUID))
+		batch.Queue(addMove, from, to, run)
 		return tx.SendBatch(ctx, &batch).Close()
 	})
 	return capacityExceeded(err, a.slots)
 }
+
+// addMove adds to the history that the run $3 has moved the reservation $1 to $2.
+const addMove = `
+	SELECT add_history('gateway_moved', r.class_id, $3, NULL, jsonb_build_object(
+		'from', r.backend_id, 'to', other.backend_id, 'slots', other.slots, 'why', nullif(b.away_reason, '')))
+	FROM janus_reservation r JOIN janus_reservation other ON other.id = $2 JOIN janus_backend b ON b.id = r.backend_id
+	WHERE r.id = $1`
 
 // ReservationHeld records that the gateway has the room of the reservation, and returns the slots that the room must
 // have. It returns *minigroup.SupersededError if the reservation was given up meanwhile: then the room must be removed
@@ -137,6 +145,8 @@ func (s *Store) ReservationDoubtful(ctx context.Context, id uuid.UUID) error {
 // ReservationReleased records that the gateway has no room for a reservation that was given up. Its slots are free from
 // then on. Called twice, it does the same once.
 func (s *Store) ReservationReleased(ctx context.Context, id uuid.UUID) error {
-	return s.exec(ctx, "release reservation", `
-		UPDATE janus_reservation SET state = 'released', changed_at = now() WHERE id = $1 AND state = 'releasing'`, id)
+	return s.exec(ctx, "release reservation", releaseReservation, id)
 }
+
+const releaseReservation = `
+	UPDATE janus_reservation SET state = 'released', changed_at = now() WHERE id = $1 AND state = 'releasing'`

@@ -149,12 +149,15 @@ func (s *Store) requireBeginnable(ctx context.Context, u minigroup.UpdateEntry) 
 	if row.closedAt != nil && u.Change.Recreate == nil {
 		return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
 	}
+	if row.erased {
+		return minigroup.Errorf(minigroup.Closed, "the personal data of the minigroup was erased")
+	}
 	return row.requireRevision(u.Change)
 }
 
 // insertUpdate locks the minigroup $1 and inserts its update $2, which it shows from then on, with $13. It inserts
-// nothing if the run $3 does not own the minigroup, if the class has ended, without $11, or if the minigroup is not at
-// the revision $12.
+// nothing if the run $3 does not own the minigroup, if the class has ended, without $11, if its personal data was
+// erased, or if the minigroup is not at the revision $12.
 const insertUpdate = `
 	WITH begun AS (
 		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
@@ -163,6 +166,7 @@ const insertUpdate = `
 			tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
 		FROM minigroup m
 		WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NULL OR $11)
+			AND m.erased_at IS NULL
 			AND m.revision = coalesce($12, m.revision)
 		FOR UPDATE
 		ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run,

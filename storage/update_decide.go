@@ -134,10 +134,17 @@ func readUndecided(ctx context.Context, q querier, classID uuid.UUID) (*minigrou
 // minigroup.FailUndecided. It returns the update as it was before, or nil if there was none. The run finds at its next
 // step that the update is decided. If conference has closed the room of the class, the sweeper ends the class.
 func (s *Store) ForceFailUpdate(
-	ctx context.Context, classID uuid.UUID, reason minigroup.Failure,
+	ctx context.Context, classID uuid.UUID, by minigroup.Requester, reason minigroup.Failure,
 ) (failed *minigroup.UpdateRecord, err error) {
+	who, err := actor(by)
+	if err != nil {
+		return nil, err
+	}
 	err = s.inTx(ctx, "force update to fail", func(tx pgx.Tx) error {
 		if _, err := lockRow(ctx, tx, classID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, actAs, who); err != nil {
 			return err
 		}
 		if failed, err = readUndecided(ctx, tx, classID); err != nil || failed == nil {

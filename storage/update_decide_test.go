@@ -154,7 +154,7 @@ func TestAnUpdateIsForcedToFailWhicheverRunCarriesItOut(t *testing.T) {
 	m, running := l.patchInFlight()
 	later := uuid.New()
 	l.accept(minigroup.Claim{Run: "run-2"}, m.ID, later, "d.e.f")
-	failed, err := l.ForceFailUpdate(t.Context(), m.ID, reason)
+	failed, err := l.ForceFailUpdate(t.Context(), m.ID, operator, reason)
 	if err != nil || failed == nil || failed.ID != running || !failed.MaybePatched ||
 		failed.State != minigroup.UpdateRunning {
 		t.Fatalf("first %+v, %v", failed, err)
@@ -163,11 +163,11 @@ func TestAnUpdateIsForcedToFailWhicheverRunCarriesItOut(t *testing.T) {
 	if u, err := l.UndecidedUpdate(t.Context(), m.ID); err != nil || u == nil || u.ID != later {
 		t.Fatalf("undecided is %+v, %v", u, err)
 	}
-	failed, err = l.ForceFailUpdate(t.Context(), m.ID, reason)
+	failed, err = l.ForceFailUpdate(t.Context(), m.ID, operator, reason)
 	if err != nil || failed == nil || failed.ID != later || failed.MaybePatched {
 		t.Fatalf("then %+v, %v", failed, err)
 	}
-	if none, err := l.ForceFailUpdate(t.Context(), m.ID, reason); err != nil || none != nil {
+	if none, err := l.ForceFailUpdate(t.Context(), m.ID, operator, reason); err != nil || none != nil {
 		t.Fatalf("without one: %+v, %v", none, err)
 	}
 }
@@ -176,7 +176,8 @@ func TestAClassWhoseUpdateWasForcedToFailEnds(t *testing.T) {
 	l := newLedger(t, 10)
 	m, _ := l.patchInFlight()
 	l.record(closing(m, false))
-	if _, err := l.ForceFailUpdate(t.Context(), m.ID, minigroup.Failure{Kind: minigroup.OperationCancelled}); err != nil {
+	cancelled := minigroup.Failure{Kind: minigroup.OperationCancelled}
+	if _, err := l.ForceFailUpdate(t.Context(), m.ID, operator, cancelled); err != nil {
 		t.Fatal(err)
 	}
 	if n := l.endClosed(); n != 1 || l.toLookFor() != 0 {

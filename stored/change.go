@@ -11,6 +11,8 @@ type Change struct {
 	Recreate *Recreation `json:"recreate,omitempty"`
 	Revision *int64      `json:"revision,omitempty"`
 	Repair   bool        `json:"repair,omitempty"`
+	// RequestedBy is absent if the service requests the change itself.
+	RequestedBy *Requester `json:"requested_by,omitempty"`
 }
 
 // Recreation is the form of a minigroup.Recreation.
@@ -23,6 +25,7 @@ type Recreation struct {
 func NewChange(c minigroup.Change) Change {
 	out := Change{
 		Reserve: c.Reserve, Host: c.Host, Recreate: (*Recreation)(c.Recreate), Revision: c.Revision, Repair: c.Repair,
+		RequestedBy: NewRequester(c.RequestedBy),
 	}
 	if c.Time != nil {
 		out.Time = &[2]*int64{c.Time.Start, c.Time.End}
@@ -37,7 +40,7 @@ func (c *Change) Change() minigroup.Change {
 	}
 	out := minigroup.Change{
 		Reserve: c.Reserve, Host: c.Host, Recreate: (*minigroup.Recreation)(c.Recreate), Revision: c.Revision,
-		Repair: c.Repair,
+		Repair: c.Repair, RequestedBy: c.RequestedBy.Requester(),
 	}
 	if c.Time != nil {
 		out.Time = &minigroup.Window{Start: c.Time[0], End: c.Time[1]}

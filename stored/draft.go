@@ -45,14 +45,22 @@ type CreateRequest struct {
 	Fingerprint string    `json:"fingerprint"`
 	Retry       bool      `json:"retry,omitempty"`
 	Draft       Draft     `json:"draft"`
+	// RequestedBy is absent if the service requests the create itself.
+	RequestedBy *Requester `json:"requested_by,omitempty"`
 }
 
 // NewCreateRequest converts a request to its form.
 func NewCreateRequest(r minigroup.CreateRequest) CreateRequest {
-	return CreateRequest{ClassID: r.ID, Fingerprint: r.Fingerprint, Retry: r.Retry, Draft: NewDraft(r.Draft)}
+	return CreateRequest{
+		ClassID: r.ID, Fingerprint: r.Fingerprint, Retry: r.Retry, Draft: NewDraft(r.Draft),
+		RequestedBy: NewRequester(r.RequestedBy),
+	}
 }
 
 // Request converts the form back.
 func (r CreateRequest) Request() minigroup.CreateRequest {
-	return minigroup.CreateRequest{Draft: r.Draft.Draft(), ID: r.ClassID, Fingerprint: r.Fingerprint, Retry: r.Retry}
+	return minigroup.CreateRequest{
+		Draft: r.Draft.Draft(), ID: r.ClassID, Fingerprint: r.Fingerprint, Retry: r.Retry,
+		RequestedBy: r.RequestedBy.Requester(),
+	}
 }

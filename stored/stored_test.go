@@ -32,6 +32,7 @@ func TestACreateRequestIsReadBackAsItWasStored(t *testing.T) {
 			LockedChat: true, LockedQuestions: true, Properties: []byte(`{"b":2}`),
 		},
 		ID: uuid.New(), Fingerprint: "f", Retry: true,
+		RequestedBy: minigroup.Requester{Account: minigroup.Account{Label: "l", Audience: "a"}, RequestID: "r"},
 	}
 	for i := range reflect.TypeFor[minigroup.Draft]().NumField() {
 		if reflect.ValueOf(r.Draft).Field(i).IsZero() {
@@ -49,6 +50,7 @@ func TestAChangeIsReadBackAsItWasStored(t *testing.T) {
 		{Time: &minigroup.Window{}},
 		{Time: &minigroup.Window{End: new(int64(2))}, Reserve: new(int32(0)), Host: new("a.b.c"), Revision: new(int64(0))},
 		{Host: new("a.b.c"), Revision: new(int64(1)), Repair: true},
+		{Host: new("a.b.c"), RequestedBy: minigroup.Requester{Operator: "o", Reason: "r", TraceID: "t"}},
 		{Recreate: &minigroup.Recreation{}},
 		{Recreate: &minigroup.Recreation{LockedChat: new(false), LockedQuestions: new(true)}},
 	} {

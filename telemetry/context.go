@@ -22,6 +22,15 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
+// TraceID returns the id of the trace that ctx belongs to, or "" if there is none.
+func TraceID(ctx context.Context) string {
+	span := trace.SpanContextFromContext(ctx)
+	if !span.HasTraceID() {
+		return ""
+	}
+	return span.TraceID().String()
+}
+
 type fieldsKey struct{}
 
 // WithFields returns a context that adds these fields to what Fields returns.
@@ -37,8 +46,8 @@ func Fields(ctx context.Context) []zap.Field {
 	if id := RequestID(ctx); id != "" {
 		fields = append(fields, zap.String("request_id", id))
 	}
-	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		fields = append(fields, zap.Stringer("trace_id", span.TraceID()))
+	if id := TraceID(ctx); id != "" {
+		fields = append(fields, zap.String("trace_id", id))
 	}
 	return append(fields, added...)
 }

@@ -202,7 +202,7 @@ var requests = map[string]request{
 		send: func(
 			ctx context.Context, w openRunWorld, wait time.Duration,
 		) (minigroup.Minigroup, minigroup.Outcome, error) {
-			return w.starter.Retry(ctx, w.row.before, wait)
+			return w.starter.Retry(ctx, w.row.before, minigroup.Requester{}, wait)
 		},
 	},
 	"update":   updateRequest(operationUpdate, otherHost),
@@ -333,7 +333,7 @@ func TestRetryIsRefusedForWhatHasNotFailed(t *testing.T) {
 			if c.m.State != minigroup.Ready {
 				c.m.Time = past
 			}
-			_, _, err := w.starter.Retry(t.Context(), c.m, time.Second)
+			_, _, err := w.starter.Retry(t.Context(), c.m, minigroup.Requester{}, time.Second)
 			var public *minigroup.Error
 			if !errors.As(err, &public) || public.Kind != c.kind || w.temporal.started.Load() != 0 {
 				t.Errorf("got %v, want %s", err, c.kind)

@@ -11,7 +11,7 @@ import (
 // caller has just read it. While the create that it was read from is in progress, Retry joins its run, as an equal
 // create does. Errors besides those of Create are RetryNotPossible when the minigroup is ready or its end has passed.
 func (s *Starter) Retry(
-	ctx context.Context, failed minigroup.Minigroup, limit time.Duration,
+	ctx context.Context, failed minigroup.Minigroup, by minigroup.Requester, limit time.Duration,
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	if err := checkRetryable(failed, time.Now().Unix()); err != nil {
 		return failed, 0, err
@@ -20,6 +20,7 @@ func (s *Starter) Retry(
 	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()
 	r := failed.RetryRequest()
+	r.RequestedBy = by
 	request := s.createStart(r)
 	request.options.StaticSummary = summary("Retry %s for %s", r.Scope, r.Audience)
 	notifications, stop := s.notifier.subscribe(r.ID)
@@ -37,6 +38,8 @@ func (s *Starter) Retry(
 func checkRetryable(m minigroup.Minigroup, now int64) error {
 	why := "the minigroup is real-time: nothing has failed"
 	switch {
+	case m.State == minigroup.Failed && !m.ErasedAt.IsZero():
+		why = "the personal data of this minigroup was erased; create it again"
 	case m.State == minigroup.Failed && m.Time.Ended(now):
 		why = "the end of this minigroup has passed; create it with another time"
 	case m.State != minigroup.Ready && m.Time.Ended(now): // no create may be started for it

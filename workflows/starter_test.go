@@ -274,7 +274,7 @@ func TestEveryOperationWaitsForASlowTemporal(t *testing.T) {
 		},
 		"retry": func(ctx context.Context, s *Starter, r minigroup.CreateRequest) error {
 			m := minigroup.Minigroup{Draft: r.Draft, ID: r.ID, State: minigroup.Failed, Fingerprint: r.Fingerprint}
-			_, _, err := s.Retry(ctx, m, 15*time.Second)
+			_, _, err := s.Retry(ctx, m, minigroup.Requester{}, 15*time.Second)
 			return err
 		},
 	} {

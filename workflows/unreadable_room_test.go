@@ -207,7 +207,7 @@ func TestUpdateThatIsForcedToFail(t *testing.T) {
 	// forced makes the room unreadable, until the update of the class is forced to fail.
 	forced := func(s *harness, d minigroup.Draft, c call) error {
 		reason := minigroup.Failure{Kind: minigroup.OperationCancelled, Detail: "failed by an operator"}
-		if _, err := s.ledger.ForceFailUpdate(c.ctx, classID(d), reason); err != nil {
+		if _, err := s.ledger.ForceFailUpdate(c.ctx, classID(d), minigroup.Requester{}, reason); err != nil {
 			s.Error(err)
 		}
 		return c.fail(refusal)
@@ -247,7 +247,7 @@ func TestUpdateThatIsForcedToFail(t *testing.T) {
 		s.createReady(d)
 		left := s.leaveUnanswered(d)
 		reason := minigroup.Failure{Kind: minigroup.OperationCancelled}
-		if _, err := s.ledger.ForceFailUpdate(t.Context(), classID(d), reason); err != nil {
+		if _, err := s.ledger.ForceFailUpdate(t.Context(), classID(d), minigroup.Requester{}, reason); err != nil {
 			t.Fatal(err)
 		}
 		busy := s.newProcessWith(s.acts.Settings, 1)

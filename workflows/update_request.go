@@ -23,6 +23,9 @@ func (s *Starter) Update(
 	if !current.ClosedAt.IsZero() && change.Recreate == nil {
 		return current, 0, minigroup.Errorf(minigroup.Closed, "the minigroup is closed and cannot be changed any more")
 	}
+	if !current.ErasedAt.IsZero() {
+		return current, 0, minigroup.Errorf(minigroup.Closed, "the personal data of the minigroup was erased")
+	}
 	waitUntil := time.Now().Add(limit)
 	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()

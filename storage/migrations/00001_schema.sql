@@ -3,14 +3,100 @@
 -- CHECKs say which rows are valid; the transition trigger of a table says which state may follow which. What they
 -- refuse is a bug in the code. docs/ledger.md has pictures of the states.
 
--- check_transition refuses an update of the state that is not among the trigger's arguments, each 'from to to'.
+-- ─── History ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What has happened to each class, who asked for it and why. Triggers write it, in the transaction that changes the
+-- ledger, so nothing can change without being told. Rows are not changed, except to erase personal data, and are
+-- deleted when their retention has passed.
+CREATE TABLE minigroup_history (
+    -- Without a foreign key: minigroups are not deleted, and its check would lock the minigroup once more.
+    class_id   uuid        NOT NULL,
+    -- Orders the rows of a class.
+    number     bigint      GENERATED ALWAYS AS IDENTITY,
+    kind       text        NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    -- Who has asked for it: {"account": {"label", "audience"}, "operator", "reason", "request_id", "trace_id"}. Null if
+    -- the service did it of itself.
+    by_whom    jsonb,
+    -- The run that did it, or that it concerns; empty if there is none.
+    run        text        NOT NULL,
+    -- The values that belong to the kind, such as {"old", "new"} of an update.
+    details    jsonb       NOT NULL,
+    -- Personal data was removed from by_whom and details.
+    erased     boolean     NOT NULL DEFAULT false,
+
+    PRIMARY KEY (class_id, number),
+    CONSTRAINT history_kind_is_known CHECK (kind IN (
+        'create_requested', 'create_retried', 'create_done', 'undo_begun', 'create_failed',
+        'update_requested', 'update_done', 'update_failed', 'update_force_failed',
+        'recreate_requested', 'recreate_done', 'recreate_failed', 'recreate_force_failed',
+        'repair_requested', 'repair_done', 'repair_failed', 'repair_force_failed',
+        'cancel_requested', 'recovered', 'ended', 'room_refused', 'room_unanswered', 'gateway_moved',
+        'room_released', 'slots_released', 'event_discarded', 'personal_data_erased'))
+);
+
+-- For the purge.
+CREATE INDEX history_to_purge ON minigroup_history (at);
+
+-- +goose StatementBegin
+CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE check_violation USING MESSAGE = 'the history of a class is not changed';
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER history_is_kept BEFORE UPDATE ON minigroup_history
+    FOR EACH ROW WHEN (NOT NEW.erased OR
+        to_jsonb(OLD) - ARRAY['by_whom', 'details', 'erased'] <> to_jsonb(NEW) - ARRAY['by_whom', 'details', 'erased'])
+    EXECUTE FUNCTION keep_history();
+
+-- add_history adds a row. The setting minigroups.actor of the transaction takes precedence over by_whom: it is somebody
+-- who interferes with what another has asked for.
+-- +goose StatementBegin
+CREATE FUNCTION add_history(kind text, class_id uuid, run text, by_whom jsonb, details jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO minigroup_history (kind, class_id, run, by_whom, details)
+    VALUES (kind, class_id, run, coalesce(nullif(current_setting('minigroups.actor', true), '')::jsonb, by_whom),
+        jsonb_strip_nulls(details));
+END $$;
+-- +goose StatementEnd
+
+-- window_of is a window as [start, end] in unix seconds; null is unbounded.
+CREATE FUNCTION window_of(during tstzrange) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN during IS NOT NULL THEN jsonb_build_array(
+        extract(epoch FROM lower(during))::bigint, extract(epoch FROM upper(during))::bigint) END
+$$;
+
+-- values_of are the values that an update may change.
+CREATE FUNCTION values_of(during tstzrange, host text, reserve integer) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('time', window_of(during), 'host', host, 'reserve', reserve)
+$$;
+
+-- check_transition refuses an update of the state that is not among the trigger's arguments, each 'from to to: kind'.
+-- The kind is that of the row that it adds to the history. A transition with '-' adds none: it is a small step, and what
+-- the steps lead to is told.
 -- +goose StatementBegin
 CREATE FUNCTION check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kind text;
 BEGIN
-    IF NOT (OLD.state || ' to ' || NEW.state) = ANY (TG_ARGV) THEN
-        RAISE check_violation USING MESSAGE = format('%s %s cannot go from %s to %s', TG_TABLE_NAME,
-            coalesce(to_jsonb(OLD)->>'id', to_jsonb(OLD)->>'room_id'), OLD.state, NEW.state);
-    END IF;
+    SELECT split_part(a, ': ', 2) INTO kind FROM unnest(TG_ARGV) a
+    WHERE split_part(a, ': ', 1) = OLD.state || ' to ' || NEW.state;
+    CASE
+        WHEN kind IS NULL THEN
+            RAISE check_violation USING MESSAGE = format('%s %s cannot go from %s to %s', TG_TABLE_NAME,
+                coalesce(to_jsonb(OLD)->>'id', to_jsonb(OLD)->>'room_id'), OLD.state, NEW.state);
+        WHEN kind = '-' THEN
+            NULL;
+        WHEN TG_TABLE_NAME = 'minigroup' THEN
+            PERFORM tell_minigroup(kind, NEW);
+        WHEN TG_TABLE_NAME = 'minigroup_update' THEN
+            PERFORM tell_update(kind, NEW, NEW.look_up_at IS DISTINCT FROM OLD.look_up_at);
+        WHEN TG_TABLE_NAME = 'room_attempt' THEN
+            PERFORM add_history(kind, NEW.class_id, NEW.run, NULL, jsonb_build_object(
+                'service', NEW.kind, 'operation', NEW.operation, 'sent_at', extract(epoch FROM NEW.sent_at)::bigint));
+    END CASE;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
@@ -55,6 +141,10 @@ CREATE TABLE minigroup (
     looked_up_at       timestamptz NOT NULL DEFAULT now(),
     -- Of the request that created the minigroup: an equal POST has an equal fingerprint.
     fingerprint        text        NOT NULL,
+    -- Who sent that request, as in minigroup_history.by_whom.
+    requested_by       jsonb,
+    -- When host, tags, properties and requested_by were erased. The class is over and gets no new rooms then.
+    erased_at          timestamptz,
     -- The update that callers see beside the minigroup: the last one that was accepted, has begun or has failed, until
     -- it is done. Not set for an update whose caller received a failed precondition at once, nor for a repair. The
     -- purge keeps the update that stands here, so that no foreign key has to be checked for every update it deletes.
@@ -81,8 +171,74 @@ CREATE TABLE minigroup (
 
 CREATE TRIGGER minigroup_transition BEFORE UPDATE ON minigroup
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
-        'creating to ready', 'creating to undoing', 'undoing to failed',
-        'failed to creating', 'undoing to creating'); -- started over; while undoing, in place of a run that is gone
+        'creating to ready: create_done', 'creating to undoing: undo_begun', 'undoing to failed: create_failed',
+        -- started over; while undoing, in place of a run that is gone
+        'failed to creating: create_retried', 'undoing to creating: create_retried');
+
+-- +goose StatementBegin
+CREATE FUNCTION tell_minigroup(kind text, m minigroup, replaces text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    details jsonb;
+    by_whom jsonb := m.requested_by;
+    ending record;
+BEGIN
+    CASE kind
+        WHEN 'create_requested', 'create_retried' THEN
+            details := jsonb_build_object('time', window_of(m.during), 'host', m.host, 'reserve', m.reserve,
+                'locked_chat', m.locked_chat, 'locked_questions', m.locked_questions, 'replaces_run', replaces);
+        WHEN 'create_done' THEN
+            details := jsonb_build_object('event_room_id', m.event_room_id, 'conference_room_id', m.conference_room_id);
+        WHEN 'recovered' THEN
+            by_whom := NULL;
+            details := jsonb_build_object('operation', 'create', 'replaces_run', replaces);
+        WHEN 'ended' THEN
+            -- By the update that is committed in this transaction, if it asks for that.
+            SELECT * INTO ending FROM minigroup_update u
+            WHERE u.class_id = m.id AND u.state = 'done' AND u.ends_class AND u.decided_at = now()
+            ORDER BY u.number DESC LIMIT 1;
+            by_whom := ending.requested->'requested_by';
+            details := jsonb_build_object('time', window_of(m.during), 'timed_out', m.timed_out, 'cause', CASE
+                WHEN EXISTS (SELECT FROM closed_room c WHERE c.room_id = m.conference_room_id) THEN 'room_closed'
+                WHEN ending.id IS NOT NULL THEN 'update' ELSE 'time_passed' END);
+        ELSE
+            details := jsonb_build_object('failure', m.failure);
+    END CASE;
+    PERFORM add_history(kind, m.id, m.owner, by_whom, details);
+END $$;
+-- +goose StatementEnd
+
+-- tell adds a change to the history that is no transition of a minigroup. The trigger's argument is the kind.
+-- +goose StatementBegin
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    CASE
+        WHEN TG_TABLE_NAME = 'minigroup' AND TG_OP = 'UPDATE' THEN
+            PERFORM tell_minigroup(TG_ARGV[0], NEW, nullif(OLD.owner, NEW.owner));
+        WHEN TG_TABLE_NAME = 'minigroup' THEN
+            PERFORM tell_minigroup(TG_ARGV[0], NEW);
+        WHEN TG_OP = 'UPDATE' THEN
+            PERFORM add_history(TG_ARGV[0], NEW.class_id, NEW.run, NULL, jsonb_build_object(
+                'operation', update_operation(NEW), 'update_id', NEW.id, 'replaces_run', OLD.run));
+        ELSE
+            PERFORM tell_update(TG_ARGV[0], NEW, false);
+    END CASE;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER minigroup_told_request AFTER INSERT ON minigroup FOR EACH ROW EXECUTE FUNCTION tell('create_requested');
+-- A create that was cancelled before it began.
+CREATE TRIGGER minigroup_told_undo AFTER INSERT ON minigroup
+    FOR EACH ROW WHEN (NEW.state = 'undoing') EXECUTE FUNCTION tell('undo_begun');
+-- In place of a run that is gone.
+CREATE TRIGGER minigroup_told_retry AFTER UPDATE ON minigroup
+    FOR EACH ROW WHEN (OLD.owner <> NEW.owner AND OLD.state = 'creating' AND NEW.state = 'creating')
+    EXECUTE FUNCTION tell('create_retried');
+CREATE TRIGGER minigroup_told_recovery BEFORE UPDATE ON minigroup
+    FOR EACH ROW WHEN (OLD.owner <> NEW.owner AND OLD.state IN ('creating', 'undoing') AND NEW.state = 'undoing')
+    EXECUTE FUNCTION tell('recovered');
+CREATE TRIGGER minigroup_told_end AFTER UPDATE ON minigroup
+    FOR EACH ROW WHEN (OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL) EXECUTE FUNCTION tell('ended');
 
 -- +goose StatementBegin
 CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -93,11 +249,11 @@ END $$;
 -- +goose StatementEnd
 
 -- Every change that callers can see counts, including columns that are added later, except the update that is shown.
--- Not counted: which run works on the row, and when it was touched or looked up.
+-- Not counted: which run works on the row and for whom, and when it was touched or looked up.
 CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup
     FOR EACH ROW WHEN (
-        to_jsonb(OLD) - ARRAY['owner', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'] <>
-        to_jsonb(NEW) - ARRAY['owner', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'])
+        to_jsonb(OLD) - ARRAY['owner', 'requested_by', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'] <>
+        to_jsonb(NEW) - ARRAY['owner', 'requested_by', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'])
     EXECUTE FUNCTION count_revision();
 
 -- For the sweeper: creates whose run may be gone.
@@ -156,9 +312,10 @@ CREATE TABLE room_attempt (
 
 CREATE TRIGGER attempt_transition BEFORE UPDATE ON room_attempt
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
-        'sent to held', 'sent to refused', 'sent to releasing', 'sent to lost',
-        'held to releasing', 'releasing to released', 'releasing to refused', 'releasing to lost',
-        'lost to releasing', 'refused to releasing'); -- a reply is recorded whenever it arrives
+        'sent to held: -', 'sent to refused: room_refused', 'sent to releasing: -', 'sent to lost: room_unanswered',
+        'held to releasing: -', 'releasing to released: -', 'releasing to refused: -',
+        'releasing to lost: room_unanswered',
+        'lost to releasing: -', 'refused to releasing: -'); -- a reply is recorded whenever it arrives
 
 -- Of all requests for a class, at most one room of a kind is held.
 CREATE UNIQUE INDEX attempt_one_held ON room_attempt (class_id, kind, operation) WHERE state = 'held';
@@ -192,7 +349,7 @@ CREATE TABLE announced_room (
 
 CREATE TRIGGER announced_transition BEFORE UPDATE ON announced_room
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
-        'announced to releasing', 'releasing to released');
+        'announced to releasing: -', 'releasing to released: -');
 
 CREATE INDEX announced_open ON announced_room (class_id, kind) WHERE state <> 'released';
 CREATE INDEX announced_to_purge ON announced_room (changed_at) WHERE state = 'released';
@@ -284,8 +441,8 @@ CREATE TABLE janus_reservation (
 
 CREATE TRIGGER reservation_transition BEFORE UPDATE ON janus_reservation
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
-        'pending to held', 'pending to releasing', 'held to releasing', 'releasing to released',
-        'pending to released'); -- of an update that failed before the gateway was asked
+        'pending to held: -', 'pending to releasing: -', 'held to releasing: -', 'releasing to released: -',
+        'pending to released: -'); -- of an update that failed before the gateway was asked
 
 -- A class has at most one live reservation.
 CREATE UNIQUE INDEX reservation_one_live ON janus_reservation (class_id) WHERE state IN ('pending', 'held');
@@ -309,6 +466,7 @@ CREATE TABLE minigroup_update (
     state        text        NOT NULL,
     run          text        NOT NULL,
     -- What was asked for: {"time", "reserve", "host", "recreate", "revision", "repair"}; what is absent stays as it is.
+    -- "requested_by" is who asked, as in minigroup_history.by_whom.
     requested    jsonb       NOT NULL,
     -- Values before and after, written when the update begins.
     old_during   tstzrange,
@@ -342,7 +500,45 @@ CREATE TABLE minigroup_update (
 
 CREATE TRIGGER update_transition BEFORE UPDATE ON minigroup_update
     FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION check_transition(
-        'requested to running', 'requested to failed', 'running to done', 'running to failed');
+        'requested to running: -', 'requested to failed: update_failed',
+        'running to done: update_done', 'running to failed: update_failed');
+
+CREATE FUNCTION update_operation(u minigroup_update) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN u.requested ? 'recreate' THEN 'recreate' WHEN u.requested->>'repair' = 'true' THEN 'repair'
+        ELSE 'update' END
+$$;
+
+-- tell_update adds to the history that an update was requested, is done or has failed, under the name of its operation.
+-- undecided says that a PATCH of it may have been executed. It was forced to fail then, or if somebody interferes.
+-- +goose StatementBegin
+CREATE FUNCTION tell_update(kind text, u minigroup_update, undecided boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    details jsonb := jsonb_build_object('update_id', u.id);
+BEGIN
+    CASE kind
+        WHEN 'update_requested' THEN
+            details := details || jsonb_build_object('requested', u.requested - 'requested_by' - 'repair');
+        WHEN 'update_done' THEN
+            details := details || jsonb_build_object(
+                'old', values_of(u.old_during, u.old_host, u.old_reserve),
+                'new', values_of(u.new_during, u.new_host, u.new_reserve));
+        ELSE
+            details := details || jsonb_build_object('failure', u.failure);
+            IF undecided OR coalesce(current_setting('minigroups.actor', true), '') <> '' THEN
+                kind := 'update_force_failed';
+            END IF;
+    END CASE;
+    PERFORM add_history(update_operation(u) || substr(kind, length('update') + 1), u.class_id, u.run,
+        u.requested->'requested_by', details);
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER update_told_request AFTER INSERT ON minigroup_update
+    FOR EACH ROW EXECUTE FUNCTION tell('update_requested');
+-- In place of a run that is gone.
+CREATE TRIGGER update_told_recovery BEFORE UPDATE ON minigroup_update
+    FOR EACH ROW WHEN (OLD.run <> NEW.run AND OLD.state = 'running' AND NEW.state = 'running')
+    EXECUTE FUNCTION tell('recovered');
 
 -- A class has at most one update that is running.
 CREATE UNIQUE INDEX update_one_running ON minigroup_update (class_id) WHERE state = 'running';
@@ -414,6 +610,7 @@ CREATE TABLE worker_lease (
 );
 
 -- +goose Down
-DROP TABLE worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation, janus_backend, closed_room,
-    announced_room, room_attempt, minigroup;
-DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition;
+DROP FUNCTION tell_minigroup, tell_update, update_operation;
+DROP TABLE minigroup_history, worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation,
+    janus_backend, closed_room, announced_room, room_attempt, minigroup;
+DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition, keep_history, tell, add_history, values_of, window_of;

@@ -109,6 +109,6 @@ func (b *bulkRetry) retry(ctx context.Context, listed minigroup.FailedMinigroup)
 		r.Reason = "retried by another process and failed again"
 		return r
 	}
-	_, outcome, err := b.starter.Retry(ctx, m, b.wait)
+	_, outcome, err := b.starter.Retry(ctx, m, minigroup.Requester{}, b.wait)
 	return newRetryReport(m, outcome, err)
 }

@@ -70,7 +70,7 @@ func (a *app) failUndecided(
 ) (failUpdateReport, error) {
 	u, err := a.store.UndecidedUpdate(ctx, m.ID)
 	if err == nil && u != nil && yes {
-		u, err = a.store.ForceFailUpdate(ctx, m.ID, minigroup.Failure{
+		u, err = a.store.ForceFailUpdate(ctx, m.ID, minigroup.Requester{}, minigroup.Failure{
 			Kind:   minigroup.OperationCancelled,
 			Detail: "failed by an operator; it is unknown whether conference has executed it",
 		})

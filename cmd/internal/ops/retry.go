@@ -116,7 +116,7 @@ func (a *app) retryOne(ctx context.Context, args []string, wait time.Duration) e
 	if err := a.checkTemporal(ctx); err != nil {
 		return err
 	}
-	_, outcome, err := a.starter().Retry(ctx, m, wait)
+	_, outcome, err := a.starter().Retry(ctx, m, minigroup.Requester{}, wait)
 	r := newRetryReport(m, outcome, err)
 	if err := a.print(r, func(t *table) {
 		t.row("CLASS", "AUDIENCE", "SCOPE", "RESULT", "REASON", "DETAIL")
