@@ -145,8 +145,9 @@ vuln: $(GOVULNCHECK) ## check the requirements of the service against the Go vul
 	$(GOVULNCHECK) ./...
 
 .PHONY: docs
-docs: ## write docs/configuration.md and its JSON Schema from config/config.go
+docs: $(DEPLOYCHECK) ## write docs/configuration.md, its JSON Schema and that of the Helm chart from config/config.go
 	go test -count=1 ./config -run "TestReference|TestSchema" -write
+	$(DEPLOYCHECK) -schema deploy
 
 .PHONY: fmt
 fmt: ## format the Go code

@@ -240,10 +240,12 @@ func (v *Violations) checkNFC(key, name string) {
 // checkBuild expects names that Temporal accepts for a Worker Deployment and its build. If Temporal rejects them, a
 // worker polls without receiving tasks.
 func (v *Violations) checkBuild(c Config) {
-	queue := c.Temporal.TaskQueue
-	if c.Worker.BuildID != "" && (strings.ContainsAny(queue, ".:") || strings.HasPrefix(queue, "__")) {
-		v.add("temporal.task_queue", strconv.Quote(queue),
-			"a string without . and :, not beginning with __, because worker.build_id is set")
+	key, name := "worker.deployment", c.Worker.Deployment
+	if name == "" {
+		key, name = "temporal.task_queue", c.Temporal.TaskQueue
+	}
+	if c.Worker.BuildID != "" && (strings.ContainsAny(name, ".:") || strings.HasPrefix(name, "__")) {
+		v.add(key, strconv.Quote(name), "a string without . and :, not beginning with __, because worker.build_id is set")
 	}
 	if strings.HasPrefix(c.Worker.BuildID, "__") {
 		v.add("worker.build_id", strconv.Quote(c.Worker.BuildID), "a string not beginning with __")

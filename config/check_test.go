@@ -68,6 +68,10 @@ func TestInvalidSettings(t *testing.T) {
 			file: "temporal: {task_queue: a.b}\nworker: {build_id: '1'}",
 			want: violation("temporal.task_queue", `"a.b"`, "without . and :"),
 		},
+		"a deployment name that Temporal rejects": {
+			file: "worker: {build_id: '1', deployment: a.b}",
+			want: violation("worker.deployment", `"a.b"`, "without . and :"),
+		},
 		"a build id that Temporal rejects": {
 			file: "worker: {build_id: __x}",
 			want: violation("worker.build_id", `"__x"`, "not beginning with __"),

@@ -105,10 +105,13 @@ type Worker struct {
 	// MetricsListen is the listen address of /metrics and /log/level, host:port. Requests that do not arrive on a
 	// loopback address can only read. Default 127.0.0.1:9091.
 	MetricsListen string `koanf:"metrics_listen"`
-	// BuildID is the build id of this program, unique per build. With it, workers join the Worker Deployment that has the
-	// name of the task queue: open workflows stay on the build that started them, new ones start on its current build.
-	// Default "", any worker executes any workflow.
+	// BuildID is the build id of this program, unique per build. With it, workers join a Worker Deployment: open workflows
+	// stay on the build that started them, new ones start on its current build. Also TEMPORAL_WORKER_BUILD_ID. Default "",
+	// any worker executes any workflow.
 	BuildID string `koanf:"build_id"`
+	// Deployment is the name of the Worker Deployment of workers with a build id. Also TEMPORAL_DEPLOYMENT_NAME, which
+	// Temporal's Worker Controller sets. Default: temporal.task_queue.
+	Deployment string `koanf:"deployment"`
 }
 
 // Account is the account as which this service authenticates to other services, label.audience.

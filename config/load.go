@@ -27,6 +27,9 @@ var wellKnown = map[string]string{
 	"DATABASE_URL":       "database" + delimiter + "url",
 	"TEMPORAL_ADDRESS":   "temporal" + delimiter + "address",
 	"TEMPORAL_NAMESPACE": "temporal" + delimiter + "namespace",
+	// Set by Temporal's Worker Controller.
+	"TEMPORAL_DEPLOYMENT_NAME": "worker" + delimiter + "deployment",
+	"TEMPORAL_WORKER_BUILD_ID": "worker" + delimiter + "build_id",
 }
 
 // Variable returns the name of the environment variable that sets key.

@@ -59,10 +59,11 @@ func TestLoad(t *testing.T) {
 	t.Run("well-known variables override the file, and prefixed variables override them", func(t *testing.T) {
 		cfg := load(t, "temporal: {address: file:1, namespace: file}\ndatabase: {url: postgres://file/x}\n",
 			"TEMPORAL_ADDRESS=known:1", "MINIGROUPS_TEMPORAL__ADDRESS=prefixed:1", "TEMPORAL_NAMESPACE=known",
-			"DATABASE_URL=postgres://known/x")
+			"DATABASE_URL=postgres://known/x", "TEMPORAL_DEPLOYMENT_NAME=namespace/name", "TEMPORAL_WORKER_BUILD_ID=v1")
 		if cfg.Temporal.Address != "prefixed:1" || cfg.Temporal.Namespace != "known" ||
-			cfg.Database.URL.Reveal() != "postgres://known/x" {
-			t.Errorf("got %+v and %s", cfg.Temporal, cfg.Database.URL.Reveal())
+			cfg.Database.URL.Reveal() != "postgres://known/x" ||
+			cfg.Worker.Deployment != "namespace/name" || cfg.Worker.BuildID != "v1" {
+			t.Errorf("got %+v, %+v and %s", cfg.Temporal, cfg.Worker, cfg.Database.URL.Reveal())
 		}
 	})
 

@@ -4,23 +4,29 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 )
 
-// TestProbesAreAnswered sends the probes of the Kubernetes manifests.
+// TestProbesAreAnswered sends the probes that the Helm chart has.
 func TestProbesAreAnswered(t *testing.T) {
+	render := exec.CommandContext(t.Context(), "go", "run", "-C", "../tools/deploy", ".",
+		"-render", "../../deploy/helm/minigroups/ci/minimal-values.yaml", "../../deploy")
+	render.Stderr = os.Stderr
+	chart, err := render.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	probe := regexp.MustCompile(`httpGet: \{path: (\S+), port: (\w+)\}`)
 	for program, ports := range map[string]map[string]string{
 		"api":    {"http": sut.api, "metrics": "http://" + sut.cfg.API.MetricsListen},
 		"worker": {"metrics": "http://" + sut.cfg.Worker.MetricsListen},
 	} {
-		manifest, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", program+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		probes := probe.FindAllStringSubmatch(string(manifest), -1)
+		_, container, _ := strings.Cut(string(chart), "command: ["+program+"]")
+		object, _, _ := strings.Cut(container, "\n---")
+		probes := probe.FindAllStringSubmatch(object, -1)
 		if len(probes) != 3 {
 			t.Errorf("%s has probes %q", program, probes)
 		}

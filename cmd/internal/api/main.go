@@ -52,7 +52,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 	if err != nil {
 		return err
 	}
-	store, err := process.Database(ctx, cfg, signals)
+	store, err := process.MigratedDatabase(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,13 @@ import (
 	"minigroups/storage"
 )
 
-// startTimeout bounds how long a program waits for each of Postgres and Temporal at its start.
-const startTimeout = time.Minute
+const (
+	// startTimeout bounds how long a program waits for each of Postgres and Temporal at its start.
+	startTimeout = time.Minute
+	// schemaTimeout bounds how long a program waits for the schema at its start. Each migration may wait 5 minutes for a
+	// table.
+	schemaTimeout = 15 * time.Minute
+)
 
 // Temporal returns a client that connects on first use, so that the API can answer reads without Temporal. TLS and an
 // API key come from the client profile of the environment (see loadProfile). Files with certificates are read now, and
@@ -101,6 +106,28 @@ func Database(ctx context.Context, cfg config.Config, s *Signals) (*storage.Stor
 		s.Log.Warn(warning)
 	}
 	return store, nil
+}
+
+// MigratedDatabase is like Database, but waits until the schema is new enough, up to 15 minutes: the programs of a new
+// version may be started beside its migrations.
+func MigratedDatabase(ctx context.Context, cfg config.Config, s *Signals) (*storage.Store, error) {
+	waiting, cancel := context.WithTimeout(ctx, schemaTimeout)
+	defer cancel()
+	tick := time.NewTicker(3 * time.Second)
+	defer tick.Stop()
+	for {
+		store, err := Database(ctx, cfg, s)
+		var schema *storage.SchemaError
+		if !errors.As(err, &schema) {
+			return store, err
+		}
+		s.Log.Warn("waiting for the schema", zap.Error(err))
+		select {
+		case <-tick.C:
+		case <-waiting.Done():
+			return nil, err
+		}
+	}
 }
 
 // CheckDatabase returns an error unless the database has the sessions and the schema that the programs need.

@@ -1,11 +1,13 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,14 +20,17 @@ import (
 	"minigroups/config"
 )
 
-const deploy = "../../../deploy"
+const (
+	root   = "../../.."
+	deploy = root + "/deploy"
+)
 
 // program is a container that runs one of our programs, as a manifest describes it.
 type program struct {
 	name    string
 	environ []string
-	// file is its configuration file, and secrets the folder that holds its keys.
-	file, secrets string
+	// file is its configuration file.
+	file string
 	// ports are the declared container ports; nil if the manifest declares none.
 	ports []int
 	grace time.Duration
@@ -36,36 +41,43 @@ var required = map[string][]string{"api": config.ForAPI, "worker": config.ForWor
 // TestManifestsMatchTheConfiguration loads the settings of each manifest as the program would, and compares ports and
 // grace periods.
 func TestManifestsMatchTheConfiguration(t *testing.T) {
-	for place, programs := range map[string][]program{"compose": inCompose(t), "kubernetes": inKubernetes(t)} {
+	places := map[string][]program{"compose": inCompose(t)}
+	files, err := filepath.Glob(deploy + "/helm/minigroups/ci/*-values.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no values of the chart: %v", err)
+	}
+	for _, file := range files {
+		places[filepath.Base(file)] = inChart(t, file)
+	}
+	for place, programs := range places {
 		seen := map[string]bool{}
 		for _, p := range programs {
-			t.Run(place+" "+p.name, func(t *testing.T) { p.check(t) })
-			seen[p.name] = true
+			t.Run(place+" "+p.name, func(t *testing.T) {
+				for _, role := range p.check(t) {
+					seen[role] = true
+				}
+			})
 		}
-		if len(seen) < len(required) {
-			t.Errorf("%s has only %v", place, seen)
+		for name := range required {
+			if !seen[name] {
+				t.Errorf("%s runs no %s", place, name)
+			}
 		}
 	}
 }
 
-func (p program) check(t *testing.T) {
-	text, err := os.ReadFile(p.file)
+// check returns what the program does: an API that carries out sagas is a worker, too.
+func (p program) check(t *testing.T) (roles []string) {
+	cfg, err := p.load(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := t.TempDir()
-	for _, name := range keyFiles(t) {
-		if err := os.WriteFile(filepath.Join(keys, name), nil, 0o600); err != nil {
-			t.Fatal(err)
+	roles = []string{p.name}
+	if p.name == "api" && cfg.API.Worker {
+		roles = append(roles, "worker")
+		if err := cfg.Check(config.ForWorker...); err != nil {
+			t.Error(err)
 		}
-	}
-	file := filepath.Join(t.TempDir(), "minigroups.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), p.secrets, keys)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(file, p.environ, required[p.name]...)
-	if err != nil {
-		t.Fatal(err)
 	}
 	listens := map[string][]string{
 		"api":    {cfg.API.Listen, cfg.API.MetricsListen},
@@ -82,39 +94,47 @@ func (p program) check(t *testing.T) {
 		"api":    cfg.API.DrainDelay + 20*time.Second,
 		"worker": cfg.Saga.StepWait + time.Second + cfg.Saga.RequestTimeout,
 	}
-	if p.grace < shutdown[p.name] {
-		t.Errorf("its grace period is %s, its shutdown takes up to %s", p.grace, shutdown[p.name])
+	for _, role := range roles {
+		if p.grace < shutdown[role] {
+			t.Errorf("its grace period is %s, its shutdown as %s takes up to %s", p.grace, role, shutdown[role])
+		}
 	}
+	return roles
 }
 
-// TestNoManifestPublishesTheMetricsPort looks at the Services of Kubernetes and the ports of Compose.
-func TestNoManifestPublishesTheMetricsPort(t *testing.T) {
-	services := 0
-	for _, file := range []string{"api.yaml", "worker.yaml", "migrate.yaml", "monitoring.yaml"} {
-		read(t, filepath.Join(deploy, "kubernetes", file), func(decode func(any) error) error {
-			var object struct {
-				Kind string
-				Spec struct {
-					Ports []struct {
-						TargetPort string `yaml:"targetPort"`
-					}
-				}
-			}
-			if err := decode(&object); err != nil || object.Kind != "Service" {
-				return err
-			}
-			services++
-			for _, port := range object.Spec.Ports {
-				if port.TargetPort != "http" {
-					t.Errorf("%s publishes the port %s", file, port.TargetPort)
-				}
-			}
-			return nil
-		})
+// load loads the settings with empty files for keys and certificates.
+func (p program) load(t *testing.T) (config.Config, error) {
+	t.Helper()
+	text, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if services != 2 {
-		t.Errorf("there are %d Services", services)
+	secrets := t.TempDir()
+	for _, name := range append(keyFiles(t), "ca.crt") {
+		for _, volume := range []string{"", "minigroups", "mqtt"} {
+			file := filepath.Join(secrets, volume, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	inFiles := strings.NewReplacer("/run/secrets", secrets)
+	file := filepath.Join(t.TempDir(), "minigroups.yaml")
+	if err := os.WriteFile(file, []byte(inFiles.Replace(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for _, variable := range p.environ {
+		environ = append(environ, inFiles.Replace(variable))
+	}
+	return config.Load(file, environ, required[p.name]...)
+}
+
+// TestComposePublishesNoMetricsPort looks at the ports of Compose. The check of the chart looks at its Services.
+func TestComposePublishesNoMetricsPort(t *testing.T) {
 	var manifest struct {
 		Services map[string]struct {
 			Command []string
@@ -185,7 +205,7 @@ func inCompose(t *testing.T) (programs []program) {
 			continue
 		}
 		p := program{
-			name: service.Command[0], file: filepath.Join(deploy, "compose", "minigroups.yaml"), secrets: "/run/secrets",
+			name: service.Command[0], file: filepath.Join(deploy, "compose", "minigroups.yaml"),
 		}
 		p.grace, _ = time.ParseDuration(service.Grace)
 		for name, value := range service.Environment {
@@ -198,14 +218,13 @@ func inCompose(t *testing.T) (programs []program) {
 	return programs
 }
 
-// workload is what the test reads of a Deployment, StatefulSet or Job.
+// workload is what the test reads of a Deployment, StatefulSet, Job or WorkerDeployment.
 type workload struct {
 	Spec struct {
 		Template struct {
 			Spec struct {
-				Grace        int   `yaml:"terminationGracePeriodSeconds"`
-				ServiceLinks *bool `yaml:"enableServiceLinks"`
-				Containers   []struct {
+				Grace      int `yaml:"terminationGracePeriodSeconds"`
+				Containers []struct {
 					Command []string
 					Env     []struct{ Name, Value string }
 					Ports   []struct {
@@ -217,48 +236,86 @@ type workload struct {
 	}
 }
 
-func inKubernetes(t *testing.T) (programs []program) {
-	folder := filepath.Join(deploy, "kubernetes")
-	for _, file := range []string{"api.yaml", "worker.yaml", "migrate.yaml"} {
-		read(t, filepath.Join(folder, file), func(decode func(any) error) error {
-			var w workload
-			if err := decode(&w); err != nil {
+// inChart returns the programs that the chart renders with a file of values.
+func inChart(t *testing.T, values string) (programs []program) {
+	t.Helper()
+	var settings struct{ Data map[string]string }
+	var workloads []workload
+	decodeAll(t, values, bytes.NewReader(renderChart(t, values)), func(decode func(any) error) error {
+		var object struct{ Kind string }
+		if err := decode(&object); err != nil {
+			return err
+		}
+		switch object.Kind {
+		case "ConfigMap":
+			var m struct{ Data map[string]string }
+			if err := decode(&m); err != nil || m.Data["minigroups.yaml"] == "" {
 				return err
 			}
-			pod := w.Spec.Template.Spec
-			for _, c := range pod.Containers {
-				p := program{
-					name: c.Command[0], file: filepath.Join(folder, "minigroups.yaml"), secrets: "/run/secrets/minigroups",
-					grace: time.Duration(pod.Grace) * time.Second,
-				}
-				for _, e := range c.Env {
-					if e.Name != "MINIGROUPS_CONFIG" {
-						p.environ = append(p.environ, setting(e.Name, e.Value))
-					}
-				}
-				for _, port := range c.Ports {
-					p.ports = append(p.ports, port.ContainerPort)
-				}
-				if pod.ServiceLinks == nil || *pod.ServiceLinks { // Kubernetes then sets variables for each Service
-					p.environ = append(p.environ, "MINIGROUPS_API_SERVICE_HOST=10.0.0.1")
-				}
-				programs = append(programs, p)
+			settings = m
+		case "Deployment", "StatefulSet", "Job", "WorkerDeployment":
+			var w workload
+			workloads = append(workloads, w)
+			return decode(&workloads[len(workloads)-1])
+		}
+		return nil
+	})
+	file := filepath.Join(t.TempDir(), "minigroups.yaml")
+	if err := os.WriteFile(file, []byte(settings.Data["minigroups.yaml"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range workloads {
+		pod := w.Spec.Template.Spec
+		for _, c := range pod.Containers {
+			p := program{
+				name: c.Command[0], file: file,
+				grace: time.Duration(pod.Grace) * time.Second,
 			}
-			return nil
-		})
+			for _, e := range c.Env {
+				if e.Name != "MINIGROUPS_CONFIG" {
+					p.environ = append(p.environ, setting(e.Name, e.Value))
+				}
+			}
+			for _, port := range c.Ports {
+				p.ports = append(p.ports, port.ContainerPort)
+			}
+			programs = append(programs, p)
+		}
 	}
 	return programs
+}
+
+// renderChart returns the objects of the chart with a file of values.
+func renderChart(t *testing.T, values string) []byte {
+	t.Helper()
+	tool := filepath.Join(root, "tools", "deploy")
+	file, err := filepath.Abs(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	render := exec.CommandContext(t.Context(), "go", "run", "-C", tool, ".", "-render", file, "../../deploy")
+	var errs bytes.Buffer
+	render.Stderr = &errs
+	out, err := render.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", render, err, errs.String())
+	}
+	return out
 }
 
 // read decodes each document of a YAML file.
 func read(t *testing.T, file string, each func(decode func(any) error) error) {
 	t.Helper()
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = f.Close() }()
-	decoder := yaml.NewDecoder(f)
+	decodeAll(t, file, bytes.NewReader(text), each)
+}
+
+func decodeAll(t *testing.T, file string, text io.Reader, each func(decode func(any) error) error) {
+	t.Helper()
+	decoder := yaml.NewDecoder(text)
 	for {
 		var document yaml.Node
 		err := decoder.Decode(&document)

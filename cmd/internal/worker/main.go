@@ -21,7 +21,7 @@ func Main(args []string) int {
 }
 
 func run(ctx context.Context, cfg config.Config, signals *process.Signals) error {
-	store, err := process.Database(ctx, cfg, signals)
+	store, err := process.MigratedDatabase(ctx, cfg, signals)
 	if err != nil {
 		return err
 	}
