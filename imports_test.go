@@ -59,6 +59,7 @@ var rules = []rule{
 		path: "activities", own: []string{"limiter", "minigroup", "stored"},
 		never: []string{pgx, gin, "net/http", sdkClient},
 	},
+	{path: "codec", never: []string{pgx, gin, "net/http"}},
 	{path: "clients", own: []string{"clients/rest", "minigroup"}, never: []string{temporalSDK, pgx, gin}},
 	{
 		path:  "clients/clientstest",

@@ -37,6 +37,7 @@ func (c Config) violations(required []string) Violations {
 	v.checkTarget("temporal.address", c.Temporal.Address)
 	v.checkText("temporal.namespace", c.Temporal.Namespace)
 	v.checkText("temporal.task_queue", c.Temporal.TaskQueue)
+	v.checkEncryption(c.Temporal)
 	v.checkListen("api.listen", c.API.Listen)
 	v.checkListen("api.metrics_listen", c.API.MetricsListen)
 	v.checkAPI(c.API)
@@ -74,6 +75,25 @@ func (v *Violations) checkDatabase(d Database) {
 		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 			v.add("database.url", "something else (not shown)", "postgres://user:password@host:port/name")
 		}
+	}
+}
+
+func (v *Violations) checkEncryption(t Temporal) {
+	seen := map[string]bool{}
+	for i, file := range t.EncryptionKeyFiles {
+		key, id := fmt.Sprintf("temporal.encryption_key_files[%d]", i), EncryptionKeyID(file)
+		switch {
+		case file == "":
+			v.add(key, "nothing", "the path of a file")
+		case seen[id]:
+			v.add(key, fmt.Sprintf("a second file of the key %q", id), "a file with another name")
+		}
+		seen[id] = true
+		v.checkFile(key, file)
+	}
+	if t.EncryptionKey != "" && !seen[t.EncryptionKey] {
+		v.add("temporal.encryption_key", strconv.Quote(t.EncryptionKey),
+			"the name of one of temporal.encryption_key_files, without folder and extension")
 	}
 }
 

@@ -112,6 +112,18 @@ func TestInvalidSettings(t *testing.T) {
 			file: "temporal: {namespace: ''}",
 			want: violation("temporal.namespace", "nothing", "a string"),
 		},
+		"a missing encryption key": {
+			file: "temporal: {encryption_key_files: [/no/such.key]}",
+			want: violation("temporal.encryption_key_files[0]", "/no/such.key", "can be read"),
+		},
+		"an encryption key without a file": {
+			file: "temporal: {encryption_key: '2026-11'}",
+			want: violation("temporal.encryption_key", `"2026-11"`, "temporal.encryption_key_files"),
+		},
+		"two encryption keys of one name": {
+			file: "temporal: {encryption_key_files: [/a/1.key, /b/1.pem]}",
+			want: violation("temporal.encryption_key_files[1]", `key "1"`, "another name"),
+		},
 		"a URL without a scheme": {
 			file: "event: {url: 'event:8080'}",
 			want: violation("event.url", "not shown", "http or https"),

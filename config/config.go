@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
 
 // Config holds all settings. The comment of each field states meaning, unit, bounds and default, in a form from which
 // docs/configuration.md and docs/configuration.schema.json are generated. The bounds of numbers and the values of
@@ -56,6 +60,18 @@ type Temporal struct {
 	Namespace string `koanf:"namespace"`
 	// TaskQueue is the task queue on which the API starts workflows and which the worker polls. Default minigroups.
 	TaskQueue string `koanf:"task_queue"`
+	// EncryptionKeyFiles lists the paths of the keys that decrypt what lies in Temporal. Each file holds 32 bytes in
+	// base64. Its name without the extension is the id of the key and may not change. Default: none.
+	EncryptionKeyFiles []string `koanf:"encryption_key_files"`
+	// EncryptionKey is the id of the key that encrypts what is written to Temporal, one of those above. All programs need
+	// its file before the first one encrypts with it: see docs/encryption.md. Default "", nothing is encrypted.
+	EncryptionKey string `koanf:"encryption_key"`
+}
+
+// EncryptionKeyID returns the id of the key in a file.
+func EncryptionKeyID(file string) string {
+	name := filepath.Base(file)
+	return strings.TrimSuffix(name, filepath.Ext(name))
 }
 
 // API is the process that answers HTTP requests.

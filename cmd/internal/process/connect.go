@@ -26,7 +26,7 @@ const (
 
 // Temporal returns a client that connects on first use, so that the API can answer reads without Temporal. TLS and an
 // API key come from the client profile of the environment (see loadProfile). Files with certificates are read now, and
-// again for each connection. The client is instrumented with the signals.
+// again for each connection. Files with encryption keys are read now. The client is instrumented with the signals.
 func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
 	profile, err := loadProfile(os.Environ())
 	if err != nil {
@@ -37,6 +37,10 @@ func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client profile of Temporal: %w", err)
 	}
+	encryption, err := NewCodec(cfg)
+	if err != nil {
+		return nil, err
+	}
 	transport, err := newTransport(load)
 	if err != nil {
 		return nil, fmt.Errorf("client profile of Temporal: %w", err)
@@ -45,9 +49,10 @@ func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
 	// Messages are small and Temporal is near: compression would cost more than it saves.
 	o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	o.ConnectionOptions.DialOptions = []grpc.DialOption{
-		grpc.WithChainUnaryInterceptor(s.Polls.intercept),
+		grpc.WithChainUnaryInterceptor(s.Polls.intercept, encryption.Intercept),
 		grpc.WithTransportCredentials(transport), // replaces what the SDK makes of the profile
 	}
+	encryption.Apply(&o)
 	if err := s.instrumentTemporal(&o); err != nil {
 		return nil, err
 	}
