@@ -16,8 +16,10 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # The module of the service, and those that test and measure it. The go.mod of the service requires only what it runs.
 MODULES := . e2e bench
 
-# deploy/Dockerfile and package stack build our programs with the same flags.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags "-s -w"
+# deploy/Dockerfile, tools/release and package stack build our programs with the same flags. Programs know the commit
+# that they are built from. Where git is installed and knows none, the go command would fail, so it does not ask there.
+COMMITTED := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo auto || echo false)
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags "-s -w" -buildvcs=$(COMMITTED)
 
 TEMPORAL := .tools/temporal
 TEMPORAL_SERVER := .tools/temporal-server
@@ -28,6 +30,7 @@ WORKFLOWCHECK := .tools/workflowcheck
 LITERALS := .tools/literals
 RULES := .tools/rules
 GOVULNCHECK := .tools/govulncheck
+CYCLONEDX := .tools/cyclonedx-gomod
 DEPLOYCHECK := .tools/deploycheck
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 
@@ -144,6 +147,11 @@ fuzz-api: packages $(TEMPORAL) $(SCHEMATHESIS) ## fuzz the API against its descr
 vuln: $(GOVULNCHECK) ## check the requirements of the service against the Go vulnerability database
 	$(GOVULNCHECK) ./...
 
+# The programs are built twice, once with an empty cache, which takes minutes.
+.PHONY: release
+release: $(CYCLONEDX) ## make the files of a release of the last commit in .dev/release: programs, bills of materials, checksums
+	tools/release $(CYCLONEDX) .dev/release
+
 .PHONY: docs
 docs: $(DEPLOYCHECK) ## write docs/configuration.md, its JSON Schema and that of the Helm chart from config/config.go
 	go test -count=1 ./config -run "TestReference|TestSchema" -write
@@ -200,6 +208,9 @@ $(RULES): $(wildcard tools/rules/*)
 
 $(GOVULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
 	@go build -C tools/vuln -o ../../$@ golang.org/x/vuln/cmd/govulncheck && touch $@
+
+$(CYCLONEDX): tools/sbom/go.mod tools/sbom/go.sum
+	@go build -C tools/sbom -o ../../$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod && touch $@
 
 $(SCHEMATHESIS): tools/schemathesis/requirements.txt
 	@python3 -m venv $(@D)/.. && $(@D)/pip install -q -r $< && touch $@

@@ -112,8 +112,10 @@ func BuildPrograms(ctx context.Context, root, dir string, progress io.Writer, pa
 	if err != nil {
 		return fmt.Errorf("build the programs: %w", err)
 	}
+	// Without the commit, the programs of the last commit need no linking, and nothing depends on git.
+	flags := append(slices.Clone(buildFlags), "-buildvcs=false")
 	return goBuild(ctx, root, dir+string(filepath.Separator), "the programs", progress, []string{"CGO_ENABLED=0"},
-		append(slices.Clone(buildFlags), packages...)...)
+		append(flags, packages...)...)
 }
 
 // newer reports whether file exists and is newer than all sources.

@@ -84,7 +84,7 @@ func (a *app) root() *cobra.Command {
 
 Needs the service's configuration (-config FILE, MINIGROUPS_CONFIG or the environment): database.url, and temporal
 for everything that concerns runs. Times are in UTC. Exit codes: 0 success, 1 failure, 2 usage error.`,
-		Version:           process.Version,
+		Version:           process.Built(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},

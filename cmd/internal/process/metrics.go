@@ -49,20 +49,13 @@ func probe(check func() error) http.Handler {
 
 // newBuildInfo returns a gauge whose labels say what this program was built from.
 func newBuildInfo() prometheus.Collector {
-	labels := prometheus.Labels{"version": Version, "revision": "", "go": runtime.Version()}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				labels["revision"] = setting.Value
-			}
-		}
-	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
+	version, revision := build(debug.ReadBuildInfo())
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "minigroups_build_info", Help: "Always 1. The labels say what this program was built from.",
-		ConstLabels: labels,
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "go": runtime.Version()},
 	})
-	build.Set(1)
-	return build
+	info.Set(1)
+	return info
 }
 
 // NewSwept returns the counter of what the sweeps of this process have done.

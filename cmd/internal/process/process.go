@@ -15,19 +15,19 @@ import (
 
 // Main runs a program until it ends or receives SIGINT or SIGTERM, and returns its exit code: 0 for success, 1 for an
 // error of run, 2 for wrong arguments or configuration. Errors are printed to standard error. flags has the program's
-// name and its own flags; Main adds those that all programs have, and parses args, without the name. required lists the configuration keys that the
-// program needs.
+// name and its own flags; Main adds those that all programs have, and parses args, without the name. required lists the
+// configuration keys that the program needs.
 func Main(
 	flags *flag.FlagSet, args []string, run func(context.Context, config.Config, *Signals) error, required ...string,
 ) int {
 	name := flags.Name()
 	path := flags.String("config", "", "configuration file (YAML); also MINIGROUPS_CONFIG")
-	version := flags.Bool("version", false, "print the version and exit")
+	version := flags.Bool("version", false, "print the version and the revision, and exit")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if *version {
-		fmt.Println(name, Version)
+		fmt.Println(name, Built())
 		return 0
 	}
 	cfg, err := Load(*path, os.Environ(), required...)
