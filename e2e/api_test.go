@@ -76,6 +76,13 @@ func send(ctx context.Context, method, path string, body any, headers ...string)
 
 // sendTo is send to another API than that of the system.
 func sendTo(ctx context.Context, api, method, path string, body any, headers ...string) (reply, error) {
+	return sendWith(ctx, http.DefaultClient, api, method, path, body, headers...)
+}
+
+// sendWith is sendTo with another client.
+func sendWith(
+	ctx context.Context, client *http.Client, api, method, path string, body any, headers ...string,
+) (reply, error) {
 	var r reply
 	text, isText := body.(string)
 	if body != nil && !isText {
@@ -94,7 +101,7 @@ func sendTo(ctx context.Context, api, method, path string, body any, headers ...
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return r, err
 	}
