@@ -86,6 +86,7 @@ var rules = []rule{
 	},
 	{path: "stack", own: []string{"deploy"}, never: []string{gin}},
 	{path: "deploy", only: []string{}},
+	{path: "docs", only: []string{}},
 	{path: "cmd", own: everything},
 	{path: "e2e", own: everything},
 }

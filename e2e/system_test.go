@@ -214,8 +214,15 @@ func (s *system) restartJanus(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *system) startSandbox(ctx context.Context) (err error) {
-	key := s.cfg.Authentication["iam.example.org"].PublicKeyFile
+func (s *system) startSandbox(ctx context.Context) error {
+	return s.startSandboxTrusting(ctx, s.publicKey())
+}
+
+// publicKey returns the file with the public half of the service's key, which is also that of the issuer.
+func (s *system) publicKey() string { return s.cfg.Authentication["iam.example.org"].PublicKeyFile }
+
+// startSandboxTrusting starts the stand-ins. They accept the service's tokens by this public key.
+func (s *system) startSandboxTrusting(ctx context.Context, key string) (err error) {
 	s.sandbox, err = stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), []string{
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
