@@ -44,7 +44,7 @@ func (c *cluster) checkMonitor(monitor monitoring.PodMonitor, wrong *mistakes) {
 	}
 }
 
-// checkRule requires the alerts of the file, with an absolute link to the runbook in place of the relative one.
+// checkRule requires the alerts of the file, with the address of the runbook in place of Prometheus' external label.
 func checkRule(file string, rule monitoring.PrometheusRule, wrong *mistakes) {
 	text, err := os.ReadFile(file)
 	var alerts monitoring.PrometheusRuleSpec
@@ -61,9 +61,8 @@ func checkRule(file string, rule monitoring.PrometheusRule, wrong *mistakes) {
 			if u, err := url.Parse(link); err != nil || u.Host == "" || u.Fragment == "" {
 				wrong.add("PrometheusRule %s: %s has the runbook_url %q", rule.Name, r.Alert, link)
 			}
-			page, section, _ := strings.Cut(link, "#")
-			delete(r.Annotations, "runbook_url")
-			r.Annotations["runbook"] = "docs/" + filepath.Base(page) + "#" + section
+			_, section, _ := strings.Cut(link, "#")
+			r.Annotations["runbook_url"] = "{{ $externalLabels.runbook }}#" + section
 		}
 	}
 	if !reflect.DeepEqual(rule.Spec, alerts) {

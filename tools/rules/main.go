@@ -72,7 +72,7 @@ func checkRules(file, runbook string, tested *tests) []error {
 
 // checkAlert requires the annotations, the severity and the runbook link of an alert.
 func checkAlert(rule rulefmt.Rule, runbook string) error {
-	for _, name := range []string{"summary", "description", "runbook"} {
+	for _, name := range []string{"summary", "description", "runbook_url"} {
 		if rule.Annotations[name] == "" {
 			return fmt.Errorf("it has no %s", name)
 		}
@@ -83,14 +83,18 @@ func checkAlert(rule rulefmt.Rule, runbook string) error {
 	if runbook == "" {
 		return nil
 	}
-	return checkLink(rule.Alert, rule.Annotations["runbook"], runbook)
+	return checkLink(rule.Alert, rule.Annotations["runbook_url"], runbook)
 }
 
-// checkLink requires that the link of an alert leads to a section of the runbook that names the alert.
-func checkLink(alert, link, runbook string) error {
-	file, anchor, _ := strings.Cut(link, "#")
-	if file != runbook {
-		return fmt.Errorf("%q does not lead into %s", link, runbook)
+// runbookAddress begins the links of alerts: the external label with the address at which an installation has the
+// runbook.
+const runbookAddress = "{{ $externalLabels.runbook }}"
+
+// checkLink requires that the link of an alert leads to a section of the runbook, a file, that names the alert.
+func checkLink(alert, link, file string) error {
+	address, anchor, _ := strings.Cut(link, "#")
+	if address != runbookAddress {
+		return fmt.Errorf("runbook_url is %q, not %s#SECTION", link, runbookAddress)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
