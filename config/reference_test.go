@@ -64,7 +64,10 @@ func (g *generator) page() []byte {
 Settings come from one YAML file (´-config FILE´, or the variable ´MINIGROUPS_CONFIG´) and from environment variables,
 which override the file. ´api.listen´ is a key in the file; its variable is ´MINIGROUPS_API__LISTEN´. Variables contain
 lists and maps as YAML. In keys, ´*´ is a name of your choice and ´[]´ an entry of a list. An empty variable counts as
-unset. Programs report all invalid settings at once when they start. Durations are written as in ´1m30s´.
+unset. Durations are written as in ´1m30s´.
+
+Programs report all invalid settings at once when they start. They log a warning for what is valid but rarely meant: a
+default that suits one machine only, or a connection to another machine without TLS. To keep such a default, set it.
 
 Editors that know JSON Schema check and complete the file if its first line names the
 [schema](configuration.schema.json), by path or URL:

@@ -16,7 +16,7 @@ import (
 // Main runs a program until it ends or receives SIGINT or SIGTERM, and returns its exit code: 0 for success, 1 for an
 // error of run, 2 for wrong arguments or configuration. Errors are printed to standard error. flags has the program's
 // name and its own flags; Main adds those that all programs have, and parses args, without the name. required lists the
-// configuration keys that the program needs.
+// configuration keys that the program needs. Main logs a warning for each setting that is rarely meant.
 func Main(
 	flags *flag.FlagSet, args []string, run func(context.Context, config.Config, *Signals) error, required ...string,
 ) int {
@@ -44,6 +44,11 @@ func Main(
 	}
 	defer signals.Log.Close()
 	defer flushTraces()
+	if profile, err := loadProfile(os.Environ()); err == nil { // Load has reported an error
+		for _, line := range (settings{Config: cfg, profile: profile}).warnings(name) {
+			signals.Log.Warn(line)
+		}
+	}
 	if err := run(ctx, cfg, signals); err != nil {
 		_ = signals.Log.Sync() // the log lines that led to the error come before it
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
