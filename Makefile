@@ -32,6 +32,9 @@ RULES := .tools/rules
 GOVULNCHECK := .tools/govulncheck
 CYCLONEDX := .tools/cyclonedx-gomod
 DEPLOYCHECK := .tools/deploycheck
+KUBE_APISERVER := .tools/kube-apiserver
+ETCD := .tools/etcd
+KUBETEST := .tools/kubetest
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 
 .PHONY: help
@@ -125,6 +128,10 @@ check: ## format, vet, linters, determinism of workflows, import rules, the file
 	promtool test rules deploy/prometheus/alerts.test.yml
 	go test -count=1 .
 
+.PHONY: kube-test
+kube-test: $(DEPLOYCHECK) $(KUBE_APISERVER) $(ETCD) $(KUBETEST) ## apply the Helm chart to a real API server of Kubernetes
+	$(KUBETEST) -etcd $(ETCD) -apiserver $(KUBE_APISERVER) -render $(DEPLOYCHECK) deploy
+
 # Go fuzzes one target at a time. Inputs that fail stay in testdata/fuzz, where every go test repeats them.
 FUZZTIME ?= 1m
 
@@ -202,6 +209,16 @@ $(LITERALS): tools/lint/go.mod tools/lint/go.sum $(wildcard tools/lint/literals/
 $(DEPLOYCHECK): tools/deploy/go.mod tools/deploy/go.sum $(wildcard tools/deploy/*.go)
 	@echo "building the check of deploy (a minute the first time)"
 	@go build -C tools/deploy -o ../../$@ . && touch $@
+
+$(KUBE_APISERVER): tools/kubernetes/go.mod tools/kubernetes/go.sum
+	@echo "building the API server of Kubernetes (minutes the first time)"
+	@CGO_ENABLED=0 go build -C tools/kubernetes -o ../../$@ k8s.io/kubernetes/cmd/kube-apiserver && touch $@
+
+$(ETCD): tools/kubernetes/go.mod tools/kubernetes/go.sum
+	@CGO_ENABLED=0 go build -C tools/kubernetes -o ../../$@ go.etcd.io/etcd/server/v3 && touch $@
+
+$(KUBETEST): tools/kubernetes/go.mod tools/kubernetes/go.sum $(wildcard tools/kubernetes/*.go)
+	@CGO_ENABLED=0 go build -C tools/kubernetes -o ../../$@ . && touch $@
 
 $(RULES): $(wildcard tools/rules/*)
 	@go build -C tools/rules -o ../../$@ . && touch $@
