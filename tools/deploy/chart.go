@@ -171,6 +171,10 @@ var refusals = []struct {
 	{values: `config: {api: {listen: ":80"}}`, want: "/config/api/listen"},
 	{values: "workers: {main: null}", want: "workers: name at least one set"},
 	{values: "workerController: {enabled: true}\nworkers: {b: {}}", want: "workers: with workerController"},
+	{
+		values: "worker: {autoscaling: {by: backlog}}\ntemporal: {tls: {enabled: true}}",
+		want:   "worker.autoscaling.by: for TLS, KEDA needs",
+	},
 	{values: "monitoring: {alerts: {enabled: true}}", want: "monitoring.alerts.runbookURL: set"},
 }
 
