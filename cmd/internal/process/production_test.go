@@ -29,8 +29,8 @@ func TestTheConfigurationInTheDocumentsLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(folder, "minigroups.yaml")
-	settings := strings.ReplaceAll(block("yaml"), "/run/secrets/minigroups", folder)
-	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+	text := strings.ReplaceAll(block("yaml"), "/run/secrets/minigroups", folder)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	environ := strings.Split(strings.TrimSpace(block("sh")), "\n")
@@ -39,14 +39,18 @@ func TestTheConfigurationInTheDocumentsLoads(t *testing.T) {
 	} {
 		variables := environ
 		if name != "worker" {
-			variables = environ[:1] // as the document says
+			variables = environ[:2] // as the document says
 		}
 		cfg, err := Load(file, variables, needs...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if cfg.API.DrainDelay == 0 || cfg.MQTT.Broker == "" || cfg.API.AllowedOrigins[0] == "*" {
-			t.Errorf("%s warns of these settings at its start", name)
+		profile, err := loadProfile(variables)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, warning := range (settings{Config: cfg, profile: profile}).warnings(name) {
+			t.Errorf("%s warns at its start: %s", name, warning)
 		}
 	}
 }

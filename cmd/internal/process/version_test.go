@@ -1,8 +1,13 @@
 package process
 
 import (
+	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestTheBuildIsKnownFromTheCheckoutOrFromTheBuildFlags(t *testing.T) {
@@ -34,5 +39,18 @@ func TestTheBuildIsKnownFromTheCheckoutOrFromTheBuildFlags(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestTheBuildIsInTheMetrics(t *testing.T) {
+	Version, Revision = "v1.2.3", "abc"
+	t.Cleanup(func() { Version, Revision = "", "" })
+	want := fmt.Sprintf(`
+# HELP minigroups_build_info Always 1. The labels say what this program was built from.
+# TYPE minigroups_build_info gauge
+minigroups_build_info{go=%q,revision="abc",version="v1.2.3"} 1
+`, runtime.Version())
+	if err := testutil.CollectAndCompare(newBuildInfo(), strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }
