@@ -3,11 +3,15 @@ package docs
 
 import _ "embed"
 
-// Runbook is the runbook, and Operations describes planned work, both in Markdown. Each section begins with a heading of
-// the second level.
 var (
+	// Runbook says what to do when something is wrong, in Markdown. Each section begins with a heading of the second
+	// level.
+	//
 	//go:embed runbook.md
 	Runbook string
+
+	// Operations describes planned work, in the same form.
+	//
 	//go:embed operations.md
 	Operations string
 )

@@ -6,10 +6,14 @@ import (
 	"runtime/debug"
 )
 
-// Version and Revision say what a program was built from. Builds of images and releases set them, by
-// -ldflags "-X minigroups/cmd/internal/process.Version=… -X minigroups/cmd/internal/process.Revision=…". In other
-// builds they are empty.
-var Version, Revision string
+var (
+	// Version and Revision say what a program was built from. Builds of images and releases set them, by
+	// -ldflags "-X minigroups/cmd/internal/process.Version=… -X minigroups/cmd/internal/process.Revision=…". In other
+	// builds they are empty.
+	Version string
+	// Revision is the commit.
+	Revision string
+)
 
 // Built returns, in one line, what this program was built from.
 func Built() string {
