@@ -7,8 +7,8 @@ import (
 
 func TestTheNameOrTheFirstArgumentChoosesTheProgram(t *testing.T) {
 	var got string
-	real := programs
-	t.Cleanup(func() { programs = real })
+	all := programs
+	t.Cleanup(func() { programs = all })
 	programs = map[string]func([]string) int{
 		"api": func(args []string) int { got = "api " + strings.Join(args, " "); return 3 },
 		"ops": func(args []string) int { got = "ops " + strings.Join(args, " "); return 4 },

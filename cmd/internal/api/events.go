@@ -18,10 +18,12 @@ type limitedEvents struct {
 	limits *activities.Limits
 }
 
+// CreateEvent implements httpapi.Events.
 func (e limitedEvents) CreateEvent(ctx context.Context, room uuid.UUID, event json.RawMessage) error {
 	return e.call(ctx, "create event", func() error { return e.events.CreateEvent(ctx, room, event) })
 }
 
+// CreateWhiteboard implements httpapi.Events.
 func (e limitedEvents) CreateWhiteboard(ctx context.Context, room, classID uuid.UUID) error {
 	return e.call(ctx, "create whiteboard", func() error { return e.events.CreateWhiteboard(ctx, room, classID) })
 }

@@ -1,5 +1,6 @@
-// Package api is the program that serves the REST API: it reads minigroups from Postgres, starts sagas in Temporal, and forwards events
-// to event. With api.worker it also runs the sagas, as program worker does. Any number of APIs may run.
+// Package api is the program that serves the REST API: it reads minigroups from Postgres, starts sagas in Temporal, and
+// forwards events to event. With api.worker it also runs the sagas, as the program worker does. Any number of APIs may
+// run.
 package api
 
 import (

@@ -1,6 +1,6 @@
-// Package migrate is the program that prepares what the programs need: the database schema, the configured Janus gateways in the
-// database, and the search attributes and schedules of the Temporal namespace. It is idempotent. With -verify it
-// changes nothing and says what is missing.
+// Package migrate is the program that prepares what the programs need: the database schema, the configured Janus
+// gateways in the database, and the search attributes and schedules of the Temporal namespace. It is idempotent. With
+// -verify it changes nothing and says what is missing.
 package migrate
 
 import (

@@ -1,5 +1,5 @@
-// Command worker runs the sagas: it polls Temporal for workflow tasks and activities, and calls event, conference and
-// the Janus gateways. Any number of workers may run.
+// Package worker is the program that runs the sagas: it polls Temporal for workflow tasks and activities, and calls
+// event, conference and the Janus gateways. Any number of workers may run.
 package worker
 
 import (
