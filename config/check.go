@@ -64,6 +64,8 @@ func (c Config) violations(required []string) Violations {
 		v.add("retention.history", h.String(), "a duration of at least "+MinHistory.String()+", or 0s to keep it permanently")
 	}
 	v.checkAddress("tracing.endpoint", c.Tracing.Endpoint)
+	v.checkAddress("links.temporal_ui", c.Links.TemporalUI)
+	v.checkTraceLink(c.Links.Traces)
 	v.checkDev(c.Dev)
 	v.checkRequired(c, required)
 	return v
@@ -315,6 +317,16 @@ func (v *Violations) checkAddress(key, value string) bool {
 		return true
 	}
 	return false
+}
+
+// checkTraceLink expects the address of a page, in which TraceID stands for the id of a trace, or nothing.
+func (v *Violations) checkTraceLink(value string) {
+	u, err := url.Parse(value)
+	isPage := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		strings.Contains(value, TraceID)
+	if value != "" && !isPage {
+		v.add("links.traces", "something else (not shown)", "an http or https URL without a user, with "+TraceID)
+	}
 }
 
 func (v *Violations) checkFile(key, path string) {

@@ -84,6 +84,16 @@ func TestInvalidSettings(t *testing.T) {
 			env:  "MINIGROUPS_TRACING__SAMPLE_RATIO=NaN",
 			want: violation("tracing.sample_ratio (MINIGROUPS_TRACING__SAMPLE_RATIO)", "NaN", "from 0 to 1"),
 		},
+		"a page of traces without their id": {
+			file: "links: {traces: 'http://traces/'}", want: violation("links.traces", "not shown", "{id}"),
+		},
+		"a page of traces with a password": {
+			file: "links: {traces: 'http://a:hunter2@traces/{id}'}",
+			want: violation("links.traces", "not shown", "without a user"),
+		},
+		"a Temporal UI with a query": {
+			file: "links: {temporal_ui: 'http://ui/?a=b'}", want: violation("links.temporal_ui", "query", "plain"),
+		},
 		"a tracing endpoint with a password": {
 			file: "tracing: {endpoint: 'http://u:hunter2@c/v1/traces'}",
 			want: violation("tracing.endpoint", "user", "plain"),

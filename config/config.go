@@ -29,6 +29,7 @@ type Config struct {
 	Retention     Retention           `koanf:"retention"`
 	Log           Log                 `koanf:"log"`
 	Tracing       Tracing             `koanf:"tracing"`
+	Links         Links               `koanf:"links"`
 	Dev           Dev                 `koanf:"dev"`
 
 	set map[string]bool `koanf:"-"` // see IsSet
@@ -168,7 +169,8 @@ type Issuer struct {
 type Audience struct {
 	// Kind selects the policy: none (all accounts are allowed everything), local (the trusted accounts are allowed
 	// everything), localwhitelist (the records list what is allowed) or http (the trusted accounts are allowed
-	// everything, and a service of the tenant decides for others). No default.
+	// everything, and a service of the tenant decides for others). Everything are the actions create, read, update,
+	// retry, history, cancel and erase; openapi.yaml says which one a route needs. No default.
 	Kind string `koanf:"kind" enum:"none,local,localwhitelist,http"`
 	// Trusted lists account ids, label.audience. Only for kinds local and http. Default: none.
 	Trusted []string `koanf:"trusted"`
@@ -188,7 +190,7 @@ type Record struct {
 	SubjectAccountID string `koanf:"subject_account_id"`
 	// Object is the object: [classrooms], or [classrooms, id]. No default.
 	Object []string `koanf:"object"`
-	// Action is the action: create, read, update or retry. No default.
+	// Action is the action: create, read, update, retry, history, cancel or erase. No default.
 	Action string `koanf:"action"`
 }
 
@@ -363,6 +365,19 @@ type Tracing struct {
 	// the caller's sampling decision. Default 1.
 	SampleRatio float64 `koanf:"sample_ratio" min:"0" max:"1"`
 }
+
+// Links are the addresses of other tools' pages, which API and ops show beside the history of a class.
+type Links struct {
+	// TemporalUI is the http or https URL of the Temporal UI, without a path, such as http://127.0.0.1:8233. Default:
+	// none, runs have no links.
+	TemporalUI string `koanf:"temporal_ui"`
+	// Traces is the http or https URL of the page of a trace, in which {id} stands for the trace's id, such as
+	// http://127.0.0.1:16686/trace/{id}. Default: none, traces have no links.
+	Traces string `koanf:"traces"`
+}
+
+// TraceID stands for the id of a trace in Links.Traces.
+const TraceID = "{id}"
 
 // Dev is for cmd/dev only, which runs everything on one machine. It starts only what has no address above: Postgres
 // without database.url, Temporal without temporal.address, the stand-ins without event.url and conference.url, the

@@ -111,6 +111,9 @@ func sendWith(
 		return r, err
 	}
 	r.code, r.header, r.text = res.StatusCode, res.Header, string(raw)
+	if r.code == http.StatusNoContent && len(raw) == 0 {
+		return r, nil
+	}
 	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&r.object); err != nil {
 		return r, fmt.Errorf("%s %s: %d, not JSON: %q", method, path, r.code, raw)
 	}

@@ -88,7 +88,7 @@ func TestOpsRetriesAll(t *testing.T) {
 		} `json:"failed"`
 		Total int `json:"total"`
 	}
-	ops(t, &failed, "failed", "--since", begun, "--reason", "upstream_refused", "--upstream", "conference").want(t, 0)
+	ops(t, &failed, "failed", "--since", begun, "--failure", "upstream_refused", "--upstream", "conference").want(t, 0)
 	if failed.Total != n || len(failed.Failed) != 100 {
 		t.Fatalf("got %d of %d", len(failed.Failed), failed.Total)
 	}

@@ -33,6 +33,9 @@ func routesOfOneMinigroup(m minigroup.Minigroup) []routeOfOneMinigroup {
 		{method: http.MethodPut, route: byID, path: class, body: `{"reserve":1}`, action: "update"},
 		{method: http.MethodPost, route: byID + "/recreate", path: class + "/recreate", body: `{}`, action: "update"},
 		{method: http.MethodPost, route: byID + "/retry", path: class + "/retry", action: "retry"},
+		{method: http.MethodPost, route: byID + "/cancel", path: class + "/cancel", body: `{"reason":"x"}`, action: "cancel"},
+		{method: http.MethodGet, route: byID + "/history", path: class + "/history", action: "history"},
+		{method: http.MethodDelete, route: byID + "/personal-data", path: class + "/personal-data", action: "erase"},
 		{method: http.MethodGet, route: byID + property, path: class + "/properties/p", action: "read"},
 		{method: http.MethodPut, route: byID + property, path: class + "/properties/p", body: `1`, action: "update"},
 		{

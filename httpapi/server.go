@@ -39,6 +39,10 @@ type Sagas interface {
 	Retry(
 		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
+	// Cancel cancels the running operation of a minigroup, if there is one.
+	Cancel(
+		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
+	) (minigroup.Cancellation, error)
 }
 
 // Deps are the dependencies and settings of the API.
@@ -46,6 +50,7 @@ type Deps struct {
 	Minigroups Minigroups
 	Sagas      Sagas
 	Properties Properties
+	History    History
 	Events     Events
 	Keys       Keys
 	Verifier   *auth.Verifier
@@ -80,6 +85,9 @@ type Deps struct {
 	UnfinishedSagas func(ctx context.Context) (map[string]int, error)
 	// TurnHosts are the TURN servers, one of which is shown for each class. Without any, none is shown.
 	TurnHosts []string
+	// RunLink and TraceLink return the page of a run or a trace that is shown with the history of a class; empty: none.
+	RunLink   func(m minigroup.Minigroup, runID string) string
+	TraceLink func(traceID string) string
 	// Requests records every request.
 	Requests *telemetry.Requests
 	Log      *zap.Logger
@@ -127,6 +135,9 @@ func newEngine(d Deps) *gin.Engine {
 	api.PUT("/minigroups/:minigroup_id", s.handle(s.update(s.byID)))
 	api.POST("/minigroups/:minigroup_id/recreate", s.handle(s.recreate))
 	api.POST("/minigroups/:minigroup_id/retry", s.handle(s.retry))
+	api.POST("/minigroups/:minigroup_id/cancel", s.handle(s.cancel))
+	api.Match(read, "/minigroups/:minigroup_id/history", s.handle(s.history))
+	api.DELETE("/minigroups/:minigroup_id/personal-data", s.handle(s.erase))
 	api.Match(read, "/minigroups/:minigroup_id/properties/:property_id", s.handle(s.readProperty))
 	api.PUT("/minigroups/:minigroup_id/properties/:property_id", s.handle(s.writeProperty))
 	api.POST("/minigroups/:minigroup_id/events", s.handle(s.createEvent))

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -48,12 +49,18 @@ type world struct {
 		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
 
+	cancel func(
+		ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
+	) (minigroup.Cancellation, error)
+
 	events func(ctx context.Context, room uuid.UUID, what string) error
 
 	mu         sync.Mutex
 	minigroups map[uuid.UUID]minigroup.Minigroup
 	accounts   map[minigroup.Account]json.RawMessage
 	started    int
+	history    map[uuid.UUID][]minigroup.HistoryEntry // the earliest first
+	historyErr error
 	keys       map[string]storedKey
 	keysErr    error
 	draining   chan struct{}
@@ -71,7 +78,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		minigroups: map[uuid.UUID]minigroup.Minigroup{}, accounts: map[minigroup.Account]json.RawMessage{},
 		temporal: "ok",
 		events:   func(context.Context, uuid.UUID, string) error { return errors.New("the test has set no events") },
-		keys:     map[string]storedKey{}, draining: make(chan struct{}),
+		history:  map[uuid.UUID][]minigroup.HistoryEntry{}, keys: map[string]storedKey{}, draining: make(chan struct{}),
 	}
 	w.create = func(
 		_ context.Context, request minigroup.CreateRequest, _ time.Duration,
@@ -106,13 +113,19 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		return w.create(ctx, r, wait)
 	}
 
+	w.cancel = func(
+		_ context.Context, m minigroup.Minigroup, _ minigroup.Requester, _ time.Duration,
+	) (minigroup.Cancellation, error) {
+		return minigroup.Cancellation{Minigroup: m, Ended: true}, nil
+	}
+
 	verifier, authorizer := w.newAccess(t)
 	w.token = w.tokenOf(t, "teacher", time.Now().Add(time.Hour))
 
 	core, logs := observer.New(zapcore.DebugLevel)
 	w.logs = logs
 	deps := Deps{
-		Minigroups: w, Sagas: w, Keys: w, Properties: w, Events: w, Verifier: verifier, Authorizer: authorizer,
+		Minigroups: w, Sagas: w, Keys: w, Properties: w, History: w, Events: w, Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
 		WorkerState:   func() string { return w.worker },
@@ -121,6 +134,8 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		Wait:          15 * time.Second, MaxWait: time.Minute, BodyTimeout: time.Minute, KeyRetention: 24 * time.Hour,
 		AllowedOrigins: []string{"*"},
 		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
+		RunLink:        func(minigroup.Minigroup, string) string { return "" },
+		TraceLink:      func(string) string { return "" },
 		Requests:       telemetry.NewRequests(nil),
 		Log:            zap.New(core),
 	}
@@ -240,6 +255,41 @@ func (w *world) Retry(
 ) (minigroup.Minigroup, minigroup.Outcome, error) {
 	w.countSaga()
 	return w.retry(ctx, current, by, wait)
+}
+
+// Cancel implements Sagas, too. It starts no saga.
+func (w *world) Cancel(
+	ctx context.Context, current minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
+) (minigroup.Cancellation, error) {
+	return w.cancel(ctx, current, by, wait)
+}
+
+// History implements History.
+func (w *world) History(
+	_ context.Context, classID uuid.UUID, before int64, limit int,
+) (page []minigroup.HistoryEntry, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range slices.Backward(w.history[classID]) {
+		if (before == 0 || e.Number < before) && len(page) < limit {
+			page = append(page, e)
+		}
+	}
+	return page, w.historyErr
+}
+
+// ErasePersonalData implements History. It records who erases.
+func (w *world) ErasePersonalData(_ context.Context, classID uuid.UUID, by minigroup.Requester) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.historyErr != nil {
+		return w.historyErr
+	}
+	w.history[classID] = append(w.history[classID], minigroup.HistoryEntry{
+		Number: int64(len(w.history[classID]) + 1), Kind: minigroup.HistoryPersonalDataErased, By: by,
+		Details: json.RawMessage("{}"),
+	})
+	return nil
 }
 
 func (w *world) countSaga() {

@@ -78,7 +78,8 @@ type LostAttempt struct {
 // ReservationRecord is a reservation as operators see it.
 type ReservationRecord struct {
 	Reservation
-	During Window
+	During    Window
+	CreatedAt time.Time
 }
 
 // UpdateSummary is an update as operators see it.

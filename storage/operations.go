@@ -60,8 +60,8 @@ func (s *Store) CountFailed(ctx context.Context, f minigroup.FailedFilter) (n in
 	return n, wrap("count failed minigroups", err)
 }
 
-// historyLimit bounds the rows of each kind that are listed of one class.
-const historyLimit = 100
+// HistoryLimit bounds the rows of each kind that are listed of one class.
+const HistoryLimit = 100
 
 // AttemptsOf lists the last attempts to create rooms for a class, the latest first.
 func (s *Store) AttemptsOf(ctx context.Context, classID uuid.UUID) ([]minigroup.AttemptRecord, error) {
@@ -72,20 +72,21 @@ func (s *Store) AttemptsOf(ctx context.Context, classID uuid.UUID) ([]minigroup.
 		return a, err
 	}, `
 		SELECT id, state, room_id, kind, operation, run, sent_at, expires_at, coalesce(resolution, '')
-		FROM room_attempt WHERE class_id = $1 ORDER BY sent_at DESC, id LIMIT $2`, classID, historyLimit)
+		FROM room_attempt WHERE class_id = $1 ORDER BY sent_at DESC, id LIMIT $2`, classID, HistoryLimit)
 }
 
 // ReservationsOf lists the last reservations of a class, including released ones, the latest first.
 func (s *Store) ReservationsOf(ctx context.Context, classID uuid.UUID) ([]minigroup.ReservationRecord, error) {
 	scan := func(row pgx.CollectableRow) (r minigroup.ReservationRecord, err error) {
 		r.ClassID = classID
-		err = row.Scan(&r.ID, &r.Backend.ID, &r.State, &r.Slots, &r.Doubtful, &r.During.Start, &r.During.End)
+		err = row.Scan(&r.ID, &r.Backend.ID, &r.State, &r.Slots, &r.Doubtful, &r.During.Start, &r.During.End,
+			&r.CreatedAt)
 		return r, err
 	}
 	return list(ctx, s.pool, "list reservations", scan, `
 		SELECT id, backend_id, state, slots, doubtful,
-			extract(epoch FROM lower(during))::bigint, extract(epoch FROM upper(during))::bigint
-		FROM janus_reservation WHERE class_id = $1 ORDER BY created_at DESC, id LIMIT $2`, classID, historyLimit)
+			extract(epoch FROM lower(during))::bigint, extract(epoch FROM upper(during))::bigint, created_at
+		FROM janus_reservation WHERE class_id = $1 ORDER BY created_at DESC, id LIMIT $2`, classID, HistoryLimit)
 }
 
 // UpdatesOf lists the last updates of a class, including repairs, the latest first.
@@ -99,7 +100,7 @@ func (s *Store) UpdatesOf(ctx context.Context, classID uuid.UUID) ([]minigroup.U
 		return u, err
 	}, `
 		SELECT id, state, run, requested, failure, requested_at, decided_at
-		FROM minigroup_update WHERE class_id = $1 ORDER BY number DESC LIMIT $2`, classID, historyLimit)
+		FROM minigroup_update WHERE class_id = $1 ORDER BY number DESC LIMIT $2`, classID, HistoryLimit)
 }
 
 // LostAttempts lists at most limit attempts whose deadline passed without an answer, the latest first. With closed, it

@@ -139,4 +139,4 @@ func reasonOf(ctx workflow.Context, err error) (reason stored.Failure, final, su
 }
 
 // cancelled is the reason of a saga that was cancelled.
-var cancelled = stored.Failure{Kind: minigroup.OperationCancelled, Detail: "cancelled by an operator"}
+var cancelled = stored.Failure{Kind: minigroup.OperationCancelled, Detail: "it was cancelled"}

@@ -15,6 +15,7 @@ type Store interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
 	AcceptCreate(ctx context.Context, claim minigroup.Claim, r minigroup.CreateRequest) error
+	RecordCancel(ctx context.Context, classID uuid.UUID, run string, by minigroup.Requester) error
 	AcceptUpdate(ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID, c minigroup.Change) error
 }
 

@@ -140,3 +140,8 @@ func (twinStore) AcceptCreate(context.Context, minigroup.Claim, minigroup.Create
 func (twinStore) AcceptUpdate(context.Context, minigroup.Claim, uuid.UUID, uuid.UUID, minigroup.Change) error {
 	return errNoRows
 }
+
+// RecordCancel returns an error, too.
+func (twinStore) RecordCancel(context.Context, uuid.UUID, string, minigroup.Requester) error {
+	return errNoRows
+}

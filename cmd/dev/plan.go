@@ -84,6 +84,9 @@ func newPlan(ws workspace, as topology, environ []string) (plan, error) {
 	}
 	if p.temporal {
 		cfg.Temporal.Address = cfg.Dev.TemporalListen
+		if !cfg.IsSet("links.temporal_ui") {
+			cfg.Links.TemporalUI = "http://" + cfg.Dev.TemporalUI
+		}
 	}
 	if p.event {
 		cfg.Event.URL = "http://" + cfg.Dev.EventListen

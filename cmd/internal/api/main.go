@@ -18,6 +18,7 @@ import (
 	"minigroups/cmd/internal/sagaworker"
 	"minigroups/config"
 	"minigroups/httpapi"
+	"minigroups/minigroup"
 	"minigroups/workflows"
 )
 
@@ -72,6 +73,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		Sagas:               sagas,
 		Keys:                store,
 		Properties:          store,
+		History:             store,
 		Events:              limitedEvents{event.New(cfg.Event.URL, transport, signer.Token), limits},
 		Verifier:            verifier,
 		Authorizer:          authorizer,
@@ -90,8 +92,12 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		MaxUnfinished:       cfg.API.MaxUnfinished,
 		UnfinishedSagas:     store.UnfinishedSagas,
 		TurnHosts:           cfg.API.TurnHosts,
-		Requests:            requests,
-		Log:                 log,
+		RunLink: func(m minigroup.Minigroup, runID string) string {
+			return process.RunLink(cfg, m, runID)
+		},
+		TraceLink: func(traceID string) string { return process.TraceLink(cfg, traceID) },
+		Requests:  requests,
+		Log:       log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	metrics := []prometheus.Collector{requests, access, process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats}}

@@ -29,6 +29,7 @@ type bulkRetry struct {
 	// check returns an error if retries cannot be started now.
 	check  func(context.Context) error
 	filter minigroup.FailedFilter
+	by     minigroup.Requester
 	// limit bounds how many are retried; 0 means no limit.
 	limit int
 	// rate is the number of retries started per second.
@@ -109,6 +110,6 @@ func (b *bulkRetry) retry(ctx context.Context, listed minigroup.FailedMinigroup)
 		r.Reason = "retried by another process and failed again"
 		return r
 	}
-	_, outcome, err := b.starter.Retry(ctx, m, minigroup.Requester{}, b.wait)
+	_, outcome, err := b.starter.Retry(ctx, m, b.by, b.wait)
 	return newRetryReport(m, outcome, err)
 }

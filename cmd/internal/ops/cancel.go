@@ -30,6 +30,7 @@ type cancelReport struct {
 
 func (a *app) cancel() *cobra.Command {
 	var wait time.Duration
+	var by requesterFlags
 	cmd := &cobra.Command{
 		Use: "cancel CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
 		Short: "Cancel the running operation of a minigroup: a create is undone, and so is an update before its PATCH",
@@ -38,7 +39,7 @@ func (a *app) cancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			report, err := a.cancelRun(ctx, m, wait)
+			report, err := a.cancelRun(ctx, m, a.requester(by), wait)
 			if err != nil {
 				return err
 			}
@@ -52,51 +53,48 @@ func (a *app) cancel() *cobra.Command {
 		}),
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "wait this long for the run to end")
-	return cmd
+	return interfering(cmd, &by)
 }
 
 // cancelRun cancels the open run of a minigroup and waits for its end. It is no error if none is open, or if the run
 // has not ended in time: the report says so.
-func (a *app) cancelRun(ctx context.Context, m minigroup.Minigroup, wait time.Duration) (cancelReport, error) {
+func (a *app) cancelRun(
+	ctx context.Context, m minigroup.Minigroup, by minigroup.Requester, wait time.Duration,
+) (cancelReport, error) {
 	report := cancelReport{ClassID: m.ID, Audience: m.Audience, Scope: m.Scope, State: m.State}
 	if err := a.checkTemporal(ctx); err != nil {
 		return report, err
 	}
-	id := workflows.WorkflowID(m.Audience, m.Scope)
-	run, _, err := a.describe(ctx, id, "")
+	// What the run is, is read before the cancel, which changes it.
+	run, _, err := a.describe(ctx, workflows.WorkflowID(m.Audience, m.Scope), "")
 	if err != nil {
 		return report, err
 	}
-	if !run.isOpen() {
-		report.Next = "no operation is running on this minigroup"
+	cancelled, err := a.starter().Cancel(ctx, m, by, wait)
+	if err != nil {
+		return report, err
+	}
+	report.State, report.Ended = cancelled.Minigroup.State, cancelled.Ended
+	if cancelled.Run == "" {
+		report.Next, report.Ended = "no operation is running on this minigroup", false
 		if m.State == minigroup.Creating || m.State == minigroup.Undoing {
 			report.Next += fmt.Sprintf(", but it is %s; the sweeper undoes it within two minutes, or now: ops sweep classes",
 				m.State)
 		}
 		return report, nil
 	}
-	report.Run = run
-	if err := a.temporal.CancelWorkflow(ctx, id, run.RunID); err != nil {
-		return report, fmt.Errorf("cancel run %s: %w", run.RunID, err)
+	if report.Run = run; run == nil || run.RunID != cancelled.Run {
+		report.Run = &runInfo{RunID: cancelled.Run}
 	}
-	waiting, stop := context.WithTimeout(ctx, wait)
-	defer stop()
-	_ = a.temporal.GetWorkflow(waiting, id, run.RunID).Get(waiting, nil) // the row holds the result
-	after, err := a.store.ByID(ctx, report.ClassID)
-	if err != nil {
-		return report, err
-	}
-	last, _, err := a.describe(ctx, id, run.RunID)
-	report.State, report.Ended = after.State, !last.isOpen()
 	if !report.Ended {
 		report.Next = "the run is cancelled and has not ended yet; to see how it stands: ops show " + report.ClassID.String()
-		if after.State == minigroup.Ready {
+		if report.State == minigroup.Ready {
 			report.Next += "; if it waits for the PATCH of an update: ops fail-update " + report.ClassID.String()
 		} else {
 			report.Next += "; if it waits for a room to be closed: ops release"
 		}
 	}
-	return report, err
+	return report, nil
 }
 
 func (r cancelReport) writeTable(t *table) {

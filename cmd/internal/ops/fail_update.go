@@ -40,6 +40,7 @@ type mayDiffer struct {
 func (a *app) failUpdate() *cobra.Command {
 	var yes bool
 	var wait time.Duration
+	var by requesterFlags
 	cmd := &cobra.Command{
 		Use: "fail-update CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
 		Short: "Fail an update that cannot be cancelled, although conference may have executed it",
@@ -52,7 +53,7 @@ operation whose outcome is known.`,
 			if err != nil {
 				return err
 			}
-			report, err := a.failUndecided(ctx, m, yes, wait)
+			report, err := a.failUndecided(ctx, m, yes, by, wait)
 			if err != nil {
 				return err
 			}
@@ -61,16 +62,16 @@ operation whose outcome is known.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show the update")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "wait this long for the run of the update to end")
-	return cmd
+	return interfering(cmd, &by)
 }
 
 // failUndecided fails the undecided update of a minigroup, if yes is set, and waits for the end of its run.
 func (a *app) failUndecided(
-	ctx context.Context, m minigroup.Minigroup, yes bool, wait time.Duration,
+	ctx context.Context, m minigroup.Minigroup, yes bool, by requesterFlags, wait time.Duration,
 ) (failUpdateReport, error) {
 	u, err := a.store.UndecidedUpdate(ctx, m.ID)
 	if err == nil && u != nil && yes {
-		u, err = a.store.ForceFailUpdate(ctx, m.ID, minigroup.Requester{}, minigroup.Failure{
+		u, err = a.store.ForceFailUpdate(ctx, m.ID, a.requester(by), minigroup.Failure{
 			Kind:   minigroup.OperationCancelled,
 			Detail: "failed by an operator; it is unknown whether conference has executed it",
 		})

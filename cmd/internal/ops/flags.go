@@ -107,7 +107,7 @@ func (f *filterFlags) register(flags *pflag.FlagSet, limit countFlag, limitUsage
 	f.limit = limit
 	flags.Var((*audienceFlag)(&f.filter.Audience), "audience", "only minigroups of this audience")
 	flags.Var(&f.since, "since", "only minigroups that failed after this time, or within this duration before now")
-	flags.StringVar(&f.kind, "reason", "", "only minigroups that failed for this reason, such as upstream_refused")
+	flags.StringVar(&f.kind, "failure", "", "only minigroups that failed for this reason, such as upstream_refused")
 	flags.StringVar(&f.filter.Upstream, "upstream", "",
 		"only minigroups that failed because of this service: event, conference or janus")
 	flags.Var(&f.limit, "limit", limitUsage)
@@ -129,7 +129,7 @@ func (f *filterFlags) resolve() error {
 func (f *filterFlags) args() string {
 	var out []string
 	for name, value := range map[string]string{
-		"--audience": f.filter.Audience, "--reason": f.kind, "--upstream": f.filter.Upstream,
+		"--audience": f.filter.Audience, "--failure": f.kind, "--upstream": f.filter.Upstream,
 		"--since": formatTimeExactly(f.filter.Since), "--failed-before": formatTimeExactly(f.filter.Before),
 	} {
 		if value != "" {

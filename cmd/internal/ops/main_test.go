@@ -66,7 +66,7 @@ func TestFilterFlagsSelectTheSameWhenRunLater(t *testing.T) {
 	if err := f.resolve(); err != nil {
 		t.Fatal(err)
 	}
-	want := `--audience 'it'\''s one' --failed-before 2026-01-31T12:00:00.123456Z --reason upstream_refused --since ` +
+	want := `--audience 'it'\''s one' --failed-before 2026-01-31T12:00:00.123456Z --failure upstream_refused --since ` +
 		f.filter.Since.UTC().Format(time.RFC3339Nano) + ` --upstream janus`
 	if got := f.args(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"minigroups/minigroup"
 )
 
 // outboxReport is what `ops outbox` prints.
@@ -34,6 +32,7 @@ type waitingEvent struct {
 func (a *app) outbox() *cobra.Command {
 	var yes bool
 	limit := countFlag(100)
+	var by requesterFlags
 	cmd := &cobra.Command{
 		Use:   "outbox [ID…]",
 		Short: "List the events that wait to be published, and discard some of them",
@@ -49,7 +48,7 @@ refuses permanently.`,
 			report, err := a.listOutbox(ctx, ids, int(limit))
 			if err == nil && yes && len(ids) > 0 {
 				report.Discarded = true
-				err = a.store.SettleOutbox(ctx, minigroup.OutboxOutcome{Published: ids}, 0)
+				err = a.store.DiscardEvents(ctx, ids, a.requester(by))
 			}
 			if err != nil {
 				return err
@@ -59,7 +58,7 @@ refuses permanently.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show the events")
 	cmd.Flags().Var(&limit, "limit", "without ids: list at most this many, the oldest first")
-	return cmd
+	return interfering(cmd, &by)
 }
 
 func eventIDs(args []string) (ids []int64, err error) {

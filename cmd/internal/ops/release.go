@@ -36,6 +36,7 @@ func (a *app) release() *cobra.Command {
 	var yes bool
 	var olderThan time.Duration
 	limit := countFlag(100)
+	var by requesterFlags
 	cmd := &cobra.Command{
 		Use:   "release [ID…]",
 		Short: "List what cannot be closed or released, and let it count as closed or released",
@@ -51,7 +52,7 @@ if the gateway comes back, the sweeper removes the room.`,
 			if len(args) == 0 {
 				err = a.addPending(ctx, &report, olderThan, int(limit))
 			} else {
-				err = a.releaseEach(ctx, &report, args, yes)
+				err = a.releaseEach(ctx, &report, args, yes, by)
 			}
 			if err != nil {
 				return err
@@ -63,7 +64,7 @@ if the gateway comes back, the sweeper removes the room.`,
 	cmd.Flags().DurationVar(&olderThan, "older-than", 2*time.Minute,
 		"without ids: only what has waited for longer than this")
 	cmd.Flags().Var(&limit, "limit", "without ids: list at most this many, the longest-waiting first")
-	return cmd
+	return interfering(cmd, &by)
 }
 
 func (a *app) addPending(ctx context.Context, report *releaseReport, olderThan time.Duration, limit int) error {
@@ -83,7 +84,9 @@ func newPendingRelease(p minigroup.PendingRelease) pendingRelease {
 }
 
 // releaseEach releases rooms and reservations, if yes is set. It releases none if one of the ids is not pending.
-func (a *app) releaseEach(ctx context.Context, report *releaseReport, args []string, yes bool) error {
+func (a *app) releaseEach(
+	ctx context.Context, report *releaseReport, args []string, yes bool, by requesterFlags,
+) error {
 	var pending []minigroup.PendingRelease
 	for _, arg := range args {
 		id, err := uuid.Parse(arg)
@@ -100,12 +103,15 @@ func (a *app) releaseEach(ctx context.Context, report *releaseReport, args []str
 		}
 		pending = append(pending, p)
 	}
-	for _, p := range pending {
-		if !yes {
+	if !yes {
+		for _, p := range pending {
 			report.Pending = append(report.Pending, newPendingRelease(p))
-			continue
 		}
-		if err := a.releaseOne(ctx, p); err != nil {
+		return nil
+	}
+	requester := a.requester(by)
+	for _, p := range pending {
+		if err := a.releaseOne(ctx, p, requester); err != nil {
 			return err
 		}
 		report.Released = append(report.Released, newPendingRelease(p))
@@ -114,11 +120,8 @@ func (a *app) releaseEach(ctx context.Context, report *releaseReport, args []str
 }
 
 // releaseOne lets a room or a reservation count as closed or released, and hurries the runs that close the room.
-func (a *app) releaseOne(ctx context.Context, p minigroup.PendingRelease) error {
-	if p.Gateway != "" {
-		return a.store.ReservationReleased(ctx, p.ID)
-	}
-	if err := a.store.RoomReleased(ctx, p.ID); err != nil {
+func (a *app) releaseOne(ctx context.Context, p minigroup.PendingRelease, by minigroup.Requester) error {
+	if err := a.store.ForceRelease(ctx, p, by); err != nil || p.Gateway != "" {
 		return err
 	}
 	m, err := a.store.ByID(ctx, p.ClassID)

@@ -16,6 +16,7 @@ import (
 // retryFlags are the flags of `ops retry`.
 type retryFlags struct {
 	filterFlags
+	by       requesterFlags
 	all, yes bool
 	rate     float64
 	wait     time.Duration
@@ -34,7 +35,7 @@ After an interrupt, run the command that is printed: it goes on with the rest.`,
 		Args: func(_ *cobra.Command, args []string) error { return f.check(args) },
 		RunE: a.connected(func(ctx context.Context, args []string) error {
 			if !f.all {
-				return a.retryOne(ctx, args, f.wait)
+				return a.retryOne(ctx, args, a.requester(f.by), f.wait)
 			}
 			return a.retryAll(ctx, f)
 		}),
@@ -46,7 +47,7 @@ After an interrupt, run the command that is printed: it goes on with the rest.`,
 	flags.Float64Var(&f.rate, "rate", 5, "start at most this many per second")
 	flags.BoolVar(&f.yes, "yes", false, "retry them; without it they are only listed")
 	flags.DurationVar(&f.wait, "wait", 30*time.Second, "wait this long for each result, at most "+config.MaxWait.String())
-	return cmd
+	return interfering(cmd, &f.by)
 }
 
 func (f *retryFlags) check(args []string) error {
@@ -108,7 +109,7 @@ func newRetryReport(m minigroup.Minigroup, outcome minigroup.Outcome, err error)
 	return r
 }
 
-func (a *app) retryOne(ctx context.Context, args []string, wait time.Duration) error {
+func (a *app) retryOne(ctx context.Context, args []string, by minigroup.Requester, wait time.Duration) error {
 	m, err := a.minigroup(ctx, args)
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func (a *app) retryOne(ctx context.Context, args []string, wait time.Duration) e
 	if err := a.checkTemporal(ctx); err != nil {
 		return err
 	}
-	_, outcome, err := a.starter().Retry(ctx, m, minigroup.Requester{}, wait)
+	_, outcome, err := a.starter().Retry(ctx, m, by, wait)
 	r := newRetryReport(m, outcome, err)
 	if err := a.print(r, func(t *table) {
 		t.row("CLASS", "AUDIENCE", "SCOPE", "RESULT", "REASON", "DETAIL")

@@ -58,7 +58,7 @@ func (a *app) retryAll(ctx context.Context, f retryFlags) error {
 		}
 		f.before.at, f.filter.Before = now, now
 	}
-	resume := fmt.Sprintf("ops retry --all %s --rate %g", f.args(), f.rate)
+	resume := fmt.Sprintf("ops retry --all %s --rate %g%s", f.args(), f.rate, f.by.args())
 	if !f.yes {
 		return a.dryRun(ctx, f, resume)
 	}
@@ -100,7 +100,7 @@ func (a *app) runBulkRetry(ctx context.Context, f retryFlags, total int) (bulkSu
 	progress := newProgress(a.err, total)
 	b := bulkRetry{
 		store: a.store, starter: a.starter(), check: a.checkTemporal,
-		filter: f.filter, limit: int(f.limit), rate: f.rate, wait: f.wait,
+		filter: f.filter, by: a.requester(f.by), limit: int(f.limit), rate: f.rate, wait: f.wait,
 		report: func(r retryReport) {
 			summary.add(r)
 			progress.show(summary)

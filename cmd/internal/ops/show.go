@@ -7,32 +7,37 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"minigroups/cmd/internal/process"
 	"minigroups/minigroup"
+	"minigroups/storage"
 	"minigroups/workflows"
 )
 
 // minigroupReport is what `ops show` prints.
 type minigroupReport struct {
-	ClassID          uuid.UUID         `json:"class_id"`
-	Audience         string            `json:"audience"`
-	Scope            string            `json:"scope"`
-	Host             string            `json:"host"`
-	Start            time.Time         `json:"start,omitzero"`
-	End              time.Time         `json:"end,omitzero"`
-	Reserve          int32             `json:"reserve"`
-	State            minigroup.State   `json:"state"`
-	Status           minigroup.Status  `json:"status"`
-	CreatedAt        time.Time         `json:"created_at"`
-	ClosedAt         time.Time         `json:"closed_at,omitzero"`
-	EventRoomID      uuid.UUID         `json:"event_room_id,omitzero"`
-	ConferenceRoomID uuid.UUID         `json:"conference_room_id,omitzero"`
-	Failure          *failureInfo      `json:"failure,omitempty"`
-	Updates          []updateInfo      `json:"updates"`
-	Attempts         []attemptInfo     `json:"attempts"`
-	Reservations     []reservationInfo `json:"reservations"`
-	WorkflowID       string            `json:"workflow_id"`
+	ClassID          uuid.UUID        `json:"class_id"`
+	Audience         string           `json:"audience"`
+	Scope            string           `json:"scope"`
+	Host             string           `json:"host"`
+	Start            time.Time        `json:"start,omitzero"`
+	End              time.Time        `json:"end,omitzero"`
+	Reserve          int32            `json:"reserve"`
+	State            minigroup.State  `json:"state"`
+	Status           minigroup.Status `json:"status"`
+	CreatedAt        time.Time        `json:"created_at"`
+	ClosedAt         time.Time        `json:"closed_at,omitzero"`
+	EventRoomID      uuid.UUID        `json:"event_room_id,omitzero"`
+	ConferenceRoomID uuid.UUID        `json:"conference_room_id,omitzero"`
+	Failure          *failureInfo     `json:"failure,omitempty"`
+	// History has what has happened and who has asked for it, the latest first, as all lists below.
+	History      []historyInfo     `json:"history"`
+	Updates      []updateInfo      `json:"updates"`
+	Attempts     []attemptInfo     `json:"attempts"`
+	Reservations []reservationInfo `json:"reservations"`
+	WorkflowID   string            `json:"workflow_id"`
 	// RunID is the run that owns the minigroup's row.
 	RunID      string        `json:"run_id"`
+	RunLink    string        `json:"run_link,omitempty"`
 	Runs       []*runInfo    `json:"runs"`
 	WaitingFor []pendingStep `json:"waiting_for"`
 	// Temporal is ok, or the error that kept ops from asking Temporal for the runs.
@@ -68,18 +73,23 @@ type reservationInfo struct {
 	Start    time.Time                  `json:"start,omitzero"`
 	End      time.Time                  `json:"end,omitzero"`
 	Doubtful bool                       `json:"doubtful"`
+	// CreatedAt is when the slots were reserved.
+	CreatedAt time.Time `json:"created_at"`
 }
 
 func (a *app) show() *cobra.Command {
 	return &cobra.Command{
 		Use: "show CLASS_ID | AUDIENCE SCOPE", Args: cobra.RangeArgs(1, 2),
-		Short: "Show one minigroup: its row, rooms, slots, updates and runs",
+		Short: "Show one minigroup: its row, what has happened to it and who has asked for that",
 		RunE: a.connected(func(ctx context.Context, args []string) error {
 			m, err := a.minigroup(ctx, args)
 			if err != nil {
 				return err
 			}
 			report := newMinigroupReport(m)
+			if err := a.addHistory(ctx, &report, m); err != nil {
+				return err
+			}
 			if err := a.addLedger(ctx, &report); err != nil {
 				return err
 			}
@@ -97,7 +107,7 @@ func newMinigroupReport(m minigroup.Minigroup) minigroupReport {
 		Start: fromUnix(m.Time.Start), End: fromUnix(m.Time.End), Reserve: m.Slots(),
 		State: m.State, Status: m.Status(time.Now().Unix()), CreatedAt: m.CreatedAt.UTC(), ClosedAt: m.ClosedAt.UTC(),
 		EventRoomID: m.EventRoomID, ConferenceRoomID: m.ConferenceRoomID, Failure: newFailureInfo(m.Failure),
-		Updates: []updateInfo{}, Attempts: []attemptInfo{}, Reservations: []reservationInfo{},
+		History: []historyInfo{}, Updates: []updateInfo{}, Attempts: []attemptInfo{}, Reservations: []reservationInfo{},
 		WorkflowID: workflows.WorkflowID(m.Audience, m.Scope), RunID: m.Run,
 		Runs: []*runInfo{}, WaitingFor: []pendingStep{}, Temporal: "ok",
 	}
@@ -109,6 +119,16 @@ func fromUnix(seconds *int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(*seconds, 0).UTC()
+}
+
+// addHistory adds the last entries of the minigroup's history, and the page of the run that owns it.
+func (a *app) addHistory(ctx context.Context, report *minigroupReport, m minigroup.Minigroup) error {
+	entries, err := a.store.History(ctx, m.ID, 0, storage.HistoryLimit)
+	for _, e := range entries {
+		report.History = append(report.History, a.newHistoryInfo(m, e))
+	}
+	report.RunLink = process.RunLink(a.cfg, m, m.Run)
+	return err
 }
 
 // addLedger adds the minigroup's updates, attempts and reservations.
@@ -139,6 +159,7 @@ func (a *app) addLedger(ctx context.Context, report *minigroupReport) error {
 		report.Reservations = append(report.Reservations, reservationInfo{
 			ID: r.ID, Backend: r.Backend.ID, State: r.State, Slots: r.Slots,
 			Start: fromUnix(r.During.Start), End: fromUnix(r.During.End), Doubtful: r.Doubtful,
+			CreatedAt: r.CreatedAt.UTC(),
 		})
 	}
 	return err

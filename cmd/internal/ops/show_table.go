@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// writeTable writes the row as a list, followed by a table each of updates, attempts, reservations and runs.
+// writeTable writes the row as a list, followed by the timeline and what the last run waits for.
 func (r minigroupReport) writeTable(t *table) {
 	t.row("class", r.ClassID)
 	t.row("audience", r.Audience)
@@ -25,50 +25,24 @@ func (r minigroupReport) writeTable(t *table) {
 	}
 	t.row("workflow", r.WorkflowID)
 	t.row("owner", r.RunID)
-	r.writeLedger(t)
-	r.writeRuns(t)
-}
-
-func (r minigroupReport) writeLedger(t *table) {
-	if len(r.Updates) > 0 {
-		t.line("\nUpdates, the latest first")
-		t.row("OPERATION", "STATE", "REQUESTED AT", "DECIDED AT", "RUN", "FAILURE")
-		for _, u := range r.Updates {
-			failure := ""
-			if u.Failure != nil {
-				failure = u.Failure.cause() + ": " + u.Failure.Detail
-			}
-			t.row(u.Operation, u.State, formatTime(u.RequestedAt), formatTime(u.DecidedAt), u.RunID, failure)
-		}
+	if r.RunLink != "" {
+		t.row("in Temporal", r.RunLink)
 	}
-	if len(r.Attempts) > 0 {
-		t.line("\nAttempts to create a room, the latest first")
-		t.row("SERVICE", "OPERATION", "STATE", "ROOM", "SENT AT", "RUN", "RESOLUTION")
-		for _, a := range r.Attempts {
-			t.row(a.Service, a.Operation, a.State, formatID(a.RoomID), formatTime(a.SentAt), a.RunID, a.Resolution)
-		}
-	}
-	if len(r.Reservations) > 0 {
-		t.line("\nReservations, the latest first")
-		t.row("GATEWAY", "STATE", "SLOTS", "FROM", "TO", "ID")
-		for _, s := range r.Reservations {
-			t.row(s.Backend, s.State, s.Slots, formatBound(s.Start), formatBound(s.End), s.ID)
-		}
-	}
-}
-
-func (r minigroupReport) writeRuns(t *table) {
+	r.writeTimeline(t)
 	if r.Temporal != "ok" {
 		t.line("\nIts runs are unknown: %s", r.Temporal)
-		return
-	}
-	t.line("\nRuns, the latest first")
-	t.row("TYPE", "STATUS", "STAGE", "STARTED AT", "CLOSED AT", "RUN")
-	for _, run := range r.Runs {
-		t.row(run.Type, run.Status, run.Stage, formatTime(run.Started), formatTime(run.Closed), run.RunID)
 	}
 	for _, step := range r.WaitingFor {
 		t.line("waits for %s", step)
+	}
+}
+
+// writeTimeline writes everything that is known to have happened, the earliest first.
+func (r minigroupReport) writeTimeline(t *table) {
+	t.line("")
+	t.row("AT", "WHAT", "BY", "RUN", "DETAILS")
+	for _, m := range r.timeline() {
+		t.row(formatTime(m.at), m.what, m.by, m.run, m.details)
 	}
 }
 
