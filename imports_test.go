@@ -85,6 +85,7 @@ var rules = []rule{
 		never: []string{temporalSDK, pgx, gin},
 	},
 	{path: "stack", own: []string{"deploy"}, never: []string{gin}},
+	{path: "stack/stacktest", own: []string{"stack"}, never: []string{gin}},
 	{path: "deploy", only: []string{}},
 	{path: "docs", only: []string{}},
 	{path: "cmd", own: everything},

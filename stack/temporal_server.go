@@ -114,7 +114,8 @@ type TemporalServerOptions struct {
 // with its key, which the frontend and its own clients use.
 type TemporalTLS struct{ CA, Certificate, Key string }
 
-func (f TemporalTLS) config() (*tls.Config, error) {
+// Config returns the configuration of a client with these files as they are now; nil without files.
+func (f TemporalTLS) Config() (*tls.Config, error) {
 	if f == (TemporalTLS{}) {
 		return nil, nil //nolint:nilnil // a nil configuration is a connection without TLS
 	}
@@ -148,7 +149,7 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 	if err != nil {
 		return nil, fmt.Errorf("start Temporal: %w", err)
 	}
-	secured, err := options.TLS.config()
+	secured, err := options.TLS.Config()
 	if err != nil {
 		return nil, fmt.Errorf("start Temporal: %w", err)
 	}

@@ -15,44 +15,20 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"minigroups/stack"
+	"minigroups/stack/stacktest"
 )
 
 func TestTemporalServer(t *testing.T) {
-	binary, schemaTool, err := stack.BuildTemporalServer(t.Context(), "..", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{
-		Fast: true, Log: filepath.Join(t.TempDir(), "postgres.log"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = postgres.Kill() })
-	ports, err := stack.FreeTemporalPorts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := stack.TemporalServerOptions{
-		Binary: binary, SchemaTool: schemaTool, Dir: filepath.Join(t.TempDir(), "new"), Postgres: postgres, Ports: ports,
-		Namespace: "things", Log: filepath.Join(t.TempDir(), "log"),
-	}
-	launch := func(t *testing.T) (*stack.Temporal, client.Client) {
-		t.Helper()
-		server, err := stack.StartTemporalServer(t.Context(), options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = server.Kill() })
+	server, options := stacktest.TemporalServer(t, "..", stack.TemporalServerOptions{Namespace: "things"})
+	connect := func() client.Client {
 		c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address(), Namespace: "things"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		return server, c
+		return c
 	}
-
-	server, c := launch(t)
+	c := connect()
 	thing := client.StartWorkflowOptions{ID: "thing/1", TaskQueue: "things"}
 	if _, err := c.ExecuteWorkflow(t.Context(), thing, "Thing"); err != nil {
 		t.Fatal(err)
@@ -78,7 +54,8 @@ func TestTemporalServer(t *testing.T) {
 	if err := server.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, c = launch(t)
+	server = stacktest.StartTemporalServer(t, options)
+	c = connect()
 	t.Run("finds its workflows after a restart, and none that was not started", func(t *testing.T) {
 		if _, err := c.DescribeWorkflowExecution(t.Context(), "thing/1", ""); err != nil {
 			t.Error(err)

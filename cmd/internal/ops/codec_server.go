@@ -73,7 +73,7 @@ func decodeFor(origins []string, decoder http.Handler) http.Handler {
 			return
 		}
 		header.Set("Access-Control-Allow-Methods", http.MethodPost)
-		header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Namespace")
+		header.Set("Access-Control-Allow-Headers", "Authorization, Authorization-Extras, Content-Type, X-Namespace")
 		header.Set("Access-Control-Allow-Private-Network", "true") // from a UI elsewhere to this machine
 		w.WriteHeader(http.StatusNoContent)
 	})

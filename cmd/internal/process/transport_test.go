@@ -2,18 +2,10 @@ package process
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"io"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,85 +19,8 @@ import (
 
 	"minigroups/config"
 	"minigroups/stack"
+	"minigroups/stack/stacktest"
 )
-
-// authority is a CA.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-// newAuthority makes a CA and writes its certificate to a file.
-func newAuthority(t *testing.T, file string) authority {
-	t.Helper()
-	a := authority{key: newKey(t), certificate: &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "CA"},
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}}
-	a.write(t, file, a.certificate, a.key)
-	return a
-}
-
-// issue writes a certificate for servers at 127.0.0.1 and for clients, and its key.
-func (a authority) issue(t *testing.T, certificateFile, keyFile string) {
-	t.Helper()
-	key := newKey(t)
-	a.write(t, certificateFile, &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "minigroups"},
-		NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"127.0.0.1"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, key)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, keyFile, "PRIVATE KEY", der)
-}
-
-func (a authority) write(t *testing.T, file string, certificate *x509.Certificate, key *ecdsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, certificate, a.certificate, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, file, "CERTIFICATE", der)
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func writePEM(t *testing.T, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// newFiles names a CA, a certificate and a key in a folder of their own, and makes them.
-func newFiles(t *testing.T) stack.TemporalTLS {
-	t.Helper()
-	folder := t.TempDir()
-	files := stack.TemporalTLS{
-		CA:          filepath.Join(folder, "ca.pem"),
-		Certificate: filepath.Join(folder, "cert.pem"),
-		Key:         filepath.Join(folder, "key.pem"),
-	}
-	rotate(t, files)
-	return files
-}
-
-// rotate replaces all files by those of another CA.
-func rotate(t *testing.T, files stack.TemporalTLS) {
-	t.Helper()
-	newAuthority(t, files.CA).issue(t, files.Certificate, files.Key)
-}
 
 // mutualTLS returns the environment of a client that has all files.
 func mutualTLS(files stack.TemporalTLS) map[string]string {
@@ -145,30 +60,8 @@ func expectError(t *testing.T, c client.Client, want string) {
 }
 
 func TestProgramsConnectToATemporalServerThatRequiresMutualTLS(t *testing.T) {
-	binary, schemaTool, err := stack.BuildTemporalServer(t.Context(), "../../..", io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{
-		Fast: true, Log: filepath.Join(t.TempDir(), "postgres.log"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = postgres.Kill() })
-	ports, err := stack.FreeTemporalPorts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := newFiles(t)
-	server, err := stack.StartTemporalServer(t.Context(), stack.TemporalServerOptions{
-		Binary: binary, SchemaTool: schemaTool, Dir: t.TempDir(), Postgres: postgres, Ports: ports, TLS: files,
-		Log: filepath.Join(t.TempDir(), "temporal.log"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Kill() })
+	files := stacktest.NewTLS(t)
+	server, _ := stacktest.TemporalServer(t, root, stack.TemporalServerOptions{TLS: files})
 
 	describe := func(t *testing.T, c client.Client) {
 		t.Helper()
@@ -196,13 +89,13 @@ func TestProgramsConnectToATemporalServerThatRequiresMutualTLS(t *testing.T) {
 		expectError(t, temporal(t, server.Address(), environ), needsCertificate)
 	})
 	t.Run("not with a certificate of another CA, and the error says so", func(t *testing.T) {
-		environ := mutualTLS(newFiles(t))
+		environ := mutualTLS(stacktest.NewTLS(t))
 		environ["TEMPORAL_TLS_SERVER_CA_CERT_PATH"] = files.CA
 		expectError(t, temporal(t, server.Address(), environ), needsCertificate)
 	})
 	t.Run("not if its CA is unknown, and the error says so", func(t *testing.T) {
 		environ := mutualTLS(files)
-		environ["TEMPORAL_TLS_SERVER_CA_CERT_PATH"] = newFiles(t).CA
+		environ["TEMPORAL_TLS_SERVER_CA_CERT_PATH"] = stacktest.NewTLS(t).CA
 		expectError(t, temporal(t, server.Address(), environ), "unknown authority")
 	})
 }
@@ -243,14 +136,14 @@ func serverTLS(t *testing.T, files stack.TemporalTLS) grpc.ServerOption {
 }
 
 func TestRotatedCertificateFilesApplyToTheNextConnection(t *testing.T) {
-	files := newFiles(t)
+	files := stacktest.NewTLS(t)
 	address, server := serve(t, "127.0.0.1:0", serverTLS(t, files))
 	c := temporal(t, address, mutualTLS(files))
 	if err := checkHealth(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	server.Stop()
-	rotate(t, files)
+	stacktest.ReplaceTLS(t, files)
 	serve(t, address, serverTLS(t, files))
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
