@@ -24,7 +24,12 @@ app.kubernetes.io/part-of: minigroups
 {{- $root := index . 0 -}}
 {{ include "minigroups.podLabels" . }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+helm.sh/chart: {{ include "minigroups.chart" $root }}
+{{- end }}
+
+{{/* Name and version of the chart. A label may not have the + of a semantic version. */}}
+{{- define "minigroups.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* Labels of an object of all programs. */}}
@@ -32,7 +37,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 app.kubernetes.io/part-of: minigroups
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+helm.sh/chart: {{ include "minigroups.chart" . }}
 {{- end }}
 
 {{- define "minigroups.serviceAccount" -}}

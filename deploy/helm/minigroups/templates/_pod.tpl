@@ -82,7 +82,8 @@ tag (optional), resources, database (a reference to a Secret). */}}
 {{- define "minigroups.container" -}}
 {{- $values := .root.Values -}}
 name: {{ .program }}
-{{- $tag := required "image.tag: set the version to install" (.tag | default $values.image.tag) }}
+{{- $tag := .tag | default $values.image.tag | default .root.Chart.AppVersion }}
+{{- $tag = required "image.tag: set the version to install" $tag }}
 image: {{ printf "%s:%s" $values.image.repository $tag | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
 command: [{{ .program }}]
