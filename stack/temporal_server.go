@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -77,8 +78,14 @@ func (p TemporalPorts) environment() []string {
 	return env
 }
 
-// Check returns an error that names every port in use.
+// Check returns an error that names every port in use, or the highest port of the frontend if the server cannot record
+// the given ones: it keeps its membership ports in a smallint of Postgres.
 func (p TemporalPorts) Check() error {
+	membership := max(p.FrontendMembership, p.HistoryMembership, p.MatchingMembership, p.WorkerMembership)
+	if membership > math.MaxInt16 {
+		return fmt.Errorf("dev.temporal_listen: Temporal's server cannot record membership port %d, because the highest "+
+			"is %d: choose a port up to %d", membership, math.MaxInt16, math.MaxInt16-(membership-p.Frontend))
+	}
 	var wrong []error
 	for _, port := range []int{
 		p.Frontend, p.History, p.Matching, p.Worker,

@@ -105,6 +105,23 @@ func TestPlan(t *testing.T) {
 		}
 	})
 
+	t.Run("the cluster's ports are those that Temporal's server can record", func(t *testing.T) {
+		for port, refused := range map[string]bool{"33061": false, "33062": true} {
+			p, err := planFor(t, "MINIGROUPS_DEV__TEMPORAL_LISTEN=127.0.0.1:"+port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.topology = clustered
+			err = p.checkPorts()
+			if got := err != nil && strings.Contains(err.Error(), "dev.temporal_listen: "); got != refused {
+				t.Errorf("%s: %v", port, err)
+			}
+			if refused && !strings.HasSuffix(err.Error(), "choose a port up to 33061") {
+				t.Errorf("%s: %v", port, err)
+			}
+		}
+	})
+
 	t.Run("configured audiences get tokens", func(t *testing.T) {
 		p, err := planFor(t, "MINIGROUPS_AUTHORIZATION={school.org: {kind: none}}")
 		if err != nil {
