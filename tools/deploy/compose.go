@@ -16,7 +16,7 @@ import (
 
 var (
 	passwords = regexp.MustCompile(`for name in (.+); do`)
-	keys      = regexp.MustCompile(`-out (secrets/\S+)`)
+	keys      = regexp.MustCompile(`(?:-out |>)(secrets/\S+)`)
 )
 
 // checkCompose loads compose.yaml with the secrets that secrets.sh creates, and checks that the files it names exist.
@@ -52,11 +52,7 @@ func checkCompose(dir string, wrong *mistakes) error {
 		}
 	}
 	for name, secret := range project.Secrets {
-		if secret.File != "" {
-			exists("secret "+name, secret.File)
-		} else if !slices.Contains(environment, secret.Environment+"=made") {
-			wrong.add("compose.yaml: secret %s: secrets.sh creates no %s", name, secret.Environment)
-		}
+		exists("secret "+name, secret.File)
 	}
 	for name, config := range project.Configs {
 		exists("config "+name, config.File)
