@@ -83,8 +83,10 @@ func (l *lateLedger) TakeForUpdate(
 	return minigroup.BegunUpdate{State: minigroup.UpdateRequested}, nil
 }
 
-func (l *lateLedger) BeginRecreate(_ context.Context, r minigroup.RecreateEntry) error {
-	return l.write(r.EventAttempt, r.ConferenceAttempt)
+func (l *lateLedger) BeginRecreate(
+	_ context.Context, r minigroup.RecreateEntry,
+) (event, conference uuid.UUID, err error) {
+	return r.EventAttempt, r.ConferenceAttempt, l.write(r.EventAttempt, r.ConferenceAttempt)
 }
 
 func (l *lateLedger) OpenAttempt(_ context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error) {

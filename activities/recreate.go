@@ -15,8 +15,8 @@ type BegunRecreate struct {
 	BegunUpdate
 	// Draft is the draft of the new rooms.
 	Draft stored.Draft `json:"draft"`
-	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if the
-	// recreate had begun before.
+	// EventAttempt and ConferenceAttempt are attempts that were written for this run and are not sent yet; uuid.Nil if
+	// none was, as for a create.
 	EventAttempt      uuid.UUID `json:"event_attempt"`
 	ConferenceAttempt uuid.UUID `json:"conference_attempt"`
 }
@@ -54,13 +54,14 @@ func (a *Activities) planRecreate(
 		ConferenceAttempt: a.newAttempt(ctx, minigroup.ConferenceRoom),
 		RequestTimeout:    a.Settings.RequestTimeout,
 	}
-	if err := a.Ledger.BeginRecreate(ctx, entry); err != nil {
+	event, conference, err := a.Ledger.BeginRecreate(ctx, entry)
+	if err != nil {
 		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return err
 	}
-	a.InFlight.registerRooms(in.ClassID, deadline, entry.EventAttempt, entry.ConferenceAttempt)
+	a.InFlight.registerRooms(in.ClassID, deadline, event, conference)
 	out.State, out.Draft = minigroup.UpdateRunning, stored.NewDraft(m.Recreated(plan, *change.Recreate))
-	out.EventAttempt, out.ConferenceAttempt = entry.EventAttempt, entry.ConferenceAttempt
+	out.EventAttempt, out.ConferenceAttempt = event, conference
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +19,7 @@ type GatewaysLedger interface {
 	RecordGateway(ctx context.Context, backend string, state minigroup.GatewayState) error
 	Backends(ctx context.Context) ([]minigroup.Backend, error)
 	GatewayRooms(ctx context.Context, backend string, minAge time.Duration) ([]minigroup.Reservation, error)
-	Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Duration) ([]uuid.UUID, error)
+	Strays(ctx context.Context, rooms []minigroup.GatewayRoom, minAge time.Duration) ([]uuid.UUID, error)
 }
 
 // SweptGateways counts what a sweep of the gateways has done.
@@ -82,8 +84,8 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 		if syncing.Err() != nil {
 			break
 		}
-		switch slots, ok := rooms[r.ID]; {
-		case ok && slots == r.Slots && r.State == minigroup.ReservationHeld:
+		switch room, ok := rooms[r.ID]; {
+		case ok && room.Slots == r.Slots && r.State == minigroup.ReservationHeld:
 			continue
 		case listErr != nil && (r.State != minigroup.ReservationReleasing || r.Made || r.Doubtful):
 			continue // an unfit gateway neither makes nor removes a room
@@ -98,11 +100,7 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 	if err := s.Ledger.RecordGateway(ctx, backend.ID, gatewayState(fault)); err != nil || fault != nil {
 		return errors.Join(fault, err)
 	}
-	ids := make([]uuid.UUID, 0, len(rooms))
-	for id := range rooms {
-		ids = append(ids, id)
-	}
-	strays, err := s.Ledger.Strays(ctx, ids, minAge)
+	strays, err := s.Ledger.Strays(ctx, slices.Collect(maps.Values(rooms)), minAge)
 	if err != nil {
 		return err
 	}
@@ -115,17 +113,19 @@ func (s *Sweeper) sweepGateway(ctx context.Context, backend minigroup.Backend, s
 	return nil
 }
 
-// gatewayRooms returns our rooms on a gateway and their slots.
-func (s *Sweeper) gatewayRooms(ctx context.Context, backend minigroup.Backend) (map[uuid.UUID]int32, error) {
+// gatewayRooms returns our rooms on a gateway by their ids.
+func (s *Sweeper) gatewayRooms(
+	ctx context.Context, backend minigroup.Backend,
+) (map[uuid.UUID]minigroup.GatewayRoom, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Steps.Settings.StepWait)
 	defer cancel()
 	listed, err := s.Rooms.Rooms(ctx, backend, roomPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("list rooms: %w", err)
 	}
-	rooms := make(map[uuid.UUID]int32, len(listed))
+	rooms := make(map[uuid.UUID]minigroup.GatewayRoom, len(listed))
 	for _, room := range listed {
-		rooms[room.ID] = room.Slots
+		rooms[room.ID] = room
 	}
 	return rooms, nil
 }

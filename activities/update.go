@@ -18,7 +18,7 @@ type UpdateLedger interface {
 		ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
 	) (minigroup.BegunUpdate, error)
 	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
-	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error
+	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) (event, conference uuid.UUID, err error)
 	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
 	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
 	FailUpdate(

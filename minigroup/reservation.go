@@ -51,4 +51,6 @@ type GatewayRoom struct {
 	ID uuid.UUID
 	// Slots is the maximum number of publishers in the room.
 	Slots int32
+	// ClassID is the class in its description; uuid.Nil if there is none.
+	ClassID uuid.UUID
 }

@@ -117,7 +117,7 @@ func TestAnErasedClassGetsNoNewRooms(t *testing.T) {
 	_, err := l.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, id)
 	l.must(err)
 	l.must(l.ErasePersonalData(t.Context(), m.ID, operator))
-	err = l.BeginRecreate(t.Context(), minigroup.RecreateEntry{UpdateEntry: minigroup.UpdateEntry{
+	_, _, err = l.BeginRecreate(t.Context(), minigroup.RecreateEntry{UpdateEntry: minigroup.UpdateEntry{
 		ID: id, Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Recreate: &minigroup.Recreation{}},
 		Plan: minigroup.UpdatePlan{Time: m.Time},
 	}})

@@ -176,6 +176,7 @@ func exerciseOperations(l ledger) {
 	l.ReservationsOf(ctx, id)
 	l.UpdatesOf(ctx, id)
 	l.LostAttempts(ctx, true, 10)
+	l.exerciseFoundRooms()
 	l.PendingReleases(ctx, time.Minute, 10)
 	l.PendingRelease(ctx, id)
 	l.BackendLoads(ctx)
@@ -183,6 +184,18 @@ func exerciseOperations(l ledger) {
 	l.Drain(ctx, "janus-1", true)
 	l.GatewayRooms(ctx, "janus-1", 0)
 	l.RecordGateway(ctx, "janus-1", minigroup.GatewayState{Reason: "no answer"})
-	l.Strays(ctx, []uuid.UUID{id}, 0)
+	l.Strays(ctx, []minigroup.GatewayRoom{{ID: id, ClassID: id}}, 0)
 	l.Purge(ctx, time.Hour, 10)
+}
+
+func (l ledger) exerciseFoundRooms() {
+	ctx, m := l.Context(), l.ready("run-1", unique())
+	for _, keep := range []bool{true, false} {
+		room := minigroup.FoundRoom{
+			ID: uuid.New(), ClassID: m.ID, Kind: minigroup.EventRoom, Operation: minigroup.ForCreate, Run: "run-1", Keep: keep,
+		}
+		l.RecordFoundRoom(ctx, room)
+		l.KnownRooms(ctx, []uuid.UUID{room.ID})
+	}
+	l.LookUpSoon(ctx)
 }

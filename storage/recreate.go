@@ -10,16 +10,20 @@ import (
 )
 
 // BeginRecreate writes the recreate as an update with its old and new values, and the first attempts at its rooms. The
-// slots are admitted as for an update. It returns the errors of BeginUpdate, except that a recreate may begin when the
-// class has ended. Called twice, it does the same once.
-func (s *Store) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
+// slots are admitted as for an update. It returns the attempts that it has written: uuid.Nil where a room is held, a
+// request is in flight or none was to be written. It returns the errors of BeginUpdate, except that a recreate may
+// begin when the class has ended. Called twice, it does the same once.
+func (s *Store) BeginRecreate(
+	ctx context.Context, r minigroup.RecreateEntry,
+) (event, conference uuid.UUID, err error) {
 	first := firstAttempts{
 		class: r.ClassID, run: r.Run, update: &r.ID, event: r.EventAttempt, conference: r.ConferenceAttempt,
 		timeout: r.RequestTimeout,
 	}
-	return s.beginUpdate(ctx, "begin recreate", r.UpdateEntry, func(batch *pgx.Batch) {
-		first.queue(batch, new(uuid.UUID), new(uuid.UUID))
+	err = s.beginUpdate(ctx, "begin recreate", r.UpdateEntry, func(batch *pgx.Batch) {
+		first.queue(batch, &event, &conference)
 	})
+	return event, conference, err
 }
 
 // SwapRooms is the commit point of a recreate: the class takes its new rooms, and is open again if it had ended. The

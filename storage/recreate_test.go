@@ -24,6 +24,15 @@ func (l ledger) recreate(locks minigroup.Recreation) recreation {
 
 func (l ledger) recreateOf(m minigroup.Minigroup, locks minigroup.Recreation) recreation {
 	l.Helper()
+	r := l.recreateEntry(m, locks)
+	_, _, err := l.BeginRecreate(l.Context(), r)
+	l.must(err)
+	return recreation{l, r, m}
+}
+
+// recreateEntry lets run-2 take the class for a recreate.
+func (l ledger) recreateEntry(m minigroup.Minigroup, locks minigroup.Recreation) minigroup.RecreateEntry {
+	l.Helper()
 	change := minigroup.Change{Recreate: &locks}
 	r := minigroup.RecreateEntry{
 		UpdateEntry: minigroup.UpdateEntry{
@@ -37,8 +46,7 @@ func (l ledger) recreateOf(m minigroup.Minigroup, locks minigroup.Recreation) re
 	if err != nil || b.State != minigroup.UpdateRequested {
 		l.Fatalf("got %+v, %v", b, err)
 	}
-	l.must(l.BeginRecreate(l.Context(), r))
-	return recreation{l, r, m}
+	return r
 }
 
 // another is a further attempt at the event room.

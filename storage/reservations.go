@@ -68,12 +68,22 @@ func (s *Store) GatewayRooms(
 		ORDER BY r.created_at`, backend, minAge)
 }
 
-// Strays returns those of a gateway's rooms whose reservations were released more than minAge ago: the gateway has
-// executed a request late.
-func (s *Store) Strays(ctx context.Context, rooms []uuid.UUID, minAge time.Duration) ([]uuid.UUID, error) {
+// Strays returns those of a gateway's rooms that no reservation has: it was released more than minAge ago, and the
+// gateway has executed a request late; or the ledger has lost it in a restore, and has the class.
+func (s *Store) Strays(
+	ctx context.Context, rooms []minigroup.GatewayRoom, minAge time.Duration,
+) ([]uuid.UUID, error) {
+	ids, classes := make([]uuid.UUID, len(rooms)), make([]uuid.UUID, len(rooms))
+	for i, r := range rooms {
+		ids[i], classes[i] = r.ID, r.ClassID
+	}
 	return list(ctx, s.pool, "list strays", pgx.RowTo[uuid.UUID], `
-		SELECT id FROM janus_reservation
-		WHERE id = ANY($1) AND state = 'released' AND changed_at < now() - $2::interval`, rooms, minAge)
+		SELECT room.id FROM unnest($1::uuid[], $2::uuid[]) AS room (id, class_id)
+		WHERE EXISTS (
+				SELECT FROM janus_reservation r
+				WHERE r.id = room.id AND r.state = 'released' AND r.changed_at < now() - $3::interval)
+			OR EXISTS (SELECT FROM minigroup m WHERE m.id = room.class_id AND m.changed_at < now() - $3::interval)
+				AND NOT EXISTS (SELECT FROM janus_reservation r WHERE r.id = room.id)`, ids, classes, minAge)
 }
 
 // MoveReservation gives up the reservation of a create, whose gateway does not answer or answers wrongly, and reserves

@@ -26,12 +26,20 @@ func TestAGatewayHasTheRoomsOfItsReservationsAndStraysOfReleasedOnes(t *testing.
 	if r := rooms[1]; r.ID != gone || r.State != minigroup.ReservationReleasing {
 		t.Errorf("got %+v", r)
 	}
-	has := []uuid.UUID{rooms[0].ID, gone, uuid.New()}
+	lost := uuid.New() // its reservation is not in the ledger any more
+	has := []minigroup.GatewayRoom{
+		{ID: rooms[0].ID, ClassID: m.ID}, {ID: gone, ClassID: classID(other)},
+		{ID: uuid.New(), ClassID: uuid.New()}, {ID: uuid.New()},
+	}
 	if strays, err := l.Strays(t.Context(), has, 0); err != nil || len(strays) != 0 {
 		t.Fatalf("got %v, %v", strays, err)
 	}
 	l.must(l.ReservationReleased(t.Context(), gone))
 	if strays, err := l.Strays(t.Context(), has, 0); err != nil || !slices.Equal(strays, []uuid.UUID{gone}) {
+		t.Fatalf("got %v, %v", strays, err)
+	}
+	has = append(has, minigroup.GatewayRoom{ID: lost, ClassID: m.ID})
+	if strays, err := l.Strays(t.Context(), has, 0); err != nil || !slices.Equal(strays, []uuid.UUID{gone, lost}) {
 		t.Fatalf("got %v, %v", strays, err)
 	}
 }

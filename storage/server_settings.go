@@ -82,3 +82,13 @@ func (state serverState) overcommitted(poolSize int) (warnings []string) {
 	check(state.databaseLimit, state.othersOfDatabase, "the connection limit of the database", "Raise it")
 	return warnings
 }
+
+// ConnectedPrograms returns how many APIs and workers have sessions at present, each with its address. Behind a pooler,
+// which keeps sessions of programs that have ended, it returns 0.
+func (s *Store) ConnectedPrograms(ctx context.Context) (int, error) {
+	if s.pooler {
+		return 0, nil
+	}
+	state, err := s.serverState(ctx)
+	return state.processes, wrap("look for connected programs", err)
+}

@@ -155,12 +155,17 @@ func (l ledger) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error 
 	return l.handle(ctx, beginUpdate, func(ctx context.Context) error { return l.Store.BeginUpdate(ctx, u) })
 }
 
-func (l ledger) BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) error {
-	err := l.handle(ctx, beginRecreate, func(ctx context.Context) error { return l.Store.BeginRecreate(ctx, r) })
+func (l ledger) BeginRecreate(
+	ctx context.Context, r minigroup.RecreateEntry,
+) (event, conference uuid.UUID, err error) {
+	err = l.handle(ctx, beginRecreate, func(ctx context.Context) (err error) {
+		event, conference, err = l.Store.BeginRecreate(ctx, r)
+		return err
+	})
 	if err != nil {
 		l.unknownAttempts.Store(true)
 	}
-	return err
+	return event, conference, err
 }
 
 func (l ledger) SwapRooms(ctx context.Context, run string, id uuid.UUID) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -72,4 +73,33 @@ func (s *Starter) startUnlessOpen(
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// RepeatCreate starts a create again that the ledger has forgotten. With replace it terminates the open run of the
+// minigroup; otherwise it returns false when there is one.
+func (s *Starter) RepeatCreate(ctx context.Context, r minigroup.CreateRequest, replace bool) (bool, error) {
+	again := s.createStart(r)
+	return s.startUnlessOpen(ctx, replacing(again.options, replace), again.workflow, again.input)
+}
+
+// RepeatChange starts an update or a recreate again with the id that it had, whatever the revision of the minigroup.
+// Apart from that it is like RepeatCreate.
+func (s *Starter) RepeatChange(
+	ctx context.Context, m minigroup.Minigroup, id uuid.UUID, c minigroup.Change, replace bool,
+) (bool, error) {
+	c.Revision = nil
+	o := replacing(s.updateOptions(m, c, id), replace)
+	in := UpdateInput{UpdateID: id, ClassID: m.ID, Change: stored.NewChange(c), MaxAttempts: s.maxAttempts}
+	if c.Recreate != nil {
+		return s.startUnlessOpen(ctx, o, RecreateMinigroup, RecreateInput{UpdateInput: in})
+	}
+	return s.startUnlessOpen(ctx, o, UpdateMinigroup, in)
+}
+
+// replacing lets a start terminate the open run of its workflow id.
+func replacing(o client.StartWorkflowOptions, replace bool) client.StartWorkflowOptions {
+	if replace {
+		o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+	}
+	return o
 }

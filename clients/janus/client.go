@@ -96,7 +96,8 @@ func (c *Client) Rooms(ctx context.Context, backend minigroup.Backend, prefix st
 	for _, room := range listed {
 		id, err := uuid.Parse(room.Room)
 		if err == nil && strings.HasPrefix(room.Description, prefix) {
-			rooms = append(rooms, minigroup.GatewayRoom{ID: id, Slots: room.MaxPublishers})
+			class, _ := uuid.Parse(strings.TrimPrefix(room.Description, prefix)) // uuid.Nil if it is none
+			rooms = append(rooms, minigroup.GatewayRoom{ID: id, Slots: room.MaxPublishers, ClassID: class})
 		}
 	}
 	return rooms, nil

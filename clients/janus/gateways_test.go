@@ -22,6 +22,9 @@ import (
 
 var config = janus.Config{AdminSecret: "admin-secret", AdminKey: "admin-key", RoomKey: "room-key"}
 
+// describedClass is the class of the rooms with the description.
+var describedClass = uuid.MustParse("3f1c9f2e-6a52-4b7e-9b53-0d3f0a7a1c11")
+
 const description = "minigroup:3f1c9f2e-6a52-4b7e-9b53-0d3f0a7a1c11"
 
 // gateways are a real gateway and its stand-in. Both must pass the same tests, so that the stand-in stays true to the

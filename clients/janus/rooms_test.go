@@ -32,7 +32,8 @@ func TestRooms(t *testing.T) {
 				"request": "create", "room": "lobby", "description": description, "admin_key": config.AdminKey,
 			}, &struct{}{})
 			rooms, err := client.Rooms(ctx, backend, "minigroup:")
-			if want := []minigroup.GatewayRoom{{ID: ours, Slots: 7}}; err != nil || !slices.Equal(rooms, want) {
+			want := []minigroup.GatewayRoom{{ID: ours, Slots: 7, ClassID: describedClass}}
+			if err != nil || !slices.Equal(rooms, want) {
 				t.Fatalf("got %v, %v; want %v", rooms, err, want)
 			}
 			t.Run("lists more rooms than fit into the usual reply limit", func(t *testing.T) {

@@ -49,6 +49,6 @@ its runs keep such data until the retention of the Temporal namespace has passed
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show the class")
+	yesFlag(cmd, &yes, "the class")
 	return interfering(cmd, &by)
 }

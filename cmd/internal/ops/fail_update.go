@@ -60,7 +60,7 @@ operation whose outcome is known.`,
 			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show the update")
+	yesFlag(cmd, &yes, "the update")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "wait this long for the run of the update to end")
 	return interfering(cmd, &by)
 }

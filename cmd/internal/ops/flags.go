@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"minigroups/minigroup"
@@ -67,6 +68,11 @@ func (f *timeFlag) String() string { return formatTimeExactly(f.at) }
 
 // Type names the accepted values in help texts.
 func (f *timeFlag) Type() string { return "duration|time" }
+
+// yesFlag adds the flag without which a command only shows what it would change.
+func yesFlag(cmd *cobra.Command, yes *bool, shown string) {
+	cmd.Flags().BoolVar(yes, "yes", false, "do it; without this, only show "+shown)
+}
 
 // countFlag is a flag that takes a number from 0 to 2^31-1.
 type countFlag int

@@ -56,7 +56,7 @@ refuses permanently.`,
 			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show the events")
+	yesFlag(cmd, &yes, "the events")
 	cmd.Flags().Var(&limit, "limit", "without ids: list at most this many, the oldest first")
 	return interfering(cmd, &by)
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// progress shows how far a bulk retry has come: a bar on a terminal, otherwise a line every 10 seconds at most.
+// progress shows how far a command has come: a bar on a terminal, otherwise a line every 10 seconds at most.
 type progress struct {
 	out   io.Writer
 	total int
@@ -29,9 +29,15 @@ func newProgress(out io.Writer, total int) *progress {
 	return p
 }
 
-func (p *progress) show(s bulkSummary) {
-	finished := s.Retried + sum(s.Skipped)
-	counts := fmt.Sprintf("%d ready, %d failed again, %d still running", s.Ready, sum(s.FailedAgain), s.StillRunning)
+// setTotal sets the total of a progress that has shown nothing yet.
+func (p *progress) setTotal(total int) {
+	if p.total = total; p.bar != nil {
+		p.bar.ChangeMax(total)
+	}
+}
+
+// show shows how many are finished, and what that means.
+func (p *progress) show(finished int, counts string) {
 	if p.bar == nil {
 		p.lines.Do(func() { fmt.Fprintf(p.out, "%d of %d: %s\n", finished, p.total, counts) })
 		return

@@ -60,7 +60,7 @@ if the gateway comes back, the sweeper removes the room.`,
 			return a.print(report, report.writeTable)
 		}),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without this, only show what would be released")
+	yesFlag(cmd, &yes, "what would be released")
 	cmd.Flags().DurationVar(&olderThan, "older-than", 2*time.Minute,
 		"without ids: only what has waited for longer than this")
 	cmd.Flags().Var(&limit, "limit", "without ids: list at most this many, the longest-waiting first")

@@ -103,7 +103,7 @@ func (a *app) runBulkRetry(ctx context.Context, f retryFlags, total int) (bulkSu
 		filter: f.filter, by: a.requester(f.by), limit: int(f.limit), rate: f.rate, wait: f.wait,
 		report: func(r retryReport) {
 			summary.add(r)
-			progress.show(summary)
+			progress.show(summary.finished(), summary.counts())
 		},
 	}
 	err := b.run(ctx)
@@ -145,4 +145,11 @@ func (s bulkSummary) writeTable(t *table) {
 	byReason("skipped", s.Skipped)
 	byReason("unknown", s.Unknown)
 	t.row("left", s.Left)
+}
+
+// finished is how many of the selected minigroups are dealt with.
+func (s bulkSummary) finished() int { return s.Retried + sum(s.Skipped) }
+
+func (s bulkSummary) counts() string {
+	return fmt.Sprintf("%d ready, %d failed again, %d still running", s.Ready, sum(s.FailedAgain), s.StillRunning)
 }
