@@ -29,6 +29,7 @@ GOLANGCI := .tools/golangci-lint
 WORKFLOWCHECK := .tools/workflowcheck
 LITERALS := .tools/literals
 RULES := .tools/rules
+COMPOSE := .tools/docker-compose
 GOVULNCHECK := .tools/govulncheck
 CYCLONEDX := .tools/cyclonedx-gomod
 DEPLOYCHECK := .tools/deploycheck
@@ -72,6 +73,14 @@ test: ## run every test, then print how many passed and failed
 	  go test -C bench -json -count=1 -timeout 10m ./... || failed=1; \
 	  exit $$failed; \
 	} | .dev/bin/testsummary
+
+# It needs root, and an engine only as a program: the test starts its own.
+.PHONY: image-test
+image-test: $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) $(COMPOSE)
+image-test: ## build the images and run deploy/compose.yaml on an engine of its own: kills, restarts, alerts
+	@tools/packages image
+	@go build -C e2e -o ../.dev/bin/image ./image
+	@PATH=$$PATH:/usr/sbin:/sbin exec .dev/bin/image
 
 .PHONY: histories
 histories: packages $(TEMPORAL) ## record again the histories that every version of the workflows must replay
@@ -219,6 +228,10 @@ $(ETCD): tools/kubernetes/go.mod tools/kubernetes/go.sum
 
 $(KUBETEST): tools/kubernetes/go.mod tools/kubernetes/go.sum $(wildcard tools/kubernetes/*.go)
 	@CGO_ENABLED=0 go build -C tools/kubernetes -o ../../$@ . && touch $@
+
+$(COMPOSE): tools/compose/go.mod tools/compose/go.sum
+	@echo "building Docker Compose (minutes the first time)"
+	@go build -C tools/compose -o ../../$@ github.com/docker/compose/v2/cmd && touch $@
 
 $(RULES): $(wildcard tools/rules/*)
 	@go build -C tools/rules -o ../../$@ . && touch $@

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+)
+
+// isolated is an environment variable that tells the program that it is in namespaces of its own.
+const isolated = "MINIGROUPS_IMAGE_ISOLATED"
+
+// isolate calls do in a copy of this process that has namespaces of its own for processes, mounts and the network, and
+// returns its exit code. When that copy ends, or this process, the kernel ends every process in the namespaces, and
+// with them their mounts and networks.
+func isolate(do func() int) (code int, err error) {
+	if os.Getenv(isolated) != "" && os.Getpid() == 1 {
+		if err := mountAll(); err != nil {
+			return 1, err
+		}
+		return do(), nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	// The signal of Pdeathsig is sent when the thread ends that has started the process.
+	runtime.LockOSThread()
+	cmd := exec.CommandContext(context.Background(), self, os.Args[1:]...) //nolint:gosec // this program again
+	cmd.Env = append(os.Environ(), isolated+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL,
+		Setpgid: true,
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := cmd.Start(); err != nil {
+		return 1, fmt.Errorf("make namespaces (needs root): %w", err)
+	}
+	go func() {
+		for range signals {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		}
+	}()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return 1, err
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// mountAll mounts what must be of the namespaces' own: /proc, and /run with the sockets of the engine.
+func mountAll() error {
+	for _, m := range []struct {
+		source, target, kind string
+		flags                uintptr
+	}{
+		{target: "/", flags: syscall.MS_REC | syscall.MS_PRIVATE}, // nothing below is seen outside
+		{source: "proc", target: "/proc", kind: "proc"},
+		{source: "tmpfs", target: "/run", kind: "tmpfs"},
+	} {
+		if err := syscall.Mount(m.source, m.target, m.kind, m.flags, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	return nil
+}

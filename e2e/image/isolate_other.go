@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+func isolate(func() int) (int, error) { return 1, errors.New("containers need Linux") }
