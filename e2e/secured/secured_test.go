@@ -28,7 +28,7 @@ import (
 // personal are the host, a tag, a property, the host of an update, and the account that sends the requests.
 var personal = []string{
 	"teacher.example.org", "tag-of-the-course", "property-of-the-class", "substitute.example.org",
-	"dev." + harness.Audience,
+	`"label":"dev"`,
 }
 
 func body(scope string) map[string]any {
@@ -54,6 +54,7 @@ func TestTheServiceWithMutualTLSAndEncryption(t *testing.T) {
 	s.checkWhatTemporalHas()
 	s.checkTheCodecServer()
 	s.checkOps()
+	s.checkAnAPIWithoutTheKey()
 
 	s.must(s.temporal.Stop(t.Context()))
 	stacktest.ReplaceTLS(t, s.options.TLS)
@@ -66,7 +67,7 @@ func TestTheServiceWithMutualTLSAndEncryption(t *testing.T) {
 		return nil
 	})
 	s.eventually(func() error { // the API connects again a little later
-		_, err := s.try(http.StatusCreated, http.MethodPost, "/minigroups", body("chess-1"))
+		_, err := s.try(s.api, http.StatusCreated, http.MethodPost, "/minigroups", body("chess-1"))
 		return err
 	})
 }
@@ -126,6 +127,15 @@ func (s *system) checkOps() {
 			s.t.Errorf("ops %s without the key: %s", args, text)
 		}
 	}
+}
+
+// checkAnAPIWithoutTheKey sends requests that need the run of a create, and that do not.
+func (s *system) checkAnAPIWithoutTheKey() {
+	s.run("api", []string{"-config", s.withoutKey}, s.apiWithoutKey+"/readyz")
+	_, err := s.try(s.apiWithoutKey, http.StatusServiceUnavailable, http.MethodPost, "/minigroups", body("art-5a"))
+	s.must(err)
+	_, err = s.try(s.apiWithoutKey, http.StatusOK, http.MethodGet, byScope("art-5a"), nil)
+	s.must(err)
 }
 
 var data = regexp.MustCompile(`"data": "([^"]*)"`)

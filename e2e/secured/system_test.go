@@ -36,6 +36,8 @@ type system struct {
 	environ []string
 	// withKey and withoutKey are configuration files.
 	withKey, withoutKey string
+	// api and apiWithoutKey are the URLs of APIs with these files. The second one is not started.
+	api, apiWithoutKey string
 }
 
 // start starts everything. migrate and the programs connect only by the variables of environ.
@@ -64,12 +66,12 @@ func start(t *testing.T) *system {
 		t.Fatalf("%v: %s", err, migrate.Tail())
 	}
 	s.run("worker", []string{"-config", s.withKey})
-	s.run("api", []string{"-config", s.withKey}, s.api("/readyz"))
+	s.run("api", []string{"-config", s.withKey}, s.api+"/readyz")
 	return s
 }
 
 func (s *system) configure() {
-	var addresses [5]string
+	var addresses [7]string
 	for i := range addresses {
 		var err error
 		addresses[i], err = harness.FreeAddress()
@@ -80,11 +82,15 @@ func (s *system) configure() {
 	s.cfg.API.Listen, s.cfg.API.MetricsListen, s.cfg.Worker.MetricsListen = addresses[0], addresses[1], addresses[2]
 	s.cfg.Event.URL, s.cfg.Conference.URL = "http://"+addresses[3], "http://"+addresses[4]
 	s.cfg.Janus.Reservation = config.ReservedByConference
+	without := s.cfg
+	without.API.Listen, without.API.MetricsListen = addresses[5], addresses[6]
+	s.apiWithoutKey = "http://" + without.API.Listen
 	s.withoutKey = filepath.Join(s.dir, "without-key.yaml")
-	s.must(config.Save(s.withoutKey, s.cfg))
+	s.must(config.Save(s.withoutKey, without))
 	key := filepath.Join(s.dir, "2026-11.key")
 	s.must(os.WriteFile(key, []byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))), 0o600))
 	s.cfg.Temporal.EncryptionKeyFiles, s.cfg.Temporal.EncryptionKey = []string{key}, "2026-11"
+	s.api = "http://" + s.cfg.API.Listen
 	s.withKey = filepath.Join(s.dir, "with-key.yaml")
 	s.must(config.Save(s.withKey, s.cfg))
 }
@@ -128,21 +134,21 @@ func (s *system) ops(configFile string, args ...string) string {
 	return s.output(filepath.Join(s.dir, "ops"), append([]string{"-config", configFile}, args...)...)
 }
 
-func (s *system) api(path string) string { return "http://" + s.cfg.API.Listen + path }
-
 // send sends a request to the API and demands the code of its answer.
 func (s *system) send(code int, method, path string, body any, headers ...string) load.Answer {
 	s.t.Helper()
-	a, err := s.try(code, method, path, body, headers...)
+	a, err := s.try(s.api, code, method, path, body, headers...)
 	s.must(err)
 	return a
 }
 
-// try sends a request to the API and returns an error unless the answer has the code.
-func (s *system) try(code int, method, path string, body any, headers ...string) (load.Answer, error) {
+// try sends a request to an API and returns an error unless the answer has the code.
+func (s *system) try(
+	api string, code int, method, path string, body any, headers ...string,
+) (load.Answer, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	a, err := load.Exchange(ctx, http.DefaultClient, s.token, method, s.api("/api/v1"+path), body, headers...)
+	a, err := load.Exchange(ctx, http.DefaultClient, s.token, method, api+"/api/v1"+path, body, headers...)
 	if err == nil && a.Code != code {
 		err = fmt.Errorf("%s %s: %d %s", method, path, a.Code, a.Text)
 	}
