@@ -16,6 +16,9 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # The module of the service, and those that test and measure it. The go.mod of the service requires only what it runs.
 MODULES := . e2e bench
 
+# Hidden folders hold what was built, such as the images of make image-test with Go's own sources.
+GO_FILES := find . -name '.?*' -prune -o -name '*.go' -print
+
 # deploy/Dockerfile, tools/release and package stack build our programs with the same flags. Programs know the commit
 # that they are built from. Where git is installed and knows none, the go command would fail, so it does not ask there.
 COMMITTED := $(shell git rev-parse -q --verify HEAD >/dev/null 2>&1 && echo auto || echo false)
@@ -125,7 +128,7 @@ bench-report: .dev/bin/bench ## print the last results again
 .PHONY: check
 check: packages $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
 check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy, the alerts
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
+	@unformatted=$$($(GO_FILES) | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	for module in $(MODULES); do \
 	  go vet -C $$module ./... && go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... && \
 	  (cd $$module && $(CURDIR)/$(GOLANGCI) run ./...) && go mod -C $$module tidy -diff || exit 1; \
@@ -146,7 +149,7 @@ FUZZTIME ?= 1m
 
 .PHONY: fuzz
 fuzz: ## fuzz bodies, paths and replies (FUZZTIME= each)
-	@grep -rEo --include='*_test.go' '^func Fuzz\w+\(f' . | sed -E 's|/[^/]*:func | |; s|\(f||' | \
+	@grep -rEo --exclude-dir='.?*' --include='*_test.go' '^func Fuzz\w+\(f' . | sed -E 's|/[^/]*:func | |; s|\(f||' | \
 	while read -r dir target; do \
 	  echo "$$target in $$dir"; \
 	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
@@ -175,7 +178,7 @@ docs: $(DEPLOYCHECK) ## write docs/configuration.md, its JSON Schema and that of
 
 .PHONY: fmt
 fmt: ## format the Go code
-	gofmt -w .
+	$(GO_FILES) | xargs gofmt -w
 
 # Debian packages that the tests need. It fails if one is missing and cannot be installed.
 .PHONY: packages
