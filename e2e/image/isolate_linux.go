@@ -11,14 +11,11 @@ import (
 	"syscall"
 )
 
-// isolated is an environment variable that tells the program that it is in namespaces of its own.
-const isolated = "MINIGROUPS_IMAGE_ISOLATED"
-
 // isolate calls do in a copy of this process that has namespaces of its own for processes, mounts and the network, and
-// returns its exit code. When that copy ends, or this process, the kernel ends every process in the namespaces, and
+// returns its exit code. inside says that this process is the copy. When that copy ends, or this process, the kernel ends every process in the namespaces, and
 // with them their mounts and networks.
-func isolate(do func() int) (code int, err error) {
-	if os.Getenv(isolated) != "" && os.Getpid() == 1 {
+func isolate(inside bool, do func() int) (code int, err error) {
+	if inside {
 		if err := mountAll(); err != nil {
 			return 1, err
 		}
@@ -30,8 +27,7 @@ func isolate(do func() int) (code int, err error) {
 	}
 	// The signal of Pdeathsig is sent when the thread ends that has started the process.
 	runtime.LockOSThread()
-	cmd := exec.CommandContext(context.Background(), self, os.Args[1:]...) //nolint:gosec // this program again
-	cmd.Env = append(os.Environ(), isolated+"=1")
+	cmd := exec.CommandContext(context.Background(), self, append([]string{"-inside"}, os.Args[1:]...)...) //nolint:gosec // this program again
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL,

@@ -4,4 +4,4 @@ package main
 
 import "errors"
 
-func isolate(func() int) (int, error) { return 1, errors.New("containers need Linux") }
+func isolate(bool, func() int) (int, error) { return 1, errors.New("containers need Linux") }
