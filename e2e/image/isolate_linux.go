@@ -12,8 +12,8 @@ import (
 )
 
 // isolate calls do in a copy of this process that has namespaces of its own for processes, mounts and the network, and
-// returns its exit code. inside says that this process is the copy. When that copy ends, or this process, the kernel ends every process in the namespaces, and
-// with them their mounts and networks.
+// returns its exit code. inside says that this process is the copy. When that copy ends, or this process, the kernel
+// ends every process in the namespaces, and with them their mounts and networks.
 func isolate(inside bool, do func() int) (code int, err error) {
 	if inside {
 		if err := mountAll(); err != nil {
@@ -27,7 +27,8 @@ func isolate(inside bool, do func() int) (code int, err error) {
 	}
 	// The signal of Pdeathsig is sent when the thread ends that has started the process.
 	runtime.LockOSThread()
-	cmd := exec.CommandContext(context.Background(), self, append([]string{"-inside"}, os.Args[1:]...)...) //nolint:gosec // this program again
+	args := append([]string{"-inside"}, os.Args[1:]...)
+	cmd := exec.CommandContext(context.Background(), self, args...) //nolint:gosec // this program again
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL,
