@@ -83,6 +83,7 @@ image-test: $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) $(C
 image-test: ## build the images and run deploy/compose.yaml on an engine of its own: kills, restarts, alerts
 	@tools/packages image
 	@go build -C e2e -o ../.dev/bin/image ./image
+	@PATH=$$PATH:/usr/sbin:/sbin tools/images/rootfs .dev/image/contexts
 	@PATH=$$PATH:/usr/sbin:/sbin exec .dev/bin/image
 
 .PHONY: histories

@@ -15,7 +15,7 @@ import (
 // returns its exit code. inside says that this process is the copy. When that copy ends, or this process, the kernel
 // ends every process in the namespaces, and with them their mounts and networks.
 func isolate(inside bool, do func() int) (code int, err error) {
-	if inside {
+	if inside && os.Getpid() == 1 { // the first process of its namespace, never of the machine's
 		if err := mountAll(); err != nil {
 			return 1, err
 		}

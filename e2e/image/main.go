@@ -4,7 +4,7 @@
 // 1 if one failed. When it ends, however it ends, so do the engine, its containers and its networks. Only the folder
 // -cache remains, which makes the next run faster.
 //
-// It needs root, dockerd, and Temporal's programs and Compose in .tools. `make image-test` gets them all.
+// It needs root, dockerd, what tools/images/rootfs makes, and Compose in .tools. `make image-test` gets them all.
 package main
 
 import (

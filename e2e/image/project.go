@@ -61,7 +61,7 @@ func (p *project) command(ctx context.Context, name string, args ...string) (str
 func (p *project) commandWith(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = p.root
-	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+filepath.Join(p.cache, "config"), "DOCKER_BUILDKIT=1")
+	cmd.Env = append(cmd.Environ(), "DOCKER_CONFIG="+filepath.Join(p.cache, "config"), "DOCKER_BUILDKIT=1")
 	cmd.Env = append(cmd.Env, env...)
 	cmd.WaitDelay = 5 * time.Second // for processes that it has started and that outlive it
 	var out, errOut bytes.Buffer

@@ -62,10 +62,7 @@ func (p *project) clean(ctx context.Context) (string, error) {
 }
 
 func (p *project) buildStandIns(ctx context.Context) (string, error) {
-	contexts := filepath.Join(p.cache, "contexts")
-	if _, err := p.command(ctx, "tools/images/rootfs", contexts); err != nil {
-		return "", err
-	}
+	contexts := filepath.Join(p.cache, "contexts") // of tools/images/rootfs, which needs a network
 	_, err := p.commandWith(ctx, []string{"CONTEXTS=" + contexts},
 		"docker", "compose", "-f", "tools/images/compose.yaml", "build", "-q")
 	if err != nil {
