@@ -19,7 +19,9 @@ import (
 type reconcileReport struct {
 	Since time.Time `json:"since"`
 	// Runs is how many runs were compared with the ledger.
-	Runs    int               `json:"runs"`
+	Runs int `json:"runs"`
+	// Waiting is how many of them have still to begin. What they do is no difference that has to be reconciled.
+	Waiting int               `json:"waiting"`
 	Classes []reconciledClass `json:"classes"`
 	// Done is true once all of it is done.
 	Done bool `json:"done"`
@@ -90,11 +92,11 @@ func (a *app) runReconcile(ctx context.Context, since time.Time, yes bool) error
 		store: a.store, starter: a.starter(), temporal: a.temporal, decoder: codec.DataConverter(),
 		namespace: a.cfg.Temporal.Namespace,
 	}
-	plans, runs, err := r.plan(ctx, since, newProgress(a.err, 0))
+	plans, counts, err := r.plan(ctx, since, newProgress(a.err, 0))
 	if err != nil {
 		return err
 	}
-	report := reconcileReport{Since: since.UTC(), Runs: runs, Classes: []reconciledClass{}}
+	report := reconcileReport{Since: since.UTC(), Runs: counts.read, Waiting: counts.waiting, Classes: []reconciledClass{}}
 	for _, p := range plans {
 		report.Classes = append(report.Classes, newReconciledClass(p))
 	}
@@ -152,6 +154,11 @@ func (p *plan) does() string {
 
 func (r reconcileReport) writeTable(t *table) {
 	if len(r.Classes) == 0 {
+		if r.Waiting > 0 {
+			t.line("%d of the %d runs since %s have still to begin: run it again when workers have finished them.",
+				r.Waiting, r.Runs, formatTime(r.Since))
+			return
+		}
 		t.line("The ledger agrees with the %d runs since %s.", r.Runs, formatTime(r.Since))
 		return
 	}

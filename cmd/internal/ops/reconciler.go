@@ -30,11 +30,16 @@ type reconciler struct {
 	namespace string
 }
 
-// plan returns what must be done for each class, those without difference left out, and how many runs it has read.
-func (r reconciler) plan(ctx context.Context, since time.Time, p *progress) ([]plan, int, error) {
+// runCounts says how many runs were read, and how many of them have still to begin.
+type runCounts struct {
+	read, waiting int
+}
+
+// plan returns what must be done for each class, those without difference left out, and counts the runs.
+func (r reconciler) plan(ctx context.Context, since time.Time, p *progress) ([]plan, runCounts, error) {
 	infos, err := workflows.RunsSince(ctx, r.temporal, r.namespace, since)
 	if err != nil {
-		return nil, 0, err
+		return nil, runCounts{}, err
 	}
 	p.setTotal(len(infos))
 	defer p.end()
@@ -44,11 +49,15 @@ func (r reconciler) plan(ctx context.Context, since time.Time, p *progress) ([]p
 		return err
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, runCounts{}, err
 	}
+	counts := runCounts{read: len(infos)}
 	byClass := map[uuid.UUID][]workflows.Trace{}
 	for _, t := range traces {
 		byClass[t.ClassID] = append(byClass[t.ClassID], t)
+		if t.Open && !t.Begun {
+			counts.waiting++
+		}
 	}
 	var mu sync.Mutex
 	var plans []plan
@@ -72,7 +81,7 @@ func (r reconciler) plan(ctx context.Context, since time.Time, p *progress) ([]p
 	}
 	err = group.Wait()
 	slices.SortFunc(plans, func(a, b plan) int { return slices.Compare(a.classID[:], b.classID[:]) })
-	return plans, len(infos), err
+	return plans, counts, err
 }
 
 // known reads what the ledger says about a class and its runs.
