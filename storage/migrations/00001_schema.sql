@@ -6,8 +6,8 @@
 -- ─── History ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- What has happened to each class, who asked for it and why. Triggers write it, in the transaction that changes the
--- ledger, so nothing can change without being told. Rows are not changed, except to erase personal data, and are
--- deleted when their retention has passed.
+-- ledger, so nothing changes without it. Rows are not changed, except to erase personal data, and are deleted when
+-- their retention has passed.
 CREATE TABLE minigroup_history (
     -- Without a foreign key: minigroups are not deleted, and its check would lock the minigroup once more.
     class_id   uuid        NOT NULL,
@@ -74,8 +74,8 @@ CREATE FUNCTION values_of(during tstzrange, host text, reserve integer) RETURNS 
 $$;
 
 -- check_transition refuses an update of the state that is not among the trigger's arguments, each 'from to to: kind'.
--- The kind is that of the row that it adds to the history. A transition with '-' adds none: it is a small step, and what
--- the steps lead to is told.
+-- The kind is that of the row that it adds to the history. A transition with '-' adds none: it is a small step, and
+-- what the steps lead to has a row.
 -- +goose StatementBegin
 CREATE FUNCTION check_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -91,9 +91,9 @@ BEGIN
             RAISE check_violation USING MESSAGE = format('%s %s cannot go from %s to %s', TG_TABLE_NAME,
                 coalesce(to_jsonb(OLD)->>'id', to_jsonb(OLD)->>'room_id'), OLD.state, NEW.state);
         WHEN TG_TABLE_NAME = 'minigroup' THEN
-            PERFORM tell_minigroup(kind, NEW);
+            PERFORM record_minigroup(kind, NEW);
         WHEN TG_TABLE_NAME = 'minigroup_update' THEN
-            PERFORM tell_update(kind, NEW, NEW.look_up_at IS DISTINCT FROM OLD.look_up_at);
+            PERFORM record_update(kind, NEW, NEW.look_up_at IS DISTINCT FROM OLD.look_up_at);
         WHEN TG_TABLE_NAME = 'room_attempt' THEN
             PERFORM add_history(kind, NEW.class_id, NEW.run, NULL, jsonb_build_object(
                 'service', NEW.kind, 'operation', NEW.operation, 'sent_at', extract(epoch FROM NEW.sent_at)::bigint));
@@ -177,7 +177,7 @@ CREATE TRIGGER minigroup_transition BEFORE UPDATE ON minigroup
         'failed to creating: create_retried', 'undoing to creating: create_retried');
 
 -- +goose StatementBegin
-CREATE FUNCTION tell_minigroup(kind text, m minigroup, replaces text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION record_minigroup(kind text, m minigroup, replaces text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     details jsonb;
     by_whom jsonb := m.requested_by;
@@ -208,38 +208,39 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- tell adds a change to the history that is no transition of a minigroup. The trigger's argument is the kind.
+-- record_change adds a change to the history that is no transition of a minigroup. The trigger's argument is the kind.
 -- +goose StatementBegin
-CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     CASE
         WHEN TG_TABLE_NAME = 'minigroup' AND TG_OP = 'UPDATE' THEN
-            PERFORM tell_minigroup(TG_ARGV[0], NEW, nullif(OLD.owner, NEW.owner));
+            PERFORM record_minigroup(TG_ARGV[0], NEW, nullif(OLD.owner, NEW.owner));
         WHEN TG_TABLE_NAME = 'minigroup' THEN
-            PERFORM tell_minigroup(TG_ARGV[0], NEW);
+            PERFORM record_minigroup(TG_ARGV[0], NEW);
         WHEN TG_OP = 'UPDATE' THEN
             PERFORM add_history(TG_ARGV[0], NEW.class_id, NEW.run, NULL, jsonb_build_object(
                 'operation', update_operation(NEW), 'update_id', NEW.id, 'replaces_run', OLD.run));
         ELSE
-            PERFORM tell_update(TG_ARGV[0], NEW, false);
+            PERFORM record_update(TG_ARGV[0], NEW, false);
     END CASE;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
 
-CREATE TRIGGER minigroup_told_request AFTER INSERT ON minigroup FOR EACH ROW EXECUTE FUNCTION tell('create_requested');
+CREATE TRIGGER minigroup_history_request AFTER INSERT ON minigroup
+    FOR EACH ROW EXECUTE FUNCTION record_change('create_requested');
 -- A create that was cancelled before it began.
-CREATE TRIGGER minigroup_told_undo AFTER INSERT ON minigroup
-    FOR EACH ROW WHEN (NEW.state = 'undoing') EXECUTE FUNCTION tell('undo_begun');
+CREATE TRIGGER minigroup_history_undo AFTER INSERT ON minigroup
+    FOR EACH ROW WHEN (NEW.state = 'undoing') EXECUTE FUNCTION record_change('undo_begun');
 -- In place of a run that is gone.
-CREATE TRIGGER minigroup_told_retry AFTER UPDATE ON minigroup
+CREATE TRIGGER minigroup_history_retry AFTER UPDATE ON minigroup
     FOR EACH ROW WHEN (OLD.owner <> NEW.owner AND OLD.state = 'creating' AND NEW.state = 'creating')
-    EXECUTE FUNCTION tell('create_retried');
-CREATE TRIGGER minigroup_told_recovery BEFORE UPDATE ON minigroup
+    EXECUTE FUNCTION record_change('create_retried');
+CREATE TRIGGER minigroup_history_recovery BEFORE UPDATE ON minigroup
     FOR EACH ROW WHEN (OLD.owner <> NEW.owner AND OLD.state IN ('creating', 'undoing') AND NEW.state = 'undoing')
-    EXECUTE FUNCTION tell('recovered');
-CREATE TRIGGER minigroup_told_end AFTER UPDATE ON minigroup
-    FOR EACH ROW WHEN (OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL) EXECUTE FUNCTION tell('ended');
+    EXECUTE FUNCTION record_change('recovered');
+CREATE TRIGGER minigroup_history_end AFTER UPDATE ON minigroup
+    FOR EACH ROW WHEN (OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL) EXECUTE FUNCTION record_change('ended');
 
 -- +goose StatementBegin
 CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -509,10 +510,11 @@ CREATE FUNCTION update_operation(u minigroup_update) RETURNS text LANGUAGE sql I
         ELSE 'update' END
 $$;
 
--- tell_update adds to the history that an update was requested, is done or has failed, under the name of its operation.
--- undecided says that a PATCH of it may have been executed. It was forced to fail then, or if somebody interferes.
+-- record_update adds to the history that an update was requested, is done or has failed, under the name of its
+-- operation. undecided says that a PATCH of it may have been executed. It was forced to fail then, or if somebody
+-- interferes.
 -- +goose StatementBegin
-CREATE FUNCTION tell_update(kind text, u minigroup_update, undecided boolean) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION record_update(kind text, u minigroup_update, undecided boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     details jsonb := jsonb_build_object('update_id', u.id);
 BEGIN
@@ -534,12 +536,12 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
-CREATE TRIGGER update_told_request AFTER INSERT ON minigroup_update
-    FOR EACH ROW EXECUTE FUNCTION tell('update_requested');
+CREATE TRIGGER update_history_request AFTER INSERT ON minigroup_update
+    FOR EACH ROW EXECUTE FUNCTION record_change('update_requested');
 -- In place of a run that is gone.
-CREATE TRIGGER update_told_recovery BEFORE UPDATE ON minigroup_update
+CREATE TRIGGER update_history_recovery BEFORE UPDATE ON minigroup_update
     FOR EACH ROW WHEN (OLD.run <> NEW.run AND OLD.state = 'running' AND NEW.state = 'running')
-    EXECUTE FUNCTION tell('recovered');
+    EXECUTE FUNCTION record_change('recovered');
 
 -- A class has at most one update that is running.
 CREATE UNIQUE INDEX update_one_running ON minigroup_update (class_id) WHERE state = 'running';
@@ -611,7 +613,8 @@ CREATE TABLE worker_lease (
 );
 
 -- +goose Down
-DROP FUNCTION tell_minigroup, tell_update, update_operation;
+DROP FUNCTION record_minigroup, record_update, update_operation;
 DROP TABLE minigroup_history, worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation,
     janus_backend, closed_room, announced_room, room_attempt, minigroup;
-DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition, keep_history, tell, add_history, values_of, window_of;
+DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition, keep_history, record_change, add_history,
+    values_of, window_of;
