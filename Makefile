@@ -63,7 +63,8 @@ clean: .dev/bin/dev ## remove the state of make run and make cluster: databases,
 
 .PHONY: build
 build: ## compile the programs into .dev/bin
-	$(GO_BUILD) -o .dev/bin/ ./cmd/...
+	$(GO_BUILD) -o .dev/bin/ ./cmd/minigroups ./cmd/sandbox ./cmd/dev
+	@for name in api worker migrate ops; do ln -sf minigroups .dev/bin/$$name; done
 
 # All modules run even if one fails. go test's cache is off, because it does not see the programs and servers that tests
 # start. The packages of e2e run one at a time, because each starts a whole system and has deadlines.

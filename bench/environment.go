@@ -59,9 +59,7 @@ func (e *environment) start(ctx context.Context) (err error) {
 		return err
 	}
 	e.bin = filepath.Join(e.dir, "bin")
-	err = stack.BuildPrograms(ctx, e.root, e.bin, e.progress, "./cmd/api", "./cmd/worker", "./cmd/migrate",
-		"./cmd/sandbox")
-	if err != nil {
+	if err := stack.BuildService(ctx, e.root, e.bin, e.progress); err != nil {
 		return err
 	}
 	err = stack.BuildPrograms(ctx, filepath.Join(e.root, "bench"), e.bin, e.progress, "./cmd/upstream", "./cmd/rival")

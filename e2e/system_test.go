@@ -105,8 +105,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox"}
-	if err := stack.BuildPrograms(ctx, root, s.bin, os.Stderr, programs...); err != nil {
+	if err := stack.BuildService(ctx, root, s.bin, os.Stderr); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {

@@ -102,6 +102,24 @@ func (t tool) build(ctx context.Context, root string, progress io.Writer) (strin
 // seventh of the API's code.
 var buildFlags = []string{"-trimpath", "-tags", "nomsgpack", "-ldflags", "-s -w"}
 
+// BuildService builds the service and its stand-ins in root into dir as the images hold them: one file with all programs
+// and a link to it for each, and sandbox. It writes the progress of the build to progress.
+func BuildService(ctx context.Context, root, dir string, progress io.Writer) error {
+	if err := BuildPrograms(ctx, root, dir, progress, "./cmd/minigroups", "./cmd/sandbox"); err != nil {
+		return err
+	}
+	for _, name := range []string{"api", "worker", "migrate", "ops"} {
+		link := filepath.Join(dir, name)
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("build the programs: %w", err)
+		}
+		if err := os.Symlink("minigroups", link); err != nil {
+			return fmt.Errorf("build the programs: %w", err)
+		}
+	}
+	return nil
+}
+
 // BuildPrograms builds packages of the module in root into dir with the flags of the image. Each binary has the name of
 // its package's directory. It writes the progress of the build to progress.
 func BuildPrograms(ctx context.Context, root, dir string, progress io.Writer, packages ...string) error {

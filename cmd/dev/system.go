@@ -145,8 +145,7 @@ func (s *system) build(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return stack.BuildPrograms(ctx, s.ws.root, s.ws.path("bin"), s.out,
-		"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox")
+	return stack.BuildService(ctx, s.ws.root, s.ws.path("bin"), s.out)
 }
 
 func (s *system) buildServer(ctx context.Context) (err error) {

@@ -92,8 +92,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if s.temporalBinary, err = stack.BuildTemporal(ctx, s.options.root, os.Stderr); err != nil {
 		return err
 	}
-	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"}
-	if err := stack.BuildPrograms(ctx, s.options.root, s.bin, os.Stderr, programs...); err != nil {
+	if err := stack.BuildService(ctx, s.options.root, s.bin, os.Stderr); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {

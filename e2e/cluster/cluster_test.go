@@ -76,8 +76,7 @@ func (c *cluster) start(ctx context.Context) (err error) {
 	if c.server, c.schemaTool, err = stack.BuildTemporalServer(ctx, root, os.Stderr); err != nil {
 		return err
 	}
-	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/sandbox"}
-	if err := stack.BuildPrograms(ctx, root, c.bin, os.Stderr, programs...); err != nil {
+	if err := stack.BuildService(ctx, root, c.bin, os.Stderr); err != nil {
 		return err
 	}
 	c.faults.Begun = time.Now()

@@ -44,8 +44,7 @@ type system struct {
 func start(t *testing.T) *system {
 	t.Helper()
 	s := &system{t: t, dir: t.TempDir()}
-	programs := []string{"./cmd/api", "./cmd/worker", "./cmd/migrate", "./cmd/ops", "./cmd/sandbox"}
-	s.must(stack.BuildPrograms(t.Context(), root, s.dir, os.Stderr, programs...))
+	s.must(stack.BuildService(t.Context(), root, s.dir, os.Stderr))
 	var err error
 	s.cfg, s.token, err = harness.Identify(s.dir)
 	s.must(err)
