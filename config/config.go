@@ -169,8 +169,9 @@ type Issuer struct {
 type Audience struct {
 	// Kind selects the policy: none (all accounts are allowed everything), local (the trusted accounts are allowed
 	// everything), localwhitelist (the records list what is allowed) or http (the trusted accounts are allowed
-	// everything, and a service of the tenant decides for others). Everything are the actions create, read, update,
-	// retry, history, cancel and erase; openapi.yaml says which one a route needs. No default.
+	// everything, and a service of the tenant decides for others). Everything are the actions create, list, read,
+	// update, retry, history, cancel and erase; openapi.yaml says which one a route needs. The object of create and list
+	// is [namespace of objects], of the others that and the id of a minigroup. No default.
 	Kind string `koanf:"kind" enum:"none,local,localwhitelist,http"`
 	// Trusted lists account ids, label.audience. Only for kinds local and http. Default: none.
 	Trusted []string `koanf:"trusted"`

@@ -71,7 +71,14 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 	if want := []string{`teacher.example.org create ["classrooms"]`}; !slices.Equal(tenant.requests, want) {
 		t.Errorf("the requests are %q, want %q", tenant.requests, want)
 	}
-	tested := map[string]bool{"POST /api/v1/minigroups": true}
+	tenant.requests = nil
+	w.call(t, http.MethodGet, listPath, "").wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+	if want := []string{`teacher.example.org list ["classrooms"]`}; !slices.Equal(tenant.requests, want) {
+		t.Errorf("the requests are %q, want %q", tenant.requests, want)
+	}
+	tested := map[string]bool{
+		"POST /api/v1/minigroups": true, "GET /api/v1/audiences/:audience/minigroups": true,
+	}
 	for _, c := range routesOfOneMinigroup(filled()) {
 		tested[c.method+" "+c.route] = true
 		t.Run(c.method+" "+c.route, func(t *testing.T) {

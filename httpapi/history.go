@@ -122,8 +122,9 @@ func decodePage(query string) (before int64, limit int, err error) {
 	}
 	limit = defaultPage
 	if text := values.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
-			d.fail("limit", fmt.Sprintf("must be a whole number from 1 to %d", maxPage))
+		var problem string
+		if limit, problem = toLimit(text); problem != "" {
+			d.fail("limit", problem)
 		}
 	}
 	if text := values.Get("cursor"); text != "" {

@@ -21,10 +21,13 @@ const (
 	bodyKey    = "body"    // the body of the response
 )
 
+// maxRequestID is the maximum length of the id of a request.
+const maxRequestID = 128
+
 // requestID sets the id of a request: the caller's X-Request-Id if it is fit for a log line, else a new uuid.
 func requestID(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
-	if !isVisible(id, 128) {
+	if !isVisible(id, maxRequestID) {
 		id = uuid.NewString()
 	}
 	c.Request = c.Request.WithContext(telemetry.WithRequestID(c.Request.Context(), id))

@@ -65,7 +65,7 @@ func TestUnknownRoutes(t *testing.T) {
 	for _, path := range []string{
 		"/", "/api/v1", "/api/v1/minigroups/", "/api/v1/minigroups/a/b", "/api/v1/audiences/a/minigroups/b/c",
 		"/api/v1/audiences/a/minigroups/",
-		"/api/v1/audiences/a/minigroups", "/healthz/", "/HEALTHZ", "/api/v1/Minigroups", "//healthz",
+		"/api/v1/audiences/a", "/healthz/", "/HEALTHZ", "/api/v1/Minigroups", "//healthz",
 		"/api/v1//minigroups/x", "/api/v1/./minigroups", "/api/v1/../healthz", "/api/v1/minigroups//", "/%2e%2e/healthz",
 		"/healthz%2F", "/api%2Fv1%2Fminigroups",
 	} {

@@ -51,6 +51,7 @@ type Deps struct {
 	Sagas      Sagas
 	Properties Properties
 	History    History
+	List       List
 	Events     Events
 	Keys       Keys
 	Verifier   *auth.Verifier
@@ -142,6 +143,7 @@ func newEngine(d Deps) *gin.Engine {
 	api.PUT("/minigroups/:minigroup_id/properties/:property_id", s.handle(s.writeProperty))
 	api.POST("/minigroups/:minigroup_id/events", s.handle(s.createEvent))
 	api.POST("/minigroups/:minigroup_id/whiteboard", s.handle(s.createWhiteboard))
+	api.Match(read, "/audiences/:audience/minigroups", s.handle(s.list))
 	api.Match(read, "/audiences/:audience/minigroups/:scope", s.handle(s.read(s.byScope)))
 	api.PUT("/audiences/:audience/minigroups/:scope", s.handle(s.update(s.byScope)))
 	api.Match(read, "/account/properties/:property_id", s.handle(s.readAccountProperty))

@@ -61,9 +61,13 @@ type world struct {
 	started    int
 	history    map[uuid.UUID][]minigroup.HistoryEntry // the earliest first
 	historyErr error
-	keys       map[string]storedKey
-	keysErr    error
-	draining   chan struct{}
+	// list and counts are what a list returns, and asked is what it was asked for.
+	list     minigroup.ListPage
+	counts   minigroup.StatusCounts
+	asked    []any
+	keys     map[string]storedKey
+	keysErr  error
+	draining chan struct{}
 }
 
 // storedKey is an idempotency key with the fingerprint and the response of its request.
@@ -125,7 +129,8 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 	core, logs := observer.New(zapcore.DebugLevel)
 	w.logs = logs
 	deps := Deps{
-		Minigroups: w, Sagas: w, Keys: w, Properties: w, History: w, Events: w, Verifier: verifier, Authorizer: authorizer,
+		Minigroups: w, Sagas: w, Keys: w, Properties: w, History: w, List: w, Events: w,
+		Verifier: verifier, Authorizer: authorizer,
 		Ready:         func(context.Context) error { return w.ready },
 		TemporalState: func(context.Context) string { return w.temporal },
 		WorkerState:   func() string { return w.worker },

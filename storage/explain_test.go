@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
+	"minigroups/storage"
 	"minigroups/storage/storagetest"
 )
 
@@ -82,6 +83,16 @@ type planNode struct {
 // check checks the plan of a statement for these arguments, and its generic plan.
 func (p planner) check(t *testing.T, sql string, args []any) {
 	t.Helper()
+	if strings.Contains(sql, storage.ListLimit) {
+		tx, err := p.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback(t.Context()) }()
+		if _, err := tx.Exec(t.Context(), storage.ByIndex); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p.explain(t, sql, sql, args)
 	prepared, err := p.Prepare(t.Context(), "generic", sql)
 	if err != nil {

@@ -59,3 +59,9 @@ func MigrateTo(
 
 // LockAdmission is the statement that makes admissions wait until the end of the transaction.
 var LockAdmission = lockAdmission
+
+// ByIndex is executed before each statement of a list, which contain ListLimit.
+const (
+	ByIndex   = byIndex
+	ListLimit = "LIMIT " + listBound
+)

@@ -38,6 +38,32 @@ func scanMinigroup(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	return nil
 }
 
+// shownUpdateColumns are what scanWithUpdate reads from `minigroup_update u`, which joinShownUpdate joins: the update
+// that the minigroup shows.
+const (
+	shownUpdateColumns = `u.id, u.state, u.requested, u.failure, u.decided_at`
+	joinShownUpdate    = `
+	LEFT JOIN LATERAL (SELECT * FROM minigroup_update WHERE id = m.last_update_id LIMIT 1) u ON true`
+)
+
+// scanWithUpdate reads minigroupColumns and shownUpdateColumns into m, and the columns that follow them into more.
+func scanWithUpdate(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
+	var id *uuid.UUID
+	var state *minigroup.UpdateState
+	var requested *stored.Change
+	var failure *stored.Failure
+	var decidedAt *time.Time
+	if err := scanMinigroup(row, m, append([]any{&id, &state, &requested, &failure, &decidedAt}, more...)...); err != nil {
+		return err
+	}
+	if id != nil {
+		m.Update = &minigroup.Update{
+			ID: *id, State: *state, Requested: requested.Change(), Failure: failure.Failure(decidedAt),
+		}
+	}
+	return nil
+}
+
 // insertMinigroup inserts the values of rowOf, unless the minigroup has a row. ON CONFLICT names no index: the id
 // follows from audience and scope, and of two rows inserted at the same time Postgres may notice the second in either
 // index.

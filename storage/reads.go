@@ -12,7 +12,6 @@ import (
 
 	"minigroups/batch"
 	"minigroups/minigroup"
-	"minigroups/stored"
 )
 
 // readOptions bound the queries that read minigroups. Usually one is under way while the next batch fills. A larger
@@ -70,12 +69,10 @@ func (s *Store) ByIDForAccount(
 //
 // It is planned once for each connection, perhaps before there are any rows. LIMIT makes each row a lookup by its key,
 // whatever Postgres knew of the table at that time.
-const readQuery = `SELECT ` + minigroupColumns + `,
-	u.id, u.state, u.requested, u.failure, u.decided_at,
+const readQuery = `SELECT ` + minigroupColumns + `, ` + shownUpdateColumns + `,
 	key.number, (SELECT properties FROM account a WHERE a.audience = key.audience AND a.label = key.label)
 FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY key (id, audience, label, number)
-CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = key.id LIMIT 1) m
-LEFT JOIN LATERAL (SELECT * FROM minigroup_update WHERE id = m.last_update_id LIMIT 1) u ON true`
+CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = key.id LIMIT 1) m` + joinShownUpdate
 
 // readMinigroups answers keys by one query.
 func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]readValue, error) {
@@ -116,21 +113,9 @@ func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]
 // scanRead reads a row of readQuery into the value of its key.
 func scanRead(row pgx.Row, values []readValue) error {
 	v := readValue{found: true}
-	var updateID *uuid.UUID
-	var updateState *minigroup.UpdateState
-	var requested *stored.Change
-	var failure *stored.Failure
-	var decidedAt *time.Time
 	var number int64
-	err := scanMinigroup(row, &v.minigroup,
-		&updateID, &updateState, &requested, &failure, &decidedAt, &number, &v.properties)
-	if err != nil {
+	if err := scanWithUpdate(row, &v.minigroup, &number, &v.properties); err != nil {
 		return err
-	}
-	if updateID != nil {
-		v.minigroup.Update = &minigroup.Update{
-			ID: *updateID, State: *updateState, Requested: requested.Change(), Failure: failure.Failure(decidedAt),
-		}
 	}
 	values[number-1] = v
 	return nil

@@ -37,6 +37,9 @@ CREATE TABLE minigroup_history (
 
 -- For the purge.
 CREATE INDEX history_to_purge ON minigroup_history (at);
+-- For lists: the classes that a request concerned.
+CREATE INDEX history_of_request ON minigroup_history ((by_whom->>'request_id'), at)
+    WHERE by_whom->>'request_id' IS NOT NULL;
 
 -- +goose StatementBegin
 CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -153,7 +156,6 @@ CREATE TABLE minigroup (
     -- Counts the changes, so that an update can demand that the minigroup is as its caller last saw it.
     revision           bigint      NOT NULL DEFAULT 0,
 
-    CONSTRAINT minigroup_scope_is_unique   UNIQUE (audience, scope),
     CONSTRAINT minigroup_state_is_known    CHECK (state IN ('creating', 'ready', 'undoing', 'failed')),
     CONSTRAINT minigroup_during_not_empty  CHECK (NOT isempty(during)),
     CONSTRAINT minigroup_reserve_positive  CHECK (reserve >= 0),
@@ -246,6 +248,10 @@ CREATE TRIGGER minigroup_history_end AFTER UPDATE ON minigroup
 CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := OLD.revision + 1;
+    -- While an operation is open, only its steps set it: the sweeper looks at what has not changed for some time.
+    IF NEW.state IN ('ready', 'failed') THEN
+        NEW.changed_at := now();
+    END IF;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
@@ -267,6 +273,16 @@ CREATE INDEX minigroup_to_look_up ON minigroup (looked_up_at)
     WHERE state = 'ready' AND closed_at IS NULL AND upper_inf(during);
 -- For operators: what has failed, the latest first.
 CREATE INDEX minigroup_failed ON minigroup (failed_at, id) WHERE state = 'failed';
+
+-- An audience has a scope once. Compared by bytes, so that a search for a prefix reads a range of it.
+CREATE UNIQUE INDEX minigroup_scope_is_unique ON minigroup (audience, scope text_pattern_ops);
+-- For lists: the minigroups of an audience, the latest first; of one host; and those that are not closed, by state.
+CREATE INDEX minigroup_list ON minigroup (audience, created_at, id);
+CREATE INDEX minigroup_list_of_host ON minigroup (audience, host, created_at, id);
+CREATE INDEX minigroup_list_of_state ON minigroup (audience, state, created_at, id) WHERE closed_at IS NULL;
+-- For lists: what has changed since, and what overlaps a window.
+CREATE INDEX minigroup_changed ON minigroup (audience, changed_at);
+CREATE INDEX minigroup_overlapping ON minigroup USING gist (during);
 
 
 -- ─── Rooms ───────────────────────────────────────────────────────────────────────────────────────────────────────────

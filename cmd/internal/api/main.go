@@ -74,6 +74,7 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		Keys:                store,
 		Properties:          store,
 		History:             store,
+		List:                store,
 		Events:              limitedEvents{event.New(cfg.Event.URL, transport, signer.Token), limits},
 		Verifier:            verifier,
 		Authorizer:          authorizer,
