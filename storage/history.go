@@ -79,10 +79,10 @@ func (s *Store) ForceRelease(ctx context.Context, p minigroup.PendingRelease, by
 	})
 }
 
-// DiscardEvents deletes events of the outbox that were not published.
+// DiscardEvents deletes events of the outbox that were not published. One that names no class is deleted, too.
 func (s *Store) DiscardEvents(ctx context.Context, ids []int64, by minigroup.Requester) error {
 	return s.exec(ctx, "discard events", `
 		WITH discarded AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING label, payload)
 		SELECT add_history('event_discarded', (payload->>'id')::uuid, '', $2, jsonb_build_object('label', label))
-		FROM discarded`, ids, stored.NewRequester(by))
+		FROM discarded WHERE payload ? 'id'`, ids, stored.NewRequester(by))
 }
