@@ -102,8 +102,8 @@ func (t tool) build(ctx context.Context, root string, progress io.Writer) (strin
 // seventh of the API's code.
 var buildFlags = []string{"-trimpath", "-tags", "nomsgpack", "-ldflags", "-s -w"}
 
-// BuildService builds the service and its stand-ins in root into dir as the images hold them: one file with all programs
-// and a link to it for each, and sandbox. It writes the progress of the build to progress.
+// BuildService builds the service and its stand-ins in root into dir as the images hold them: one file with all
+// programs and a link to it for each, and sandbox. It writes the progress of the build to progress.
 func BuildService(ctx context.Context, root, dir string, progress io.Writer) error {
 	if err := BuildPrograms(ctx, root, dir, progress, "./cmd/minigroups", "./cmd/sandbox"); err != nil {
 		return err
