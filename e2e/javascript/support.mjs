@@ -31,8 +31,9 @@ try {
 
   await title.click();
   await page.getByText('User Metadata', { exact: true }).click();
-  // The UI shows each Markdown text in a frame of its own.
-  const details = () => Promise.all(page.frames().slice(1).map((frame) => frame.locator('body').innerText()));
+  // The UI shows each Markdown text in a frame of its own, and replaces the frame when the text changes.
+  const textOf = (frame) => frame.locator('body').innerText().catch(() => '');
+  const details = () => Promise.all(page.frames().slice(1).map(textOf));
   await page.waitForFunction(() => document.querySelectorAll('iframe').length >= 3);
   let texts = await details();
   const isComplete = () => texts.some((text) => text.includes('It waits for'));
