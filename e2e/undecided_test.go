@@ -59,7 +59,7 @@ func TestAnUpdateWhoseRoomCannotBeReadIsFailedByAnOperator(t *testing.T) {
 	if report.Failed || !report.MaybePatched || c.get().Update.State != "running" {
 		t.Fatalf("without --yes: %+v", report)
 	}
-	ops(t, &report, "fail-update", id, "--yes").want(t, 0)
+	ops(t, &report, "fail-update", id, "--yes", "--wait", "2m").want(t, 0)
 	if d := report.MayDiffer; !report.Failed || !report.Ended || len(d) != 1 || d[0].Field != "host" ||
 		d[0].Minigroup != host || d[0].Conference != undecidedHost {
 		t.Fatalf("got %+v", report)
