@@ -45,7 +45,7 @@ func (a *app) codecServer() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&server.Address, "listen", server.Address,
-		"listen address; whoever reaches it can decrypt everything")
+		"listen address; every client that reaches it can decrypt")
 	cmd.Flags().StringSliceVar(&origins, "origin", origins, "origins of Temporal's UI, scheme://host:port")
 	return cmd
 }
