@@ -48,12 +48,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Fatalf("there are the histories %q, want %q", names, recorded)
 	}
 	replayer := worker.NewWorkflowReplayer()
-	for _, workflow := range []any{
-		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup,
-		workflows.CloseRoom, workflows.SweepClasses, workflows.SweepGateways,
-	} {
-		replayer.RegisterWorkflow(workflow)
-	}
+	workflows.RegisterWorkflows(replayer)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", "histories", name+".json")

@@ -32,12 +32,7 @@ func TestRecordedHistoriesReplayWithInstrumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, workflow := range []any{
-		workflows.CreateMinigroup, workflows.UpdateMinigroup, workflows.RecreateMinigroup, workflows.UndoMinigroup,
-		workflows.CloseRoom, workflows.SweepClasses, workflows.SweepGateways,
-	} {
-		replayer.RegisterWorkflow(workflow)
-	}
+	workflows.RegisterWorkflows(replayer)
 	files, err := filepath.Glob("../../workflows/testdata/histories/*.json")
 	if err != nil || len(files) < 19 {
 		t.Fatalf("only %d histories, %v", len(files), err)
