@@ -103,7 +103,7 @@ func TestDataset(t *testing.T) {
 	t.Run("the product reads each class as ready, and most as closed", func(t *testing.T) {
 		closed := 0
 		for n := range rows {
-			m, err := store.ByID(t.Context(), minigroup.ClassID(datasetAudience, datasetScope(n)))
+			m, err := store.ByID(t.Context(), minigroup.NewClassID(datasetAudience, datasetScope(n)))
 			if err != nil || m.State != minigroup.Ready || m.Fingerprint != minigroup.NewCreateRequest(m.Draft).Fingerprint {
 				t.Fatalf("%+v, %v", m, err)
 			}
@@ -135,13 +135,13 @@ func TestDataset(t *testing.T) {
 	})
 	t.Run("one query per read returns the same", func(t *testing.T) {
 		pool := storePool(t, conn.Config().ConnString())
-		id := minigroup.ClassID(datasetAudience, datasetScope(rows-1))
+		id := minigroup.NewClassID(datasetAudience, datasetScope(rows-1))
 		want, err := store.ByID(t.Context(), id)
-		got, gotErr := rivals.Lookup{Pool: pool}.ByID(t.Context(), id)
+		got, gotErr := rivals.Lookup{Pool: pool}.Read(t.Context(), minigroup.ByID(id))
 		if errors.Join(err, gotErr) != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v\nwant %+v, %v", got, gotErr, want, err)
 		}
-		_, err = rivals.Lookup{Pool: pool}.ByID(t.Context(), minigroup.ClassID(datasetAudience, "nothing"))
+		_, err = rivals.Lookup{Pool: pool}.Read(t.Context(), minigroup.ByScope(datasetAudience, "nothing"))
 		var none *minigroup.Error
 		if !errors.As(err, &none) || none.Kind != minigroup.ClassNotFound {
 			t.Errorf("an unknown id: %v", err)

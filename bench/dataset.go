@@ -105,13 +105,13 @@ func (d dataset) closed(n int) *time.Time {
 
 // room returns the id of a room of a class, which is the same in both tables.
 func (d dataset) room(n int, kind minigroup.RoomKind) uuid.UUID {
-	return uuid.NewSHA1(minigroup.ClassID(d.draft(n).Audience, d.draft(n).Scope), []byte(kind))
+	return uuid.NewSHA1(minigroup.NewClassID(d.draft(n).Audience, d.draft(n).Scope), []byte(kind))
 }
 
 func (d dataset) minigroup(n int) []any {
 	draft := d.draft(n)
 	return []any{
-		minigroup.ClassID(draft.Audience, draft.Scope), draft.Audience, draft.Scope, "ready", datasetRun,
+		minigroup.NewClassID(draft.Audience, draft.Scope), draft.Audience, draft.Scope, "ready", datasetRun,
 		d.during(n), draft.Host, *draft.Reserve, false, d.room(n, minigroup.EventRoom), d.room(n, minigroup.ConferenceRoom),
 		minigroup.NewCreateRequest(draft).Fingerprint, d.begun, d.closed(n),
 	}
@@ -120,7 +120,7 @@ func (d dataset) minigroup(n int) []any {
 func (d dataset) attempt(n int) []any {
 	draft, kind := d.draft(n/2), []minigroup.RoomKind{minigroup.EventRoom, minigroup.ConferenceRoom}[n%2]
 	return []any{
-		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), string(kind), "create", "held", d.room(n/2, kind),
+		uuid.New(), minigroup.NewClassID(draft.Audience, draft.Scope), string(kind), "create", "held", d.room(n/2, kind),
 		d.begun, d.begun, d.begun, datasetRun, minigroup.NewCreateRequest(draft).Fingerprint,
 	}
 }
@@ -131,7 +131,7 @@ func (d dataset) reservation(n int) []any {
 		state = "released"
 	}
 	return []any{
-		uuid.New(), minigroup.ClassID(draft.Audience, draft.Scope), "gateway", state, *draft.Reserve, d.during(n),
+		uuid.New(), minigroup.NewClassID(draft.Audience, draft.Scope), "gateway", state, *draft.Reserve, d.during(n),
 		minigroup.NewCreateRequest(draft).Fingerprint,
 	}
 }

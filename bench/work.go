@@ -80,7 +80,7 @@ func readsOf(audience string, classes []string) load.Work {
 func readsByID(rows int) workload {
 	return func(context.Context, *system) (load.Work, error) {
 		return func(r *fasthttp.Request) {
-			id := minigroup.ClassID(datasetAudience, datasetScope(rand.IntN(rows))) //nolint:gosec // no secret
+			id := minigroup.NewClassID(datasetAudience, datasetScope(rand.IntN(rows))) //nolint:gosec // no secret
 			r.SetRequestURI("/api/v1/minigroups/" + id.String())
 		}, nil
 	}

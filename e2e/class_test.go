@@ -42,7 +42,7 @@ func newClassFor(t testing.TB, audience string) *class {
 }
 
 func (c *class) setScope(scope string) {
-	c.scope, c.id, c.body["scope"] = scope, minigroup.ClassID(c.audience, scope), scope
+	c.scope, c.id, c.body["scope"] = scope, minigroup.NewClassID(c.audience, scope), scope
 }
 
 func (c *class) path() string { return "/api/v1/minigroups/" + c.id.String() }

@@ -130,7 +130,7 @@ func TestTheViewsAreThoseOfTheRunbook(t *testing.T) {
 	}
 	values := map[string]string{
 		workflows.WaitingFor.Name: "conference", workflows.FailedSince.Name: "2026-11-23T00:00:00Z",
-		workflows.OfScope.Name: "math-7b", workflows.OfClass.Name: minigroup.ClassID("example.org", "math-7b").String(),
+		workflows.OfScope.Name: "math-7b", workflows.OfClass.Name: minigroup.NewClassID("example.org", "math-7b").String(),
 	}
 	for _, v := range workflows.Views {
 		meaning := strings.Replace(v.Meaning, " (2026-11-23T00:00:00Z)", "", 1)

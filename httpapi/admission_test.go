@@ -77,7 +77,7 @@ func TestAWriteWithoutCapacityWritesNothing(t *testing.T) {
 // read returns the stored minigroup as text.
 func (w *world) read(t *testing.T, id uuid.UUID) string {
 	t.Helper()
-	m, err := w.ByID(t.Context(), id)
+	m, err := w.Read(t.Context(), minigroup.ByID(id))
 	noError(t, err)
 	text, err := json.Marshal(m)
 	noError(t, err)

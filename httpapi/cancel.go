@@ -13,7 +13,7 @@ func (s *server) cancel(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.byID(c, "cancel", s.Minigroups.ByID)
+	m, err := s.byID(c, "cancel", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

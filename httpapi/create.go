@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"minigroups/minigroup"
 )
@@ -26,7 +27,6 @@ func (s *server) create(c *gin.Context) error {
 	}
 	request := minigroup.NewCreateRequest(draft)
 	request.RequestedBy = requesterOf(c, "")
-	logClassID(c, request.ID)
 	if err := s.authorize(c, request.Audience, "create"); err != nil {
 		return cmp.Or(expired, err) // errors of the body take precedence
 	}
@@ -48,6 +48,9 @@ func (s *server) create(c *gin.Context) error {
 // createMinigroup starts the create and replies with its outcome.
 func (s *server) createMinigroup(c *gin.Context, request minigroup.CreateRequest) error {
 	m, outcome, err := s.Sagas.Create(c.Request.Context(), request, s.waitFor(c))
+	if m.ID != uuid.Nil {
+		logClassID(c, m.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func decodeDraftOrExpired(body []byte, now int64) (draft minigroup.Draft, expire
 // findExpired replies with the minigroup that an equal request created before its end had passed. If there is none, it
 // returns expired.
 func (s *server) findExpired(c *gin.Context, request minigroup.CreateRequest, expired error) error {
-	m, err := readMinigroup(c, request.ID, s.Minigroups.ByID)
+	m, err := readMinigroup(c, minigroup.ByScope(request.Audience, request.Scope), s.Minigroups.Read)
 	switch {
 	case isKind(err, minigroup.ClassNotFound):
 		return expired

@@ -30,7 +30,7 @@ func (w *world) createAs(outcome minigroup.Outcome, state minigroup.State) {
 }
 
 func TestCreate(t *testing.T) {
-	path := minigroups + "/" + minigroup.ClassID("example.org", "math-7b").String()
+	path := minigroups + "/" + minigroup.NewClassID("example.org", "math-7b").String()
 
 	t.Run("returns every field, as a read does", func(t *testing.T) {
 		w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 
 // erase handles DELETE of the personal data of a class that is over.
 func (s *server) erase(c *gin.Context) error {
-	m, err := s.byID(c, "erase", s.Minigroups.ByID)
+	m, err := s.byID(c, "erase", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

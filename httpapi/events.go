@@ -48,7 +48,7 @@ func (s *server) createWhiteboard(c *gin.Context) error {
 }
 
 func (s *server) createInEventRoom(c *gin.Context, create func(context.Context, minigroup.Minigroup) error) error {
-	m, err := s.byID(c, "update", s.Minigroups.ByID)
+	m, err := s.byID(c, "update", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

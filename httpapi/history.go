@@ -70,7 +70,7 @@ func (s *server) history(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.byID(c, "history", s.Minigroups.ByID)
+	m, err := s.byID(c, "history", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type Properties interface {
 
 // readProperty handles GET of one property of a minigroup.
 func (s *server) readProperty(c *gin.Context) error {
-	m, err := s.byID(c, actionRead, s.Minigroups.ByID)
+	m, err := s.byID(c, actionRead, s.Minigroups.Read)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (s *server) writeProperty(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.byID(c, "update", s.Minigroups.ByID)
+	m, err := s.byID(c, "update", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

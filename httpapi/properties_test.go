@@ -220,7 +220,7 @@ func TestRightsForProperties(t *testing.T) {
 		}
 	})
 	t.Run("properties of a class that does not exist are not found", func(t *testing.T) {
-		missing := minigroups + "/" + minigroup.ClassID("a", "b").String() + "/properties/p"
+		missing := minigroups + "/" + minigroup.NewClassID("a", "b").String() + "/properties/p"
 		w.call(t, http.MethodGet, missing, "").wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 		w.call(t, http.MethodPut, missing, "5").wantProblem(http.StatusNotFound, minigroup.ClassNotFound)
 	})
@@ -272,7 +272,7 @@ func TestTurnHost(t *testing.T) {
 	hosts := []string{"a", "b", "c"}
 	seen := map[string]int{}
 	for i := range 300 {
-		id := minigroup.ClassID("example.org", strconv.Itoa(i))
+		id := minigroup.NewClassID("example.org", strconv.Itoa(i))
 		host := turnHost(hosts, id)
 		if again := turnHost(hosts, id); again != host {
 			t.Fatalf("the host of %s is %q, then %q", id, host, again)

@@ -15,7 +15,7 @@ import (
 )
 
 // reader reads a minigroup. It returns ClassNotFound if there is none.
-type reader func(context.Context, uuid.UUID) (minigroup.Minigroup, error)
+type reader func(context.Context, minigroup.Key) (minigroup.Minigroup, error)
 
 // finder reads the minigroup that the path names if the account may perform action on it. It returns ClassNotFound,
 // AccessDenied or AuthorizationFailed otherwise. An account without a right to a minigroup does not learn whether there
@@ -24,8 +24,9 @@ type finder func(c *gin.Context, action string, read reader) (minigroup.Minigrou
 
 const actionRead = "read"
 
-// byScope finds a minigroup by audience and scope. The path names everything that the account needs a right for, so it
-// is authorized first.
+// byScope finds a minigroup by audience and scope. It is read first, because only its row has its id, which is part of
+// what the account needs a right for. If there is none, that is the id that a create would give it. So the answer to an
+// account without the right is the same, whether or not there is a minigroup.
 func (s *server) byScope(c *gin.Context, action string, read reader) (minigroup.Minigroup, error) {
 	notFound := minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup of this audience and scope")
 	audience, audienceErr := url.PathUnescape(c.Param("audience"))
@@ -33,12 +34,20 @@ func (s *server) byScope(c *gin.Context, action string, read reader) (minigroup.
 	if audienceErr != nil || scopeErr != nil {
 		return minigroup.Minigroup{}, notFound
 	}
-	id := minigroup.ClassID(audience, scope)
-	logClassID(c, id)
+	m, err := lookUp(c, minigroup.ByScope(audience, scope), read, notFound)
+	id := m.ID
+	switch {
+	case err == nil:
+		logClassID(c, id)
+	case isKind(err, minigroup.ClassNotFound):
+		id = minigroup.NewClassID(audience, scope)
+	default:
+		return minigroup.Minigroup{}, err
+	}
 	if err := s.authorize(c, audience, action, id.String()); err != nil {
 		return minigroup.Minigroup{}, err
 	}
-	return lookUp(c, id, read, notFound)
+	return m, err
 }
 
 // byID finds a minigroup by its id. Only the row says for which audience the account needs the right, so it is read
@@ -51,7 +60,7 @@ func (s *server) byID(c *gin.Context, action string, read reader) (minigroup.Min
 		return minigroup.Minigroup{}, notFound
 	}
 	logClassID(c, id)
-	m, err := lookUp(c, id, read, notFound)
+	m, err := lookUp(c, minigroup.ByID(id), read, notFound)
 	if err != nil {
 		return m, err
 	}
@@ -81,10 +90,10 @@ func (s *server) read(find finder) endpoint {
 		if err != nil {
 			return err
 		}
-		read, accountProperties := reader(s.Minigroups.ByID), json.RawMessage(nil)
+		read, accountProperties := reader(s.Minigroups.Read), json.RawMessage(nil)
 		if len(keys.account) > 0 {
-			read = func(ctx context.Context, classID uuid.UUID) (m minigroup.Minigroup, err error) {
-				m, accountProperties, err = s.Minigroups.ByIDForAccount(ctx, classID, minigroup.Account(accountOf(c)))
+			read = func(ctx context.Context, key minigroup.Key) (m minigroup.Minigroup, err error) {
+				m, accountProperties, err = s.Minigroups.ReadFor(ctx, key, minigroup.Account(accountOf(c)))
 				return m, err
 			}
 		}
@@ -112,8 +121,8 @@ func (s *server) read(find finder) endpoint {
 }
 
 // lookUp is readMinigroup with an error of the caller's for a minigroup that does not exist.
-func lookUp(c *gin.Context, id uuid.UUID, read reader, notFound error) (minigroup.Minigroup, error) {
-	m, err := readMinigroup(c, id, read)
+func lookUp(c *gin.Context, key minigroup.Key, read reader, notFound error) (minigroup.Minigroup, error) {
+	m, err := readMinigroup(c, key, read)
 	if isKind(err, minigroup.ClassNotFound) {
 		return m, notFound
 	}
@@ -121,12 +130,12 @@ func lookUp(c *gin.Context, id uuid.UUID, read reader, notFound error) (minigrou
 }
 
 // readMinigroup reads a minigroup within databaseTimeout, without authorization.
-func readMinigroup(c *gin.Context, classID uuid.UUID, read reader) (minigroup.Minigroup, error) {
+func readMinigroup(c *gin.Context, key minigroup.Key, read reader) (minigroup.Minigroup, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
-	m, err := read(ctx, classID)
+	m, err := read(ctx, key)
 	if err != nil {
-		return m, fmt.Errorf("find minigroup %s: %w", classID, err)
+		return m, fmt.Errorf("find minigroup: %w", err)
 	}
 	return m, nil
 }

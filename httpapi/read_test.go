@@ -24,7 +24,7 @@ func filled() minigroup.Minigroup {
 			LockedQuestions: true,
 			Properties:      []byte(`{"p":{"q":"<b>"},"n":1,"z":null}`),
 		},
-		ID:               minigroup.ClassID("example.org", "math-7b"),
+		ID:               minigroup.NewClassID("example.org", "math-7b"),
 		State:            minigroup.Ready,
 		CreatedAt:        time.Unix(1_700_000_000, 999),
 		EventRoomID:      uuid.MustParse("11111111-1111-4111-8111-111111111111"),

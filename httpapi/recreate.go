@@ -16,7 +16,7 @@ func (s *server) recreate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.byID(c, "update", s.Minigroups.ByID)
+	m, err := s.byID(c, "update", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (s *server) retry(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.byID(c, "retry", s.Minigroups.ByID)
+	m, err := s.byID(c, "retry", s.Minigroups.Read)
 	if err != nil {
 		return err
 	}

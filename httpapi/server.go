@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"minigroups/auth"
@@ -18,12 +17,12 @@ import (
 
 // Minigroups reads minigroups.
 type Minigroups interface {
-	// ByID returns a *minigroup.Error of kind ClassNotFound if there is no such minigroup. Any other error means that
+	// Read returns a *minigroup.Error of kind ClassNotFound if there is no such minigroup. Any other error means that
 	// the database is unavailable.
-	ByID(ctx context.Context, classID uuid.UUID) (minigroup.Minigroup, error)
-	// ByIDForAccount also returns the properties of an account, nil if it has none.
-	ByIDForAccount(
-		ctx context.Context, classID uuid.UUID, account minigroup.Account,
+	Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error)
+	// ReadFor also returns the properties of an account, nil if it has none.
+	ReadFor(
+		ctx context.Context, key minigroup.Key, account minigroup.Account,
 	) (minigroup.Minigroup, json.RawMessage, error)
 }
 

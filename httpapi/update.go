@@ -19,7 +19,7 @@ func (s *server) update(find finder) endpoint {
 		if err != nil {
 			return err
 		}
-		m, err := find(c, "update", s.Minigroups.ByID)
+		m, err := find(c, "update", s.Minigroups.Read)
 		if err != nil {
 			return err
 		}

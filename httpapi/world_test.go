@@ -195,18 +195,19 @@ func (w *world) put(m minigroup.Minigroup) {
 	w.minigroups[m.ID] = m
 }
 
-// ByID and ByIDForAccount implement Minigroups.
-func (w *world) ByID(_ context.Context, classID uuid.UUID) (minigroup.Minigroup, error) {
+// Read and ReadFor implement Minigroups.
+func (w *world) Read(_ context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.readErr != nil {
 		return minigroup.Minigroup{}, w.readErr
 	}
-	m, ok := w.minigroups[classID]
-	if !ok {
-		return m, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup %s", classID)
+	for id, m := range w.minigroups {
+		if id == key.ID || key.ID == uuid.Nil && m.Audience == key.Audience && m.Scope == key.Scope {
+			return m, nil
+		}
 	}
-	return m, nil
+	return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup %v", key)
 }
 
 // ClaimKey and RecordAnswer implement Keys.
@@ -316,11 +317,11 @@ func (w *world) startedSagas() int {
 	return w.started
 }
 
-// ByIDForAccount also returns the properties of the account.
-func (w *world) ByIDForAccount(
-	ctx context.Context, classID uuid.UUID, account minigroup.Account,
+// ReadFor also returns the properties of the account.
+func (w *world) ReadFor(
+	ctx context.Context, key minigroup.Key, account minigroup.Account,
 ) (minigroup.Minigroup, json.RawMessage, error) {
-	m, err := w.ByID(ctx, classID)
+	m, err := w.Read(ctx, key)
 	properties, _ := w.AccountProperties(ctx, account)
 	return m, properties, err
 }
@@ -329,7 +330,7 @@ func (w *world) ByIDForAccount(
 func (w *world) SetProperty(
 	ctx context.Context, classID uuid.UUID, key string, value json.RawMessage,
 ) (json.RawMessage, error) {
-	m, err := w.ByID(ctx, classID)
+	m, err := w.Read(ctx, minigroup.ByID(classID))
 	if err != nil {
 		return nil, err
 	}
@@ -384,6 +385,6 @@ func (w *world) CreateWhiteboard(ctx context.Context, room, classID uuid.UUID) e
 	return w.events(ctx, room, "whiteboard of "+classID.String())
 }
 
-func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.NewClassID(d.Audience, d.Scope) }
 
 func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }

@@ -14,10 +14,11 @@ import (
 // classNamespace is the namespace of class ids (UUID v5). Changing it would give every minigroup a new id.
 var classNamespace = uuid.MustParse("5f0c3f0e-9a0b-5d55-8f0c-0d6f3c1b7a42")
 
-// ClassID returns the id of the minigroup of this audience and scope: the UUID v5 of both, each preceded by its length
-// in bytes (big-endian, 4 bytes) so that different pairs give different bytes. Every request can compute it without a
-// lookup.
-func ClassID(audience, scope string) uuid.UUID {
+// NewClassID returns the id that a new minigroup of this audience and scope gets: the UUID v5 of both, each preceded by
+// its length in bytes (big-endian, 4 bytes) so that different pairs give different bytes. So concurrent creates of a
+// scope agree on its id. It is no look-up: a minigroup that was imported has kept the id that it had before, and is found
+// by its Key.
+func NewClassID(audience, scope string) uuid.UUID {
 	var name []byte
 	for _, part := range []string{audience, scope} {
 		name = binary.BigEndian.AppendUint32(name, uint32(len(part))) //nolint:gosec // both have at most 255 characters
@@ -30,6 +31,7 @@ func ClassID(audience, scope string) uuid.UUID {
 // and passed on unchanged.
 type CreateRequest struct {
 	Draft
+	// ID is that of a new minigroup, until For has replaced it by that of the row of the scope.
 	ID uuid.UUID
 	// Fingerprint is equal for drafts that request the same. A retry has the fingerprint of the original request.
 	Fingerprint string
@@ -41,7 +43,13 @@ type CreateRequest struct {
 
 // NewCreateRequest makes the request for a draft that a caller has sent.
 func NewCreateRequest(d Draft) CreateRequest {
-	return CreateRequest{Draft: d, ID: ClassID(d.Audience, d.Scope), Fingerprint: d.fingerprint()}
+	return CreateRequest{Draft: d, ID: NewClassID(d.Audience, d.Scope), Fingerprint: d.fingerprint()}
+}
+
+// For returns the request with the id of the minigroup that holds its scope.
+func (r CreateRequest) For(m Minigroup) CreateRequest {
+	r.ID = m.ID
+	return r
 }
 
 // RetryRequest makes the request that creates a failed minigroup again. It has the fingerprint of the original request,

@@ -128,7 +128,7 @@ func TestClassID(t *testing.T) {
 		for scope, want := range map[string]string{
 			"math-7b": "5dd1ed50-49ec-5ccb-abca-13a7bb19e62f", "Математика 7Б": "9376a625-e1fc-5469-849b-7933c0fe93bb",
 		} {
-			if id := minigroup.ClassID("example.org", scope); id.String() != want {
+			if id := minigroup.NewClassID("example.org", scope); id.String() != want {
 				t.Errorf("%q has the id %s, want %s", scope, id, want)
 			}
 		}
@@ -138,7 +138,7 @@ func TestClassID(t *testing.T) {
 		for _, pair := range [][2]string{
 			{"ab", "c"}, {"a", "bc"}, {"c", "ab"}, {"abc", ""}, {"", "abc"}, {"a", "\x00\x00\x00\x01c"},
 		} {
-			id := minigroup.ClassID(pair[0], pair[1])
+			id := minigroup.NewClassID(pair[0], pair[1])
 			if other, ok := seen[id]; ok {
 				t.Errorf("%q and %q share an id", pair, other)
 			}

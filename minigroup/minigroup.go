@@ -34,6 +34,18 @@ type Minigroup struct {
 	Revision int64
 }
 
+// Key is what a minigroup is found by: its id, or, without an id, its audience and scope.
+type Key struct {
+	ID              uuid.UUID
+	Audience, Scope string
+}
+
+// ByID is the key of the minigroup with this id.
+func ByID(id uuid.UUID) Key { return Key{ID: id} }
+
+// ByScope is the key of the minigroup of this audience and scope.
+func ByScope(audience, scope string) Key { return Key{Audience: audience, Scope: scope} }
+
 // State is the state of the create saga.
 type State string
 

@@ -33,6 +33,8 @@ func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minig
 		queueCreate(batch, c, &begun)
 	})
 	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return minigroup.BegunCreate{}, errScopeTaken
 	case err != nil:
 		return minigroup.BegunCreate{}, capacityExceeded(err, c.Slots())
 	case fresh:
@@ -47,6 +49,10 @@ func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minig
 	})
 	return begun, capacityExceeded(err, c.Slots())
 }
+
+// errScopeTaken is the error of a create that has found no row of its id and could not insert one: since its request was
+// accepted, a minigroup with another id was imported for its scope. The same request, sent again, finds that minigroup.
+var errScopeTaken = minigroup.Supersededf("the scope belongs to a minigroup that was imported")
 
 // queueCreate adds to a batch, after the lock of the minigroup, what a create is about to request. Its statements write
 // nothing unless the row is the run's and creating.
@@ -96,6 +102,9 @@ func (s *Store) AcceptCreate(ctx context.Context, claim minigroup.Claim, r minig
 			return err
 		}
 		row, err := lockRow(ctx, tx, r.ID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errScopeTaken
+		}
 		if err != nil || row.state == minigroup.Ready || row.owner == claim.Run {
 			return err
 		}

@@ -46,7 +46,7 @@ func exerciseCreates(l ledger) {
 	ctx, d := l.Context(), unique()
 	m := l.ready("run-1", d)
 	l.Establish(ctx, "run-1", m.ID, true)
-	l.ByIDForAccount(ctx, m.ID, minigroup.Account{Audience: "example.org", Label: "me"})
+	l.ReadFor(ctx, minigroup.ByID(m.ID), minigroup.Account{Audience: "example.org", Label: "me"})
 
 	d = unique()
 	first := entry("run-1", d)

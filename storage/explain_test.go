@@ -48,8 +48,10 @@ func TestReadsAreByKeyWheneverTheyArePlanned(t *testing.T) {
 	st := &statements{issued: map[string][]any{}}
 	s, db := storagetest.Traced(t, st)
 	account := minigroup.Account{Audience: "example.org", Label: "me"}
-	if _, _, err := s.ByIDForAccount(t.Context(), uuid.New(), account); !isKind(err, minigroup.ClassNotFound) {
-		t.Fatalf("got %v", err)
+	for _, key := range []minigroup.Key{minigroup.ByID(uuid.New()), minigroup.ByScope("example.org", "math-7b")} {
+		if _, _, err := s.ReadFor(t.Context(), key, account); !isKind(err, minigroup.ClassNotFound) {
+			t.Fatalf("got %v", err)
+		}
 	}
 	if len(st.issued) != 1 {
 		t.Fatalf("a read has issued %v", slices.Collect(maps.Keys(st.issued)))

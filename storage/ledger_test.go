@@ -82,7 +82,7 @@ func named(scope string) minigroup.Draft {
 	return minigroup.Draft{Audience: "example.org", Scope: scope, Host: "h"}
 }
 
-func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.NewClassID(d.Audience, d.Scope) }
 
 func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }
 

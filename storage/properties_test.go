@@ -80,7 +80,7 @@ func TestOfPropertiesThatAreSetAtTheSameTimeNoneIsLost(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	m, own, err := l.ByIDForAccount(t.Context(), classID(d), account)
+	m, own, err := l.ReadFor(t.Context(), minigroup.ByID(classID(d)), account)
 	if err != nil || strings.Count(string(m.Properties), `"k`) != 20 || strings.Count(string(own), `"k`) != 20 {
 		t.Errorf("%s and %s, %v", m.Properties, own, err)
 	}
@@ -92,7 +92,7 @@ func TestAPropertyThatIsTooLargeIsRefusedAndChangesNothing(t *testing.T) {
 	account := minigroup.Account{Label: "l", Audience: "a"}
 	read := func() (minigroup.Minigroup, json.RawMessage) {
 		t.Helper()
-		m, own, err := l.ByIDForAccount(t.Context(), classID(d), account)
+		m, own, err := l.ReadFor(t.Context(), minigroup.ByID(classID(d)), account)
 		l.must(err)
 		return m, own
 	}
@@ -154,7 +154,7 @@ func TestAccountProperties(t *testing.T) {
 	read := func(a minigroup.Account) (alone, beside json.RawMessage) {
 		t.Helper()
 		alone, err := l.AccountProperties(t.Context(), a)
-		_, beside, besideErr := l.ByIDForAccount(t.Context(), classID(d), a)
+		_, beside, besideErr := l.ReadFor(t.Context(), minigroup.ByID(classID(d)), a)
 		l.must(errors.Join(err, besideErr))
 		return alone, beside
 	}
@@ -169,7 +169,7 @@ func TestAccountProperties(t *testing.T) {
 		}
 	})
 	t.Run("do not make a minigroup", func(t *testing.T) {
-		if _, _, err := l.ByIDForAccount(t.Context(), uuid.New(), one); !isKind(err, minigroup.ClassNotFound) {
+		if _, _, err := l.ReadFor(t.Context(), minigroup.ByID(uuid.New()), one); !isKind(err, minigroup.ClassNotFound) {
 			t.Error(err)
 		}
 	})

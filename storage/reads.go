@@ -20,7 +20,7 @@ var readOptions = batch.Options{Size: 64, Concurrency: 2, Slow: 10 * time.Millis
 
 // readKey is a minigroup and the account whose properties are read with it; the zero account reads none.
 type readKey struct {
-	id      uuid.UUID
+	class   minigroup.Key
 	account minigroup.Account
 }
 
@@ -46,54 +46,79 @@ func (s *Store) newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[rea
 
 // ByID reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound if there is none.
 func (s *Store) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
-	m, _, err := s.ByIDForAccount(ctx, id, minigroup.Account{})
+	m, _, err := s.ReadFor(ctx, minigroup.ByID(id), minigroup.Account{})
 	return m, err
 }
 
-// ByIDForAccount reads a minigroup and, in the same snapshot, the properties of an account, nil if it has none. It
-// returns a *minigroup.Error of kind ClassNotFound if there is no such minigroup.
-func (s *Store) ByIDForAccount(
-	ctx context.Context, id uuid.UUID, a minigroup.Account,
+// Read reads a minigroup. It returns a *minigroup.Error of kind ClassNotFound if there is none.
+func (s *Store) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	m, _, err := s.ReadFor(ctx, key, minigroup.Account{})
+	return m, err
+}
+
+// ReadFor reads a minigroup and, in the same snapshot, the properties of an account, nil if it has none. It returns a
+// *minigroup.Error of kind ClassNotFound if there is no such minigroup.
+func (s *Store) ReadFor(
+	ctx context.Context, key minigroup.Key, a minigroup.Account,
 ) (minigroup.Minigroup, json.RawMessage, error) {
-	v, err := s.reader.Read(ctx, readKey{id, a})
+	v, err := s.reader.Read(ctx, readKey{key, a})
 	switch {
 	case err != nil:
 		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", err)
 	case !v.found:
-		return minigroup.Minigroup{}, nil, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+		return minigroup.Minigroup{}, nil, minigroup.Errorf(minigroup.ClassNotFound, "there is no such minigroup")
 	}
 	return v.minigroup, v.properties, nil
 }
 
-// readQuery reads minigroups by id, each with the update that it shows.
+// readQuery reads minigroups by their keys, each with the update that it shows.
 //
 // It is planned once for each connection, perhaps before there are any rows. LIMIT makes each row a lookup by its key,
 // whatever Postgres knew of the table at that time.
 const readQuery = `SELECT ` + minigroupColumns + `, ` + shownUpdateColumns + `,
 	key.number, (SELECT properties FROM account a WHERE a.audience = key.audience AND a.label = key.label)
-FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY key (id, audience, label, number)
-CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = key.id LIMIT 1) m` + joinShownUpdate
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+	WITH ORDINALITY key (id, class_audience, scope, audience, label, number)
+CROSS JOIN LATERAL (
+	SELECT * FROM minigroup WHERE id = CASE WHEN key.scope IS NULL THEN key.id
+		ELSE (SELECT id FROM minigroup WHERE audience = key.class_audience AND scope = key.scope LIMIT 1) END
+	LIMIT 1
+) m` + joinShownUpdate
+
+// readArgs are the arguments of readQuery. A column of names is NULL if no key has such names.
+func readArgs(keys []readKey) []any {
+	ids := make([][16]byte, len(keys))
+	var classAudiences, scopes, audiences, labels []*string
+	for i := range keys {
+		ids[i] = keys[i].class.ID
+		if ids[i] == uuid.Nil {
+			setName(&classAudiences, keys, i, &keys[i].class.Audience)
+			setName(&scopes, keys, i, &keys[i].class.Scope)
+		}
+		if keys[i].account != (minigroup.Account{}) {
+			setName(&audiences, keys, i, &keys[i].account.Audience)
+			setName(&labels, keys, i, &keys[i].account.Label)
+		}
+	}
+	return []any{ids, classAudiences, scopes, audiences, labels}
+}
+
+// setName sets the name of key i in a column.
+func setName(column *[]*string, keys []readKey, i int, name *string) {
+	if *column == nil {
+		*column = make([]*string, len(keys))
+	}
+	(*column)[i] = name
+}
 
 // readMinigroups answers keys by one query.
 func readMinigroups(ctx context.Context, pool *pgxpool.Pool, keys []readKey) ([]readValue, error) {
-	ids := make([][16]byte, len(keys))
-	var audiences, labels []*string // NULL if no account is read
-	for i, k := range keys {
-		ids[i] = k.id
-		if k.account == (minigroup.Account{}) {
-			continue
-		}
-		if audiences == nil {
-			audiences, labels = make([]*string, len(keys)), make([]*string, len(keys))
-		}
-		audiences[i], labels[i] = &keys[i].account.Audience, &keys[i].account.Label
-	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
-	rows, err := conn.Query(ctx, readQuery, ids, audiences, labels)
+	rows, err := conn.Query(ctx, readQuery, readArgs(keys)...)
 	if err != nil {
 		return nil, err
 	}

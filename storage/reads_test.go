@@ -68,12 +68,12 @@ func (l ledger) mustRead(i int, m minigroup.Minigroup, account minigroup.Account
 			l.Errorf("%s: got %+v, %v", m.Scope, got, err)
 		}
 	case 1:
-		got, own, err := l.ByIDForAccount(l.Context(), m.ID, account)
+		got, own, err := l.ReadFor(l.Context(), minigroup.ByID(m.ID), account)
 		if err != nil || got.Scope != m.Scope || string(own) != `{"k": 1}` {
 			l.Errorf("%s: got %+v, %s, %v", m.Scope, got, own, err)
 		}
 	default:
-		_, own, err := l.ByIDForAccount(l.Context(), uuid.New(), account)
+		_, own, err := l.ReadFor(l.Context(), minigroup.ByID(uuid.New()), account)
 		if !isKind(err, minigroup.ClassNotFound) || own != nil {
 			l.Errorf("of no minigroup: got %s, %v", own, err)
 		}

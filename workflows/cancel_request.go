@@ -43,7 +43,7 @@ func (s *Starter) Cancel(
 		return result, temporalUnavailable(err)
 	}
 	result.Ended = s.awaitRun(ctx, id, open.runID, time.Until(waitUntil))
-	after, err := s.byID(context.WithoutCancel(ctx), m.ID)
+	after, err := s.read(context.WithoutCancel(ctx), minigroup.ByID(m.ID))
 	switch {
 	case isUnknown(err): // it was cancelled before it began, and has not written its row yet
 		return result, nil

@@ -65,7 +65,7 @@ func (r *cancelRows) RecordCancel(_ context.Context, _ uuid.UUID, run string, by
 	return r.err
 }
 
-func (r *cancelRows) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+func (r *cancelRows) Read(context.Context, minigroup.Key) (minigroup.Minigroup, error) {
 	m := minigroup.Minigroup{State: minigroup.Undoing}
 	if r.temporal.isClosed() {
 		m.State = minigroup.Failed

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
 	"minigroups/minigroup"
@@ -25,11 +24,13 @@ func (s *Starter) Create(
 	waitUntil := time.Now().Add(limit)
 	startCtx, cancel := s.startContext(ctx, limit)
 	defer cancel()
-	m, err := s.byID(startCtx, r.ID)
+	m, err := s.read(startCtx, minigroup.ByScope(r.Audience, r.Scope))
 	switch {
 	case err == nil && m.State == minigroup.Ready:
 		return existing(m, r)
-	case err != nil && !isUnknown(err):
+	case err == nil:
+		r = r.For(m)
+	case !isUnknown(err):
 		return m, 0, unavailable("the database", err)
 	}
 	notifications, stop := s.notifier.subscribe(r.ID)
@@ -42,11 +43,11 @@ func (s *Starter) Create(
 	return s.await(ctx, waiter{run: run, notifications: notifications, row: createRow{s.store, r}}, time.Until(waitUntil))
 }
 
-// byID reads a minigroup within backendTimeout.
-func (s *Starter) byID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
+// read reads a minigroup within backendTimeout.
+func (s *Starter) read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
 	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	return s.store.ByID(ctx, id)
+	return s.store.Read(ctx, key)
 }
 
 func (s *Starter) createStart(r minigroup.CreateRequest) start {

@@ -17,7 +17,8 @@ type oneRow struct {
 	err error
 }
 
-func (s oneRow) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) { return s.m, s.err }
+func (s oneRow) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error)     { return s.m, s.err }
+func (s oneRow) Read(context.Context, minigroup.Key) (minigroup.Minigroup, error) { return s.m, s.err }
 
 func TestResultOfACreate(t *testing.T) {
 	const own, other = "run-2", "run-1"

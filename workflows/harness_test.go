@@ -197,7 +197,7 @@ func otherDraft(d minigroup.Draft) minigroup.Draft {
 	return d
 }
 
-func classID(d minigroup.Draft) uuid.UUID { return minigroup.ClassID(d.Audience, d.Scope) }
+func classID(d minigroup.Draft) uuid.UUID { return minigroup.NewClassID(d.Audience, d.Scope) }
 
 func fingerprint(d minigroup.Draft) string { return minigroup.NewCreateRequest(d).Fingerprint }
 

@@ -109,6 +109,10 @@ func (s rowOfOpenRun) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, err
 	return s.before, nil
 }
 
+func (s rowOfOpenRun) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	return s.ByID(ctx, key.ID)
+}
+
 func (s rowOfOpenRun) UpdateRecord(_ context.Context, id uuid.UUID) (minigroup.UpdateRecord, error) {
 	if id != s.temporal.memo[memoUpdate] {
 		return minigroup.UpdateRecord{Update: minigroup.Update{State: minigroup.UpdateDone}}, nil

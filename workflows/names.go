@@ -63,19 +63,6 @@ func WorkflowID(audience, scope string) string {
 	return id[:maxIDLength-len(tail)] + tail
 }
 
-// ClassOf returns the class id of the minigroup with this workflow id; false when the id does not contain it, such as
-// an id that ends in a hash.
-func ClassOf(workflowID string) (uuid.UUID, bool) {
-	rest, ok := strings.CutPrefix(workflowID, "minigroup/")
-	audience, scope, both := strings.Cut(rest, "/")
-	if !ok || !both || strings.Contains(rest, "~") {
-		return uuid.Nil, false
-	}
-	audience, audienceErr := url.PathUnescape(audience)
-	scope, scopeErr := url.PathUnescape(scope)
-	return minigroup.ClassID(audience, scope), audienceErr == nil && scopeErr == nil
-}
-
 // escape reserves '~' for the hash, so that no short id equals a hashed one.
 func escape(part string) string { return strings.ReplaceAll(url.PathEscape(part), "~", "%7E") }
 

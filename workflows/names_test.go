@@ -5,10 +5,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
-
-	"minigroups/minigroup"
 )
 
 func TestWorkflowID(t *testing.T) {
@@ -60,23 +56,6 @@ func TestWorkflowID(t *testing.T) {
 			t.Error("a short scope shares the id of a long one")
 		}
 	})
-}
-
-func TestClassOf(t *testing.T) {
-	for _, names := range [][2]string{{"example.org", "math-7b"}, {"a/b", "c d/%2F ~ ä"}, {"", ""}} {
-		id := WorkflowID(names[0], names[1])
-		if class, ok := ClassOf(id); !ok || class != minigroup.ClassID(names[0], names[1]) {
-			t.Errorf("%s: %s, %v", id, class, ok)
-		}
-	}
-	for _, id := range []string{
-		WorkflowID("example.org", strings.Repeat("a", 255)), RoomWorkflowID(minigroup.EventRoom, uuid.New()),
-		"minigroup/x", "", "minigroup/%zz/x",
-	} {
-		if class, ok := ClassOf(id); ok {
-			t.Errorf("%s: %s, want none", id, class)
-		}
-	}
 }
 
 func TestSummary(t *testing.T) {

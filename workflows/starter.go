@@ -13,6 +13,7 @@ import (
 // Store holds the rows that a Starter reads and writes besides starting runs.
 type Store interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
+	Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
 	AcceptCreate(ctx context.Context, claim minigroup.Claim, r minigroup.CreateRequest) error
 	RecordCancel(ctx context.Context, classID uuid.UUID, run string, by minigroup.Requester) error

@@ -111,6 +111,10 @@ func (s rowsOfRuns) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error
 	return minigroup.Minigroup{State: minigroup.Ready, Fingerprint: s.request.Fingerprint}, nil
 }
 
+func (s rowsOfRuns) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	return s.ByID(ctx, key.ID)
+}
+
 func (rowsOfRuns) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
 	return minigroup.UpdateRecord{Update: minigroup.Update{State: minigroup.UpdateDone}}, nil
 }

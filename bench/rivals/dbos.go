@@ -50,7 +50,7 @@ func startDBOS(ctx context.Context, m Dependencies) (Creator, error) {
 
 // Create starts a workflow and waits for its result.
 func (c *dbosCreator) Create(_ context.Context, d minigroup.Draft) (CreatedRooms, error) {
-	id := minigroup.ClassID(d.Audience, d.Scope).String()
+	id := minigroup.NewClassID(d.Audience, d.Scope).String()
 	handle, err := dbos.RunWorkflow(c.dbos, c.create, d, dbos.WithWorkflowID(id))
 	if err != nil {
 		return CreatedRooms{}, err

@@ -16,14 +16,14 @@ import (
 // Constant returns the same minigroup for every read, without a database.
 type Constant struct{ Minigroup minigroup.Minigroup }
 
-// ByID returns the minigroup.
-func (c Constant) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+// Read returns the minigroup.
+func (c Constant) Read(context.Context, minigroup.Key) (minigroup.Minigroup, error) {
 	return c.Minigroup, nil
 }
 
-// ByIDForAccount returns the minigroup.
-func (c Constant) ByIDForAccount(
-	context.Context, uuid.UUID, minigroup.Account,
+// ReadFor returns the minigroup.
+func (c Constant) ReadFor(
+	context.Context, minigroup.Key, minigroup.Account,
 ) (minigroup.Minigroup, json.RawMessage, error) {
 	return c.Minigroup, nil, nil
 }
@@ -33,38 +33,41 @@ func (c Constant) ByIDForAccount(
 type Lookup struct{ Pool *pgxpool.Pool }
 
 const lookup = `
-	SELECT m.audience, m.scope, m.host,
+	SELECT m.id, m.audience, m.scope, m.host,
 		extract(epoch FROM lower(m.during))::bigint, extract(epoch FROM upper(m.during))::bigint,
 		m.tags, m.properties, m.reserve, m.locked_chat, m.locked_questions, m.fingerprint, m.state, m.created_at, m.closed_at,
 		m.timed_out, m.event_room_id, m.conference_room_id, m.owner, m.revision,
-		(SELECT properties FROM account WHERE audience = $2 AND label = $3), u.id
+		(SELECT properties FROM account WHERE audience = $1 AND label = $2), u.id
 	FROM minigroup m
 	LEFT JOIN minigroup_update u ON u.id = m.last_update_id
-	WHERE m.id = $1`
+	WHERE `
 
-// ByID returns a minigroup, or a *minigroup.Error of kind ClassNotFound.
-func (l Lookup) ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error) {
-	m, _, err := l.ByIDForAccount(ctx, id, minigroup.Account{})
+// Read returns a minigroup, or a *minigroup.Error of kind ClassNotFound.
+func (l Lookup) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	m, _, err := l.ReadFor(ctx, key, minigroup.Account{})
 	return m, err
 }
 
-// ByIDForAccount also returns the properties of the account.
-func (l Lookup) ByIDForAccount(
-	ctx context.Context, id uuid.UUID, a minigroup.Account,
+// ReadFor also returns the properties of the account.
+func (l Lookup) ReadFor(
+	ctx context.Context, key minigroup.Key, a minigroup.Account,
 ) (m minigroup.Minigroup, properties json.RawMessage, err error) {
 	var closedAt *time.Time
 	var event, conference, update *uuid.UUID
-	err = l.Pool.QueryRow(ctx, lookup, id, a.Audience, a.Label).Scan(
-		&m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
+	where, names := `m.id = $3`, []any{a.Audience, a.Label, key.ID}
+	if key.ID == uuid.Nil {
+		where, names = `m.audience = $3 AND m.scope = $4`, []any{a.Audience, a.Label, key.Audience, key.Scope}
+	}
+	err = l.Pool.QueryRow(ctx, lookup+where, names...).Scan(
+		&m.ID, &m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
 		&m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut,
 		&event, &conference, &m.Run, &m.Revision, (*[]byte)(&properties), &update)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")
+		err = minigroup.Errorf(minigroup.ClassNotFound, "there is no such minigroup")
 	}
 	if err != nil {
 		return m, nil, err
 	}
-	m.ID = id
 	if closedAt != nil {
 		m.ClosedAt = *closedAt
 	}

@@ -180,7 +180,7 @@ func TestEachRivalExecutesTheFiveSteps(t *testing.T) {
 			var state string
 			var event, conference uuid.UUID
 			err = pool.QueryRow(t.Context(), `SELECT state, event_room_id, conference_room_id FROM class WHERE id = $1`,
-				minigroup.ClassID("example.org", "math-7b")).Scan(&state, &event, &conference)
+				minigroup.NewClassID("example.org", "math-7b")).Scan(&state, &event, &conference)
 			if err != nil || state != "ready" || event != created.RealTime.EventRoom ||
 				conference != created.RealTime.ConferenceRoom {
 				t.Errorf("the row is %s, %s, %s, %v; the response is %+v", state, event, conference, err, created)

@@ -83,8 +83,8 @@ func startRiver(ctx context.Context, m Dependencies) (Creator, error) {
 // Create inserts row and job and waits for the worker.
 func (c riverCreator) Create(ctx context.Context, d minigroup.Draft) (CreatedRooms, error) {
 	done := make(chan CreatedRooms, 1)
-	c.worker.waiting.Store(minigroup.ClassID(d.Audience, d.Scope), done)
-	defer c.worker.waiting.Delete(minigroup.ClassID(d.Audience, d.Scope))
+	c.worker.waiting.Store(minigroup.NewClassID(d.Audience, d.Scope), done)
+	defer c.worker.waiting.Delete(minigroup.NewClassID(d.Audience, d.Scope))
 	err := pgx.BeginFunc(ctx, c.Pool, func(tx pgx.Tx) error {
 		if err := begin(ctx, tx, d); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (w *createWorker) Work(ctx context.Context, job *riverqueue.Job[createArgs]
 	if err != nil {
 		return err
 	}
-	w.notify(minigroup.ClassID(d.Audience, d.Scope), rooms)
+	w.notify(minigroup.NewClassID(d.Audience, d.Scope), rooms)
 	return nil
 }
 

@@ -45,7 +45,7 @@ func NewRooms(upstream string, token func() (string, error)) *Rooms {
 // Event creates an event room.
 func (r *Rooms) Event(ctx context.Context, d minigroup.Draft) (uuid.UUID, error) {
 	return r.event.CreateRoom(ctx, minigroup.NewEventRoom{
-		Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
+		Audience: d.Audience, ClassID: minigroup.NewClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
 	})
 }
 
@@ -58,13 +58,13 @@ func (r *Rooms) Conference(ctx context.Context, d minigroup.Draft) (uuid.UUID, e
 		return uuid.Nil, ctx.Err()
 	}
 	return r.conference.CreateRoom(ctx, minigroup.NewConferenceRoom{
-		Audience: d.Audience, ClassID: minigroup.ClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
+		Audience: d.Audience, ClassID: minigroup.NewClassID(d.Audience, d.Scope), Start: time.Now().Unix(),
 	})
 }
 
 // Janus creates a room for the slots.
 func (r *Rooms) Janus(ctx context.Context, d minigroup.Draft) error {
-	id := minigroup.ClassID(d.Audience, d.Scope)
+	id := minigroup.NewClassID(d.Audience, d.Scope)
 	return r.janus.Reserve(ctx, r.gateway, id, max(d.Slots(), 1), "minigroup:"+id.String())
 }
 

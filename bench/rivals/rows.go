@@ -49,7 +49,7 @@ const beginSQL = `
 
 func beginArgs(d minigroup.Draft) []any {
 	return []any{
-		minigroup.ClassID(d.Audience, d.Scope), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve,
+		minigroup.NewClassID(d.Audience, d.Scope), d.Audience, d.Scope, d.Host, d.Time.Start, d.Time.End, d.Reserve,
 	}
 }
 
@@ -63,5 +63,5 @@ const establishSQL = `
 	UPDATE class SET state = 'ready', event_room_id = $2, conference_room_id = $3, changed_at = now() WHERE id = $1`
 
 func establishArgs(d minigroup.Draft, rooms CreatedRooms) []any {
-	return []any{minigroup.ClassID(d.Audience, d.Scope), rooms.EventRoom, rooms.ConferenceRoom}
+	return []any{minigroup.NewClassID(d.Audience, d.Scope), rooms.EventRoom, rooms.ConferenceRoom}
 }

@@ -119,6 +119,11 @@ func (s *twinActivities) Establish(_ context.Context, in activities.ClassRef) er
 // twinStore is an empty store for the Starter.
 type twinStore struct{}
 
+// Read returns ClassNotFound.
+func (s twinStore) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	return s.ByID(ctx, key.ID)
+}
+
 // ByID returns ClassNotFound.
 func (twinStore) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
 	return minigroup.Minigroup{}, minigroup.Errorf(minigroup.ClassNotFound, "there is no minigroup with this id")

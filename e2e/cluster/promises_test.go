@@ -35,7 +35,7 @@ func TestThePromisesHold(t *testing.T) {
 			"time": []int64{start, start + 3600}, "reserve": 8, "locked_chat": true,
 		}
 		scope := fmt.Sprint(body["scope"])
-		byID = path + "/" + minigroup.ClassID("example.org", scope).String()
+		byID = path + "/" + minigroup.NewClassID("example.org", scope).String()
 		return body, byID, "/api/v1/audiences/example.org/minigroups/" + url.PathEscape(scope)
 	}
 	t.Run("every API shows a created minigroup", func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestThePromisesHold(t *testing.T) {
 	})
 	t.Run("a refused create is undone, and can be retried", func(t *testing.T) {
 		body, byID, _ := lesson(t)
-		class := minigroup.ClassID("example.org", fmt.Sprint(body["scope"]))
+		class := minigroup.NewClassID("example.org", fmt.Sprint(body["scope"]))
 		refuse := sandbox.Fault{
 			Operation: sandbox.OperationCreate, Do: sandbox.EffectRefuse, ClassroomID: &class,
 			Type: "access_denied", Status: http.StatusForbidden,

@@ -35,7 +35,7 @@ type Class struct {
 
 // NewClass returns a class for which no request was sent yet.
 func NewClass(scope string) *Class {
-	return &Class{Scope: scope, ID: minigroup.ClassID("example.org", scope), possible: map[string][]string{}}
+	return &Class{Scope: scope, ID: minigroup.NewClassID("example.org", scope), possible: map[string][]string{}}
 }
 
 // Path returns its path at the API.

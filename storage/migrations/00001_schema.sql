@@ -110,7 +110,8 @@ END $$;
 
 -- One row per minigroup, written by the run that owns it and read by every caller.
 CREATE TABLE minigroup (
-    -- UUID v5 of (audience, scope), so that every request can compute it.
+    -- UUID v5 of (audience, scope), on which concurrent creates agree without a look-up. A minigroup that was imported
+    -- keeps the id that it had.
     id                 uuid        PRIMARY KEY,
     audience           text        NOT NULL,
     scope              text        NOT NULL,

@@ -3,27 +3,27 @@ package runs
 import (
 	"fmt"
 
-	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 )
 
-// ClassOf returns the minigroup that the runs of a workflow id belong to, or false if the id names none.
-type ClassOf func(workflowID string) (uuid.UUID, bool)
-
 // Instrument adds metrics, logs, request ids and, with a tracer, spans to the options of a Temporal client. They apply
-// to its workers too. The spans of a run belong to the trace of the request that started it.
+// to its workers too. The spans of a run belong to the trace of the request that started it. class is the search
+// attribute of runs that holds the id of their class.
 func Instrument(
-	o *client.Options, metrics client.MetricsHandler, tracer trace.Tracer, classOf ClassOf, log *zap.Logger,
+	o *client.Options, metrics client.MetricsHandler, tracer trace.Tracer, class temporal.SearchAttributeKeyKeyword,
+	log *zap.Logger,
 ) error {
 	o.Logger = newSDKLog(log.Named("temporal"))
 	o.MetricsHandler = metrics
-	o.ContextPropagators = append(o.ContextPropagators, workflow.ContextPropagator(requestIDPropagator{}))
+	classes := classIDPropagator{attribute: class}
+	o.ContextPropagators = append(o.ContextPropagators, workflow.ContextPropagator(requestIDPropagator{}), classes)
 	if tracer != nil {
 		tracing, err := opentelemetry.NewTracingInterceptor(opentelemetry.TracerOptions{
 			Tracer: tracer, TextMapPropagator: propagation.TraceContext{}, DisableBaggage: true, AllowInvalidParentSpans: true,
@@ -33,7 +33,7 @@ func Instrument(
 		}
 		o.Interceptors = append(o.Interceptors, tracing)
 	}
-	logging := &loggingInterceptor{classOf: classOf, log: log.Named("steps")}
+	logging := &loggingInterceptor{classes: classes, log: log.Named("steps")}
 	o.Interceptors = append(o.Interceptors, interceptor.Interceptor(logging))
 	return nil
 }

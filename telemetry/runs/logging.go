@@ -18,7 +18,7 @@ import (
 // lines of runs and steps.
 type loggingInterceptor struct {
 	interceptor.InterceptorBase
-	classOf ClassOf
+	classes classIDPropagator
 	log     *zap.Logger
 }
 
@@ -36,7 +36,7 @@ func (l *loggingInterceptor) InterceptActivity(
 func (l *loggingInterceptor) InterceptWorkflow(
 	_ workflow.Context, next interceptor.WorkflowInboundInterceptor,
 ) interceptor.WorkflowInboundInterceptor {
-	return &runInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}, l.classOf}
+	return &runInbound{interceptor.WorkflowInboundInterceptorBase{Next: next}, l.classes}
 }
 
 type stepInbound struct {
@@ -51,9 +51,6 @@ func (s *stepInbound) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 	fields := []zap.Field{
 		zap.String("workflow_id", run.ID), zap.String("run_id", run.RunID),
 		zap.String("step", snakeCase(info.ActivityType.Name)),
-	}
-	if class, ok := s.classOf(run.ID); ok {
-		fields = append(fields, zap.Stringer("class_id", class))
 	}
 	ctx = telemetry.WithFields(ctx, fields...)
 	out, err := s.Next.ExecuteActivity(ctx, in)
@@ -80,17 +77,17 @@ func phase(info activity.Info) string {
 
 type runInbound struct {
 	interceptor.WorkflowInboundInterceptorBase
-	classOf ClassOf
+	classes classIDPropagator
 }
 
 // Init adds the outbound interceptor, which replaces the logger of the run.
 func (r *runInbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
-	return r.Next.Init(&runOutbound{interceptor.WorkflowOutboundInterceptorBase{Next: next}, r.classOf})
+	return r.Next.Init(&runOutbound{interceptor.WorkflowOutboundInterceptorBase{Next: next}, r.classes})
 }
 
 type runOutbound struct {
 	interceptor.WorkflowOutboundInterceptorBase
-	classOf ClassOf
+	classes classIDPropagator
 }
 
 // GetLogger returns a logger that adds request_id and class_id, where known, to each line.
@@ -99,8 +96,8 @@ func (r *runOutbound) GetLogger(ctx workflow.Context) log.Logger {
 	if id := requestID(ctx); id != "" {
 		fields = append(fields, "request_id", id)
 	}
-	if class, ok := r.classOf(workflow.GetInfo(ctx).WorkflowExecution.ID); ok {
-		fields = append(fields, "class_id", class.String())
+	if class := r.classes.of(ctx); class != "" {
+		fields = append(fields, "class_id", class)
 	}
 	return log.With(r.Next.GetLogger(ctx), fields...)
 }

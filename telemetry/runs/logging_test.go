@@ -4,36 +4,54 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 )
 
 func createEventRoom(context.Context) error { return errors.New("unavailable") }
 
+// stepOfClass is a run with one step.
+func stepOfClass(local bool) func(workflow.Context) error {
+	return func(ctx workflow.Context) error {
+		if local {
+			ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+				StartToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+			})
+			return workflow.ExecuteLocalActivity(ctx, createEventRoom).Get(ctx, nil)
+		}
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		})
+		return workflow.ExecuteActivity(ctx, createEventRoom).Get(ctx, nil)
+	}
+}
+
 func TestAFailedAttemptIsLoggedWithItsPhase(t *testing.T) {
 	classID := uuid.New()
-	for phase, execute := range map[string]func(*testsuite.TestActivityEnvironment) (converter.EncodedValue, error){
-		"local": func(env *testsuite.TestActivityEnvironment) (converter.EncodedValue, error) {
-			return env.ExecuteLocalActivity(createEventRoom)
-		},
-		"retry": func(env *testsuite.TestActivityEnvironment) (converter.EncodedValue, error) {
-			return env.ExecuteActivity(createEventRoom)
-		},
-	} {
+	for phase, isLocal := range map[string]bool{"local": true, "retry": false} {
 		t.Run(phase, func(t *testing.T) {
 			core, lines := observer.New(zap.WarnLevel)
-			env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
+			attribute := temporal.NewSearchAttributeKeyKeyword("Class")
+			classes := classIDPropagator{attribute: attribute}
+			env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 			env.RegisterActivity(createEventRoom)
+			env.SetContextPropagators([]workflow.ContextPropagator{classes})
 			env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&loggingInterceptor{
-				classOf: func(string) (uuid.UUID, bool) { return classID, true }, log: zap.New(core),
+				classes: classes, log: zap.New(core),
 			}}})
-			if _, err := execute(env); err == nil {
+			if err := env.SetTypedSearchAttributesOnStart(
+				temporal.NewSearchAttributes(attribute.ValueSet(classID.String()))); err != nil {
+				t.Fatal(err)
+			}
+			if env.ExecuteWorkflow(stepOfClass(isLocal)); env.GetWorkflowError() == nil {
 				t.Fatal("no error")
 			}
 			found := lines.FilterMessage("step attempt failed").All()

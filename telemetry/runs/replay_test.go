@@ -21,7 +21,7 @@ func TestRecordedHistoriesReplayWithInstrumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer := sdktrace.NewTracerProvider().Tracer("test")
-	if err := Instrument(&o, handler, tracer, workflows.ClassOf, zap.NewNop()); err != nil {
+	if err := Instrument(&o, handler, tracer, workflows.AttributeID, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
 	options := worker.WorkflowReplayerOptions{ContextPropagators: o.ContextPropagators}

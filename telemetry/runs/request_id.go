@@ -20,19 +20,19 @@ type requestIDPropagator struct{}
 
 // Inject writes the id of the request that starts a run.
 func (requestIDPropagator) Inject(ctx context.Context, headers workflow.HeaderWriter) error {
-	write(headers, telemetry.RequestID(ctx))
+	write(headers, requestIDHeader, telemetry.RequestID(ctx))
 	return nil
 }
 
 // InjectFromWorkflow writes the id for a step.
 func (requestIDPropagator) InjectFromWorkflow(ctx workflow.Context, headers workflow.HeaderWriter) error {
-	write(headers, requestID(ctx))
+	write(headers, requestIDHeader, requestID(ctx))
 	return nil
 }
 
 // Extract reads the id in a step.
 func (requestIDPropagator) Extract(ctx context.Context, headers workflow.HeaderReader) (context.Context, error) {
-	if id := read(headers); id != "" {
+	if id := read(headers, requestIDHeader); id != "" {
 		ctx = telemetry.WithRequestID(ctx, id)
 	}
 	return ctx, nil
@@ -42,7 +42,7 @@ func (requestIDPropagator) Extract(ctx context.Context, headers workflow.HeaderR
 func (requestIDPropagator) ExtractToWorkflow(
 	ctx workflow.Context, headers workflow.HeaderReader,
 ) (workflow.Context, error) {
-	if id := read(headers); id != "" {
+	if id := read(headers, requestIDHeader); id != "" {
 		ctx = workflow.WithValue(ctx, requestIDKey{}, id)
 	}
 	return ctx, nil
@@ -53,17 +53,17 @@ func requestID(ctx workflow.Context) string {
 	return id
 }
 
-func write(headers workflow.HeaderWriter, id string) {
+func write(headers workflow.HeaderWriter, key, id string) {
 	if id == "" {
 		return
 	}
 	if payload, err := converter.GetDefaultDataConverter().ToPayload(id); err == nil {
-		headers.Set(requestIDHeader, payload)
+		headers.Set(key, payload)
 	}
 }
 
-func read(headers workflow.HeaderReader) (id string) {
-	if payload, ok := headers.Get(requestIDHeader); ok {
+func read(headers workflow.HeaderReader, key string) (id string) {
+	if payload, ok := headers.Get(key); ok {
 		_ = converter.GetDefaultDataConverter().FromPayload(payload, &id)
 	}
 	return id

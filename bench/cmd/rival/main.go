@@ -146,7 +146,7 @@ func example() minigroup.Minigroup {
 		Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 	return minigroup.Minigroup{
-		Draft: d, ID: minigroup.ClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint,
+		Draft: d, ID: minigroup.NewClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint,
 		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	}
 }

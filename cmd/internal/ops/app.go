@@ -70,11 +70,11 @@ func (a *app) checkTemporal(ctx context.Context) error {
 
 // minigroup reads the minigroup that the arguments of a command name.
 func (a *app) minigroup(ctx context.Context, args []string) (minigroup.Minigroup, error) {
-	id, err := classIDFrom(args)
+	key, err := keyFrom(args)
 	if err != nil {
 		return minigroup.Minigroup{}, err
 	}
-	return a.store.ByID(ctx, id)
+	return a.store.Read(ctx, key)
 }
 
 func (a *app) starter() *workflows.Starter {

@@ -15,19 +15,19 @@ import (
 	"minigroups/minigroup"
 )
 
-// classIDFrom reads a class id from the arguments of a command: the id itself, or an audience and a scope.
-func classIDFrom(args []string) (uuid.UUID, error) {
+// keyFrom reads the key of a minigroup from the arguments of a command: a class id, or an audience and a scope.
+func keyFrom(args []string) (minigroup.Key, error) {
 	if len(args) == 2 {
 		for _, wrong := range append(minigroup.CheckName("AUDIENCE", args[0]), minigroup.CheckName("SCOPE", args[1])...) {
-			return uuid.Nil, &usageError{wrong.Field + " " + wrong.Detail}
+			return minigroup.Key{}, &usageError{wrong.Field + " " + wrong.Detail}
 		}
-		return minigroup.ClassID(args[0], args[1]), nil
+		return minigroup.ByScope(args[0], args[1]), nil
 	}
 	id, err := uuid.Parse(args[0])
 	if err != nil {
-		return id, &usageError{fmt.Sprintf("%q is not a class id; pass a class id, or an audience and a scope", args[0])}
+		return minigroup.Key{}, &usageError{fmt.Sprintf("%q is not a class id; pass a class id, or an audience and a scope", args[0])}
 	}
-	return id, nil
+	return minigroup.ByID(id), nil
 }
 
 // audienceFlag is a flag that takes an audience.

@@ -42,7 +42,7 @@ func TestNamesInArgumentsMustBeInNFC(t *testing.T) {
 		"SCOPE must not be empty": {"a", ""},
 	} {
 		var usage *usageError
-		if _, err := classIDFrom(args); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+		if _, err := keyFrom(args); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", args, err, want)
 		}
 	}

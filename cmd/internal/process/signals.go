@@ -86,7 +86,7 @@ func (s *Signals) Transport() http.RoundTripper {
 
 // instrumentTemporal adds logs, metrics and traces of runs to a client's options.
 func (s *Signals) instrumentTemporal(o *client.Options) error {
-	return runs.Instrument(o, s.sdk, s.tracer(), workflows.ClassOf, s.Log.Logger)
+	return runs.Instrument(o, s.sdk, s.tracer(), workflows.AttributeID, s.Log.Logger)
 }
 
 // instrumentDatabase adds a log line when all connections are discarded, and tracing of queries: their text, never
