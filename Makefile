@@ -40,6 +40,9 @@ KUBE_APISERVER := .tools/kube-apiserver
 ETCD := .tools/etcd
 KUBETEST := .tools/kubetest
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
+OAPI_CODEGEN := .tools/oapi-codegen
+GO_CLIENT := .tools/clients
+TYPESCRIPT_CLIENT := tools/clients/minigroups/openapi.d.ts
 
 .PHONY: help
 help: ## list the targets
@@ -69,7 +72,7 @@ build: ## compile the programs into .dev/bin
 # All modules run even if one fails. go test's cache is off, because it does not see the programs and servers that tests
 # start. The packages of e2e run one at a time, because each starts a whole system and has deadlines.
 .PHONY: test
-test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) .dev/bin/testsummary
+test: packages $(TEMPORAL) $(TEMPORAL_SERVER) $(TEMPORAL_SCHEMA) $(TEMPORAL_UI) $(GO_CLIENT) .dev/bin/testsummary
 test: ## run every test, then print how many passed and failed
 	@failed=0; { \
 	  go test -json -count=1 $(RACE) -timeout 15m ./... || failed=1; \
@@ -128,8 +131,8 @@ bench-report: .dev/bin/bench ## print the last results again
 	@exec .dev/bin/bench -report
 
 .PHONY: check
-check: packages $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES)
-check: ## format, vet, linters, determinism of workflows, import rules, the files in deploy, the alerts
+check: packages $(GOLANGCI) $(LITERALS) $(WORKFLOWCHECK) $(DEPLOYCHECK) $(RULES) $(GO_CLIENT) $(TYPESCRIPT_CLIENT)
+check: ## format, vet, linters, determinism of workflows, import rules, clients, the files in deploy, the alerts
 	@unformatted=$$($(GO_FILES) | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "not gofmt-ed (make fmt): $$unformatted"; exit 1; fi
 	for module in $(MODULES); do \
 	  go vet -C $$module ./... && go vet -C $$module -vettool=$(CURDIR)/$(LITERALS) ./... && \
@@ -246,6 +249,21 @@ $(GOVULNCHECK): tools/vuln/go.mod tools/vuln/go.sum
 
 $(CYCLONEDX): tools/sbom/go.mod tools/sbom/go.sum
 	@go build -C tools/sbom -o ../../$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod && touch $@
+
+$(OAPI_CODEGEN): tools/clients/go.mod tools/clients/go.sum
+	@go build -C tools/clients -o ../../$@ github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen && touch $@
+
+# The clients are made again when openapi.yaml has changed, and compiled.
+$(GO_CLIENT): $(OAPI_CODEGEN) httpapi/openapi.yaml tools/clients/oapi-codegen.yaml tools/clients/main.go
+	@mkdir -p tools/clients/minigroups
+	@cd tools/clients && $(CURDIR)/$(OAPI_CODEGEN) -config oapi-codegen.yaml ../../httpapi/openapi.yaml
+	@go vet -C tools/clients ./... && go build -C tools/clients -o ../../$@ . && touch $@
+
+$(TYPESCRIPT_CLIENT): tools/clients/package-lock.json tools/clients/tsconfig.json tools/clients/session.ts
+$(TYPESCRIPT_CLIENT): httpapi/openapi.yaml
+	@cd tools/clients && npm ci --silent --prefer-offline
+	@cd tools/clients && node_modules/.bin/openapi-typescript ../../httpapi/openapi.yaml -o minigroups/openapi.d.ts \
+	  >/dev/null && node_modules/.bin/tsc || { rm -f minigroups/openapi.d.ts; exit 1; }
 
 $(SCHEMATHESIS): tools/schemathesis/requirements.txt
 	@python3 -m venv $(@D)/.. && $(@D)/pip install -q -r $< && touch $@

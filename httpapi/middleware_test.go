@@ -52,7 +52,7 @@ func TestEveryKindHasAProblem(t *testing.T) {
 		t.Errorf("there are %d entries for %d kinds", len(problems), len(kinds))
 	}
 
-	documented := readDocument(t).Components.Schemas.Problem.Properties.Type.Enum
+	documented := readDocument(t).Components.Schemas.ProblemType.Enum
 	slices.Sort(kinds)
 	slices.Sort(documented)
 	if !slices.Equal(kinds, documented) {

@@ -18,9 +18,8 @@ type document struct {
 	Paths      map[string]map[string]yaml.Node
 	Components struct {
 		Schemas struct {
-			Problem struct {
-				Properties struct{ Type struct{ Enum []string } }
-			} `yaml:"Problem"`
+			HistoryKind struct{ Enum []string } `yaml:"HistoryKind"`
+			ProblemType struct{ Enum []string } `yaml:"ProblemType"`
 		}
 	}
 }

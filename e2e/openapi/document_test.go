@@ -3,15 +3,19 @@ package openapi
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/pb33f/go-yaml"
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
 	"github.com/pb33f/libopenapi-validator/schema_validation"
+	"github.com/pb33f/libopenapi/datamodel/high/base"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+	"github.com/pb33f/libopenapi/orderedmap"
 )
 
 // description is openapi.yaml with its validators.
@@ -73,44 +77,97 @@ func TestTheDocumentIsValid(t *testing.T) {
 	}
 }
 
-func TestEveryJSONAnswerHasAnExampleThatItsSchemaAllows(t *testing.T) {
+// TestEverythingHasAnExampleThatItsSchemaAllows looks at the parameters, the request bodies and the JSON answers of
+// every operation. An operation without any of them must have another example.
+func TestEverythingHasAnExampleThatItsSchemaAllows(t *testing.T) {
 	seen := 0
 	for path, item := range described(t).model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
-			for code, response := range operation.Responses.Codes.FromOldest() {
-				for mediaType, content := range response.Content.FromOldest() {
-					if !strings.Contains(mediaType, "json") {
-						continue
-					}
-					seen++
-					name := method + " " + path + " " + code
-					if err := checkExample(content, mediaType, code); err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
+			examples := examplesOf(item, operation)
+			some := false
+			for _, e := range examples {
+				some = some || len(e.values) > 0
+				if err := e.check(); err != nil {
+					t.Errorf("%s %s, %s: %v", method, path, e.of, err)
 				}
 			}
+			if !some && operation.Responses.Codes.GetOrZero("204") == nil {
+				t.Errorf("%s %s has no example", method, path)
+			}
+			seen += len(examples)
 		}
 	}
-	if seen < 30 {
-		t.Errorf("only %d answers were seen", seen)
+	if seen < 200 {
+		t.Errorf("only %d parameters, bodies and answers were seen", seen)
 	}
 }
 
-func checkExample(content *v3.MediaType, mediaType, code string) error {
-	if content.Example == nil {
+// exemplified is a part of an operation: a parameter, a body or an answer.
+type exemplified struct {
+	of     string
+	schema *base.SchemaProxy
+	values []*yaml.Node
+	// status is that of a problem, or empty.
+	status string
+}
+
+func examplesOf(item *v3.PathItem, operation *v3.Operation) (all []exemplified) {
+	for _, p := range slices.Concat(item.Parameters, operation.Parameters) {
+		all = append(all, exemplified{
+			of: "parameter " + p.Name, schema: p.Schema, values: examplesIn(p.Example, p.Examples),
+		})
+	}
+	if operation.RequestBody != nil {
+		for mediaType, content := range operation.RequestBody.Content.FromOldest() {
+			all = append(all, exemplified{
+				of: "body " + mediaType, schema: content.Schema, values: examplesIn(content.Example, content.Examples),
+			})
+		}
+	}
+	for code, response := range operation.Responses.Codes.FromOldest() {
+		for mediaType, content := range response.Content.FromOldest() {
+			e := exemplified{
+				of: code + " " + mediaType, schema: content.Schema, values: examplesIn(content.Example, content.Examples),
+			}
+			if strings.HasPrefix(mediaType, "application/problem") {
+				e.status = code
+			}
+			// An example of a script or a picture would tell nothing.
+			if strings.Contains(mediaType, "json") || len(e.values) > 0 {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
+}
+
+func examplesIn(one *yaml.Node, several *orderedmap.Map[string, *base.Example]) (values []*yaml.Node) {
+	if one != nil {
+		values = append(values, one)
+	}
+	for example := range several.ValuesFromOldest() {
+		values = append(values, example.Value)
+	}
+	return values
+}
+
+func (e exemplified) check() error {
+	if len(e.values) == 0 {
 		return fmt.Errorf("it has no example")
 	}
-	var example any
-	if err := content.Example.Decode(&example); err != nil {
-		return err
-	}
-	schema := schema_validation.NewSchemaValidator(config.WithFormatAssertions())
-	if ok, errs := schema.ValidateSchemaObjectWithVersion(content.Schema.Schema(), example, 3.1); !ok {
-		return fmt.Errorf("its schema does not allow its example: %v", errs)
-	}
-	problem, ok := example.(map[string]any)
-	if ok && strings.HasPrefix(mediaType, "application/problem") && fmt.Sprint(problem["status"]) != code {
-		return fmt.Errorf("its example has status %v", problem["status"])
+	validator := schema_validation.NewSchemaValidator(config.WithFormatAssertions())
+	for _, value := range e.values {
+		var example any
+		if err := value.Decode(&example); err != nil {
+			return err
+		}
+		if ok, errs := validator.ValidateSchemaObjectWithVersion(e.schema.Schema(), example, 3.1); !ok {
+			return fmt.Errorf("its schema does not allow its example: %v", errs)
+		}
+		problem, isObject := example.(map[string]any)
+		if isObject && e.status != "" && fmt.Sprint(problem["status"]) != e.status {
+			return fmt.Errorf("its example has status %v", problem["status"])
+		}
 	}
 	return nil
 }
