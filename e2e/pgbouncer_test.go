@@ -55,5 +55,6 @@ func TestEveryPutSucceedsThroughPgBouncer(t *testing.T) {
 			}
 		})
 	}
+	assertWaits(t, api)
 	wg.Wait()
 }

@@ -46,7 +46,7 @@ func (s *server) admitSaga(
 
 // createStarts reports whether the create of a minigroup starts a saga.
 func (s *server) createStarts(c *gin.Context, r minigroup.CreateRequest) (bool, error) {
-	m, err := readMinigroup(c, minigroup.ByScope(r.Audience, r.Scope), s.Minigroups.Read)
+	m, err := readMinigroup(c.Request.Context(), minigroup.ByScope(r.Audience, r.Scope), s.Minigroups.Read)
 	switch {
 	case isKind(err, minigroup.ClassNotFound):
 		return true, nil

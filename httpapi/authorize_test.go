@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"minigroups/auth"
 	"minigroups/minigroup"
 )
@@ -24,11 +26,11 @@ func (s *denyingTenant) Allows(
 }
 
 // routesOfOneMinigroup are the routes whose path names a minigroup, by its id or by audience and scope.
-func routesOfOneMinigroup(m minigroup.Minigroup) []routeOfOneMinigroup {
+func routesOfOneMinigroup(m minigroup.Minigroup) []authorizedRoute {
 	const byID, byScope = "/api/v1/minigroups/:minigroup_id", "/api/v1/audiences/:audience/minigroups/:scope"
 	scope := "/api/v1/audiences/" + m.Audience + "/minigroups/" + m.Scope
 	class, property := minigroups+"/"+classID(m.Draft).String(), "/properties/:property_id"
-	return []routeOfOneMinigroup{
+	return []authorizedRoute{
 		{method: http.MethodGet, route: byID, path: class, action: "read"},
 		{method: http.MethodPut, route: byID, path: class, body: `{"reserve":1}`, action: "update"},
 		{method: http.MethodPost, route: byID + "/recreate", path: class + "/recreate", body: `{}`, action: "update"},
@@ -48,7 +50,15 @@ func routesOfOneMinigroup(m minigroup.Minigroup) []routeOfOneMinigroup {
 	}
 }
 
-type routeOfOneMinigroup struct {
+// routesOfAnAudience are the other routes that need a right: in the audience, whichever minigroup it is.
+func routesOfAnAudience() []authorizedRoute {
+	return []authorizedRoute{
+		{method: http.MethodPost, route: minigroups, path: minigroups, body: lesson, action: "create"},
+		{method: http.MethodGet, route: "/api/v1/audiences/:audience/minigroups", path: listPath, action: "list"},
+	}
+}
+
+type authorizedRoute struct {
 	method, route, path, body, action string
 	byScope                           bool
 }
@@ -67,17 +77,15 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 		}
 		return all
 	}
-	w.call(t, http.MethodPost, minigroups, lesson).wantProblem(http.StatusForbidden, minigroup.AccessDenied)
-	if want := []string{`teacher.example.org create ["classrooms"]`}; !slices.Equal(tenant.requests, want) {
-		t.Errorf("the requests are %q, want %q", tenant.requests, want)
-	}
-	tenant.requests = nil
-	w.call(t, http.MethodGet, listPath, "").wantProblem(http.StatusForbidden, minigroup.AccessDenied)
-	if want := []string{`teacher.example.org list ["classrooms"]`}; !slices.Equal(tenant.requests, want) {
-		t.Errorf("the requests are %q, want %q", tenant.requests, want)
-	}
-	tested := map[string]bool{
-		"POST /api/v1/minigroups": true, "GET /api/v1/audiences/:audience/minigroups": true,
+	tested := map[string]bool{}
+	for _, c := range routesOfAnAudience() {
+		tested[c.method+" "+c.route] = true
+		tenant.requests = nil
+		w.call(t, c.method, c.path, c.body).wantProblem(http.StatusForbidden, minigroup.AccessDenied)
+		want := []string{"teacher.example.org " + c.action + ` ["classrooms"]`}
+		if !slices.Equal(tenant.requests, want) {
+			t.Errorf("the requests of %s %s are %q, want %q", c.method, c.route, tenant.requests, want)
+		}
 	}
 	for _, c := range routesOfOneMinigroup(filled()) {
 		tested[c.method+" "+c.route] = true
@@ -104,6 +112,32 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 		if strings.HasPrefix(route.Path, "/api/v1/") && route.Method != http.MethodHead && !ownAccount && !tested[name] {
 			t.Errorf("the right that %s needs is not tested", name)
 		}
+	}
+}
+
+// TestEveryRouteIsAllowedByItsRight sends each request for an account that has only the right that the route needs.
+func TestEveryRouteIsAllowedByItsRight(t *testing.T) {
+	allowed := func(t *testing.T, c authorizedRoute, object ...string) {
+		t.Helper()
+		w := newWorld(t, func(d *Deps) {
+			d.Authorizer = newAuthorizer(t, auth.Policy{Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{
+				{Subject: "teacher.example.org", Object: object, Action: c.action},
+			}})
+		})
+		w.events = func(context.Context, uuid.UUID, string) error { return nil }
+		w.put(filled())
+		if r := w.call(t, c.method, c.path, c.body); r.status >= http.StatusMultipleChoices {
+			t.Errorf("%s %s: got %d %s", c.method, c.route, r.status, r.text)
+		}
+	}
+	for _, c := range routesOfAnAudience() {
+		if c.action == "create" {
+			c.body = strings.Replace(lesson, "math-7b", "math-7c", 1)
+		}
+		allowed(t, c, "classrooms")
+	}
+	for _, c := range routesOfOneMinigroup(filled()) {
+		allowed(t, c, "classrooms", filled().ID.String())
 	}
 }
 
@@ -134,7 +168,7 @@ func TestAnAccountWithoutARightLearnsNothing(t *testing.T) {
 				status, kind = http.StatusForbidden, minigroup.AccessDenied
 			}
 			// visible is what the account sees of an answer besides its own path and the id of its request.
-			visible := func(c routeOfOneMinigroup) string {
+			visible := func(c authorizedRoute) string {
 				r := w.call(t, c.method, c.path, c.body, "Authorization", pupil).wantProblem(status, kind)
 				for _, own := range []string{"instance", "request_id"} {
 					delete(r.body, own)
@@ -149,7 +183,7 @@ func TestAnAccountWithoutARightLearnsNothing(t *testing.T) {
 				return fmt.Sprint(r.body, r.header)
 			}
 			want := visible(c)
-			for _, absent := range []routeOfOneMinigroup{others[i], foreign[i]} {
+			for _, absent := range []authorizedRoute{others[i], foreign[i]} {
 				if got := visible(absent); got != want {
 					t.Errorf("%s: %s\n%s: %s", c.path, want, absent.path, got)
 				}

@@ -82,7 +82,7 @@ func decodeDraftOrExpired(body []byte, now int64) (draft minigroup.Draft, expire
 // findExpired replies with the minigroup that an equal request created before its end had passed. If there is none, it
 // returns expired.
 func (s *server) findExpired(c *gin.Context, request minigroup.CreateRequest, expired error) error {
-	m, err := readMinigroup(c, minigroup.ByScope(request.Audience, request.Scope), s.Minigroups.Read)
+	m, err := readMinigroup(c.Request.Context(), minigroup.ByScope(request.Audience, request.Scope), s.Minigroups.Read)
 	switch {
 	case isKind(err, minigroup.ClassNotFound):
 		return expired
@@ -102,8 +102,9 @@ func setLocation(c *gin.Context, m minigroup.Minigroup) {
 	c.Header("Location", "/api/v1/minigroups/"+m.ID.String())
 }
 
-// replyAccepted replies 202 with a minigroup whose operation is in progress, and sets Retry-After.
+// replyAccepted replies 202 with a minigroup whose operation is in progress, and sets Retry-After. With its ETag the
+// caller can wait for the next change.
 func (s *server) replyAccepted(c *gin.Context, m minigroup.Minigroup) error {
 	c.Header("Retry-After", "2")
-	return reply(c, http.StatusAccepted, s.toObject(m, time.Now()))
+	return s.replyMinigroup(c, http.StatusAccepted, m)
 }

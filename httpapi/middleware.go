@@ -19,6 +19,7 @@ const (
 	accountKey = "account" // the auth.Account of the request
 	problemKey = "problem" // the type of the problem in the response
 	bodyKey    = "body"    // the body of the response
+	waitedKey  = "waited"  // the time.Duration for which the request waited for a change
 )
 
 // maxRequestID is the maximum length of the id of a request.
@@ -47,7 +48,7 @@ func (s *server) observe(c *gin.Context) {
 	if ctx != c.Request.Context() {
 		c.Request = c.Request.WithContext(ctx)
 	}
-	defer func() { end(c.Writer.Status()) }()
+	defer func() { end(c.Writer.Status(), c.GetDuration(waitedKey)) }()
 	c.Next()
 }
 
@@ -77,6 +78,9 @@ func (s *server) accessLog(c *gin.Context) {
 		zap.Int("status", c.Writer.Status()),
 		zap.Duration("duration", time.Since(start)),
 	)
+	if waited := c.GetDuration(waitedKey); waited > 0 {
+		fields = append(fields, zap.Duration("waited", waited))
+	}
 	if account := accountOf(c); account != (auth.Account{}) {
 		fields = append(fields, zap.Stringer("account", account))
 	}

@@ -17,15 +17,22 @@ func (s *server) waitFor(c *gin.Context) time.Duration {
 		wait, applied = 0, append(applied, "respond-async")
 	}
 	// With both, wait takes precedence: the response is asynchronous after that wait.
-	if n, err := strconv.ParseUint(preferences["wait"], 10, 31); err == nil {
-		wait = min(time.Duration(n)*time.Second, s.MaxWait)
-		applied = append(applied, "wait="+strconv.Itoa(int(wait/time.Second)))
+	if preferred, ok := s.preferredWait(preferences); ok {
+		wait, applied = preferred, append(applied, appliedWait(preferred))
 	}
 	if len(applied) > 0 {
 		c.Header("Preference-Applied", strings.Join(applied, ", "))
 	}
 	return wait
 }
+
+// preferredWait returns the preference wait, at most MaxWait; ok is false if there is none, or an invalid one.
+func (s *server) preferredWait(preferences map[string]string) (wait time.Duration, ok bool) {
+	n, err := strconv.ParseUint(preferences["wait"], 10, 31)
+	return min(time.Duration(n)*time.Second, s.MaxWait), err == nil
+}
+
+func appliedWait(wait time.Duration) string { return "wait=" + strconv.Itoa(int(wait/time.Second)) }
 
 // parsePrefer returns the preferences by name, without parameters. The first of duplicate preferences counts.
 func parsePrefer(headers []string) map[string]string {

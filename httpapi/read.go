@@ -83,7 +83,7 @@ func (s *server) byID(c *gin.Context, action string, read reader) (minigroup.Min
 	}
 }
 
-// read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names.
+// read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names. With If-None-Match and a wait, it waits for a change.
 func (s *server) read(find finder) endpoint {
 	return func(c *gin.Context) error {
 		keys, err := decodePropertyKeys(c.Request.URL.RawQuery)
@@ -107,6 +107,16 @@ func (s *server) read(find finder) endpoint {
 		}
 		c.Header("Cache-Control", "private, no-cache") // the caller may cache it, and must revalidate it by its ETag
 		notModified, err := current.checkConditions(c)
+		if wait := s.waitForChange(c); notModified && wait > 0 {
+			again := func(ctx context.Context) (representation, error) {
+				m, err := readMinigroup(ctx, minigroup.ByID(m.ID), read)
+				if err != nil {
+					return representation{}, err
+				}
+				return s.represent(m, keys, accountProperties)
+			}
+			current, notModified, err = s.awaitChange(c, m.Audience, wait, current, again)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -122,7 +132,7 @@ func (s *server) read(find finder) endpoint {
 
 // lookUp is readMinigroup with an error of the caller's for a minigroup that does not exist.
 func lookUp(c *gin.Context, key minigroup.Key, read reader, notFound error) (minigroup.Minigroup, error) {
-	m, err := readMinigroup(c, key, read)
+	m, err := readMinigroup(c.Request.Context(), key, read)
 	if isKind(err, minigroup.ClassNotFound) {
 		return m, notFound
 	}
@@ -130,8 +140,8 @@ func lookUp(c *gin.Context, key minigroup.Key, read reader, notFound error) (min
 }
 
 // readMinigroup reads a minigroup within databaseTimeout, without authorization.
-func readMinigroup(c *gin.Context, key minigroup.Key, read reader) (minigroup.Minigroup, error) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
+func readMinigroup(ctx context.Context, key minigroup.Key, read reader) (minigroup.Minigroup, error) {
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	m, err := read(ctx, key)
 	if err != nil {

@@ -68,6 +68,9 @@ type Deps struct {
 	Draining <-chan struct{}
 	// Wait is how long POST and PUT wait for their saga by default. MaxWait is the maximum that a caller can request.
 	Wait, MaxWait time.Duration
+	// PollInterval is how often a read that waits for a change is repeated at first. At most MaxWaitingReads wait.
+	PollInterval    time.Duration
+	MaxWaitingReads int
 	// BodyTimeout is how long the body of a request may take to arrive.
 	BodyTimeout time.Duration
 	// KeyRetention is how long an Idempotency-Key is stored.
@@ -99,6 +102,7 @@ const databaseTimeout = 4 * time.Second
 type server struct {
 	Deps
 	writes     writeLimiter
+	waiting    waitingReads
 	unfinished *unfinishedSagas
 }
 
@@ -111,6 +115,7 @@ func New(d Deps) http.Handler { return newEngine(d) }
 func newEngine(d Deps) *gin.Engine {
 	s := &server{
 		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites, 0)},
+		waiting:    waitingReads{Limiter: limiter.New(d.MaxWaitingReads, 0), interval: d.PollInterval, began: time.Now()},
 		unfinished: &unfinishedSagas{max: d.MaxUnfinished, read: d.UnfinishedSagas},
 	}
 	r := gin.New()

@@ -39,6 +39,7 @@ type world struct {
 	temporal string
 	worker   string
 	readErr  error
+	onRead   func() // is called before each read of a minigroup
 	create   func(
 		ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
 	) (minigroup.Minigroup, minigroup.Outcome, error)
@@ -136,7 +137,7 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		WorkerState:   func() string { return w.worker },
 		BrokerState:   func(context.Context) string { return "not configured" },
 		Draining:      w.draining,
-		Wait:          15 * time.Second, MaxWait: time.Minute, BodyTimeout: time.Minute, KeyRetention: 24 * time.Hour,
+		Wait:          15 * time.Second, MaxWait: time.Minute, PollInterval: time.Millisecond, MaxWaitingReads: 10, BodyTimeout: time.Minute, KeyRetention: 24 * time.Hour,
 		AllowedOrigins: []string{"*"},
 		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
 		RunLink:        func(minigroup.Minigroup, string) string { return "" },
@@ -197,6 +198,9 @@ func (w *world) put(m minigroup.Minigroup) {
 
 // Read and ReadFor implement Minigroups.
 func (w *world) Read(_ context.Context, key minigroup.Key) (minigroup.Minigroup, error) {
+	if w.onRead != nil {
+		w.onRead()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.readErr != nil {

@@ -31,6 +31,11 @@ func TraceID(ctx context.Context) string {
 	return span.TraceID().String()
 }
 
+// WithoutTrace returns a context whose work is not part of the trace that ctx belongs to, nor of any other.
+func WithoutTrace(ctx context.Context) context.Context {
+	return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
+}
+
 type fieldsKey struct{}
 
 // WithFields returns a context that adds these fields to what Fields returns.

@@ -21,6 +21,7 @@ type Requests struct {
 	count    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	waiting  prometheus.Gauge
 	refused  *prometheus.CounterVec
 }
 
@@ -33,11 +34,14 @@ func NewRequests(tracer trace.Tracer) *Requests {
 		}, []string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "minigroups_http_request_duration_seconds",
-			Help:    "Duration of requests, the wait for their saga included.",
+			Help:    "Duration of requests, including the wait for their saga, without the wait for a change.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60},
 		}, []string{"method", "route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "minigroups_http_requests_in_flight", Help: "Requests being answered by this process.",
+		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "minigroups_http_requests_waiting", Help: "Reads that wait for a change of their minigroup.",
 		}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "minigroups_api_refused_total",
@@ -47,7 +51,7 @@ func NewRequests(tracer trace.Tracer) *Requests {
 	for _, reason := range []string{RefusedConcurrency, RefusedUnfinished} {
 		r.refused.WithLabelValues(reason) // so that the series exist, with 0, before the first refusal
 	}
-	r.Group = Group{r.count, r.duration, r.inFlight, r.refused}
+	r.Group = Group{r.count, r.duration, r.inFlight, r.waiting, r.refused}
 	return r
 }
 
@@ -60,6 +64,12 @@ const (
 // Refused counts a write that was refused because of a limit of this service, before anything was written.
 func (r *Requests) Refused(reason string) { r.refused.WithLabelValues(reason).Inc() }
 
+// Wait counts a read that waits for a change until the returned function is called.
+func (r *Requests) Wait() (end func()) {
+	r.waiting.Inc()
+	return r.waiting.Dec
+}
+
 // methods are the method labels; any other method is labelled other, which bounds the number of labels.
 var methods = map[string]bool{
 	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true,
@@ -71,10 +81,14 @@ var methods = map[string]bool{
 var probes = map[string]bool{"/healthz": true, "/readyz": true}
 
 // Begin starts the measurement of a request. route is its template, "" if no route matches. Begin returns the context
-// for the handler and a function that the caller calls once, with the status of the response.
-func (r *Requests) Begin(req *http.Request, route string) (context.Context, func(status int)) {
+// for the handler and a function that the caller calls once, with the status of the response and how long the request
+// waited for a change. A wait that the caller has asked for is not part of the duration: it would look like a service
+// that is slow.
+func (r *Requests) Begin(
+	req *http.Request, route string,
+) (context.Context, func(status int, waited time.Duration)) {
 	if probes[route] {
-		return req.Context(), func(int) {}
+		return req.Context(), func(int, time.Duration) {}
 	}
 	ctx, began, method, span := req.Context(), time.Now(), req.Method, trace.Span(nil)
 	if !methods[method] {
@@ -90,10 +104,10 @@ func (r *Requests) Begin(req *http.Request, route string) (context.Context, func
 			attribute.String("request_id", RequestID(ctx))))
 	}
 	r.inFlight.Inc()
-	return ctx, func(status int) {
+	return ctx, func(status int, waited time.Duration) {
 		r.inFlight.Dec()
 		r.count.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-		r.duration.WithLabelValues(method, route).Observe(time.Since(began).Seconds())
+		r.duration.WithLabelValues(method, route).Observe((time.Since(began) - waited).Seconds())
 		if span == nil {
 			return
 		}

@@ -7,8 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -29,7 +32,7 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 		if n := testutil.ToFloat64(r.inFlight); n != 1 {
 			t.Errorf("%v are in flight", n)
 		}
-		end(request.status)
+		end(request.status, 0)
 	}
 	err := testutil.CollectAndCompare(r, strings.NewReader(`
 # HELP minigroups_http_requests_in_flight Requests being answered by this process.
@@ -54,10 +57,42 @@ func TestProbesAreNotMeasured(t *testing.T) {
 		if n := testutil.ToFloat64(r.inFlight); n != 0 {
 			t.Errorf("%s: %v are in flight", route, n)
 		}
-		end(http.StatusServiceUnavailable)
+		end(http.StatusServiceUnavailable, 0)
 	}
 	if counted, timed := testutil.CollectAndCount(r.count), testutil.CollectAndCount(r.duration); counted+timed != 0 {
 		t.Errorf("%d series count them, %d time them", counted, timed)
+	}
+}
+
+func TestTheDurationOfARequestIsWithoutItsWait(t *testing.T) {
+	r := NewRequests(nil)
+	_, end := r.Begin(httptest.NewRequest(http.MethodGet, "/minigroups/x", nil), "/minigroups/:id")
+	waited := r.Wait()
+	if n := testutil.ToFloat64(r.waiting); n != 1 {
+		t.Errorf("%v are waiting", n)
+	}
+	waited()
+	end(http.StatusOK, time.Hour) // more than this test has taken, so that only a subtraction explains the result
+	if n := testutil.ToFloat64(r.waiting); n != 0 {
+		t.Errorf("%v are still waiting", n)
+	}
+	var m dto.Metric
+	if err := r.duration.WithLabelValues(http.MethodGet, "/minigroups/:id").(prometheus.Metric).Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	if sum := m.GetHistogram().GetSampleSum(); sum > 0 {
+		t.Errorf("the duration is %v s", sum)
+	}
+}
+
+func TestAContextWithoutItsTrace(t *testing.T) {
+	tracer, spans := newTracer()
+	ctx, span := tracer.Start(WithRequestID(t.Context(), "r-1"), "a request")
+	defer span.End()
+	without := WithoutTrace(ctx)
+	if trace.SpanFromContext(without).IsRecording() || TraceID(without) != "" || TraceID(ctx) == "" ||
+		RequestID(without) != "r-1" || len(spans.Ended()) != 0 {
+		t.Errorf("the trace is %q, of %q", TraceID(without), TraceID(ctx))
 	}
 }
 
@@ -90,9 +125,9 @@ func TestARequestIsASpanOfItsCallersTrace(t *testing.T) {
 	req.Header.Set("baggage", "who=private")
 	requests := NewRequests(tracer)
 	ctx, end := requests.Begin(req.WithContext(WithRequestID(req.Context(), "r-1")), "/minigroups/:id")
-	end(http.StatusServiceUnavailable)
+	end(http.StatusServiceUnavailable, 0)
 	_, endProbe := requests.Begin(req, "/readyz")
-	endProbe(http.StatusOK)
+	endProbe(http.StatusOK, 0)
 	ended := spans.Ended()
 	if len(ended) != 1 || ended[0].Name() != "GET /minigroups/:id" ||
 		ended[0].SpanContext().TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {

@@ -25,6 +25,9 @@ import (
 const (
 	// bodyTimeout bounds the arrival of a request's body: 64 KiB over a slow connection.
 	bodyTimeout = 10 * time.Second
+	// pollInterval and maxWaitingReads: docs/capacity.md has what such a read costs.
+	pollInterval    = 250 * time.Millisecond
+	maxWaitingReads = 1000
 	// drainTimeout bounds the wait for running requests on shutdown. By then they no longer wait for sagas, only for
 	// Postgres and Temporal.
 	drainTimeout = 20 * time.Second
@@ -85,6 +88,8 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		Draining:            ctx.Done(),
 		Wait:                cfg.API.Wait,
 		MaxWait:             config.MaxWait,
+		PollInterval:        pollInterval,
+		MaxWaitingReads:     maxWaitingReads,
 		BodyTimeout:         bodyTimeout,
 		KeyRetention:        cfg.API.IdempotencyKeys,
 		AllowedOrigins:      cfg.API.AllowedOrigins,
