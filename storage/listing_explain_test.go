@@ -68,9 +68,15 @@ func (p *executedPlans) execute(ctx context.Context, q *pgx.QueuedQuery) {
 	var out []byte
 	must(p.db.QueryRow(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE listed("+strings.Join(args, ", ")+")").Scan(&out))
 	must(p.db.Deallocate(ctx, "listed"))
-	var plans []struct{ Plan executedNode }
+	var plans []struct {
+		Plan executedNode
+		JIT  json.RawMessage
+	}
 	must(json.Unmarshal(out, &plans))
 	for _, plan := range plans {
+		if plan.JIT != nil {
+			p.t.Errorf("it is compiled, which takes seconds: %s", plan.JIT)
+		}
 		p.add(plan.Plan)
 	}
 }
