@@ -21,21 +21,32 @@ const (
 	slowdown   = 4
 )
 
-// waitingReads are the reads of this process that wait for a change. All are repeated at the same moments, so that they
-// share queries. Between these moments they hold nothing but their connection to the client.
+// As many waiting reads as a query answers are repeated at the same moment, so that they share it. An interval has some
+// such moments, because a thousand reads at once would delay all others.
+const (
+	readsOfMoment     = 64
+	momentsOfInterval = 16
+)
+
+// waitingReads are the reads of this process that wait for a change. Between two repetitions they hold nothing but their
+// connection to the client.
 type waitingReads struct {
 	*limiter.Limiter
 	interval time.Duration
 	began    time.Time
 }
 
+// moment returns the moment of an interval at which the read that began last is repeated.
+func (w waitingReads) moment() int { return w.Stats().InFlight / readsOfMoment % momentsOfInterval }
+
 // untilNext returns the time to the next repetition of a read that was repeated n times.
-func (w waitingReads) untilNext(n int) time.Duration {
+func (w waitingReads) untilNext(n, moment int) time.Duration {
 	interval := w.interval
 	if n >= quickPolls {
 		interval *= slowdown
 	}
-	return interval - time.Since(w.began)%interval
+	offset := interval / momentsOfInterval * time.Duration(moment)
+	return interval - (time.Since(w.began)+offset)%interval
 }
 
 // waitForChange returns how long a read waits for a change, which is the wait of its Prefer header if If-None-Match
@@ -80,10 +91,10 @@ func (s *server) pollForChange(
 	// Without a trace: it would get a span for each repetition, a hundred or so.
 	ctx, cancel := context.WithTimeout(telemetry.WithoutTrace(c.Request.Context()), wait)
 	defer cancel()
-	var failed error
+	moment, failed := s.waiting.moment(), error(nil)
 	for n := 0; ; n++ {
 		select {
-		case <-time.After(s.waiting.untilNext(n)):
+		case <-time.After(s.waiting.untilNext(n, moment)):
 		case <-s.Draining:
 			c.Header("Retry-After", retryWaiting)
 			return current, true, nil
