@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"minigroups/limiter"
 	"minigroups/minigroup"
 )
 
@@ -63,6 +64,11 @@ func (s *server) list(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), databaseTimeout)
 	defer cancel()
+	permit, err := s.lists.Acquire(ctx, limiter.Request{Audience: audience})
+	if err != nil {
+		return tooManyLists(c, err)
+	}
+	defer permit.Release()
 	query.filter.Audience = audience
 	page, err := s.List.ListMinigroups(ctx, query.filter, query.after, query.limit)
 	if err != nil {
@@ -83,6 +89,19 @@ func (s *server) list(c *gin.Context) error {
 		out.Counts = (*countsObject)(&counts)
 	}
 	return reply(c, http.StatusOK, out)
+}
+
+// maxWaitingLists is the maximum number of lists that wait for their turn, for each audience.
+const maxWaitingLists = 16
+
+// tooManyLists returns the error of a list that has not got its turn.
+func tooManyLists(c *gin.Context, cause error) error {
+	if c.Request.Context().Err() != nil {
+		return cause // the caller has gone
+	}
+	err := minigroup.Errorf(minigroup.ServiceUnavailable, "too many concurrent lists; the same request may be sent again")
+	err.RetryAfter = time.Second
+	return err
 }
 
 // The cursor of a list is opaque to callers: it is the time, in microseconds as in the database, and the id of the last

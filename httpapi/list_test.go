@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ const listPath = "/api/v1/audiences/example.org/minigroups"
 func (w *world) ListMinigroups(
 	_ context.Context, f minigroup.ListFilter, after *minigroup.ListPosition, limit int,
 ) (minigroup.ListPage, error) {
+	if w.onList != nil {
+		w.onList()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = []any{f, after, limit}
@@ -185,5 +189,26 @@ func TestTheRightToList(t *testing.T) {
 	} {
 		path := strings.Replace(listPath, "example.org", audience, 1)
 		w.call(t, http.MethodGet, path, "").wantStatus(want)
+	}
+}
+
+// TestMoreListsThanAreReadConcurrently sends one more list than may wait while another one is read.
+func TestMoreListsThanAreReadConcurrently(t *testing.T) {
+	w := newWorld(t, func(d *Deps) { d.MaxConcurrentLists = 1 })
+	answers := make(chan response, maxWaitingLists+1)
+	var once sync.Once
+	w.onList = func() {
+		once.Do(func() {
+			for range cap(answers) {
+				go func() { answers <- w.call(t, http.MethodGet, listPath, "") }()
+			}
+			first := <-answers // the others wait
+			first.wantProblem(http.StatusServiceUnavailable, minigroup.ServiceUnavailable).wantHeader("Retry-After", "1")
+			w.call(t, http.MethodGet, minigroups+"/"+uuid.NewString(), "").wantStatus(http.StatusNotFound)
+		})
+	}
+	w.call(t, http.MethodGet, listPath, "").wantStatus(http.StatusOK)
+	for range maxWaitingLists {
+		(<-answers).wantStatus(http.StatusOK)
 	}
 }

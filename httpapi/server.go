@@ -82,6 +82,9 @@ type Deps struct {
 	// MaxConcurrentWrites is how many writes are processed concurrently; 0 is no limit. While several audiences send some,
 	// at most half of them are for one.
 	MaxConcurrentWrites int
+	// MaxConcurrentLists is how many lists are read concurrently; 0 is no limit. A list takes longer than other reads, and
+	// has a connection to itself meanwhile.
+	MaxConcurrentLists int
 	// MaxUnfinished is how many unfinished sagas an audience may have when another one is started; 0 is no limit.
 	MaxUnfinished int
 	// UnfinishedSagas returns the number of unfinished sagas by audience. It is not called without a limit.
@@ -103,6 +106,7 @@ type server struct {
 	Deps
 	writes     writeLimiter
 	waiting    waitingReads
+	lists      *limiter.Limiter
 	unfinished *unfinishedSagas
 }
 
@@ -116,6 +120,7 @@ func newEngine(d Deps) *gin.Engine {
 	s := &server{
 		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites, 0)},
 		waiting:    waitingReads{Limiter: limiter.New(d.MaxWaitingReads, 0), interval: d.PollInterval, began: time.Now()},
+		lists:      limiter.New(d.MaxConcurrentLists, maxWaitingLists),
 		unfinished: &unfinishedSagas{max: d.MaxUnfinished, read: d.UnfinishedSagas},
 	}
 	r := gin.New()

@@ -66,6 +66,7 @@ type world struct {
 	list     minigroup.ListPage
 	counts   minigroup.StatusCounts
 	asked    []any
+	onList   func() // is called before each list
 	keys     map[string]storedKey
 	keysErr  error
 	draining chan struct{}

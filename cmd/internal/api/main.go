@@ -95,9 +95,11 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		AllowedOrigins:      cfg.API.AllowedOrigins,
 		WritesPerMinute:     cfg.API.WritesPerMinute,
 		MaxConcurrentWrites: cfg.API.MaxConcurrentWrites,
-		MaxUnfinished:       cfg.API.MaxUnfinished,
-		UnfinishedSagas:     store.UnfinishedSagas,
-		TurnHosts:           cfg.API.TurnHosts,
+		// Half of the connections for reads, so that lists never delay all others.
+		MaxConcurrentLists: max(1, int(store.ReadPoolStats().MaxConns())/2),
+		MaxUnfinished:      cfg.API.MaxUnfinished,
+		UnfinishedSagas:    store.UnfinishedSagas,
+		TurnHosts:          cfg.API.TurnHosts,
 		RunLink: func(m minigroup.Minigroup, runID string) string {
 			return process.RunLink(cfg, m, runID)
 		},
