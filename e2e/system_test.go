@@ -225,7 +225,7 @@ func (s *system) startSandboxTrusting(ctx context.Context, key string) (err erro
 	s.sandbox, err = stack.StartBinary(ctx, "sandbox", filepath.Join(s.bin, "sandbox"), []string{
 		"-event", hostOf(s.event), "-conference", hostOf(s.conference), "-state", filepath.Join(s.dir, "state"),
 		"-issuer", "svc.example.org=svc.example.org=" + key, "-trust", "example.org=minigroups.svc.example.org",
-		"-trust", runbookAudience + "=minigroups.svc.example.org",
+		"-trust", runbookAudience + "=minigroups.svc.example.org", "-trust", importAudience + "=minigroups.svc.example.org",
 		"-broker", s.broker.URL(), // only the workers of some tests connect to it
 		// Some tests let many requests hang at once.
 		"-event-connections", "0", "-conference-connections", "0",
@@ -266,7 +266,7 @@ func (s *system) configure() error {
 		"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public},
 	}
 	s.cfg.Authorization = map[string]config.Audience{}
-	for _, audience := range []string{"example.org", runbookAudience} {
+	for _, audience := range []string{"example.org", runbookAudience, importAudience} {
 		s.cfg.Authorization[audience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
 	}
 	s.cfg.Janus.AdminKey, s.cfg.Janus.AdminSecret, s.cfg.Janus.RoomKey = janusAdminKey, janusAdminSecret, janusRoomKey

@@ -16,8 +16,8 @@ var classNamespace = uuid.MustParse("5f0c3f0e-9a0b-5d55-8f0c-0d6f3c1b7a42")
 
 // NewClassID returns the id that a new minigroup of this audience and scope gets: the UUID v5 of both, each preceded by
 // its length in bytes (big-endian, 4 bytes) so that different pairs give different bytes. So concurrent creates of a
-// scope agree on its id. It is no look-up: a minigroup that was imported has kept the id that it had before, and is found
-// by its Key.
+// scope agree on its id. It is no look-up: a minigroup that was imported has kept the id that it had before, and is
+// found by its Key.
 func NewClassID(audience, scope string) uuid.UUID {
 	var name []byte
 	for _, part := range []string{audience, scope} {

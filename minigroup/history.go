@@ -53,6 +53,8 @@ const (
 	HistorySlotsReleased       HistoryKind = "slots_released"
 	HistoryEventDiscarded      HistoryKind = "event_discarded"
 	HistoryPersonalDataErased  HistoryKind = "personal_data_erased"
+	HistoryImported            HistoryKind = "imported"
+	HistoryExported            HistoryKind = "exported"
 )
 
 // HistoryKinds lists all kinds of history.
@@ -64,7 +66,7 @@ func HistoryKinds() []HistoryKind {
 		HistoryRepairRequested, HistoryRepairDone, HistoryRepairFailed, HistoryRepairForceFailed,
 		HistoryCancelRequested, HistoryRecovered, HistoryEnded, HistoryRoomRefused, HistoryRoomUnanswered,
 		HistoryGatewayMoved, HistoryRoomReleased, HistorySlotsReleased, HistoryEventDiscarded,
-		HistoryPersonalDataErased,
+		HistoryPersonalDataErased, HistoryImported, HistoryExported,
 	}
 }
 

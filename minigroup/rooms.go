@@ -61,12 +61,22 @@ type NewConferenceRoom struct {
 // ConferenceRoomState is a conference room as conference shows it.
 type ConferenceRoomState struct {
 	ID      uuid.UUID
+	ClassID uuid.UUID
 	Time    Window
 	Reserve *int32
 	// Host is an agent id; empty if none is set.
 	Host string
 	// TimedOut says that conference closed the room because its host did not come back.
 	TimedOut bool
+}
+
+// EventRoomState is an event room as event shows it.
+type EventRoomState struct {
+	ID      uuid.UUID
+	ClassID uuid.UUID
+	Time    Window
+	// Locks says which types of messages are all locked.
+	Locks Locks
 }
 
 // ConferencePatch is a request to change a conference room. A nil field stays as it is.

@@ -50,8 +50,8 @@ func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minig
 	return begun, capacityExceeded(err, c.Slots())
 }
 
-// errScopeTaken is the error of a create that has found no row of its id and could not insert one: since its request was
-// accepted, a minigroup with another id was imported for its scope. The same request, sent again, finds that minigroup.
+// errScopeTaken is the error of a create that has found no row of its id and could not insert one: since its request
+// was accepted, a minigroup with another id was imported for its scope. The same request, sent again, finds that one.
 var errScopeTaken = minigroup.Supersededf("the scope belongs to a minigroup that was imported")
 
 // queueCreate adds to a batch, after the lock of the minigroup, what a create is about to request. Its statements write

@@ -15,7 +15,7 @@ func exercise(l ledger) {
 	for _, part := range []func(ledger){
 		exerciseCreates, exerciseUndoes, exerciseUpdates, exerciseRecreates, exerciseRoomEvents, exerciseEnds,
 		exerciseProperties, exerciseHistory, exerciseForcedUpdates, exerciseRecoveries, exerciseOperations, exerciseLeases,
-		exerciseLists,
+		exerciseLists, exerciseImports,
 	} {
 		part(l)
 	}

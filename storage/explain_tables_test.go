@@ -59,6 +59,7 @@ var fillTables = []string{
 	FROM minigroup`,
 	`INSERT INTO outbox (audience, label, payload) SELECT 'example.org', 'minigroup.stop', '{}' FROM class`,
 	`INSERT INTO account (audience, label, properties) SELECT 'example.org', n::text, '{}' FROM class`,
+	`INSERT INTO dispatcher_class (class_id, source, revision, last) SELECT id, 's', 0, 'imported' FROM class`,
 	`INSERT INTO idempotency_key (id, fingerprint, created_at) SELECT n::text, 'f', at FROM class`,
 	`DROP TABLE class`,
 	`ANALYZE`,

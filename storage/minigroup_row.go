@@ -64,8 +64,8 @@ func scanWithUpdate(row pgx.Row, m *minigroup.Minigroup, more ...any) error {
 	return nil
 }
 
-// insertMinigroup inserts the values of rowOf, unless the minigroup, or its scope, has a row. ON CONFLICT names no index:
-// of two rows inserted at the same time Postgres may notice the second in either one.
+// insertMinigroup inserts the values of rowOf, unless the minigroup, or its scope, has a row. ON CONFLICT names no
+// index: of two rows inserted at the same time Postgres may notice the second in either one.
 const insertMinigroup = `
 	INSERT INTO minigroup (id, audience, scope, state, owner, during, host, reserve, locked_chat, locked_questions,
 		tags, properties, fingerprint, failure, requested_by)

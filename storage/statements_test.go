@@ -23,10 +23,13 @@ type statements struct {
 	issued map[string][]any
 }
 
+// controlsTransaction matches what is no statement that has a plan.
+var controlsTransaction = regexp.MustCompile(`^(begin|commit|rollback|savepoint|release savepoint)\b|^-- ping`)
+
 func (st *statements) add(sql string, args []any) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if _, known := st.issued[sql]; !known && !slices.Contains([]string{"begin", "commit", "rollback", "-- ping"}, sql) {
+	if _, known := st.issued[sql]; !known && !controlsTransaction.MatchString(sql) {
 		st.issued[sql] = args
 	}
 }

@@ -11,6 +11,7 @@ import (
 // room is the part of conference's room object that minigroups need.
 type room struct {
 	ID       uuid.UUID `json:"id"`
+	ClassID  uuid.UUID `json:"classroom_id"`
 	Time     []*int64  `json:"time"`
 	Reserve  *int32    `json:"reserve"`
 	Host     string    `json:"host"` // conference sends null for no host
@@ -30,6 +31,7 @@ func (r room) check(id uuid.UUID) error {
 func (r room) state() minigroup.ConferenceRoomState {
 	return minigroup.ConferenceRoomState{
 		ID:       r.ID,
+		ClassID:  r.ClassID,
 		Time:     minigroup.Window{Start: r.Time[0], End: r.Time[1]},
 		Reserve:  r.Reserve,
 		Host:     r.Host,

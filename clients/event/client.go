@@ -57,6 +57,13 @@ type room struct {
 	ID uuid.UUID `json:"id"`
 }
 
+func (r room) check(id uuid.UUID) error {
+	if r.ID != id {
+		return fmt.Errorf("it is about room %s", r.ID)
+	}
+	return nil
+}
+
 // CreateRoom creates a room that opens at n.Start and has no end, and returns its id. Called twice it creates two
 // rooms. If the error is MaybeDone, a room may exist whose id is unknown.
 func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid.UUID, error) {
@@ -85,6 +92,38 @@ func (c *Client) CreateRoom(ctx context.Context, n minigroup.NewEventRoom) (uuid
 		return uuid.Nil, err
 	}
 	return created.ID, nil
+}
+
+// Room returns the current state of the room, open or closed. An error of Type room_not_found is not Refused.
+func (c *Client) Room(ctx context.Context, id uuid.UUID) (minigroup.EventRoomState, error) {
+	var reply struct {
+		room
+		ClassID uuid.UUID   `json:"classroom_id"`
+		Time    []*int64    `json:"time"`
+		Locked  lockedTypes `json:"locked_types"`
+	}
+	err := c.rest.Do(ctx, rest.Call{
+		Doing:  "read event room",
+		Method: http.MethodGet,
+		Path:   rooms + "/" + id.String(),
+		Reply:  &reply,
+		Check: func() error {
+			if len(reply.Time) != 2 {
+				return fmt.Errorf("its time has %d elements instead of 2", len(reply.Time))
+			}
+			return reply.check(id)
+		},
+	})
+	if err != nil {
+		return minigroup.EventRoomState{}, err
+	}
+	return minigroup.EventRoomState{
+		ID: id, ClassID: reply.ClassID, Time: minigroup.Window{Start: reply.Time[0], End: reply.Time[1]},
+		Locks: minigroup.Locks{
+			Chat:      reply.Locked.Message && reply.Locked.Reaction,
+			Questions: reply.Locked.Question && reply.Locked.QuestionReaction,
+		},
+	}, nil
 }
 
 type lockedTypes struct {
@@ -127,11 +166,6 @@ func (c *Client) changeRoom(ctx context.Context, doing string, id uuid.UUID, met
 		Path:   rooms + "/" + id.String() + path,
 		Body:   body,
 		Reply:  &changed,
-		Check: func() error {
-			if changed.ID != id {
-				return fmt.Errorf("it is about room %s", changed.ID)
-			}
-			return nil
-		},
+		Check:  func() error { return changed.check(id) },
 	})
 }

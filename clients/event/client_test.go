@@ -182,3 +182,33 @@ func TestCloseRoom(t *testing.T) {
 func TestReplies(t *testing.T) { service.TestReplies(t) }
 
 func TestCancelledCreate(t *testing.T) { service.TestCancelledCreate(t) }
+
+func TestRoom(t *testing.T) {
+	s := service.Start(t)
+	request := s.NewRoom()
+	request.Start = *s.At(-10)
+	id, err := s.Client.CreateRoom(s.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, locks := range []minigroup.Locks{{}, {Chat: true}, {Chat: true, Questions: true}} {
+		if locks.Any() {
+			if err := s.Client.LockRoom(s.Context(), id, locks); err != nil {
+				t.Fatal(err)
+			}
+		}
+		room, err := s.Client.Room(s.Context(), id)
+		want := minigroup.EventRoomState{
+			ID: id, ClassID: request.ClassID, Time: minigroup.Window{Start: &request.Start}, Locks: locks,
+		}
+		if err != nil || !room.Time.Equal(want.Time) || room.Locks != locks || room.ClassID != want.ClassID || room.ID != id {
+			t.Errorf("got %+v, %v, want %+v", room, err, want)
+		}
+	}
+	if err := s.Client.CloseRoom(s.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if room, err := s.Client.Room(s.Context(), id); err != nil || room.Time.End == nil {
+		t.Errorf("got %+v, %v, want a closed room", room, err)
+	}
+}

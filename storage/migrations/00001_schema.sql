@@ -32,7 +32,7 @@ CREATE TABLE minigroup_history (
         'recreate_requested', 'recreate_done', 'recreate_failed', 'recreate_force_failed',
         'repair_requested', 'repair_done', 'repair_failed', 'repair_force_failed',
         'cancel_requested', 'recovered', 'ended', 'room_refused', 'room_unanswered', 'gateway_moved',
-        'room_released', 'slots_released', 'event_discarded', 'personal_data_erased'))
+        'room_released', 'slots_released', 'event_discarded', 'personal_data_erased', 'imported', 'exported'))
 );
 
 -- For the purge.
@@ -192,6 +192,10 @@ BEGIN
                 'locked_chat', m.locked_chat, 'locked_questions', m.locked_questions, 'replaces_run', replaces);
         WHEN 'create_done' THEN
             details := jsonb_build_object('event_room_id', m.event_room_id, 'conference_room_id', m.conference_room_id);
+        WHEN 'imported', 'exported' THEN
+            by_whom := NULL;
+            details := jsonb_build_object('time', window_of(m.during), 'host', m.host, 'reserve', m.reserve,
+                'event_room_id', m.event_room_id, 'conference_room_id', m.conference_room_id);
         WHEN 'recovered' THEN
             by_whom := NULL;
             details := jsonb_build_object('operation', 'create', 'replaces_run', replaces);
@@ -220,6 +224,8 @@ BEGIN
             PERFORM record_minigroup(TG_ARGV[0], NEW, nullif(OLD.owner, NEW.owner));
         WHEN TG_TABLE_NAME = 'minigroup' THEN
             PERFORM record_minigroup(TG_ARGV[0], NEW);
+        WHEN TG_TABLE_NAME = 'dispatcher_class' THEN
+            PERFORM record_minigroup(NEW.last, m) FROM minigroup m WHERE m.id = NEW.class_id;
         WHEN TG_OP = 'UPDATE' THEN
             PERFORM add_history(TG_ARGV[0], NEW.class_id, NEW.run, NULL, jsonb_build_object(
                 'operation', update_operation(NEW), 'update_id', NEW.id, 'replaces_run', OLD.run));
@@ -230,8 +236,9 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- One that is ready at once was imported.
 CREATE TRIGGER minigroup_history_request AFTER INSERT ON minigroup
-    FOR EACH ROW EXECUTE FUNCTION record_change('create_requested');
+    FOR EACH ROW WHEN (NEW.state <> 'ready') EXECUTE FUNCTION record_change('create_requested');
 -- A create that was cancelled before it began.
 CREATE TRIGGER minigroup_history_undo AFTER INSERT ON minigroup
     FOR EACH ROW WHEN (NEW.state = 'undoing') EXECUTE FUNCTION record_change('undo_begun');
@@ -621,6 +628,26 @@ CREATE TABLE idempotency_key (
 CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 
 
+-- ─── Moving in from dispatcher ───────────────────────────────────────────────────────────────────────────────────────
+
+-- Dispatcher's classes that were imported, and our classes that were exported to it.
+CREATE TABLE dispatcher_class (
+    class_id uuid   PRIMARY KEY REFERENCES minigroup (id),
+    -- A hash of dispatcher's row, as it was at that time: an equal one is not imported again.
+    source   text   NOT NULL,
+    -- The revision of the minigroup at that time: as long as it has this revision and belongs to no run, nothing has
+    -- changed it here since.
+    revision bigint NOT NULL,
+    -- What was done last; the kind of its row in the history.
+    last     text   NOT NULL,
+
+    CONSTRAINT dispatcher_last_is_known CHECK (last IN ('imported', 'exported'))
+);
+
+CREATE TRIGGER dispatcher_history AFTER INSERT OR UPDATE ON dispatcher_class
+    FOR EACH ROW EXECUTE FUNCTION record_change();
+
+
 -- ─── Workers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- The workers that are alive. They share the requests that event and conference can take at a time.
@@ -631,7 +658,7 @@ CREATE TABLE worker_lease (
 
 -- +goose Down
 DROP FUNCTION record_minigroup, record_update, update_operation;
-DROP TABLE minigroup_history, worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation,
+DROP TABLE minigroup_history, dispatcher_class, worker_lease, idempotency_key, account, outbox, minigroup_update, janus_reservation,
     janus_backend, closed_room, announced_room, room_attempt, minigroup;
 DROP FUNCTION raise_capacity_exceeded, count_revision, check_transition, keep_history, record_change, add_history,
     values_of, window_of;

@@ -25,7 +25,9 @@ func keyFrom(args []string) (minigroup.Key, error) {
 	}
 	id, err := uuid.Parse(args[0])
 	if err != nil {
-		return minigroup.Key{}, &usageError{fmt.Sprintf("%q is not a class id; pass a class id, or an audience and a scope", args[0])}
+		return minigroup.Key{}, &usageError{
+			fmt.Sprintf("%q is not a class id; pass a class id, or an audience and a scope", args[0]),
+		}
 	}
 	return minigroup.ByID(id), nil
 }

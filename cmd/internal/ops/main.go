@@ -95,7 +95,8 @@ for everything that concerns runs. Times are in UTC. Exit codes: 0 success, 1 fa
 	flags.VarP(&a.format, "output", "o", "output format: table, or json for programs")
 	root.AddCommand(
 		a.stuck(), a.failed(), a.show(), a.retry(), a.cancel(), a.failUpdate(), a.release(), a.outbox(), a.erase(),
-		a.sweep(), a.lost(), a.backends(), a.drain(), a.undrain(), a.reconcile(), a.codecServer(), a.runbook(),
+		a.sweep(), a.lost(), a.backends(), a.drain(), a.undrain(), a.reconcile(),
+		a.importCommand(), a.exportCommand(), a.codecServer(), a.runbook(),
 	)
 	return root
 }

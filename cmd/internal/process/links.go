@@ -10,8 +10,9 @@ import (
 )
 
 // RunLink returns the page of a run of a minigroup in the Temporal UI, or "" if its address is not configured.
+// An import is no run.
 func RunLink(cfg config.Config, m minigroup.Minigroup, runID string) string {
-	if cfg.Links.TemporalUI == "" || runID == "" {
+	if cfg.Links.TemporalUI == "" || runID == "" || runID == minigroup.ImportOwner {
 		return ""
 	}
 	return strings.TrimRight(cfg.Links.TemporalUI, "/") + "/namespaces/" + url.PathEscape(cfg.Temporal.Namespace) +
