@@ -58,11 +58,12 @@ func TestARequestThatCreatedAnImportedMinigroupFindsItAfterItsEnd(t *testing.T) 
 	w := newWorld(t)
 	m := imported()
 	m.Time = minigroup.Window{Start: new(int64(1)), End: new(int64(2))}
-	m.Draft.Tags, m.Properties, m.Reserve, m.LockedChat, m.LockedQuestions = nil, nil, nil, false, false
+	m.Tags, m.Properties, m.Reserve, m.LockedChat, m.LockedQuestions = nil, nil, nil, false, false
 	m.Fingerprint = fingerprint(m.Draft)
 	w.minigroups[m.ID] = m
 	const equal = `{"scope":"math-7b","audience":"example.org","host":"teacher.example.org","time":[1,2]}`
-	if got := w.call(t, http.MethodPost, minigroups, equal).wantStatus(http.StatusOK).body["class_id"]; got != m.ID.String() {
+	a := w.call(t, http.MethodPost, minigroups, equal).wantStatus(http.StatusOK)
+	if got := a.body["class_id"]; got != m.ID.String() {
 		t.Errorf("got class %v", got)
 	}
 }

@@ -56,8 +56,8 @@ func (a *app) importDispatcher() *cobra.Command {
 		Short: "Take over the minigroups of dispatcher, with their rooms",
 		Long: `Reads the minigroups in dispatcher's database, looks up their rooms at event and conference, and makes rows
 here that hold the same rooms under the same ids. Nothing changes in dispatcher, event and conference. Classes that
-cannot be taken over are listed with the reason. Run it again at any time: it takes over what is new or has changed in dispatcher
-since, unless that has also changed here. Without --yes, nothing is changed here either.
+cannot be taken over are listed with the reason. Run it again at any time: it takes over what is new or has changed in
+dispatcher since, unless that has also changed here. Without --yes, nothing is changed here either.
 
 With --compare it instead reads every class that was taken over from both services, and shows where their answers
 differ in a way that is not intended.
