@@ -95,8 +95,8 @@ histories: packages $(TEMPORAL) ## record again the histories that every version
 	go test -C e2e -count=1 . -histories $(CURDIR)/workflows/testdata/histories
 
 .PHONY: screenshots
-screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support sees in the Temporal UI
-	go test -C e2e -count=1 . -run TestSupportSees -screenshots $(CURDIR)/docs/screenshots
+screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support sees
+	go test -C e2e -count=1 . -run 'TestSupport(Sees|Uses)' -screenshots $(CURDIR)/docs/screenshots
 
 # N is the number of operations, DURATION the maximum time in which they begin. The same SEED draws the same operations
 # and faults, but never with the same timing.

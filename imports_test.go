@@ -68,7 +68,11 @@ var rules = []rule{
 	},
 	{path: "storage", own: []string{"batch", "minigroup", "stored"}, never: []string{temporalSDK, gin, "net/http"}},
 	{path: "storage/storagetest", own: []string{"storage", "minigroup", "stack"}, never: []string{temporalSDK, gin}},
-	{path: "httpapi", own: []string{"limiter", "minigroup", "auth", "telemetry"}, never: []string{temporalSDK, pgx}},
+	{
+		path: "httpapi", own: []string{"limiter", "minigroup", "auth", "telemetry", "httpapi/support"},
+		never: []string{temporalSDK, pgx},
+	},
+	{path: "httpapi/support", only: []string{}},
 	{path: "httpapi/httpapitest", only: []string{"pgregory.net/rapid", norm}},
 	{path: "mqtt", own: []string{"minigroup", "mqtt/mqtt311"}, never: []string{temporalSDK, pgx, gin}},
 	{path: "mqtt/mqtt311", only: []string{}},

@@ -30,6 +30,7 @@ type Config struct {
 	Log           Log                 `koanf:"log"`
 	Tracing       Tracing             `koanf:"tracing"`
 	Links         Links               `koanf:"links"`
+	Support       Support             `koanf:"support"`
 	Dev           Dev                 `koanf:"dev"`
 
 	set map[string]bool `koanf:"-"` // see IsSet
@@ -380,6 +381,13 @@ type Links struct {
 // TraceID stands for the id of a trace in Links.Traces.
 const TraceID = "{id}"
 
+// Support is the page of the API on which support finds a class, sees what it waits for, retries and cancels.
+type Support struct {
+	// Enabled serves the page at /support. It has no rights of its own: whoever uses it signs in with a token, and may do
+	// what the token's account may do in the API. Default true.
+	Enabled bool `koanf:"enabled"`
+}
+
 // Dev is for cmd/dev only, which runs everything on one machine. It starts only what has no address above: Postgres
 // without database.url, Temporal without temporal.address, the stand-ins without event.url and conference.url, the
 // broker without mqtt.broker, Janus without janus.backends.
@@ -431,6 +439,7 @@ func Default() Config {
 		Retention: Retention{History: 90 * 24 * time.Hour},
 		Log:       Log{Level: "info"},
 		Tracing:   Tracing{SampleRatio: 1},
+		Support:   Support{Enabled: true},
 		Dev: Dev{
 			PostgresPort:     54329,
 			TemporalListen:   "127.0.0.1:7233",

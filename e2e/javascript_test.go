@@ -44,6 +44,7 @@ func runScript(t *testing.T, script string, input, output any) {
 	var stderr bytes.Buffer
 	node := exec.CommandContext(ctx, "node", script)
 	node.Dir, node.Stdin, node.Stderr = dir, bytes.NewReader(text), &stderr
+	node.WaitDelay = time.Second // a browser that outlives the script has its output
 	printed, err := node.Output()
 	if err != nil {
 		t.Fatalf("node %s: %v: %s", script, err, &stderr)

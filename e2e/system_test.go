@@ -261,6 +261,7 @@ func (s *system) configure() error {
 	s.api, s.event, s.conference = "http://"+address(1), "http://"+address(4), "http://"+address(5)
 	s.cfg.Event.URL, s.cfg.Conference.URL = s.event, s.conference
 	s.brokerPort, s.ui = ports[6], "http://"+address(7)
+	s.cfg.Links.TemporalUI = s.ui
 	s.cfg.Account.PrivateKeyFile = private
 	s.cfg.Authentication = map[string]config.Issuer{
 		"iam.example.org": {Audiences: []string{"example.org"}, Algorithm: "ES256", PublicKeyFile: public},

@@ -12,7 +12,7 @@ import (
 	"minigroups/workflows"
 )
 
-var screenshots = flag.String("screenshots", "", "folder to which to write screenshots of the Temporal UI")
+var screenshots = flag.String("screenshots", "", "folder to which to write the screenshots of the docs")
 
 func TestSupportSeesInTheTemporalUIWhatIsStuckAndWhy(t *testing.T) {
 	t.Parallel()

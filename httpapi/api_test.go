@@ -51,7 +51,8 @@ func (w *world) call(t *testing.T, method, path, body string, headers ...string)
 	recordExchange(t, req, body, resp, text)
 
 	a := response{t: t, status: resp.StatusCode, header: resp.Header, text: string(text)}
-	isDocument := resp.StatusCode == http.StatusOK && (path == "/openapi.yaml" || strings.HasPrefix(path, "/docs"))
+	isDocument := resp.StatusCode == http.StatusOK &&
+		(path == "/openapi.yaml" || strings.HasPrefix(path, "/docs") || strings.HasPrefix(path, "/support"))
 	if len(text) > 0 && !isDocument {
 		var body any
 		if err := json.Unmarshal(text, &body); err != nil {

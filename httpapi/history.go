@@ -36,6 +36,9 @@ type historyObject struct {
 	Entries []historyEntryObject `json:"entries"`
 	// Next is the cursor of the next page; absent on the last one.
 	Next string `json:"next,omitempty"`
+	// Waiting is what the class waits for now. It is on the first page, unless it is unknown: then WaitingUnknown says why.
+	Waiting        *[]waitObject `json:"waiting,omitempty"`
+	WaitingUnknown string        `json:"waiting_unknown,omitempty"`
 }
 
 type historyEntryObject struct {
@@ -87,6 +90,9 @@ func (s *server) history(c *gin.Context) error {
 			break
 		}
 		page.Entries = append(page.Entries, s.toHistoryEntry(m, e))
+	}
+	if before == 0 {
+		page.Waiting, page.WaitingUnknown = s.waitingFor(c, m)
 	}
 	return reply(c, http.StatusOK, page)
 }

@@ -94,6 +94,11 @@ type Deps struct {
 	// RunLink and TraceLink return the page of a run or a trace that is shown with the history of a class; empty: none.
 	RunLink   func(m minigroup.Minigroup, runID string) string
 	TraceLink func(traceID string) string
+	// WaitingFor returns what the undecided operation of a minigroup waits for; nothing if all are decided. An error means
+	// that it is unknown.
+	WaitingFor func(ctx context.Context, m minigroup.Minigroup) ([]minigroup.Wait, error)
+	// SupportPage serves the page for support.
+	SupportPage bool
 	// Requests records every request.
 	Requests *telemetry.Requests
 	Log      *zap.Logger
@@ -138,6 +143,10 @@ func newEngine(d Deps) *gin.Engine {
 	r.Match(read, "/openapi.yaml", openAPI)
 	r.Match(read, "/docs", s.handle(docs))
 	r.Match(read, "/docs/:file", s.handle(docsFile))
+	if d.SupportPage {
+		r.Match(read, "/support", s.handle(supportPage))
+		r.Match(read, "/support/:file", s.handle(supportPage))
+	}
 
 	api := r.Group("/api/v1", s.authenticate, s.checkAccept, s.limitRate(d.WritesPerMinute), s.checkPathNames)
 	api.POST("/minigroups", s.handle(s.create))

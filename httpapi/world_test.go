@@ -38,6 +38,8 @@ type world struct {
 	ready    error
 	temporal string
 	worker   string
+	waits    []minigroup.Wait
+	waitsErr error
 	readErr  error
 	onRead   func() // is called before each read of a minigroup
 	create   func(
@@ -143,8 +145,12 @@ func newWorld(t testing.TB, settings ...func(*Deps)) *world {
 		TurnHosts:      []string{"turn1.example.org", "turn2.example.org", "turn3.example.org"},
 		RunLink:        func(minigroup.Minigroup, string) string { return "" },
 		TraceLink:      func(string) string { return "" },
-		Requests:       telemetry.NewRequests(nil),
-		Log:            zap.New(core),
+		WaitingFor: func(context.Context, minigroup.Minigroup) ([]minigroup.Wait, error) {
+			return w.waits, w.waitsErr
+		},
+		SupportPage: true,
+		Requests:    telemetry.NewRequests(nil),
+		Log:         zap.New(core),
 	}
 	for _, set := range settings {
 		set(&deps)

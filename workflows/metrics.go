@@ -59,8 +59,12 @@ func measureStep(ctx workflow.Context, step, phase string, began time.Time, err 
 // stepName is the name of an activity in snake_case: create_event_room for Activities.CreateEventRoom.
 func stepName(activity any) string {
 	full := runtime.FuncForPC(reflect.ValueOf(activity).Pointer()).Name()
+	return snakeCase(strings.TrimSuffix(full[strings.LastIndex(full, ".")+1:], "-fm"))
+}
+
+func snakeCase(camelCase string) string {
 	var name strings.Builder
-	for i, r := range strings.TrimSuffix(full[strings.LastIndex(full, ".")+1:], "-fm") {
+	for i, r := range camelCase {
 		if unicode.IsUpper(r) && i > 0 {
 			name.WriteByte('_')
 		}

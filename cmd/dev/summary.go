@@ -25,6 +25,9 @@ func (s *system) printSummary(now time.Time) error {
 		row("API", "http://"+reachable(address)+"/api/v1/minigroups")
 	}
 	row("OpenAPI", api+"/openapi.yaml")
+	if cfg.Support.Enabled {
+		row("support", api+"/support")
+	}
 	metrics := slices.Concat(
 		addresses(s.plan.apis, cfg.API.MetricsListen), addresses(s.plan.workers, cfg.Worker.MetricsListen))
 	for _, address := range metrics {

@@ -67,6 +67,10 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		return err
 	}
 	defer temporal.Close()
+	encryption, err := process.NewCodec(cfg.Temporal)
+	if err != nil {
+		return err
+	}
 	sagas := workflows.NewStarter(temporal, store, cfg.Temporal.TaskQueue, cfg.Saga.RetryBudget)
 	defer context.AfterFunc(ctx, sagas.Drain)()
 	limits := activities.NewLimits(cfg.Saga.MaxInFlight)
@@ -103,9 +107,11 @@ func run(ctx context.Context, cfg config.Config, signals *process.Signals) error
 		RunLink: func(m minigroup.Minigroup, runID string) string {
 			return process.RunLink(cfg, m, runID)
 		},
-		TraceLink: func(traceID string) string { return process.TraceLink(cfg, traceID) },
-		Requests:  requests,
-		Log:       log,
+		TraceLink:   func(traceID string) string { return process.TraceLink(cfg, traceID) },
+		WaitingFor:  workflows.Describer{Client: temporal, Failures: encryption.FailureConverter()}.WaitingFor,
+		SupportPage: cfg.Support.Enabled,
+		Requests:    requests,
+		Log:         log,
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	metrics := []prometheus.Collector{requests, access, process.Pools{Writes: store.PoolStats, Reads: store.ReadPoolStats}}

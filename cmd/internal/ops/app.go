@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"minigroups/cmd/internal/process"
 	"minigroups/config"
@@ -28,6 +29,8 @@ type app struct {
 	cfg      config.Config
 	store    *storage.Store
 	temporal client.Client
+	// failures decrypts why steps have failed.
+	failures converter.FailureConverter
 }
 
 func (a *app) configure() (err error) {
@@ -45,6 +48,11 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := process.CheckDatabase(short, a.store); err != nil {
 		return fmt.Errorf("cannot use the database, check database.url: %w", err)
 	}
+	encryption, err := process.NewCodec(a.cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	a.failures = encryption.FailureConverter()
 	a.temporal, err = process.Temporal(a.cfg.Temporal, process.Silent())
 	return err
 }

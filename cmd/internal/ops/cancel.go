@@ -66,7 +66,7 @@ func (a *app) cancelRun(
 		return report, err
 	}
 	// What the run is, is read before the cancel, which changes it.
-	run, _, err := a.describe(ctx, workflows.WorkflowID(m.Audience, m.Scope), "")
+	run, err := a.describe(ctx, workflows.WorkflowID(m.Audience, m.Scope), "")
 	if err != nil {
 		return report, err
 	}
@@ -83,8 +83,9 @@ func (a *app) cancelRun(
 		}
 		return report, nil
 	}
-	if report.Run = run; run == nil || run.RunID != cancelled.Run {
-		report.Run = &runInfo{RunID: cancelled.Run}
+	report.Run = &runInfo{RunID: cancelled.Run}
+	if run != nil && run.Info.GetExecution().GetRunId() == cancelled.Run {
+		report.Run = newRunInfo(run.Info)
 	}
 	if !report.Ended {
 		report.Next = "the run is cancelled and has not ended yet; to see how it stands: ops show " + report.ClassID.String()

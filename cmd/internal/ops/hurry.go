@@ -19,10 +19,11 @@ func (a *app) hurry(ctx context.Context, workflowID, runID, activity string, wai
 		a.notef("%v; the run ends within five minutes after Temporal is back", err)
 		return false
 	}
-	run, _, err := a.describe(ctx, workflowID, runID)
-	if err != nil || !run.isOpen() {
+	run, err := a.describe(ctx, workflowID, runID)
+	if err != nil || !run.IsOpen() {
 		return err == nil
 	}
+	runID = run.Info.GetExecution().GetRunId()
 	waiting, stop := context.WithTimeout(ctx, wait)
 	defer stop()
 	for over := false; !over && waiting.Err() == nil; {
@@ -30,14 +31,14 @@ func (a *app) hurry(ctx context.Context, workflowID, runID, activity string, wai
 		// may have begun too early to find why it should end. Therefore it is repeated.
 		_, _ = a.temporal.WorkflowService().ResetActivity(waiting, &workflowservice.ResetActivityRequest{
 			Namespace: a.cfg.Temporal.Namespace,
-			Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: run.RunID},
+			Execution: &commonpb.WorkflowExecution{WorkflowId: workflowID, RunId: runID},
 			Activity:  &workflowservice.ResetActivityRequest_Type{Type: activity},
 		})
 		attempt, cancel := context.WithTimeout(waiting, hurryEvery)
-		_ = a.temporal.GetWorkflow(attempt, workflowID, run.RunID).Get(attempt, nil) // its result is in the ledger
+		_ = a.temporal.GetWorkflow(attempt, workflowID, runID).Get(attempt, nil) // its result is in the ledger
 		over = attempt.Err() == nil
 		cancel()
 	}
-	run, _, err = a.describe(ctx, workflowID, run.RunID)
-	return err == nil && !run.isOpen()
+	run, err = a.describe(ctx, workflowID, runID)
+	return err == nil && !run.IsOpen()
 }

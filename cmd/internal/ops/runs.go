@@ -2,17 +2,16 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"minigroups/minigroup"
 	"minigroups/workflows"
 )
 
@@ -27,21 +26,35 @@ type runInfo struct {
 	Attention bool      `json:"attention"`
 }
 
-// isOpen reports whether the run has not ended. It is false for nil.
-func (r *runInfo) isOpen() bool {
-	return r != nil && (r.Status == "running" || r.Status == "paused")
-}
-
-// pendingStep is an activity that a run waits for.
+// pendingStep is a step that a run waits for, or the worker or the sweeper if it waits for one of them.
 type pendingStep struct {
-	Activity    string    `json:"activity"`
+	For         string    `json:"for"`
+	Activity    string    `json:"activity,omitempty"`
 	State       string    `json:"state"`
-	Attempt     int32     `json:"attempt"`
+	Since       time.Time `json:"since,omitzero"`
+	Attempt     int       `json:"attempt,omitempty"`
 	LastFailure string    `json:"last_failure,omitempty"`
 	NextAttempt time.Time `json:"next_attempt_at,omitzero"`
 }
 
+func newPendingSteps(waits []minigroup.Wait) []pendingStep {
+	steps := []pendingStep{}
+	for _, w := range waits {
+		steps = append(steps, pendingStep{
+			For: w.For, Activity: w.Activity, State: w.State, Since: w.Since, Attempt: w.Attempts, LastFailure: w.LastError,
+			NextAttempt: w.NextTry,
+		})
+	}
+	return steps
+}
+
 func (s pendingStep) String() string {
+	switch {
+	case s.For == minigroup.WaitForSweeper:
+		return fmt.Sprintf("the sweeper, as its run is %s (now: ops sweep classes)", s.State)
+	case s.Activity == "":
+		return "a worker"
+	}
 	text := fmt.Sprintf("%s (%s, attempt %d)", s.Activity, s.State, s.Attempt)
 	if s.LastFailure != "" {
 		text += ": " + s.LastFailure
@@ -49,27 +62,12 @@ func (s pendingStep) String() string {
 	return text
 }
 
-// describe returns a run of a workflow id, and the steps it waits for. An empty run id means the latest run. Without
-// such a run it returns nil and no error.
-func (a *app) describe(ctx context.Context, workflowID, runID string) (*runInfo, []pendingStep, error) {
+// describe returns a run of a workflow id. An empty run id means the latest run. Without such a run it returns nil and
+// no error.
+func (a *app) describe(ctx context.Context, workflowID, runID string) (*workflows.Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, backendTimeout)
 	defer cancel()
-	d, err := a.temporal.DescribeWorkflowExecution(ctx, workflowID, runID)
-	var notFound *serviceerror.NotFound
-	if errors.As(err, &notFound) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("describe %s: %w", workflowID, err)
-	}
-	steps := []pendingStep{}
-	for _, p := range d.GetPendingActivities() {
-		steps = append(steps, pendingStep{
-			Activity: p.GetActivityType().GetName(), State: strings.ToLower(p.GetState().String()), Attempt: p.GetAttempt(),
-			LastFailure: p.GetLastFailure().GetMessage(), NextAttempt: toTime(p.GetNextAttemptScheduleTime()),
-		})
-	}
-	return newRunInfo(d.GetWorkflowExecutionInfo()), steps, nil
+	return workflows.Describer{Client: a.temporal, Failures: a.failures}.Describe(ctx, workflowID, runID)
 }
 
 func newRunInfo(info *workflowpb.WorkflowExecutionInfo) *runInfo {

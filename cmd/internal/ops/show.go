@@ -175,7 +175,9 @@ func (a *app) addRuns(ctx context.Context, report *minigroupReport) error {
 		return err
 	}
 	report.Runs = runs
-	_, steps, err := a.describe(ctx, report.WorkflowID, "")
-	report.WaitingFor = append(report.WaitingFor, steps...)
+	run, err := a.describe(ctx, report.WorkflowID, "")
+	if run.IsOpen() {
+		report.WaitingFor = newPendingSteps(run.Waits())
+	}
 	return err
 }

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -33,8 +32,6 @@ type openSaga struct {
 	// Run is nil if Temporal does not have the run or does not answer.
 	Run        *runInfo      `json:"run,omitempty"`
 	WaitingFor []pendingStep `json:"waiting_for"`
-	// described is true once Temporal has answered for this saga.
-	described bool
 }
 
 func (a *app) stuck() *cobra.Command {
@@ -78,12 +75,14 @@ func (a *app) describeEach(ctx context.Context, sagas []openSaga) error {
 	for i := range sagas {
 		s := &sagas[i]
 		group.Go(func() error {
-			run, steps, err := a.describe(ctx, workflows.WorkflowID(s.Audience, s.Scope), s.RunID)
+			run, err := a.describe(ctx, workflows.WorkflowID(s.Audience, s.Scope), s.RunID)
 			if err != nil {
 				return err
 			}
-			s.Run, s.described = run, true
-			s.WaitingFor = append(s.WaitingFor, steps...)
+			if run != nil {
+				s.Run = newRunInfo(run.Info)
+			}
+			s.WaitingFor = newPendingSteps(run.Waits())
 			return nil
 		})
 	}
@@ -114,18 +113,6 @@ func (r stuckReport) writeTable(t *table) {
 
 // waits says in words what the saga waits for, empty if that is unknown.
 func (s openSaga) waits() string {
-	switch {
-	case !s.described:
-		return ""
-	case !s.Run.isOpen():
-		status := "unknown to Temporal"
-		if s.Run != nil {
-			status = s.Run.Status
-		}
-		return fmt.Sprintf("the sweeper, as its run is %s (now: ops sweep classes)", status)
-	case len(s.WaitingFor) == 0:
-		return "a worker"
-	}
 	steps := make([]string, len(s.WaitingFor))
 	for i, step := range s.WaitingFor {
 		steps[i] = step.String()
