@@ -1,6 +1,6 @@
-// Package support holds the page on which support finds a class: what it waits for, what has happened to it and who has
-// asked for that, with buttons to retry and to cancel. The page has no rights of its own. It sends the token of its user
-// to the API, which decides what the user may see and do.
+// Package support holds the page on which support finds a class: what it waits for, what has happened to it and who
+// has asked for that, with buttons to retry and to cancel. The page has no rights of its own. It sends the token of its
+// user to the API, which decides what the user may see and do.
 package support
 
 import (

@@ -1,9 +1,11 @@
 // The page for support: finds classes, says how one is, retries and cancels. words.js has the words.
 //
-// All text reaches the page through element(), as text and never as HTML, because scopes, tags, hosts and failures come
-// from users and other services. The token is kept in a variable: it ends with the tab, and nothing writes it to a disk.
+// All text reaches the page through element(), as text and never as HTML, because scopes, tags, hosts and failures
+// come from users and other services. The token is kept in a variable: it ends with the tab, and nothing writes it to
+// a disk.
 import {
-  badges, countLimit, details, headline, idIn, local, plain, problem, questions, report, sentences, span, states, utc, who,
+  badges, countLimit, details, headline, idIn, local, plain, problem, questions, report, sentences, span, states, utc,
+  who,
 } from './words.js';
 
 const $ = (id) => document.getElementById(id);
@@ -114,7 +116,7 @@ async function search({ opens = false } = {}) {
   const state = states[Number(new FormData($('search')).get('state') ?? 0)];
   const asked = questions(text);
   $('explanation').textContent = 'Searching…';
-  const groups = await Promise.all(asked.map((question, i) => readGroup(question, state.params, i === asked.length - 1)));
+  const groups = await Promise.all(asked.map((q, i) => readGroup(q, state.params, i === asked.length - 1)));
   if (isOver()) return;
   const found = groups.filter((g) => g.rows.length || g.next);
   const problems = [...new Set(groups.map((g) => g.problem).filter(Boolean))];
@@ -124,10 +126,8 @@ async function search({ opens = false } = {}) {
   if (!rows) result = 'Nothing found. Check the spelling and the audience.';
   if (problems.length && !rows) result = '';
   $('explanation').textContent = `Searched for ${asked.map((q) => q.finds).join('; ')}${only}. ${result}`;
-  $('found').replaceChildren(
-    ...(problems.length && !found.length ? problems.map((p) => element('p', { className: 'problem', role: 'alert' }, p)) : []),
-    ...found.map((g) => groupSection(g, found.length > 1, isOver)),
-  );
+  $('found').replaceChildren(...(found.length ? found.map((g) => groupSection(g, found.length > 1, isOver))
+    : problems.map((p) => element('p', { className: 'problem', role: 'alert' }, p))));
   const counts = groups.find((g) => g.counts)?.counts;
   if (counts) showCounts(counts);
   markChosen();
@@ -144,7 +144,9 @@ async function readGroup(question, params, counts) {
     }
     group.params = { ...params, ...question.params };
     Object.assign(group, await readPage(group, counts));
-    for (let pages = 1; !group.rows.length && group.next && pages < 5; pages += 1) Object.assign(group, await readPage(group));
+    for (let pages = 1; !group.rows.length && group.next && pages < 5; pages += 1) {
+      Object.assign(group, await readPage(group));
+    }
   } catch (e) {
     if (!(e instanceof Problem)) throw e;
     group.problem = e.message;
@@ -274,7 +276,7 @@ function classView({ m, page }) {
 function timeline(m, page) {
   const list = element('ol', { className: 'timeline' }, ...page.entries.map(entryItem));
   const box = element('div', {}, list);
-  if (!page.entries.length) box.replaceChildren(element('p', { className: 'hint' }, 'Its history is older than what is kept.'));
+  if (!page.entries.length) box.append(element('p', { className: 'hint' }, 'Its history is older than what is kept.'));
   if (!page.next) return box;
   let { next } = page;
   const earlier = element('button', { type: 'button' }, 'Show earlier');
@@ -301,17 +303,19 @@ function entryItem(e) {
     element('p', {}, ...nodes([{ at: e.at }]), ' ', element('strong', {}, headline(e.kind)), ` by ${who(e.by)}`),
     ...(e.by.reason ? [element('blockquote', {}, e.by.reason)] : []),
     ...(about.length ? [element('ul', {}, ...about)] : []),
-    ...(extra.length ? [element('p', { className: 'extra' }, ...extra.flatMap((x, i) => (i ? [' · ', x] : [x])))] : []));
+    element('p', { className: 'extra' }, ...extra.flatMap((x, i) => (i ? [' · ', x] : [x]))));
 }
 
 // ── Retry, cancel, copy ──────────────────────────────────────────────────────────────────────────────────────────────
 
 const actions = {
-  retry: { title: 'Retry', yes: 'Retry', prefer: 'respond-async', meaning: 'Creates the class again, as it was requested.' },
+  retry: {
+    title: 'Retry', yes: 'Retry', prefer: 'respond-async', meaning: 'Creates the class again, as it was requested.',
+  },
   cancel: {
     title: 'Cancel', yes: 'Cancel it', prefer: 'wait=10',
-    meaning: 'A class that is being created is undone and becomes failed. A change ends with nothing changed, unless it is '
-      + 'made already.',
+    meaning: 'A class that is being created is undone and becomes failed. A change ends with nothing changed, unless '
+      + 'it is made already.',
   },
 };
 let action; // what the dialog asks for, and of which class

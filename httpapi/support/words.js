@@ -17,7 +17,8 @@ export const countLimit = 1000;
 // badges are the states of a class in a few words, each with its tone.
 export function badges(m) {
   const all = [{
-    creating: ['Being created', 'waits'], 'real-time': ['Ready', 'good'], failed: ['Failed', 'bad'], closed: ['Closed', 'over'],
+    creating: ['Being created', 'waits'], 'real-time': ['Ready', 'good'], failed: ['Failed', 'bad'],
+    closed: ['Closed', 'over'],
   }[m.status] ?? [m.status, 'over']];
   if (m.update?.state === 'running') all.push(['Being changed', 'waits']);
   if (m.update?.state === 'failed') all.push(['Last change failed', 'bad']);
@@ -106,12 +107,15 @@ export function sentences(m, { entries = [], waiting, waiting_unknown: unknown }
     all.push(...(waits.length ? waits : [['Being created since ', { at: begun?.at ?? m.created_at }, '.']]));
     if (waiting?.some((w) => w.step)) all.push(['Nobody can enter yet. It continues by itself as soon as that works.']);
   } else if (m.status === 'closed') {
-    const end = latest('ended');
-    const cause = m.timed_out ? 'conference has closed its room, because the host did not come back' : ended[end?.details.cause];
-    all.push(end || m.time[1] ? ['Closed at ', { at: end?.at ?? m.time[1] }, cause ? `: ${cause}.` : '.'] : ['Closed.']);
+    const last = latest('ended');
+    const cause = m.timed_out ? 'conference has closed its room, because the host did not come back'
+      : ended[last?.details.cause];
+    const when = last?.at ?? end;
+    all.push([...(when ? ['Closed at ', { at: when }] : ['Closed']), cause ? `: ${cause}.` : '.']);
   } else {
-    const when = start && start > now ? ['It begins at ', { at: start }] : start ? ['It began at ', { at: start }] : ['It has no beginning'];
-    all.push(['Ready: both rooms exist. ', ...when, ...(end ? [' and ends at ', { at: end }, '.'] : [' and has no end.'])]);
+    const begins = start ? [start > now ? 'It begins at ' : 'It began at ', { at: start }] : ['It has no beginning'];
+    const ends = end ? [' and ends at ', { at: end }, '.'] : [' and has no end.'];
+    all.push(['Ready: both rooms exist. ', ...begins, ...ends]);
   }
   if (m.update?.state === 'running') {
     all.push([m.update.requested.recreate ? 'It is getting new rooms.' : 'A change is being made.'],
@@ -136,11 +140,20 @@ export function who(by) {
 }
 
 const happened = {
-  create_requested: 'Create requested', create_retried: 'Create begun again', create_done: 'Ready', undo_begun: 'Undo begun',
-  create_failed: 'Failed, and everything undone', cancel_requested: 'Cancel requested', recovered: 'Taken over by another run',
-  ended: 'Closed', room_refused: 'A room was refused', room_unanswered: 'A request for a room got no answer',
-  gateway_moved: 'Slots moved to another gateway', room_released: 'A room was given up by an operator',
-  slots_released: 'Slots were released by an operator', event_discarded: 'An event was discarded by an operator',
+  create_requested: 'Create requested',
+  create_retried: 'Create begun again',
+  create_done: 'Ready',
+  undo_begun: 'Undo begun',
+  create_failed: 'Failed, and everything undone',
+  cancel_requested: 'Cancel requested',
+  recovered: 'Taken over by another run',
+  ended: 'Closed',
+  room_refused: 'A room was refused',
+  room_unanswered: 'A request for a room got no answer',
+  gateway_moved: 'Slots moved to another gateway',
+  room_released: 'A room was given up by an operator',
+  slots_released: 'Slots were released by an operator',
+  event_discarded: 'An event was discarded by an operator',
   personal_data_erased: 'Personal data erased',
 };
 const operations = { update: 'Change', recreate: 'New rooms', repair: 'Repair' };
@@ -149,7 +162,8 @@ const outcomes = { requested: 'requested', done: 'done', failed: 'failed', force
 // headline says in a few words what has happened.
 export function headline(kind) {
   const [, operation, outcome] = kind.match(/^(update|recreate|repair)_(.*)$/) ?? [];
-  return happened[kind] ?? (operation ? `${operations[operation]} ${outcomes[outcome] ?? outcome}` : kind.replaceAll('_', ' '));
+  if (operation) return `${operations[operation]} ${outcomes[outcome] ?? outcome}`;
+  return happened[kind] ?? kind.replaceAll('_', ' ');
 }
 
 export const span = ([start, end]) => [
@@ -192,7 +206,8 @@ export function utc(at) {
 }
 
 // plain is a sentence as a text, with its times in UTC.
-export const plain = (parts) => parts.map((p) => (typeof p === 'object' ? `${new Date(p.at * 1000).toISOString().slice(0, 19)}Z` : p)).join('');
+const iso = (at) => `${new Date(at * 1000).toISOString().slice(0, 19)}Z`;
+export const plain = (parts) => parts.map((p) => (typeof p === 'object' ? iso(p.at) : p)).join('');
 
 // report is a text about a class for the people of another service: ids, times, the last answer.
 export function report(m, page, link) {
@@ -217,14 +232,16 @@ export function problem(status, { type, detail = '', request_id: id } = {}, acco
     case status === 0:
       return 'The service does not answer. Check your connection, then try again.';
     case status === 401:
-      return 'Your token is not accepted: it has expired, or it is not for this service. Get a new one and sign in again.';
+      return 'Your token is not accepted: it has expired, or it is not for this service. Get a new one and sign in '
+        + 'again.';
     case status === 403:
-      return `${account} has no right to do this (${detail}). Ask whoever administers this audience for the right, or sign in `
-        + 'with another account.';
+      return `${account} has no right to do this (${detail}). Ask the administrators of this audience for the right, `
+        + 'or sign in with another account.';
     case type === 'class_not_found':
       return 'There is no class with this id, or your account may not see it. Check the id, or search for the scope.';
     case type === 'authorization_failed':
-      return `Your rights could not be checked: the service that knows them does not answer. Try again in a minute.${operators}`;
+      return 'Your rights could not be checked: the service that knows them does not answer. '
+        + `Try again in a minute.${operators}`;
     case status === 429:
       return 'These are too many requests at a time. Try again in a minute.';
     case status >= 500:
