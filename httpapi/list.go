@@ -117,11 +117,12 @@ func encodePosition(p *minigroup.ListPosition) string {
 }
 
 func decodePosition(text string) (p minigroup.ListPosition, ok bool) {
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(decoded) != timeSize+len(uuid.Nil) {
 		return p, false
 	}
 	micros := int64(binary.BigEndian.Uint64(decoded)) //nolint:gosec // only the bits matter
 	p = minigroup.ListPosition{CreatedAt: time.UnixMicro(micros), ID: uuid.UUID(decoded[timeSize:])}
-	return p, micros >= 0 && micros/1e6 <= minigroup.MaxSecond
+	// The decoder skips line breaks.
+	return p, micros >= 0 && micros/1e6 <= minigroup.MaxSecond && encodePosition(&p) == text
 }
