@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,7 +38,9 @@ func (s *Store) newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[rea
 	return batch.New(func(ctx context.Context, keys []readKey) ([]readValue, error) {
 		values, err := readMinigroups(ctx, pool, keys)
 		if concernsAllConns(err) && ctx.Err() == nil {
-			s.discardConns(err)
+			if errors.Is(err, errReadOnly) { // connectionWatch does not see it
+				s.discardConns(err)
+			}
 			values, err = readMinigroups(ctx, pool, keys)
 		}
 		return values, err
