@@ -12,10 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"minigroups/clients/janus"
 	"minigroups/config"
 	"minigroups/e2e/verify"
-	"minigroups/minigroup"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
 	"minigroups/stack"
@@ -181,16 +179,7 @@ func (s *restoredSystem) reconcile(since time.Time, args ...string) reconcileRes
 }
 
 func (s *restoredSystem) checker() verify.Checker {
-	backends := make([]minigroup.Backend, len(s.cfg.Janus.Backends))
-	for i, b := range s.cfg.Janus.Backends {
-		backends[i] = minigroup.Backend(b)
-	}
-	return verify.Checker{
-		DB: s.db, Client: s.client, Event: s.event, Conference: s.conference, Backends: backends,
-		Gateways: janus.New(janus.Config{
-			AdminSecret: janusAdminSecret, AdminKey: janusAdminKey, RoomKey: janusRoomKey,
-		}, http.DefaultTransport),
-	}
+	return verify.NewChecker(s.db, s.client, s.event, s.conference, s.cfg.Janus)
 }
 
 // TestTheLedgerIsReconciledAfterARestore lets classes be created, updated and recreated, and fail, before and after a

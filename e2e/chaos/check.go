@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"minigroups/clients/janus"
 	"minigroups/e2e/load"
 	"minigroups/e2e/verify"
-	"minigroups/minigroup"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
 )
@@ -27,17 +25,9 @@ type result struct {
 
 // checker returns the checker of this system.
 func (s *system) checker() verify.Checker {
-	backends := make([]minigroup.Backend, len(s.cfg.Janus.Backends))
-	for i, b := range s.cfg.Janus.Backends {
-		backends[i] = minigroup.Backend(b)
-	}
-	return verify.Checker{
-		DB: s.db, Client: s.client, Event: s.event, Conference: s.conference, Backends: backends,
-		MustClose: s.closings.Certain(),
-		Gateways: janus.New(janus.Config{
-			AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey,
-		}, http.DefaultTransport),
-	}
+	c := verify.NewChecker(s.db, s.client, s.event, s.conference, s.cfg.Janus)
+	c.MustClose = s.closings.Certain()
+	return c
 }
 
 // check checks the system, the objects that the API shows, and the logs.

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
-	"minigroups/clients/janus"
 	"minigroups/config"
 	"minigroups/e2e/harness"
 	"minigroups/e2e/verify"
-	"minigroups/minigroup"
 	"minigroups/stack"
 )
 
@@ -243,16 +240,7 @@ func (c *cluster) run(
 func (c *cluster) log(name string) string { return filepath.Join(c.dir, name+".log") }
 
 func (c *cluster) checker() verify.Checker {
-	backends := make([]minigroup.Backend, len(c.cfg.Janus.Backends))
-	for i, b := range c.cfg.Janus.Backends {
-		backends[i] = minigroup.Backend(b)
-	}
-	return verify.Checker{
-		DB: c.db, Client: c.client, Event: c.event, Conference: c.conference, Backends: backends,
-		Gateways: janus.New(janus.Config{
-			AdminSecret: adminSecret, AdminKey: adminKey, RoomKey: roomKey,
-		}, http.DefaultTransport),
-	}
+	return verify.NewChecker(c.db, c.client, c.event, c.conference, c.cfg.Janus)
 }
 
 // stop ends every process and removes the folder, unless it is to be kept.

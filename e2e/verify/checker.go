@@ -5,6 +5,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"minigroups/clients/janus"
+	"minigroups/config"
 	"minigroups/e2e/harness"
 	"minigroups/minigroup"
 	"minigroups/workflows"
@@ -33,6 +35,20 @@ type Checker struct {
 	// Orphan returns the violation for an open room that no minigroup holds, or an empty string if the room is excused. If
 	// it is nil, no such room is excused.
 	Orphan func(kind minigroup.RoomKind, room uuid.UUID) string
+}
+
+// NewChecker returns the checker of a system with these settings for its gateways, in which no class must be closed.
+func NewChecker(db *pgxpool.Pool, temporal client.Client, event, conference string, cfg config.Janus) Checker {
+	backends := make([]minigroup.Backend, len(cfg.Backends))
+	for i, b := range cfg.Backends {
+		backends[i] = minigroup.Backend(b)
+	}
+	return Checker{
+		DB: db, Client: temporal, Event: event, Conference: conference, Backends: backends,
+		Gateways: janus.New(janus.Config{
+			AdminSecret: cfg.AdminSecret.Reveal(), AdminKey: cfg.AdminKey.Reveal(), RoomKey: cfg.RoomKey.Reveal(),
+		}, http.DefaultTransport),
+	}
 }
 
 // Findings count what exists, and list the violations.

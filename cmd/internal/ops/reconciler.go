@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -59,29 +61,18 @@ func (r reconciler) plan(ctx context.Context, since time.Time, p *progress) ([]p
 			counts.waiting++
 		}
 	}
-	var mu sync.Mutex
-	var plans []plan
-	var group errgroup.Group
-	group.SetLimit(reconcileAtOnce)
-	for class, runs := range byClass {
-		group.Go(func() error {
-			k, err := r.known(ctx, class, runs)
-			if err != nil {
-				return err
-			}
-			plan := planClass(runs, k)
-			if plan.isEmpty() {
-				return nil
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			plans = append(plans, plan)
-			return nil
-		})
-	}
-	err = group.Wait()
-	slices.SortFunc(plans, func(a, b plan) int { return slices.Compare(a.classID[:], b.classID[:]) })
-	return plans, counts, err
+	classes := slices.SortedFunc(maps.Keys(byClass), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	plans := make([]plan, len(classes))
+	quick := newProgress(io.Discard, len(classes)) // unlike the reading of the runs
+	err = each(ctx, len(classes), quick, "classes are compared", func(ctx context.Context, i int) error {
+		runs := byClass[classes[i]]
+		k, err := r.known(ctx, classes[i], runs)
+		if err == nil {
+			plans[i] = planClass(runs, k)
+		}
+		return err
+	})
+	return slices.DeleteFunc(plans, func(p plan) bool { return p.isEmpty() }), counts, err
 }
 
 // known reads what the ledger says about a class and its runs.
