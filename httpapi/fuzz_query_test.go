@@ -7,8 +7,8 @@ import (
 	"minigroups/minigroup"
 )
 
-// FuzzList decodes arbitrary queries of a list. Each is refused with a list of errors, or its filters are valid, and its
-// cursor is the one of its position.
+// FuzzList decodes arbitrary queries of a list. Each is refused with a list of errors, or its filters are valid, and
+// its cursor is the one of its position.
 func FuzzList(f *testing.F) {
 	for _, query := range []string{
 		"status=real-time&scope_prefix=math&host=teacher.example.org&counts=true&needs_attention=true&limit=200",

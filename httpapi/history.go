@@ -36,7 +36,7 @@ type historyObject struct {
 	Entries []historyEntryObject `json:"entries"`
 	// Next is the cursor of the next page; absent on the last one.
 	Next string `json:"next,omitempty"`
-	// Waiting is what the class waits for now. It is on the first page, unless it is unknown: then WaitingUnknown says why.
+	// Waiting is what the class waits for now, on the first page. If that is unknown, WaitingUnknown says why.
 	Waiting        *[]waitObject `json:"waiting,omitempty"`
 	WaitingUnknown string        `json:"waiting_unknown,omitempty"`
 }

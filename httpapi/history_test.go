@@ -112,7 +112,8 @@ func TestHistory(t *testing.T) {
 	})
 	t.Run("a class without history has none", func(t *testing.T) {
 		w, path := worldWithHistory(t, 0)
-		if a := w.call(t, http.MethodGet, path, "").wantStatus(http.StatusOK); strings.TrimSpace(a.text) != `{"entries":[],"waiting":[]}` {
+		a := w.call(t, http.MethodGet, path, "").wantStatus(http.StatusOK)
+		if strings.TrimSpace(a.text) != `{"entries":[],"waiting":[]}` {
 			t.Error(a.text)
 		}
 	})

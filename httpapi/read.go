@@ -83,7 +83,8 @@ func (s *server) byID(c *gin.Context, action string, read reader) (minigroup.Min
 	}
 }
 
-// read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names. With If-None-Match and a wait, it waits for a change.
+// read handles GET of one minigroup, with the properties of the class and of the caller's account that the query names.
+// With If-None-Match and a wait, it waits for a change.
 func (s *server) read(find finder) endpoint {
 	return func(c *gin.Context) error {
 		keys, err := decodePropertyKeys(c.Request.URL.RawQuery)

@@ -55,7 +55,7 @@ func TestTheSupportPage(t *testing.T) {
 			}
 		}
 	})
-	t.Run("other files are not served", func(t *testing.T) {
+	t.Run("other files are not served", func(_ *testing.T) {
 		for _, file := range []string{"support.go", "..%2Fopenapi.yaml", ".", "%00", "x.js"} {
 			get("/support/"+file).wantProblem(http.StatusNotFound, minigroup.RouteNotFound)
 		}

@@ -28,8 +28,8 @@ const (
 	momentsOfInterval = 16
 )
 
-// waitingReads are the reads of this process that wait for a change. Between two repetitions they hold nothing but their
-// connection to the client.
+// waitingReads are the reads of this process that wait for a change. Between two repetitions they hold nothing but
+// their connection to the client.
 type waitingReads struct {
 	*limiter.Limiter
 	interval time.Duration

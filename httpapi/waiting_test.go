@@ -37,7 +37,7 @@ func TestTheHistorySaysWhatAClassWaitsFor(t *testing.T) {
 			t.Error(second.text)
 		}
 	})
-	t.Run("without Temporal it is unknown", func(t *testing.T) {
+	t.Run("without Temporal it is unknown", func(_ *testing.T) {
 		w.waitsErr = errors.New("192.0.2.1 is away")
 		waits(`_unknown":"Temporal did not answer within a second"}`)
 	})

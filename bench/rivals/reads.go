@@ -59,7 +59,8 @@ func (l Lookup) ReadFor(
 		where, names = `m.audience = $3 AND m.scope = $4`, []any{a.Audience, a.Label, key.Audience, key.Scope}
 	}
 	err = l.Pool.QueryRow(ctx, lookup+where, names...).Scan(
-		&m.ID, &m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End, (*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
+		&m.ID, &m.Audience, &m.Scope, &m.Host, &m.Time.Start, &m.Time.End,
+		(*[]byte)(&m.Tags), (*[]byte)(&m.Properties), &m.Reserve,
 		&m.LockedChat, &m.LockedQuestions, &m.Fingerprint, &m.State, &m.CreatedAt, &closedAt, &m.TimedOut,
 		&event, &conference, &m.Run, &m.Revision, (*[]byte)(&properties), &update)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -38,8 +38,8 @@ func (f *compareFlags) services() (theirs, ours dispatcher.Service, err error) {
 		flag, url, token    string
 		requiredDescription string
 	}{
-		{&theirs, "dispatcher-", f.dispatcherURL, f.dispatcherToken, "dispatcher"},
-		{&ours, "", f.url, f.tokens, "this service"},
+		{to: &theirs, flag: "dispatcher-", url: f.dispatcherURL, token: f.dispatcherToken, requiredDescription: "dispatcher"},
+		{to: &ours, url: f.url, token: f.tokens, requiredDescription: "this service"},
 	} {
 		if s.url == "" || s.token == "" {
 			return theirs, ours, &usageError{fmt.Sprintf("--compare needs --%surl and --%stoken-file: the address of %s, "+
