@@ -172,6 +172,7 @@ export const span = ([start, end]) => [
 
 function value(name, v) {
   if (name === 'time' && Array.isArray(v)) return span(v);
+  if (name.endsWith('_at') && typeof v === 'number') return [{ at: v }];
   if (v === null || v === undefined) return ['none'];
   return [typeof v === 'object' ? JSON.stringify(v) : String(v)];
 }
