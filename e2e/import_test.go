@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +24,10 @@ import (
 // importAudience is the audience of the classes that are imported. No other test uses it.
 const importAudience = "import.example.org"
 
-var importedClasses = flag.Int("import.classes", 200, "how many classes TestMovingInFromDispatcher imports")
+var (
+	importedClasses = flag.Int("import.classes", 200, "how many classes TestMovingInFromDispatcher imports")
+	usedClasses     = flag.Int("import.used", 12, "how many of them it updates, recreates or closes")
+)
 
 // dispatcherClass is a row of dispatcher's table class.
 type dispatcherClass struct {
@@ -241,7 +243,7 @@ func TestMovingInFromDispatcher(t *testing.T) {
 
 	// Classes that have changed in dispatcher since are updated, unless they have changed here, too.
 	m.exec(`UPDATE class SET properties = '{"new": 1}', reserve = 2 WHERE id = ANY($1)`,
-		[]uuid.UUID{good[usedClasses].id, good[0].id})
+		[]uuid.UUID{good[*usedClasses].id, good[0].id})
 	r := m.imports("--yes", "--reason", "again")
 	reasons["changed_here"] = 1
 	check("third import", r, 0, 1, len(good)-2, 0)
@@ -304,17 +306,15 @@ func (m *mover) readAll(classes []*dispatcherClass) {
 	}
 }
 
-// usedClasses is how many classes use changes.
-const usedClasses = 12
-
 // use updates, recreates and closes some classes, which keep their ids. Each has its slots on the gateway.
 func (m *mover) use(classes []*dispatcherClass) {
 	m.t.Helper()
 	t := m.t
 	soon := time.Now().Unix() + 600
-	var work sync.WaitGroup
-	for i, c := range classes[:usedClasses] {
-		work.Go(func() {
+	var work errgroup.Group
+	work.SetLimit(12)
+	for i, c := range classes[:min(*usedClasses, len(classes))] {
+		work.Go(func() error {
 			known := m.of(c)
 			switch {
 			case c.closed:
@@ -332,9 +332,10 @@ func (m *mover) use(classes []*dispatcherClass) {
 					t.Errorf("close: %s", r.text)
 				}
 			}
+			return nil
 		})
 	}
-	work.Wait()
+	_ = work.Wait() // the errors are those of the test
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -344,7 +345,10 @@ func (m *mover) use(classes []*dispatcherClass) {
 	}).want(t, http.StatusConflict)
 	ops(t, nil, "show", importAudience, classes[0].scope).
 		want(t, 0, classes[0].id.String(), "imported", "olga", "moving in")
-	reserved := m.of(classes[25])
+	i := len(classes) - 1
+	for ; classes[i].reserve == nil || classes[i].closed; i-- {
+	}
+	reserved := m.of(classes[i])
 	eventually(t, func() error {
 		ops(t, nil, "sweep", "gateways").want(t, 0)
 		if got := reserved.gatewayRooms(); len(got) != 1 || got[0] != 1 {
@@ -362,13 +366,13 @@ func (m *mover) exportBack(classes []*dispatcherClass, scopesTaken int) {
 		"audience": importAudience, "scope": "created here", "host": "web.teacher.example.org",
 		"tags": map[string]any{"a": 1}, "properties": map[string]any{"p": 1},
 	}).want(t, http.StatusCreated)
-	if dry := m.exports(); dry.Classes["exported"] != 1 || dry.Classes["updated"] != usedClasses || dry.Done {
+	if dry := m.exports(); dry.Classes["exported"] != 1 || dry.Classes["updated"] != *usedClasses || dry.Done {
 		t.Fatalf("dry run: %+v", dry)
 	}
 	// The scopes of some classes here belong to others there.
 	want := map[string]int{"scope_taken": scopesTaken}
 	done := m.exports("--yes", "--reason", "back")
-	if done.Classes["exported"] != 1 || done.Classes["updated"] != usedClasses || !maps.Equal(done.skipped(), want) {
+	if done.Classes["exported"] != 1 || done.Classes["updated"] != *usedClasses || !maps.Equal(done.skipped(), want) {
 		t.Fatalf("export: %+v", done)
 	}
 	if again := m.exports("--yes", "--reason", "back"); again.Classes["exported"]+again.Classes["updated"] != 0 {
