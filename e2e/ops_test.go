@@ -239,5 +239,5 @@ func TestOpsRejectsBadArguments(t *testing.T) {
 	if s := runOps(t, nowhere, nil).want(t, 1, "database.url"); strings.Contains(s.errors, "geheim") {
 		t.Errorf("it prints the password: %s", s.errors)
 	}
-	ops(t, nil, "show", uuid.NewString()).want(t, 1, "there is no minigroup")
+	ops(t, nil, "show", uuid.NewString()).want(t, 1, "there is no such minigroup")
 }

@@ -47,10 +47,7 @@ func (d Describer) Describe(ctx context.Context, workflowID, runID string) (*Run
 		return nil, fmt.Errorf("describe %s: %w", workflowID, err)
 	}
 	run := &Run{Info: described.GetWorkflowExecutionInfo(), task: described.GetPendingWorkflowTask()}
-	since, err := d.scheduled(ctx, workflowID, described)
-	if err != nil {
-		return nil, err
-	}
+	since := d.scheduled(ctx, workflowID, described)
 	for _, pending := range described.GetPendingActivities() {
 		run.Steps = append(run.Steps, d.step(pending, since[pending.GetActivityId()]))
 	}
@@ -115,26 +112,26 @@ func (d Describer) step(p *workflowpb.PendingActivityInfo, since time.Time) mini
 }
 
 // scheduled returns when the pending activities of a run were scheduled, by their ids. The description has the time of
-// the last attempt instead.
+// the last attempt instead. If the history cannot be read, only these times are unknown.
 func (d Describer) scheduled(
 	ctx context.Context, workflowID string, described *workflowservice.DescribeWorkflowExecutionResponse,
-) (map[string]time.Time, error) {
+) map[string]time.Time {
 	since := map[string]time.Time{}
 	if len(described.GetPendingActivities()) == 0 {
-		return since, nil
+		return since
 	}
 	run := described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 	events := d.Client.GetWorkflowHistory(ctx, workflowID, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		if err != nil {
-			return nil, fmt.Errorf("read the history of run %s of %s: %w", run, workflowID, err)
+			return since
 		}
 		if scheduled := event.GetActivityTaskScheduledEventAttributes(); scheduled != nil {
 			since[scheduled.GetActivityId()] = event.GetEventTime().AsTime()
 		}
 	}
-	return since, nil
+	return since
 }
 
 // toTime converts a timestamp; nil becomes the zero time.
