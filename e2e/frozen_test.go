@@ -2,10 +2,13 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"minigroups/sandbox"
+	"minigroups/sandbox/sandboxclient"
 	"minigroups/workflows"
 )
 
@@ -68,10 +71,16 @@ func TestAWorkerFrozenInAStep(t *testing.T) {
 		}
 		c.terminate()
 	}
-	eventually(t, func() error { // the replies are on their way to the frozen worker
+	eventually(t, func() error { // the replies are sent to the frozen worker
+		log, err := sandboxclient.Log(t.Context(), sut.conference)
+		if err != nil {
+			return err
+		}
 		for _, c := range classes {
-			if len(c.openRooms(sut.conference)) == 0 {
-				return fmt.Errorf("conference has made no room yet")
+			if !slices.ContainsFunc(log, func(created sandbox.Creation) bool {
+				return created.ClassroomID == c.id && created.ReplyDelivered
+			}) {
+				return fmt.Errorf("conference has sent no reply yet")
 			}
 		}
 		return nil
