@@ -46,7 +46,7 @@ func TestRoutesAndDocumentedPathsAreEqual(t *testing.T) {
 		}
 	}
 	served, heads := map[string]bool{}, map[string]bool{}
-	for _, route := range newEngine(Deps{Log: zap.NewNop()}).Routes() {
+	for _, route := range newEngine(Deps{Log: zap.NewNop(), SupportPage: true}).Routes() {
 		path := regexp.MustCompile(`:(\w+)`).ReplaceAllString(route.Path, "{$1}")
 		if route.Method == http.MethodHead {
 			heads["GET "+path] = true
