@@ -116,6 +116,13 @@ chaos: ## inject faults under load, check that nothing is lost (N= operations, S
 	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT) -clients $(CLIENTS) \
 	  -conference-connections $(CONNECTIONS)
 
+# The same SEED draws the same scenarios. A scenario that violates an invariant is shrunk and kept in
+# e2e/simulation/testdata, and comes first from then on.
+.PHONY: simulate
+simulate: packages ## search interleavings of the sagas for one that violates an invariant (N= scenarios, SEED=)
+	go test -C e2e ./simulation -count=1 -v -timeout 0 -progress -rapid.checks $(N) -rapid.seed $(SEED) \
+	  -rapid.shrinktime 5m
+
 # Groups separated by commas; empty for all: writes, reads, growth, isolation, overload, footprint.
 SELECT ?=
 

@@ -1,0 +1,37 @@
+package simulation
+
+import (
+	"context"
+	"runtime"
+	"strings"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+)
+
+// caller is the method of the Store that the present goroutine executes.
+func caller() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	name := "read"
+	for {
+		frame, more := frames.Next()
+		if method, ok := strings.CutPrefix(frame.Function, "minigroups/storage.(*Store)."); ok {
+			name, _, _ = strings.Cut(method, ".")
+		}
+		if !more {
+			return name
+		}
+	}
+}
+
+// inActivity names the activity that ctx belongs to, if there is one.
+func inActivity(ctx context.Context) string {
+	if !activity.IsActivity(ctx) {
+		return ""
+	}
+	info := activity.GetInfo(ctx)
+	return " in " + info.ActivityType.Name + " of " + info.WorkflowExecution.ID
+}
+
+func unavailable(err error) error { return serviceerror.NewUnavailable(err.Error()) }

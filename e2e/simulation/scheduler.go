@@ -1,0 +1,189 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+)
+
+// errInjected is the error of a call that the scheduler lets fail.
+var errInjected = errors.New("injected: the connection is lost")
+
+// chooser makes the decisions of a scenario.
+type chooser interface {
+	// below returns a number in [0, n). what says what it decides.
+	below(n int, what string) int
+	// exhausted reports whether there are no decisions left: the scenario is to end, whatever it has come to.
+	exhausted() bool
+}
+
+// verdict is what the scheduler decides about a call that waits.
+type verdict int
+
+const (
+	goOn verdict = iota
+	fail
+)
+
+// point is a call of a process that waits for the scheduler's decision.
+type point struct {
+	process *process
+	what    string
+	number  int
+	// failing says what it means that the call fails; empty: it cannot.
+	failing string
+	decided chan verdict
+}
+
+// scheduler holds the calls that wait.
+type scheduler struct {
+	mu      sync.Mutex
+	points  []*point
+	number  int
+	arrived chan struct{}
+	trace   []string
+	ids     map[string]int
+	began   time.Time
+}
+
+func newScheduler() *scheduler {
+	return &scheduler{arrived: make(chan struct{}, 1), ids: map[string]int{}, began: time.Now()}
+}
+
+// wait blocks a call of a process until the scheduler has decided about it, or ctx ends. The calls of a process that is
+// dead fail at once.
+func (s *scheduler) wait(ctx context.Context, p *process, what, failing string) error {
+	s.mu.Lock()
+	if p.dead {
+		s.mu.Unlock()
+		return errInjected
+	}
+	s.number++
+	at := &point{process: p, what: s.named(what), failing: failing, number: s.number, decided: make(chan verdict, 1)}
+	s.points = append(s.points, at)
+	s.mu.Unlock()
+	s.arrive()
+	select {
+	case v := <-at.decided:
+		if v == fail {
+			return errInjected
+		}
+		return nil
+	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.remove(at)
+		return ctx.Err()
+	}
+}
+
+// arrive says that there is something to decide.
+func (s *scheduler) arrive() {
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// tick is how long each step takes at least. The SDK starts local activities some microseconds apart.
+const tick = time.Millisecond
+
+// waiting returns the calls that may go on, in an order that does not depend on chance.
+func (s *scheduler) waiting() []*point {
+	time.Sleep(tick)
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*point
+	for _, at := range s.points {
+		if !at.process.frozen {
+			out = append(out, at)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *point) int {
+		return cmp.Or(strings.Compare(a.process.name, b.process.name), strings.Compare(a.what, b.what),
+			cmp.Compare(a.number, b.number))
+	})
+	return out
+}
+
+// decide lets a call go on or fail.
+func (s *scheduler) decide(at *point, v verdict) {
+	s.mu.Lock()
+	s.remove(at)
+	s.mu.Unlock()
+	what := at.what
+	if v == fail {
+		what += ": " + at.failing
+	}
+	s.note("%s: %s", at.process.name, what)
+	at.decided <- v
+}
+
+func (s *scheduler) remove(at *point) {
+	s.points = slices.DeleteFunc(s.points, func(other *point) bool { return other == at })
+}
+
+// kill lets all calls of a process fail that wait, and those that follow.
+func (s *scheduler) kill(p *process) {
+	s.mu.Lock()
+	p.dead = true
+	var of []*point
+	s.points = slices.DeleteFunc(s.points, func(at *point) bool {
+		if at.process == p {
+			of = append(of, at)
+		}
+		return at.process == p
+	})
+	s.mu.Unlock()
+	for _, at := range of {
+		at.decided <- fail
+	}
+}
+
+// pass lets time pass until there is something to decide, for at most d.
+func (s *scheduler) pass(d time.Duration) (arrived bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.arrived:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (s *scheduler) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trace = append(s.trace, fmt.Sprintf("%9.3f ", time.Since(s.began).Seconds())+s.named(fmt.Sprintf(format, args...)))
+}
+
+// forgetArrivals is called before looking for what is to be decided.
+func (s *scheduler) forgetArrivals() {
+	select {
+	case <-s.arrived:
+	default:
+	}
+}
+
+var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// named replaces the ids in a text by numbers, in the order in which they were seen, because ids are random.
+func (s *scheduler) named(text string) string {
+	return ids.ReplaceAllStringFunc(text, func(id string) string {
+		n, ok := s.ids[id]
+		if !ok {
+			n = len(s.ids) + 1
+			s.ids[id] = n
+		}
+		return fmt.Sprintf("#%d", n)
+	})
+}

@@ -1,0 +1,191 @@
+package simulation
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	mathrand "math/rand"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
+	"minigroups/auth"
+	"minigroups/storage"
+	"minigroups/storage/storagetest"
+)
+
+var (
+	progress = flag.Bool("progress", false, "print how many scenarios have passed, every ten seconds")
+)
+
+// TestMain searches the same scenarios in every run, unless another seed is given.
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.seed", "1")
+	flag.Parse()
+	os.Exit(storagetest.Main(m))
+}
+
+// TestSagas searches scenarios for one that violates an invariant. Scenarios that did are kept in testdata, and come
+// first.
+func TestSagas(t *testing.T) {
+	url := newDatabase(t)
+	signer, public := newSigner(t)
+	// rapid works outside of the bubble, whose time is not that of its deadlines.
+	scenarios, ended := make(chan func(*bench)), make(chan struct{})
+	go func() {
+		defer close(ended)
+		synctest.Test(t, func(t *testing.T) {
+			b := &bench{token: signer.Token, public: public}
+			b.open(t, url)
+			for run := range scenarios {
+				run(b)
+			}
+		})
+	}()
+	defer func() {
+		close(scenarios)
+		<-ended
+	}()
+	s := search{began: time.Now(), scenarios: scenarios}
+	rapid.Check(t, s.try)
+	t.Logf("%d scenarios with %d calls in %s", s.tried, s.calls, time.Since(s.began))
+}
+
+// search is what is known of the scenarios so far.
+type search struct {
+	scenarios      chan<- func(*bench)
+	began, printed time.Time
+	tried, calls   int
+}
+
+// try searches one scenario.
+func (s *search) try(t *rapid.T) {
+	uuid.SetRand(&lockedReader{from: mathrand.New(mathrand.NewSource(1))})
+	d := &drawn{t: t}
+	var result *scenario
+	var err error
+	ran := make(chan struct{})
+	s.scenarios <- func(b *bench) {
+		defer close(ran)
+		result, err = b.run(d)
+	}
+	<-ran
+	s.tried, s.calls = s.tried+1, s.calls+result.number
+	if *progress && time.Since(s.printed) > 10*time.Second {
+		s.printed = time.Now()
+		fmt.Fprintf(os.Stderr, "%d scenarios, %d calls in %s\n", s.tried, s.calls, time.Since(s.began).Round(time.Second))
+	}
+	if d.ended != nil {
+		panic(d.ended)
+	}
+	if err != nil {
+		t.Logf("%s\n%v", strings.Join(result.trace, "\n"), err)
+		t.Fatal("an invariant does not hold")
+	}
+}
+
+// drawn are decisions that rapid draws.
+type drawn struct {
+	t *rapid.T
+	// ended is what rapid panicked with because it had no decisions left.
+	ended any
+}
+
+func (d *drawn) below(n int, what string) (i int) {
+	if d.ended != nil || n == 1 {
+		return 0
+	}
+	defer func() { d.ended = recover() }()
+	return rapid.IntRange(0, n-1).Draw(d.t, what)
+}
+
+func (d *drawn) exhausted() bool { return d.ended != nil }
+
+// newSigner returns the signer of the service's tokens, and its public key.
+func newSigner(t *testing.T) (*auth.Signer, *ecdsa.PublicKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: audience},
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, &key.PublicKey
+}
+
+// newDatabase makes a database whose now() is the clock of the simulation.
+func newDatabase(t *testing.T) (url string) {
+	t.Helper()
+	execute := func(database, sql string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), storagetest.Server().URL(database))
+		if err == nil {
+			_, err = conn.Exec(t.Context(), sql)
+			_ = conn.Close(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute("template1", "CREATE DATABASE simulation")
+	execute("template1", "ALTER DATABASE simulation SET search_path = clock, pg_catalog, public")
+	execute("simulation", `
+		CREATE SCHEMA clock;
+		CREATE SEQUENCE clock.now;
+		CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql
+			AS 'SELECT to_timestamp(last_value / 1e6) FROM clock.now'`)
+	url = storagetest.Server().URL("simulation")
+	if _, err := storage.Migrate(t.Context(), url, nil); err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// open connects the processes to the ledger.
+func (b *bench) open(t *testing.T, url string) {
+	t.Helper()
+	var err error
+	if b.db, err = pgx.Connect(context.Background(), url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.db.Close(context.Background()) })
+	for i := range 2 {
+		p := &process{name: fmt.Sprintf("p%d", i+1)}
+		if p.store, err = openStore(url, p); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.store.Close)
+		b.slots = append(b.slots, p)
+	}
+}
+
+// lockedReader is a reader for several goroutines.
+type lockedReader struct {
+	mu   sync.Mutex
+	from *mathrand.Rand
+}
+
+func (r *lockedReader) Read(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from.Read(b)
+}
