@@ -383,7 +383,7 @@ const TraceID = "{id}"
 
 // Support is the page of the API on which support finds a class, sees what it waits for, retries and cancels.
 type Support struct {
-	// Enabled serves the page at /support. It has no rights of its own: whoever uses it signs in with a token, and may do
+	// Enabled serves the page at /support. It has no rights of its own: its user signs in with a token, and may do
 	// what the token's account may do in the API. Default true.
 	Enabled bool `koanf:"enabled"`
 }

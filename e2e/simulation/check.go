@@ -42,11 +42,9 @@ func (s *scenario) unfinished() ([]string, error) {
 			found = append(found, "run "+id+" is open")
 		}
 	}
-	s.world.broker.mu.Lock()
-	if n := len(s.world.broker.events); n > 0 {
+	if n := s.world.broker.waiting(); n > 0 {
 		found = append(found, fmt.Sprintf("%d room events are waiting", n))
 	}
-	s.world.broker.mu.Unlock()
 	for _, r := range s.calls {
 		if !r.done {
 			found = append(found, "not answered: "+r.what)

@@ -21,10 +21,7 @@ func (s *scenario) interferences(points []*point) []func() error {
 	}
 	for _, p := range s.slots {
 		if !p.dead && !p.frozen {
-			s.world.broker.mu.Lock()
-			waiting := len(s.world.broker.events)
-			s.world.broker.mu.Unlock()
-			if waiting > 0 {
+			if waiting := s.world.broker.waiting(); waiting > 0 {
 				out = append(out, func() error { s.deliver(p, s.below(waiting, "event"), s.below(4, "again") == 3); return nil })
 			}
 		}
@@ -38,9 +35,7 @@ func (s *scenario) interferences(points []*point) []func() error {
 	if s.left.time > 0 {
 		out = append(out, s.letTimePass, func() error {
 			s.left.time--
-			s.sweep(workflows.SweepClasses)
-			s.sweep(workflows.SweepGateways)
-			s.publish()
+			s.sweep()
 			return nil
 		})
 	}
@@ -187,11 +182,7 @@ func (s *scenario) deliver(p *process, i int, again bool) {
 }
 
 // publish lets a process publish the events of the outbox.
-func (s *scenario) publish() {
-	p := s.alive()
-	if p == nil {
-		return
-	}
+func (s *scenario) publish(p *process) {
 	p.callers.Go(func() {
 		ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
 		defer cancel()
@@ -214,11 +205,8 @@ func (s *scenario) publish() {
 
 // deliverNext hands the oldest room event to a process.
 func (s *scenario) deliverNext() bool {
-	s.world.broker.mu.Lock()
-	n := len(s.world.broker.events)
-	s.world.broker.mu.Unlock()
 	p := s.alive()
-	if p == nil || n == 0 {
+	if p == nil || s.world.broker.waiting() == 0 {
 		return false
 	}
 	s.deliver(p, 0, false)

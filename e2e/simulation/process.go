@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,8 +20,6 @@ import (
 	"minigroups/e2e/simulation/temporal"
 	"minigroups/storage"
 	"minigroups/workflows"
-
-	"time"
 )
 
 const (
@@ -48,7 +47,6 @@ type process struct {
 	worker   worker.Worker
 	inFlight *activities.InFlight
 	starter  *workflows.Starter
-	acts     *activities.Activities
 	callers  sync.WaitGroup
 	// calls are the names of the calls of the ledger, by their connection.
 	calls sync.Map
@@ -132,7 +130,7 @@ func (p *process) start(server *temporal.Server, signer func() (string, error)) 
 		AdminSecret: "secret", AdminKey: "key",
 	}, transport)}
 	p.inFlight = activities.NewInFlight(p.store, p.starter, zap.NewNop())
-	p.acts = &activities.Activities{
+	steps := &activities.Activities{
 		Settings: activities.Settings{StepWait: stepWait, RequestTimeout: requestTimeout, Gateways: true},
 		Ledger:   p.store,
 		Event:    activities.LimitedEvent{Limits: limits, Event: event.New("http://event", transport, signer)},
@@ -142,7 +140,7 @@ func (p *process) start(server *temporal.Server, signer func() (string, error)) 
 		Janus: gateways, Runs: p.starter, InFlight: p.inFlight, Limits: limits,
 	}
 	sweeper := &activities.Sweeper{
-		Ledger: p.store, Recovery: p.starter, Rooms: gateways, Steps: p.acts, Grace: grace, LostRoomTimeout: lostTimeout,
+		Ledger: p.store, Recovery: p.starter, Rooms: gateways, Steps: steps, Grace: grace, LostRoomTimeout: lostTimeout,
 		Retention: 0, Budget: activities.SweepBudget, Count: func(string, int) {},
 	}
 	// The cache of runs is one for the whole Go program, so processes would share it. Without it, each task is replayed.
@@ -153,7 +151,7 @@ func (p *process) start(server *temporal.Server, signer func() (string, error)) 
 		MaxConcurrentActivityExecutionSize: 20, MaxConcurrentLocalActivityExecutionSize: 20,
 		MaxConcurrentWorkflowTaskExecutionSize: 20,
 	})
-	workflows.Register(p.worker, p.acts)
+	workflows.Register(p.worker, steps)
 	workflows.RegisterSweeper(p.worker, sweeper)
 	return p.worker.Start()
 }

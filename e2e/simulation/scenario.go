@@ -207,9 +207,7 @@ func (s *scenario) settle() error {
 			if len(unfinished) == 0 {
 				return nil
 			}
-			s.sweep(workflows.SweepClasses)
-			s.sweep(workflows.SweepGateways)
-			s.publish()
+			s.sweep()
 		}
 	}
 	unfinished, err := s.unfinished()
@@ -279,16 +277,16 @@ func (s *scenario) stop() {
 	}
 }
 
-// sweep starts a sweep, as a schedule does.
-func (s *scenario) sweep(workflow any) {
-	p := s.alive()
-	if p == nil {
-		return
+// sweep starts both sweeps, as schedules do, and publishes the events of the outbox.
+func (s *scenario) sweep() {
+	if p := s.alive(); p != nil {
+		s.startSweep(p, "sweep of the classes", workflows.SweepClasses)
+		s.startSweep(p, "sweep of the gateways", workflows.SweepGateways)
+		s.publish(p)
 	}
-	name := "sweep of the classes"
-	if fmt.Sprintf("%p", workflow) == fmt.Sprintf("%p", workflows.SweepGateways) {
-		name = "sweep of the gateways"
-	}
+}
+
+func (s *scenario) startSweep(p *process, name string, workflow any) {
 	s.note("%s", name)
 	p.callers.Go(func() {
 		_, _ = p.temporal.ExecuteWorkflow(p.ctx, client.StartWorkflowOptions{ // one may be running

@@ -169,6 +169,13 @@ type broker struct {
 	published map[string]int
 }
 
+// waiting is the number of room events that nobody has received.
+func (b *broker) waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.events)
+}
+
 // receive receives an event of this service.
 func (b *broker) receive(e minigroup.OutboxEvent) {
 	var payload struct{ Scope string }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
@@ -135,6 +136,18 @@ func (s *Server) startedTask(token []byte) (*workflowTask, error) {
 	return r.task, nil
 }
 
+// failTask writes the failure of a task to the history of its run, and repeats it.
+func (s *Server) failTask(task *workflowTask, cause enumspb.WorkflowTaskFailedCause, failure *failurepb.Failure) {
+	task.run.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
+		Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
+			WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
+				ScheduledEventId: task.scheduled, StartedEventId: task.started, Cause: cause, Failure: failure,
+			},
+		},
+	})
+	s.repeatTask(task.run)
+}
+
 func (s *Server) failWorkflowTask(
 	r *workflowservice.RespondWorkflowTaskFailedRequest,
 ) (*workflowservice.RespondWorkflowTaskFailedResponse, error) {
@@ -142,14 +155,7 @@ func (s *Server) failWorkflowTask(
 	if err != nil {
 		return nil, err
 	}
-	task.run.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
-		Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
-			WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
-				ScheduledEventId: task.scheduled, StartedEventId: task.started, Cause: r.GetCause(), Failure: r.GetFailure(),
-			},
-		},
-	})
-	s.repeatTask(task.run)
+	s.failTask(task, r.GetCause(), r.GetFailure())
 	return &workflowservice.RespondWorkflowTaskFailedResponse{}, nil
 }
 
@@ -163,15 +169,7 @@ func (s *Server) completeWorkflowTask(
 	owner := task.run
 	if len(owner.buffered) > 0 && closes(r.GetCommands()) {
 		// The run may not end before the worker has seen the newest events.
-		owner.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, &historypb.HistoryEvent{
-			Attributes: &historypb.HistoryEvent_WorkflowTaskFailedEventAttributes{
-				WorkflowTaskFailedEventAttributes: &historypb.WorkflowTaskFailedEventAttributes{
-					ScheduledEventId: task.scheduled, StartedEventId: task.started,
-					Cause: enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND,
-				},
-			},
-		})
-		s.repeatTask(owner)
+		s.failTask(task, enumspb.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND, nil)
 		return nil, serviceerror.NewInvalidArgument("UnhandledCommand")
 	}
 	task.stop()
