@@ -79,6 +79,7 @@ require minigroups v0.0.0
 replace minigroups => ..
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/pb33f/go-yaml v0.1.1
 	github.com/pb33f/jsonschema/v6 v6.0.3
 	github.com/pb33f/libopenapi v0.42.3
