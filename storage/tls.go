@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -65,7 +66,7 @@ func explainTLS(err error) error {
 	case errors.As(err, &invalid):
 		return &SessionError{fmt.Sprintf(
 			"the certificate of the server is invalid (%v): give the server another one", invalid)}
-	case errors.As(err, &plain), err != nil && strings.Contains(err.Error(), "server refused TLS connection"):
+	case errors.As(err, &plain), requiresTLS(err) && strings.Contains(err.Error(), "server refused TLS connection"):
 		return &SessionError{"the server speaks no TLS: set ssl = on at the server, with ssl_cert_file and ssl_key_file, " +
 			"or sslmode=disable in the URL if nobody can listen on the way to it"}
 	case errors.As(err, &remote) && remote.Op == "remote error": // an alert of TLS
@@ -75,6 +76,17 @@ func explainTLS(err error) error {
 		return explainRefusal(err, server.Message)
 	}
 	return err
+}
+
+// requiresTLS reports whether err is that of a connection which must use TLS. By default one is tried without TLS after
+// the server has refused it, and the refusal is part of the error when that fails, too, for whatever reason.
+func requiresTLS(err error) bool {
+	var failed *pgconn.ConnectError
+	if !errors.As(err, &failed) {
+		return false
+	}
+	return failed.Config.TLSConfig != nil && !slices.ContainsFunc(failed.Config.Fallbacks,
+		func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil })
 }
 
 // explainRefusal is explainTLS for the errors of a server that wants TLS or a certificate.

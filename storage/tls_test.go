@@ -233,6 +233,16 @@ func TestTLSIsVerifiedAndFailsWithARemedy(t *testing.T) {
 	})
 }
 
+// TestAServerWithoutTLSMayBeAway connects without sslmode, so TLS is tried first, and the server refuses that before
+// it refuses the connection for another reason, which waiting may end.
+func TestAServerWithoutTLSMayBeAway(t *testing.T) {
+	err := checkSessions(t, fmt.Sprintf("postgres://postgres@127.0.0.1:%d/nowhere", storagetest.Server().Port()))
+	var session *storage.SessionError
+	if err == nil || errors.As(err, &session) || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("the database does not exist, and the error is %T: %v", err, err)
+	}
+}
+
 func TestAServerMayDemandAClientCertificate(t *testing.T) {
 	ca := newAuthority(t)
 	s := newTLSServer(t, ca)
