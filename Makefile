@@ -41,6 +41,8 @@ ETCD := .tools/etcd
 KUBETEST := .tools/kubetest
 SCHEMATHESIS := .tools/schemathesis/bin/schemathesis
 OAPI_CODEGEN := .tools/oapi-codegen
+GREMLINS := .tools/gremlins
+MUTANTS := .tools/mutants
 GO_CLIENT := .tools/clients
 TYPESCRIPT_CLIENT := tools/clients/minigroups/openapi.d.ts
 
@@ -155,6 +157,14 @@ check: ## format, vet, linters, determinism of workflows, import rules, clients,
 .PHONY: kube-test
 kube-test: $(DEPLOYCHECK) $(KUBE_APISERVER) $(ETCD) $(KUBETEST) ## apply the Helm chart to a real API server of Kubernetes
 	$(KUBETEST) -etcd $(ETCD) -apiserver $(KUBE_APISERVER) -render $(DEPLOYCHECK) deploy
+
+# The results stay in .dev/mutants, where a run that was stopped goes on. FRESH=1 begins anew.
+PKG ?=
+WORKERS ?= 1
+
+.PHONY: mutants
+mutants: packages $(TEMPORAL) $(GREMLINS) $(MUTANTS) ## measure tests by mutants of the code (PKG= packages, WORKERS=, FRESH=1)
+	@exec nice -n 10 $(MUTANTS) -workers $(WORKERS) $(if $(FRESH),-fresh) $(PKG)
 
 # Go fuzzes one target at a time. Inputs that fail stay in testdata/fuzz, where every go test repeats them.
 FUZZTIME ?= 1m
@@ -271,6 +281,12 @@ $(TYPESCRIPT_CLIENT): httpapi/openapi.yaml
 	@cd tools/clients && npm ci --silent --prefer-offline
 	@cd tools/clients && node_modules/.bin/openapi-typescript ../../httpapi/openapi.yaml -o minigroups/openapi.d.ts \
 	  >/dev/null && node_modules/.bin/tsc || { rm -f minigroups/openapi.d.ts; exit 1; }
+
+$(GREMLINS): tools/mutants/go.mod tools/mutants/go.sum
+	@go build -C tools/mutants -o ../../$@ github.com/go-gremlins/gremlins/cmd/gremlins && touch $@
+
+$(MUTANTS): tools/mutants/go.mod tools/mutants/go.sum $(wildcard tools/mutants/*.go tools/mutants/*.txt)
+	@go build -C tools/mutants -o ../../$@ . && touch $@
 
 $(SCHEMATHESIS): tools/schemathesis/requirements.txt
 	@python3 -m venv $(@D)/.. && $(@D)/pip install -q -r $< && touch $@

@@ -65,10 +65,11 @@ func TestAuthorize(t *testing.T) {
 
 func TestNewAuthorizerRejects(t *testing.T) {
 	for name, policy := range map[string]auth.Policy{
-		"an unknown kind":   {Kind: "ldap"},
-		"no tenant service": {Kind: auth.PolicyHTTP, Timeout: time.Second, Attempts: 1},
-		"no timeout":        {Kind: auth.PolicyHTTP, Service: &fakeService{}, Attempts: 1},
-		"no attempts":       {Kind: auth.PolicyHTTP, Service: &fakeService{}, Timeout: time.Second},
+		"an unknown kind":       {Kind: "ldap"},
+		"no tenant service":     {Kind: auth.PolicyHTTP, Timeout: time.Second, Attempts: 1},
+		"no timeout":            {Kind: auth.PolicyHTTP, Service: &fakeService{}, Attempts: 1},
+		"no attempts":           {Kind: auth.PolicyHTTP, Service: &fakeService{}, Timeout: time.Second},
+		"no requests at a time": {Kind: auth.PolicyHTTP, Service: &fakeService{}, Timeout: time.Second, Attempts: 1},
 		"a record with a malformed account id": {
 			Kind: auth.PolicyLocalWhitelist, Records: []auth.Record{{Subject: "teacher"}},
 		},
@@ -77,9 +78,18 @@ func TestNewAuthorizerRejects(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := auth.Options{Objects: "classrooms", Concurrency: 1}
+			if name == "no requests at a time" {
+				options.Concurrency = 0
+			}
 			if _, err := auth.NewAuthorizer(map[string]auth.Policy{"a": policy}, options); err == nil {
 				t.Fatal("no error")
 			}
 		})
 	}
+	t.Run("but accepts one request at a time", func(t *testing.T) {
+		policy := auth.Policy{Kind: auth.PolicyHTTP, Service: &fakeService{}, Timeout: time.Second, Attempts: 1}
+		options := auth.Options{Objects: "classrooms", Concurrency: 1}
+		_, err := auth.NewAuthorizer(map[string]auth.Policy{"a": policy}, options)
+		must(t, err)
+	})
 }

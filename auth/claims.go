@@ -25,12 +25,13 @@ type claims struct {
 // audiences is the claim aud. RFC 7519 allows one string and an array of strings.
 type audiences []string
 
-// UnmarshalJSON returns an error unless data is a string or an array of strings. null is no audience.
+// UnmarshalJSON returns an error unless data is a string or an array of strings. null is an empty audience, which
+// no issuer has.
 func (a *audiences) UnmarshalJSON(data []byte) error {
 	if data[0] != '[' {
 		var one string
 		*a = nil
-		if err := json.Unmarshal(data, &one); err != nil || one == "" {
+		if err := json.Unmarshal(data, &one); err != nil {
 			return err
 		}
 		*a = audiences{one}

@@ -87,8 +87,14 @@ func TestNewVerifierRejects(t *testing.T) {
 		"an empty key":                func(i *auth.Issuer) { i.PublicKey = []byte{} },
 		"two keys":                    func(i *auth.Issuer) { i.Secret = make([]byte, 32) },
 		"a key and a key set":         func(i *auth.Issuer) { i.Keys = keySet{} },
-		"a key set for HS256":         func(i *auth.Issuer) { i.PublicKey, i.Keys, i.Algorithm = nil, keySet{}, auth.HS256 },
-		"a secret for ES256":          func(i *auth.Issuer) { i.PublicKey, i.Secret = nil, make([]byte, 32) },
+		"a public key and a secret for HS256": func(i *auth.Issuer) {
+			i.Secret, i.Algorithm = make([]byte, 32), auth.HS256
+		},
+		"a key set and a secret for HS256": func(i *auth.Issuer) {
+			i.PublicKey, i.Secret, i.Keys, i.Algorithm = nil, make([]byte, 32), keySet{}, auth.HS256
+		},
+		"a key set for HS256": func(i *auth.Issuer) { i.PublicKey, i.Keys, i.Algorithm = nil, keySet{}, auth.HS256 },
+		"a secret for ES256":  func(i *auth.Issuer) { i.PublicKey, i.Secret = nil, make([]byte, 32) },
 		"a short secret": func(i *auth.Issuer) {
 			i.PublicKey, i.Secret, i.Algorithm = nil, make([]byte, 31), auth.HS256
 		},
@@ -96,6 +102,10 @@ func TestNewVerifierRejects(t *testing.T) {
 		"a key on another curve": func(i *auth.Issuer) { i.PublicKey = p384.public },
 		"a short RSA key": func(i *auth.Issuer) {
 			i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &weak.PublicKey)
+		},
+		"a long RSA key": func(i *auth.Issuer) {
+			long := rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}
+			i.Algorithm, i.PublicKey = auth.RS256, pemOf(t, "PUBLIC KEY", &long)
 		},
 		"an even RSA exponent": func(i *auth.Issuer) {
 			even := rsa.PublicKey{N: new(big.Int).SetBit(new(big.Int), 2047, 1), E: 4}
@@ -122,6 +132,17 @@ func TestNewVerifierRejects(t *testing.T) {
 		if _, err := auth.NewVerifier([]auth.Issuer{good, good}); err == nil {
 			t.Fatal("no error")
 		}
+	})
+	t.Run("a key set with an Ed25519 key that is too short", func(t *testing.T) {
+		for _, key := range []any{make(ed25519.PublicKey, ed25519.PublicKeySize-1), []byte("x")} {
+			if auth.CheckKey(key, auth.EdDSA) == nil {
+				t.Errorf("no error for %T", key)
+			}
+		}
+	})
+	t.Run("but accepts the shortest secret and the longest RSA key", func(t *testing.T) {
+		must(t, auth.CheckKey(make([]byte, 32), auth.HS256))
+		must(t, auth.CheckKey(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8191, 1), E: 65537}, auth.RS256))
 	})
 	t.Run("but accepts an uncompressed point", func(t *testing.T) {
 		good.PublicKey = point

@@ -201,6 +201,12 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+	t.Run("nor does that of a change", func(t *testing.T) {
+		change := minigroup.Change{Time: new(window(nil, new(now))), Reserve: new(int32(1))}
+		if got := change.Fingerprint(); got != "2396230a8d585f202720cbd811e2291b" {
+			t.Errorf("got %s", got)
+		}
+	})
 	t.Run("the same tags with spaces are the same request", func(t *testing.T) {
 		spaced := full()
 		spaced.Tags = json.RawMessage("{ \"a\" : 1 }\n")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,7 +112,7 @@ func (c *canonicaliser) number(at *path, n json.Number) any {
 		return whole
 	}
 	f, err := n.Float64()
-	if err != nil || math.IsInf(f, 0) {
+	if err != nil {
 		return c.fail(at, "must be a number that fits int64 or a finite float64")
 	}
 	if f == 0 {

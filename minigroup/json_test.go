@@ -80,6 +80,12 @@ func TestCanonicalJSON(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a hundred mistakes are listed", func(t *testing.T) {
+		mistakes := strings.TrimSuffix(strings.Repeat("1e400,", 102), ",")
+		if _, errs := canonical(t, `{"a":[`+mistakes+`]}`); len(errs) != 100 {
+			t.Errorf("%d are", len(errs))
+		}
+	})
 	t.Run("invalid UTF-8 is refused, in keys and in values", func(t *testing.T) {
 		text, errs := minigroup.CanonicalJSON("tags", map[string]any{"a": "\xff", "\xfe": 1})
 		if got := fields(errs); text != nil || !slices.Equal(got, []string{"tags.a", "tags.\uFFFD"}) {

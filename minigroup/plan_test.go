@@ -3,6 +3,7 @@ package minigroup_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,8 +119,12 @@ func TestPlanUpdateTime(t *testing.T) {
 			{name: "another start is refused", time: window(at(120), at(900)), refused: forbidden},
 			{name: "no end is refused", time: window(at(60), nil), refused: forbidden},
 			{name: "an end in the past is refused", time: window(nil, at(-5)), refused: forbidden},
+			{name: "an end now is refused", time: window(nil, at(0)), refused: forbidden},
 			{name: "a window in the past is refused", time: window(at(-30), at(-5)), refused: forbidden},
 			{name: "an end before the start is a mistake", time: window(nil, at(30)), refused: invalid},
+		}},
+		{"a room with an end that opens now", window(at(0), at(600)), []timeCase{
+			{name: "an end in the past is a mistake", time: window(nil, at(-5)), refused: invalid},
 		}},
 		{"a room without a start", window(nil, nil), []timeCase{
 			{name: "a null start is now", time: window(nil, at(900)), class: "[+0,+900]", patch: "[+0,+900]"},
@@ -136,6 +141,17 @@ func TestPlanUpdateTime(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) { c.test(t, r.room) })
 			}
 		})
+	}
+}
+
+func TestARefusalNamesTheStartOfTheRoom(t *testing.T) {
+	change := minigroup.Change{Time: new(window(at(-30), at(900)))}
+	for want, start := range map[string]*int64{"unbounded": nil, "2023-11-14T22:12:20Z": at(-60)} {
+		room := minigroup.ConferenceRoomState{Time: window(start, at(600))}
+		_, err := minigroup.PlanUpdate(minigroup.Minigroup{Draft: validDraft()}, change, room, now, false)
+		if err == nil || !strings.Contains(err.Error(), "its start ("+want+")") {
+			t.Errorf("got %v, want a start that is %s", err, want)
+		}
 	}
 }
 
@@ -211,6 +227,7 @@ func TestPatchApplied(t *testing.T) {
 			patch: patch, room: room(at(-60), at(600), 5, host), applied: true, butStart: true,
 		},
 		{name: "an empty patch is applied", room: room(nil, nil, 0, ""), applied: true},
+		{name: "an empty patch has no start", room: room(at(-60), at(600), 0, ""), applied: true},
 		{name: "another end", patch: patch, room: room(at(-60), at(601), 5, host)},
 		{name: "no end", patch: patch, room: room(at(-60), nil, 5, host)},
 		{name: "another start", patch: patch, room: room(at(-90), at(600), 5, host), butStart: true},

@@ -82,6 +82,10 @@ func TestPlanRepair(t *testing.T) {
 			room: room(window(9000)), needed: true, patch: minigroup.ConferencePatch{Reserve: new(int32(9))},
 			thenSlots: new(int32(9)),
 		},
+		"slots that do not show need no repair": {
+			time: window(9000), reserve: new(int32(9)), late: minigroup.ConferencePatch{Reserve: new(int32(6))},
+			room: room(window(9000)),
+		},
 		"slots that conference cannot unset become those of the minigroup": {
 			time: window(9000), late: minigroup.ConferencePatch{Reserve: new(int32(5))}, room: room(window(9000)),
 			needed: true, thenSlots: new(int32(5)),

@@ -56,3 +56,27 @@ func TestUpstreamErrorSaysWhatTheServiceAnswered(t *testing.T) {
 		}
 	}
 }
+
+func TestOverloaded(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  minigroup.UpstreamError
+		want bool
+	}{
+		{"no database connection, with status 422", minigroup.UpstreamError{
+			Status: 422, Type: "database_connection_acquisition_failed",
+		}, true},
+		{"another 422", minigroup.UpstreamError{Status: 422, Type: "database_query_failed"}, false},
+		{"the authorization of one audience", minigroup.UpstreamError{Status: 503, Type: "authorization_failed"}, false},
+		{"no answer", minigroup.UpstreamError{}, true},
+		{"nothing was sent", minigroup.UpstreamError{Refused: true}, false},
+		{"499", minigroup.UpstreamError{Status: 499}, false},
+		{"500", minigroup.UpstreamError{Status: 500}, true},
+		{"501", minigroup.UpstreamError{Status: 501}, true},
+		{"429", minigroup.UpstreamError{Status: 429}, true},
+	} {
+		if got := c.err.Overloaded(); got != c.want {
+			t.Errorf("%s: got %t", c.name, got)
+		}
+	}
+}

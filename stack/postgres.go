@@ -120,6 +120,9 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	}
 }
 
+// PostgresAt returns the server that another process has started on a port, and that only that process can stop.
+func PostgresAt(port int) *Postgres { return &Postgres{port: port} }
+
 func startTemporary(ctx context.Context, options PostgresOptions) (*Postgres, error) {
 	dir, err := os.MkdirTemp("", fallbackPrefix)
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,22 @@ import (
 
 var server *stack.Postgres
 
+// SharedPort is the environment variable with the port of a migrated server that many test binaries share, one after
+// the other: then none of them starts its own.
+const SharedPort = "STORAGETEST_PORT"
+
 // Main starts a Postgres server, runs the tests of a package and returns the exit code. Call it in TestMain:
 // os.Exit(storagetest.Main(m)).
 func Main(m *testing.M) int {
+	if shared := os.Getenv(SharedPort); shared != "" {
+		port, err := strconv.Atoi(shared)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s is no port: %v\n", SharedPort, err)
+			return 1
+		}
+		server = stack.PostgresAt(port)
+		return m.Run()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "minigroups-storage")
@@ -69,7 +83,22 @@ func NewDatabase(t testing.TB) (url string) {
 	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE postgres"); err != nil {
 		t.Fatal(err)
 	}
+	if os.Getenv(SharedPort) != "" {
+		t.Cleanup(func() { dropDatabase(name) })
+	}
 	return server.URL(name)
+}
+
+// dropDatabase drops a database of a server that outlives the test. What is left of it costs only space.
+func dropDatabase(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	admin, err := pgx.Connect(ctx, server.URL("template1"))
+	if err != nil {
+		return
+	}
+	defer func() { _ = admin.Close(ctx) }()
+	_, _ = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 }
 
 // Open returns a Store that publishes events, on 16 connections. It is closed when the test ends.
