@@ -42,7 +42,13 @@ func newAPIClient(s *system) *apiClient {
 // Send sends a request to one of the APIs. A request that is in progress when ctx ends is not judged.
 func (c *apiClient) Send(ctx context.Context, api int, method, path string, body any, headers ...string) load.Answer {
 	from := time.Now()
+	answered, err := c.system.history.begin(method, path, body, headers)
+	if err != nil {
+		c.AddViolation(from, "%v", err)
+		return load.Answer{}
+	}
 	a, err := load.Exchange(ctx, c.client, c.system.token, method, c.system.apiURLs[api]+path, body, headers...)
+	answered(a, c.postgresUnreachable(c.system.apis[api].Name(), from.Add(-clientTimeout), time.Now()))
 	if err == nil || ctx.Err() == nil {
 		c.judge(api, method+" "+path, method, from, time.Now(), a, err)
 	}

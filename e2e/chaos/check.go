@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"minigroups/e2e/load"
 	"minigroups/e2e/verify"
@@ -21,6 +22,9 @@ type result struct {
 	starved map[sandbox.Connection]int
 	// maxConnections is the maximum of conference's connections in use.
 	maxConnections int
+	// requests is the number of requests whose answers were explained by an order, and searched how long that took.
+	requests int
+	searched time.Duration
 }
 
 // checker returns the checker of this system.
@@ -53,6 +57,9 @@ func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class)
 			v.AddViolation("class %s (%s): %s", c.ID, c.Scope, wrong)
 		}
 	}
+	begun := time.Now()
+	s.checkHistory(v.AddViolation)
+	v.requests, v.searched = s.history.Len(), time.Since(begun)
 	s.checkGateway(v.AddViolation)
 	for _, p := range s.parts() {
 		if p.HasEnded() {

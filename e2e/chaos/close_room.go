@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/e2e/linearizability"
 	"minigroups/e2e/load"
 	"minigroups/sandbox/sandboxclient"
 )
@@ -29,6 +30,7 @@ func (s *system) closeRoom(rnd *rand.Rand) func(context.Context, time.Duration) 
 		if err != nil || !s.closings.TryClose(class, load.Closing{TimedOut: timedOut}) {
 			return nil // there is no such class, or Postgres is down
 		}
+		s.history.others(linearizability.CloseRoom, class)
 		if sandboxclient.CloseRoom(ctx, s.conference, room, timedOut) == nil {
 			s.closings.Set(class, load.Closing{Certain: true, TimedOut: timedOut})
 			s.faults.Begin("class "+class.String(), "conference closes a room")()

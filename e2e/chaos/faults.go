@@ -8,14 +8,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 
 	"minigroups/e2e/harness"
+	"minigroups/e2e/linearizability"
 	"minigroups/sandbox"
 	"minigroups/sandbox/sandboxclient"
+	"minigroups/workflows"
 )
 
 // injectFaults injects faults until ctx ends, and returns when all of them have ended. An error means that a fault
@@ -264,6 +268,11 @@ func (s *system) apply(ctx context.Context, how string, run *workflow.WorkflowEx
 	case "terminate":
 		_ = s.client.TerminateWorkflow(ctx, id, runID, "chaos")
 	case "reset":
+		var class uuid.UUID
+		attribute := run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeID.GetName()]
+		if converter.GetDefaultDataConverter().FromPayload(attribute, &class) == nil {
+			s.history.others(linearizability.Reset, class)
+		}
 		_, _ = s.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
 			Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: runID},
 			WorkflowTaskFinishEventId: s.resetPoint(ctx, id, runID, later),

@@ -122,7 +122,7 @@ func runLoad(ctx context.Context, o options, s *system, client *apiClient) ([]*l
 	}()
 	classes := load.Load{
 		API: client, Closings: s.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed,
-		Attempts: 15, PollFor: 10 * time.Second, ChangeAfter503: true,
+		Attempts: 15, PollFor: 10 * time.Second, ChangeAfter503: true, Accompany: true,
 	}.Drive(ctx)
 	endFaults()
 	err := <-injected

@@ -36,6 +36,7 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 	fmt.Fprintf(t, "Creates refused without a database connection\t%d\n", v.starved[sandbox.FirstConnection])
 	fmt.Fprintf(t, "Creates refused after conference inserted the room\t%d\n", v.starved[sandbox.SecondConnection])
 	fmt.Fprintf(t, "Conference's database connections in use\tat most %d\n", v.maxConnections)
+	fmt.Fprintf(t, "Requests in the search for an order\t%d, searched for %.1fs\n", v.requests, v.searched.Seconds())
 	fmt.Fprintf(t, "Leaks and other violations\t%d\n", len(v.Violations))
 	fmt.Fprintf(t, "Longest time without reads\t%.1fs\n", c.longestReadOutage.Seconds())
 	fmt.Fprintf(t, "Longest answer of an API without faults\t%.1fs\n", c.longest.Seconds())

@@ -60,6 +60,7 @@ type system struct {
 	client client.Client
 
 	closings *load.Closings
+	history  *history
 }
 
 // parts returns the processes that can have faults.
@@ -83,7 +84,7 @@ func newSystem(o options, log *harness.FaultLog) (*system, error) {
 	dir, err := os.MkdirTemp("", "minigroups-chaos")
 	return &system{
 		options: o, dir: dir, bin: filepath.Join(dir, "bin"), mqtt: o.mqtt != mqttOff,
-		faults: log, proxies: newProxies(log), closings: load.NewClosings(),
+		faults: log, proxies: newProxies(log), closings: load.NewClosings(), history: newHistory(),
 	}, err
 }
 

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -42,23 +43,34 @@ func checkTags(class string, history []Operation) error {
 }
 
 func checkClass(class string, history []Operation, timeout time.Duration, dir string) error {
-	m := newModel(history).porcupine()
-	result, info := porcupine.CheckOperationsVerbose(m, steps(history), timeout)
+	m := newModel(history)
+	result, info := porcupine.CheckOperationsVerbose(m.porcupine(), steps(history), timeout)
 	if result == porcupine.Ok {
 		return nil
 	}
 	file := filepath.Join(dir, fileName(class)+".html")
-	err := os.MkdirAll(dir, 0o755)
-	if err == nil {
-		err = porcupine.VisualizePath(m, info, file)
-	}
-	if err != nil {
+	if err := keep(m, history, info, file); err != nil {
 		file = fmt.Sprintf("no picture: %v", err)
 	}
-	if result == porcupine.Unknown {
+	if result == porcupine.Unknown || m.exceeded {
 		return fmt.Errorf("%s: the check of %d operations did not end within %s (%s)", class, len(history), timeout, file)
 	}
 	return fmt.Errorf("%s: no order explains the answers to %d operations (%s)", class, len(history), file)
+}
+
+// keep writes the picture of a history and, beside it, the history.
+func keep(m *model, history []Operation, info porcupine.LinearizationInfo, file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(history, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(strings.TrimSuffix(file, ".html")+".json", text, 0o644); err != nil {
+		return err
+	}
+	return porcupine.VisualizePath(m.porcupine(), info, file)
 }
 
 // fileName returns the name of a class without characters that file systems do not like.

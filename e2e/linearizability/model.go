@@ -21,6 +21,8 @@ type model struct {
 	// answers are the bodies of successful answers by key. maybe are the first calls by key whose answer is unknown.
 	answers map[string][]Operation
 	maybe   map[string]int64
+	// exceeded says that a search ended at maxStates, so that states may be missing.
+	exceeded bool
 }
 
 func newModel(history []Operation) *model {
@@ -35,8 +37,8 @@ func newModel(history []Operation) *model {
 		if o.Answer.Problem == "" && (o.Answer.Code == 200 || o.Answer.Code == 201) {
 			m.answers[o.Key] = append(m.answers[o.Key], o)
 		}
-		if first, ok := m.maybe[o.Key]; o.isUnknown() && (!ok || o.call < first) {
-			m.maybe[o.Key] = o.call
+		if first, ok := m.maybe[o.Key]; o.isUnknown() && (!ok || o.Called < first) {
+			m.maybe[o.Key] = o.Called
 		}
 	}
 	return m
@@ -70,19 +72,35 @@ func (m *model) porcupine() porcupine.Model {
 // steps returns the steps of a history. A call is a point of time; its answer is made at some time after it. Reads and
 // cancels have no calls, because they cause nothing that could not happen anyway.
 func steps(history []Operation) (list []porcupine.Operation) {
+	var free lanes
 	for _, o := range history {
+		lane := free.take(o.Called, o.Answered)
 		if o.Kind != Read && o.Kind != Cancel {
 			list = append(list, porcupine.Operation{
-				ClientId: o.Client, Input: step{o, false}, Call: 2 * o.call, Return: 2 * o.call,
+				ClientId: lane, Input: step{o, false}, Call: 2 * o.Called, Return: 2 * o.Called,
 			})
 		}
-		if o.answered != 0 && !o.isUnknown() && o.Kind != Reset && o.Kind != CloseRoom {
+		if o.Answered != 0 && !o.isUnknown() && o.Kind != Reset && o.Kind != CloseRoom {
 			list = append(list, porcupine.Operation{
-				ClientId: o.Client, Input: step{o, true}, Call: 2*o.call + 1, Return: 2 * o.answered,
+				ClientId: lane, Input: step{o, true}, Call: 2*o.Called + 1, Return: 2 * o.Answered,
 			})
 		}
 	}
 	return list
+}
+
+// lanes are the rows of the picture. Each shows one operation at a time.
+type lanes []int64 // when each is free
+
+// take returns a lane that is free for an operation.
+func (l *lanes) take(from, to int64) int {
+	lane := slices.IndexFunc(*l, func(free int64) bool { return free <= from })
+	if lane < 0 {
+		lane = len(*l)
+		*l = append(*l, 0)
+	}
+	(*l)[lane] = max(from, to) + 1
+	return lane
 }
 
 // step returns the states after a step, none if it is impossible.
@@ -100,8 +118,8 @@ func (m *model) step(from []state, s step) []state {
 
 // token returns what a call may cause.
 func (m *model) token(o Operation) token {
-	owner := o.call
-	if o.isUnknown() || o.answered == 0 {
+	owner := o.Called
+	if o.isUnknown() || o.Answered == 0 {
 		owner = 0
 	}
 	kind := o.Kind
@@ -123,7 +141,7 @@ func (m *model) answer(from []state, o Operation) []state {
 	case o.Answer.Code == 202 && o.Kind == Update:
 		after = m.explain(from, o, nil)
 		for i, s := range after { // it goes on
-			if rest := s.withoutOwn(o.call); len(rest.tokens) < len(s.tokens) {
+			if rest := s.withoutOwn(o.Called); len(rest.tokens) < len(s.tokens) {
 				after[i] = rest.with(newToken(Update, o.Draft, o.Change, 0))
 			}
 		}
@@ -139,14 +157,14 @@ func (m *model) answer(from []state, o Operation) []state {
 		after = m.explain(from, o, nil)
 	}
 	for i, s := range after {
-		after[i] = s.withoutOwn(o.call)
+		after[i] = s.withoutOwn(o.Called)
 	}
 	return after
 }
 
 // explain returns the states that show the object of an answer and meet a condition, if there is one.
 func (m *model) explain(from []state, o Operation, meets func(state) bool) []state {
-	return explain(from, o.Answer.Now, m.drafts, func(s state) (state, bool) {
+	return m.search(from, o.Answer.Now, goal{object: &o.Answer.Object}, func(s state) (state, bool) {
 		if meets != nil && !meets(s) {
 			return s, false
 		}
@@ -157,7 +175,7 @@ func (m *model) explain(from []state, o Operation, meets func(state) bool) []sta
 // apply returns the states after an update was committed, which is between its call and its answer.
 func (m *model) apply(from []state, o Operation) (after []state) {
 	for _, s := range m.require(from, o, state.isReady) {
-		rest := s.withoutOwn(o.call)
+		rest := s.withoutOwn(o.Called)
 		others := slices.ContainsFunc(rest.tokens, func(t token) bool { return t.kind == Update })
 		after = append(after, rest.apply(o.Change, o.Answer.Now, others)...)
 	}
@@ -166,7 +184,8 @@ func (m *model) apply(from []state, o Operation) (after []state) {
 
 // require returns the states that meet a condition.
 func (m *model) require(from []state, o Operation, meets func(state) bool) []state {
-	return explain(from, o.Answer.Now, m.drafts, func(s state) (state, bool) { return s, meets(s) })
+	g := goal{closed: o.Answer.Problem == "minigroup_closed"}
+	return m.search(from, o.Answer.Now, g, func(s state) (state, bool) { return s, meets(s) })
 }
 
 // withKey returns the states after a success of a request that may have a key: it was carried out, or replayed.
@@ -200,8 +219,8 @@ func (m *model) mayReplay(o Operation) bool {
 	if !ok {
 		first = math.MaxInt64
 	}
-	return first < o.answered || slices.ContainsFunc(m.answers[o.Key], func(earlier Operation) bool {
-		return earlier.call != o.call && earlier.call < o.answered && earlier.Answer.Body == o.Answer.Body
+	return first < o.Answered || slices.ContainsFunc(m.answers[o.Key], func(earlier Operation) bool {
+		return earlier.Called != o.Called && earlier.Called < o.Answered && earlier.Answer.Body == o.Answer.Body
 	})
 }
 
@@ -225,7 +244,7 @@ func (m *model) refuse(from []state, o Operation) []state {
 	case o.Kind == Update:
 		var after []state
 		for _, s := range m.require(from, o, state.isReady) {
-			after = append(after, s.withoutOwn(o.call).fail(o.Change)...)
+			after = append(after, s.withoutOwn(o.Called).fail(o.Change)...)
 		}
 		return after
 	}

@@ -1,6 +1,9 @@
 package linearizability
 
 import (
+	"encoding/json"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -406,18 +409,58 @@ func TestManyUnansweredRequestsAreCheckedQuickly(t *testing.T) {
 	}
 }
 
-func TestAViolationHasAPicture(t *testing.T) {
+// TestUnansweredUpdatesDoNotDelayTheCheck checks a history with many different updates, each of which may still come.
+func TestUnansweredUpdatesDoNotDelayTheCheck(t *testing.T) {
 	var c class
 	c.post(algebra, isReady(201, algebra))
-	c.read(notFound)
-	dir := filepath.Join(t.TempDir(), "pictures")
-	err := Check(c.History(), time.Minute, dir)
-	file := filepath.Join(dir, ".html")
-	if err == nil || !strings.Contains(err.Error(), file) {
-		t.Fatalf("the error does not name %s: %v", file, err)
+	for i := range 30 {
+		host, reserve := fmt.Sprintf("host-%d", i), fmt.Sprint(i+1)
+		c.put([]Change{{Host: host}, {Reserve: reserve}, {Host: host, Reserve: reserve}}[i%3], noAnswer)
+		c.read(isReady(200, algebra))
 	}
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(text), "class_not_found") {
-		t.Errorf("the picture does not show the answer (%d bytes, %v)", len(text), err)
+	c.read(isReady(200, algebra, Change{Host: "host-23", Reserve: "17"}))
+	c.put(renewed, isReady(202, algebra, Change{Host: "host-3", Reserve: "17"}).updating("running", renewed))
+	if err := c.check(t); err != nil {
+		t.Error(err)
+	}
+	c.read(isReady(200, algebra, Change{Host: "host-23", Reserve: "2"}))
+	if err := c.check(t); err == nil || strings.Contains(err.Error(), "did not end") {
+		t.Errorf("an update that was spent: %v", err)
+	}
+}
+
+var historyFile = flag.String("history", "", "the JSON file of a history that was not explained, to check it again")
+
+// TestAViolationIsKept checks that a history can be looked at, and checked again. With -history it checks that file.
+func TestAViolationIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pictures")
+	if *historyFile == "" {
+		var c class
+		c.post(algebra, isReady(201, algebra))
+		c.read(notFound)
+		picture, err := filepath.Join(dir, ".html"), Check(c.History(), time.Minute, dir)
+		if err == nil || !strings.Contains(err.Error(), picture) {
+			t.Fatalf("the error does not name %s: %v", picture, err)
+		}
+		text, err := os.ReadFile(picture)
+		if err != nil || !strings.Contains(string(text), "class_not_found") {
+			t.Errorf("the picture does not show the answer (%d bytes, %v)", len(text), err)
+		}
+		*historyFile = filepath.Join(dir, ".json")
+		defer func() { *historyFile = "" }()
+	}
+	text, err := os.ReadFile(*historyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var history []Operation
+	if err := json.Unmarshal(text, &history); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	err = Check(map[string][]Operation{"": history}, time.Minute, dir)
+	t.Logf("%d operations checked in %s: %v", len(history), time.Since(begun), err)
+	if err == nil {
+		t.Error("the history is explained now")
 	}
 }

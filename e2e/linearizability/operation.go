@@ -21,9 +21,7 @@ const (
 
 // Operation is one request, or one act of others, and its answer.
 type Operation struct {
-	// Client numbers those who act one operation after the other; it arranges the picture.
-	Client int
-	Kind   Kind
+	Kind Kind
 	// Class distinguishes classes. Each is checked for itself.
 	Class string
 	// Draft is what a Create requests.
@@ -35,8 +33,9 @@ type Operation struct {
 	// Answer is the zero Answer if the caller has none.
 	Answer Answer
 
-	// call and answered are places in the order of all calls and answers; answered is 0 without an answer.
-	call, answered int64
+	// Called and Answered are places in the order of all calls and answers, which the Recorder gives. Answered is 0
+	// without an answer.
+	Called, Answered int64
 }
 
 // Answer is what a caller received.

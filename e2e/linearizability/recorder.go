@@ -19,14 +19,14 @@ func (r *Recorder) Begin(o Operation) (end func(Answer)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clock++
-	o.call, o.answered = r.clock, 0
+	o.Called, o.Answered = r.clock, 0
 	r.all = append(r.all, &o)
 	return func(a Answer) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if o.answered == 0 {
+		if o.Answered == 0 {
 			r.clock++
-			o.Answer, o.answered = a, r.clock
+			o.Answer, o.Answered = a, r.clock
 		}
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// maxStates bounds the states that a class may have before an answer is explained. More than that would be a check that
-// never ends.
+// maxStates bounds the states that are searched for those that explain an answer. With more, the check counts as one
+// that did not end.
 const maxStates = 50_000
 
 // states are all states that a class may have, without those that could do nothing that another could not.
@@ -79,23 +79,50 @@ func includes(all, others []token) bool {
 	return true
 }
 
-// explain returns the states in which an answer is explained: those that explains returns, after whatever may have
+// goal is what an answer says. Updates that contribute nothing to it are not considered, because they may be committed
+// after the answer as well; without that, a search would try all orders of all unanswered updates.
+type goal struct {
+	object *Object // nil if the answer shows none
+	closed bool    // without an object: the class is closed
+}
+
+// shows reports whether the answer shows an update.
+func (g goal) shows(u Shown) bool { return g.object != nil && g.object.Update == u }
+
+// needs reports whether the commit of an update may contribute to the goal: it sets a value that the answer shows,
+// makes new rooms, or ends or reopens the class.
+func (g goal) needs(s state, c Change) bool {
+	if g.object == nil {
+		return g.closed && c.Start != ""
+	}
+	reopens := s.phase == closed && (c.Start != "" || c.Recreate != "")
+	ends := g.object.Status == string(closed) && c.Start != ""
+	return reopens || ends || (c.Recreate != "" && s.eventRoom != g.object.EventRoom) ||
+		(c.Start != "" && c.Start == g.object.Start && c.End == g.object.End) ||
+		(c.Host != "" && c.Host == g.object.Host) || (c.Reserve != "" && c.Reserve == g.object.Reserve)
+}
+
+// search returns the states in which an answer is explained: those that explains returns, after whatever may have
 // happened before.
-func explain(from []state, now int64, drafts []Draft, explains func(state) (state, bool)) []state {
+func (m *model) search(from []state, now int64, g goal, explains func(state) (state, bool)) []state {
 	var found []state
 	var seen visited
 	queue := slices.Clone(from)
 	for _, s := range from {
 		seen.add(s)
 	}
-	for n := 0; n < len(queue) && n < maxStates; n++ {
+	for n := 0; n < len(queue); n++ {
+		if n == maxStates {
+			m.exceeded = true
+			break
+		}
 		if told, ok := explains(queue[n]); ok {
 			found = append(found, told)
 			if queue[n].isReady() {
 				continue // whatever happens next would only spend tokens, and may happen after the answer as well
 			}
 		}
-		for _, s := range queue[n].next(now, drafts) {
+		for _, s := range queue[n].next(now, m.drafts, g) {
 			if seen.add(s) {
 				queue = append(queue, s)
 			}

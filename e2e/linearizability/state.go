@@ -136,9 +136,9 @@ func (s state) begun(d Draft) state {
 	return s
 }
 
-// next returns the states that may follow without a request. now is a time in unix seconds: an end may have passed.
-// drafts are all that were ever requested.
-func (s state) next(now int64, drafts []Draft) (next []state) {
+// next returns the states that may follow without a request on the way to a goal. now is a time in unix seconds: an end
+// may have passed. drafts are all that were ever requested.
+func (s state) next(now int64, drafts []Draft, g goal) (next []state) {
 	switch s.phase {
 	case creating:
 		established, undone := s, s
@@ -167,12 +167,25 @@ func (s state) next(now int64, drafts []Draft) (next []state) {
 			ended.phase, ended.values.End = closed, unknown
 			next = append(next, ended)
 		case t.kind == Update && s.isReady():
-			showing := s
-			showing.shown = Shown{"running", t.change}
-			next = append(next, showing)
-			next = append(next, s.without(i).fail(t.change)...)
-			next = append(next, s.without(i).apply(t.change, now, true)...)
+			next = append(next, s.update(i, now, g)...)
 		}
+	}
+	return next
+}
+
+// update returns the states that may follow because of the update at i of the tokens.
+func (s state) update(i int, now int64, g goal) (next []state) {
+	c := s.tokens[i].change
+	if g.shows(Shown{"running", c}) {
+		showing := s
+		showing.shown = Shown{"running", c}
+		next = append(next, showing)
+	}
+	if g.shows(Shown{"failed", c}) {
+		next = append(next, s.without(i).fail(c)...)
+	}
+	if g.needs(s, c) {
+		next = append(next, s.without(i).apply(c, now, true)...)
 	}
 	return next
 }

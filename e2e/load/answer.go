@@ -37,8 +37,8 @@ type Answer struct {
 	Object
 	Code int
 	Text string
-	// RetryAfter is the header of that name.
-	RetryAfter string
+	// RetryAfter and ETag are the headers of these names.
+	RetryAfter, ETag string
 }
 
 // Summary returns status code and problem type, for counting.
@@ -85,9 +85,10 @@ func Exchange(
 	if err != nil {
 		return a, err
 	}
-	if err := json.Unmarshal(text, &a.Object); err != nil {
+	if err := json.Unmarshal(text, &a.Object); err != nil && res.StatusCode != http.StatusNotModified {
 		return a, fmt.Errorf("%d with a body that is not JSON: %q", res.StatusCode, text)
 	}
-	a.Code, a.Text, a.RetryAfter = res.StatusCode, string(text), res.Header.Get("Retry-After")
+	a.Code, a.Text = res.StatusCode, string(text)
+	a.RetryAfter, a.ETag = res.Header.Get("Retry-After"), res.Header.Get("ETag")
 	return a, nil
 }

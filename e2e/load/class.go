@@ -27,7 +27,8 @@ type Class struct {
 	body     map[string]any
 	start    int64
 	Promised Promise
-	drafts   int // number of drafts sent so far
+	drafts   int    // number of drafts sent so far
+	key      string // the idempotency key of the draft; empty without one
 	// possible are the values that each field may have: one if the API acknowledged it, several if a request was not
 	// answered.
 	possible map[string][]string
@@ -40,6 +41,14 @@ func NewClass(scope string) *Class {
 
 // Path returns its path at the API.
 func (c *Class) Path() string { return "/api/v1/minigroups/" + c.ID.String() }
+
+// draft returns the body of a create and, if it has one, the header with its key.
+func (c *Class) draft() (body map[string]any, key []string) {
+	if c.key != "" {
+		key = []string{"Idempotency-Key", c.key}
+	}
+	return c.body, key
+}
 
 // fields returns the values that a request sets, as JSON.
 func fields(requested map[string]any) map[string]string {

@@ -15,6 +15,8 @@ import (
 	"minigroups/e2e/harness"
 )
 
+const createPath = "/api/v1/minigroups"
+
 // Wait is how long the API is asked to wait for a saga, in seconds.
 const Wait = 5
 
@@ -45,6 +47,10 @@ type Load struct {
 	PollFor time.Duration
 	// ScopePrefix begins the scopes of the classes.
 	ScopePrefix string
+	// Accompany makes clients also use idempotency keys, retry and repeat creates, and send further requests for a class
+	// while they write to it: reads at any API, equal creates and cancels. Whether the answers are right is then a
+	// question of order (package linearizability).
+	Accompany bool
 	// ChangeAfter503 makes clients sometimes send a different request after a 503: their run may have been terminated.
 	ChangeAfter503 bool
 }
@@ -79,19 +85,25 @@ type client struct {
 }
 
 // work sends a mix of operations: two in five create or repeat a create, one in four updates or recreates, the rest
-// reads.
+// reads, and repeats creates of ready classes.
 func (c *client) work(ctx context.Context) {
 	for ; ctx.Err() == nil && c.left.Add(-1) >= 0; harness.Pause(ctx, c.Pace) {
 		n := c.rnd.IntN(100)
 		switch k := c.pickClass(); {
 		case k == nil || (n < 40 && k.Promised == Ready):
-			c.create(ctx, c.newClass())
+			k = c.newClass()
+			c.accompanied(ctx, k, func() { c.create(ctx, k) })
+		case k.Promised != Ready && c.Accompany && n < 30:
+			c.accompanied(ctx, k, func() { c.retry(ctx, k) })
 		case k.Promised != Ready:
-			c.create(ctx, k)
+			c.accompanied(ctx, k, func() { c.create(ctx, k) })
 		case n < 60:
-			c.update(ctx, k, http.MethodPut, k.Path(), c.drawChange)
+			c.accompanied(ctx, k, func() { c.update(ctx, k, http.MethodPut, k.Path(), c.drawChange) })
 		case n < 67 && c.Closings.TryRecreate(k.ID):
-			c.update(ctx, k, http.MethodPost, k.Path()+"/recreate", c.drawRecreate)
+			c.accompanied(ctx, k, func() { c.update(ctx, k, http.MethodPost, k.Path()+"/recreate", c.drawRecreate) })
+		case n < 75 && c.Accompany:
+			body, key := k.draft()
+			c.API.Send(ctx, c.rnd.IntN(2), http.MethodPost, createPath, body, key...)
 		default:
 			c.read(ctx, k)
 		}
@@ -131,6 +143,10 @@ func (c *client) drawDraft(k *Class) {
 		k.body["reserve"] = 1 + c.rnd.IntN(8)
 	}
 	k.drafts++
+	k.key = ""
+	if c.Accompany && c.rnd.IntN(2) == 0 {
+		k.key = fmt.Sprintf("draft-%d-of-%s", k.drafts, k.ID)
+	}
 }
 
 // switchAPI uses the other API after a pause.
@@ -152,11 +168,13 @@ func (c *client) create(ctx context.Context, k *Class) {
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		api, prefer := 1-c.api, c.preference()
-		wg.Go(func() { c.API.Send(ctx, api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", prefer) })
+		body, key := k.draft()
+		wg.Go(func() { c.API.Send(ctx, api, http.MethodPost, createPath, body, append(key, "Prefer", prefer)...) })
 	}
 	k.addValues(k.body)
 	for range c.Attempts {
-		a := c.API.Send(ctx, c.api, http.MethodPost, "/api/v1/minigroups", k.body, "Prefer", c.preference())
+		body, key := k.draft()
+		a := c.API.Send(ctx, c.api, http.MethodPost, createPath, body, append(key, "Prefer", c.preference())...)
 		switch {
 		case a.Code == http.StatusCreated || a.Code == http.StatusOK:
 			k.Promised = Ready
