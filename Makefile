@@ -104,18 +104,38 @@ screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support s
 # and faults, but never with the same timing.
 N ?= 300
 SEED ?= 1
-DURATION ?= 10m
+DURATION ?= $(if $(SEEDS),2h,10m)
+# With SEEDS, that many seeds run one after the other, from SEED on. An interrupted run goes on with those that are
+# missing; the results are in .dev/chaos, by commit and settings.
+SEEDS ?=
 # gateway: workers receive room events from a gateway like the platform's. plain: from mosquitto. off: they do not.
 MQTT ?= gateway
 # The number of concurrent clients, and of conference's database connections (0: unlimited).
 CLIENTS ?= 16
 CONNECTIONS ?= 10
+# on: programs reach Postgres through PgBouncer.
+PGBOUNCER ?= $(if $(SEEDS),on,off)
 
-.PHONY: chaos
+.PHONY: chaos chaos-report
 chaos: packages $(TEMPORAL)
-chaos: ## inject faults under load, check that nothing is lost (N= operations, SEED=, DURATION=, MQTT=, CLIENTS=, CONNECTIONS=)
+chaos: ## inject faults under load, check that nothing is lost (N= operations, SEED=, SEEDS=, DURATION=, MQTT=, CLIENTS=, CONNECTIONS=, PGBOUNCER=)
 	@go build -C e2e -o ../.dev/bin/chaos ./chaos
-	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -duration $(DURATION) -mqtt $(MQTT) -clients $(CLIENTS) \
+	@exec .dev/bin/chaos -n $(N) -seed $(SEED) -seeds $(or $(SEEDS),0) -duration $(DURATION) -mqtt $(MQTT) \
+	  -clients $(CLIENTS) -conference-connections $(CONNECTIONS) $(if $(filter on,$(PGBOUNCER)),-pgbouncer)
+
+chaos-report: ## print the tables of all runs of make chaos with SEEDS
+	@go build -C e2e -o ../.dev/bin/chaos ./chaos
+	@exec .dev/bin/chaos -report
+
+# Creates per second; 0 is half of what CLIENTS reach in 30 s.
+RATE ?= 0
+
+.PHONY: soak
+soak: DURATION = 2h
+soak: packages $(TEMPORAL)
+soak: ## send a steady load without faults, sample what may grow, plot it (DURATION=, RATE=, CLIENTS=)
+	@go build -C e2e -o ../.dev/bin/chaos ./chaos
+	@exec .dev/bin/chaos -soak -duration $(DURATION) -rate $(RATE) -clients $(CLIENTS) -mqtt $(MQTT) \
 	  -conference-connections $(CONNECTIONS)
 
 # The same SEED draws the same scenarios. A scenario that violates an invariant is shrunk and kept in

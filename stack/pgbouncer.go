@@ -22,6 +22,8 @@ var ErrNoPgBouncer = errors.New("no pgbouncer is installed (looked in PATH and /
 type PgBouncerOptions struct {
 	// Postgres is the server behind it.
 	Postgres *Postgres
+	// Port on which it listens. Default a free one.
+	Port int
 	// Mode is the pool mode: session, transaction or statement.
 	Mode string
 	// Connections is the maximum number of connections to each database of Postgres.
@@ -53,9 +55,11 @@ func StartPgBouncer(ctx context.Context, options PgBouncerOptions) (*PgBouncer, 
 	if err != nil {
 		return nil, fmt.Errorf("start PgBouncer: %w", err)
 	}
-	port, err := FreePort()
-	if err != nil {
-		return nil, fmt.Errorf("start PgBouncer: %w", err)
+	port := options.Port
+	if port == 0 {
+		if port, err = FreePort(); err != nil {
+			return nil, fmt.Errorf("start PgBouncer: %w", err)
+		}
 	}
 	dir, err := os.MkdirTemp("", "minigroups-pgbouncer-")
 	if err != nil {
@@ -84,7 +88,8 @@ func StartPgBouncer(ctx context.Context, options PgBouncerOptions) (*PgBouncer, 
 	return p, nil
 }
 
-// pgBouncerConfig listens on loopback only.
+// pgBouncerConfig listens on loopback only. After a failed attempt, PgBouncer by default says for 15 s that Postgres is
+// away.
 const pgBouncerConfig = `[databases]
 * = host=127.0.0.1 port=%d user=%s
 [pgbouncer]
@@ -94,6 +99,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = %s
 default_pool_size = %d
+server_login_retry = 1
 max_client_conn = 1000
 ignore_startup_parameters = %s
 `

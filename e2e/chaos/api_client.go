@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,8 +89,8 @@ func (c *apiClient) judge(api int, request, method string, from, to time.Time, a
 
 // postgresUnreachable reports whether an API could not reach Postgres at some time of a period.
 func (c *apiClient) postgresUnreachable(api string, from, to time.Time) bool {
-	faults := c.system.faults
-	return len(faults.During("postgres", from, to))+len(faults.During(api+" to postgres", from, to)) > 0
+	on := []string{"postgres", "pgbouncer", api + " to postgres"}
+	return slices.ContainsFunc(on, func(name string) bool { return len(c.system.faults.During(name, from, to)) > 0 })
 }
 
 // trackReads records for how long no API answered reads.

@@ -25,6 +25,9 @@ type result struct {
 	// requests is the number of requests whose answers were explained by an order, and searched how long that took.
 	requests int
 	searched time.Duration
+	// unexplained is the number of classes without such an order, and operations that of the load.
+	unexplained int
+	operations  int64
 }
 
 // checker returns the checker of this system.
@@ -58,7 +61,7 @@ func (s *system) check(ctx context.Context, d *apiClient, classes []*load.Class)
 		}
 	}
 	begun := time.Now()
-	s.checkHistory(v.AddViolation)
+	v.unexplained = s.checkHistory(v.AddViolation)
 	v.requests, v.searched = s.history.Len(), time.Since(begun)
 	s.checkGateway(v.AddViolation)
 	for _, p := range s.parts() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,7 +23,7 @@ type database struct {
 	log   func(name string) string
 	ports [2]int
 	// primary is the index of the primary.
-	primary int
+	primary atomic.Int32
 	// other is the standby, and after the failover the old primary, if it still runs.
 	other *stack.Postgres
 }
@@ -39,16 +40,16 @@ func newDatabase(dir string, log func(name string) string) (*database, error) {
 }
 
 // addresses are those of both servers, the first primary's first.
-func (d *database) addresses() (addresses [2]string) {
-	for i, port := range d.ports {
-		addresses[i] = fmt.Sprintf("127.0.0.1:%d", port)
+func (d *database) addresses() (addresses []string) {
+	for _, port := range d.ports {
+		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", port))
 	}
 	return addresses
 }
 
 // url returns the connection string for servers at these addresses.
-func (d *database) url(addresses [2]string) string {
-	return "postgres://postgres@" + strings.Join(addresses[:], ",") + "/postgres?target_session_attrs=read-write"
+func (d *database) url(addresses []string) string {
+	return "postgres://postgres@" + strings.Join(addresses, ",") + "/postgres?target_session_attrs=read-write"
 }
 
 func (d *database) options(i int) stack.PostgresOptions { // not Fast, which is not durable
@@ -58,8 +59,8 @@ func (d *database) options(i int) stack.PostgresOptions { // not Fast, which is 
 
 // startPrimary starts the present primary, now and after a fault.
 func (d *database) startPrimary(ctx context.Context) (harness.Process, error) {
-	o := d.options(d.primary)
-	if d.primary == 0 {
+	o := d.options(int(d.primary.Load()))
+	if d.primary.Load() == 0 {
 		// The standby needs the log of the primary also if it is late.
 		o.Settings = []string{"synchronous_standby_names=*", "wal_keep_size=1GB"}
 	}
@@ -120,9 +121,14 @@ func (s *system) failOver(ctx context.Context, kill bool) error {
 			}
 			d.other = primary
 		}
-		d.primary = 1
+		d.primary.Store(1)
 		if err := standby.Promote(ctx); err != nil {
 			return nil, err
+		}
+		if s.pooler != nil {
+			if err := s.pooler.Kill(ctx, 0); err != nil {
+				return nil, err
+			}
 		}
 		s.db.Reset()
 		return standby, nil

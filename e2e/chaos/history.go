@@ -126,13 +126,16 @@ func (h *history) others(kind linearizability.Kind, class uuid.UUID) {
 	h.Begin(linearizability.Operation{Kind: kind, Class: class.String()})
 }
 
-// checkHistory records a violation for each class whose answers no order of its requests explains.
-func (s *system) checkHistory(violation func(format string, args ...any)) {
+// checkHistory records a violation for each class whose answers no order of its requests explains, and returns their
+// number.
+func (s *system) checkHistory(violation func(format string, args ...any)) (unexplained int) {
 	err := linearizability.Check(s.history.History(), checkTimeout, filepath.Join(s.dir, "linearizability"))
 	if err == nil {
-		return
+		return 0
 	}
 	for line := range strings.Lines(err.Error()) {
 		violation("class %s", strings.TrimSpace(line))
+		unexplained++
 	}
+	return unexplained
 }

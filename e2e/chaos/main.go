@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,12 @@ type options struct {
 	root                                    string // of the source
 	noFaults                                bool
 	mqtt                                    string // how workers receive room events
+	pooler                                  bool   // between programs and Postgres
+	seeds                                   int    // runs with that many seeds, one after the other
+	report                                  bool   // only prints the tables of such runs
+	resultFile                              string // for the result of a run; empty: none
+	soak                                    bool   // a steady load without faults
+	rate                                    float64
 }
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout)) }
@@ -48,12 +55,25 @@ func run(args []string, out io.Writer) int {
 	flags.StringVar(&o.mqtt, "mqtt", mqttGateway,
 		"gateway: workers receive room events from a gateway like the platform's; plain: from mosquitto; off: they do not")
 	flags.BoolVar(&o.noFaults, "no-faults", false, "inject no faults, for comparison")
+	flags.BoolVar(&o.pooler, "pgbouncer", false, "programs reach Postgres through PgBouncer")
+	flags.IntVar(&o.seeds, "seeds", 0, "run that many seeds, from seed on, unless they have run, and print a table")
+	flags.BoolVar(&o.report, "report", false, "only print the tables of earlier runs")
+	flags.StringVar(&o.resultFile, "result", "", "file for the result of a run")
+	flags.BoolVar(&o.soak, "soak", false, "send a steady load for duration, without faults, and sample what may grow")
+	flags.Float64Var(&o.rate, "rate", 0, "creates per second of a soak; 0: half of what clients reach in 30 s")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	ok, err := chaos(ctx, o, out)
+	run := chaos
+	switch {
+	case o.soak:
+		run = soak
+	case o.seeds > 0 || o.report:
+		run = runSeeds
+	}
+	ok, err := run(ctx, o, out)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		return 1
@@ -81,7 +101,8 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	}
 	log.Begun = time.Now()
 	client := newAPIClient(s)
-	classes, err := runLoad(ctx, o, s, client)
+	var done atomic.Int64
+	classes, err := runLoad(ctx, o, s, client, &done)
 	if err != nil {
 		return false, err
 	}
@@ -99,7 +120,13 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 		v.AddViolation("still in progress: %s", operation)
 	}
 	v.Violations = append(v.Violations, client.violations...)
+	v.operations = done.Load()
 	printReport(out, o, client, v, driven, time.Since(log.Begun))
+	if o.resultFile != "" {
+		if err := newSeedResult(o, v, log, time.Since(log.Begun)).write(o.resultFile); err != nil {
+			return false, err
+		}
+	}
 	if len(v.Violations) > 0 {
 		fmt.Fprintf(out, "the logs are in %s\n", s.dir)
 	}
@@ -107,7 +134,9 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 }
 
 // runLoad drives the load while faults are injected.
-func runLoad(ctx context.Context, o options, s *system, client *apiClient) ([]*load.Class, error) {
+func runLoad(
+	ctx context.Context, o options, s *system, client *apiClient, done *atomic.Int64,
+) ([]*load.Class, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
 	faultCtx, endFaults := context.WithCancel(ctx)
@@ -121,7 +150,7 @@ func runLoad(ctx context.Context, o options, s *system, client *apiClient) ([]*l
 		injected <- injectFaults(faultCtx, s, o.seed)
 	}()
 	classes := load.Load{
-		API: client, Closings: s.closings, Clients: o.clients, Operations: o.operations, Seed: o.seed,
+		API: client, Closings: s.closings, Clients: o.clients, Operations: o.operations, Done: done, Seed: o.seed,
 		Attempts: 15, PollFor: 10 * time.Second, ChangeAfter503: true, Accompany: true,
 	}.Drive(ctx)
 	endFaults()

@@ -45,6 +45,15 @@ func printReport(out io.Writer, o options, c *apiClient, v result, driven, whole
 	for _, violation := range v.Violations {
 		fmt.Fprintf(out, "\nVIOLATION %s\n", violation)
 	}
-	fmt.Fprintf(out, "\nTo repeat: make chaos N=%d SEED=%d DURATION=%s MQTT=%s CLIENTS=%d CONNECTIONS=%d\n",
-		o.operations, o.seed, o.duration, o.mqtt, o.clients, o.conferenceConnections)
+	fmt.Fprintf(out, "\nTo repeat: make chaos %s SEED=%d\n", o.settings(), o.seed)
+}
+
+// settings are the variables of make chaos, except the seeds.
+func (o options) settings() string {
+	pooler := "off"
+	if o.pooler {
+		pooler = "on"
+	}
+	return fmt.Sprintf("N=%d DURATION=%s MQTT=%s CLIENTS=%d CONNECTIONS=%d PGBOUNCER=%s",
+		o.operations, o.duration, o.mqtt, o.clients, o.conferenceConnections, pooler)
 }

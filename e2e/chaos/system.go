@@ -52,7 +52,10 @@ type system struct {
 	gateway                     *mqttgateway.Gateway // nil without it
 	janus                       [2]*harness.Part
 	workers, apis               [2]*harness.Part
+	pooler                      *harness.Part // nil without PgBouncer
+	poolerAddress               string
 	apiURLs                     [2]string
+	metrics                     map[string]string // addresses by program
 	proxies                     *proxies
 	faults                      *harness.FaultLog
 
@@ -68,6 +71,9 @@ func (s *system) parts() []*harness.Part {
 	parts := slices.Concat([]*harness.Part{s.postgres, s.temporal, s.sandbox}, s.janus[:], s.workers[:], s.apis[:])
 	if s.mqtt {
 		parts = append(parts, s.broker)
+	}
+	if s.pooler != nil {
+		parts = append(parts, s.pooler)
 	}
 	return parts
 }
@@ -85,6 +91,7 @@ func newSystem(o options, log *harness.FaultLog) (*system, error) {
 	return &system{
 		options: o, dir: dir, bin: filepath.Join(dir, "bin"), mqtt: o.mqtt != mqttOff,
 		faults: log, proxies: newProxies(log), closings: load.NewClosings(), history: newHistory(),
+		metrics: map[string]string{},
 	}, err
 }
 
@@ -107,6 +114,11 @@ func (s *system) start(ctx context.Context) (err error) {
 	}
 	if s.db, err = pgxpool.New(ctx, s.cfg.Database.URL.Reveal()); err != nil {
 		return err
+	}
+	if s.options.pooler {
+		if err := s.startPooler(ctx); err != nil {
+			return err
+		}
 	}
 	options := client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}
 	if s.client, err = client.Dial(options); err != nil {
@@ -291,7 +303,7 @@ func (s *system) configFor(name string) (file string, cfg config.Config, err err
 		err = errors.Join(err, freeErr)
 		return address
 	}
-	servers := s.database.addresses()
+	servers := s.databaseAddresses()
 	for i, address := range servers {
 		servers[i] = via("postgres", address)
 	}
@@ -309,6 +321,10 @@ func (s *system) configFor(name string) (file string, cfg config.Config, err err
 	if err != nil {
 		return "", cfg, err
 	}
+	s.metrics[name] = cfg.API.MetricsListen
+	if strings.HasPrefix(name, "worker") {
+		s.metrics[name] = cfg.Worker.MetricsListen
+	}
 	file = filepath.Join(s.dir, name+".yaml")
 	return file, cfg, config.Save(file, cfg)
 }
@@ -325,7 +341,7 @@ func (s *system) stop(ctx context.Context, keep bool) {
 	if s.db != nil {
 		s.db.Close()
 	}
-	servers := []*harness.Part{s.sandbox, s.broker, s.janus[0], s.janus[1], s.temporal, s.postgres}
+	servers := []*harness.Part{s.pooler, s.sandbox, s.broker, s.janus[0], s.janus[1], s.temporal, s.postgres}
 	for _, p := range slices.Concat(s.apis[:], s.workers[:], servers) {
 		if p != nil {
 			p.Stop(ctx)

@@ -37,6 +37,8 @@ type Load struct {
 	Clients int
 	// Operations is the maximum number of operations.
 	Operations int64
+	// Done is set to the number of operations at the end; nil if nobody needs it.
+	Done *atomic.Int64
 	// Seed of the operations.
 	Seed uint64
 	// Pace is how long a client pauses between two operations.
@@ -71,6 +73,9 @@ func (l Load) Drive(ctx context.Context) []*Class {
 		})
 	}
 	wg.Wait()
+	if l.Done != nil {
+		l.Done.Store(l.Operations - max(left.Load(), 0))
+	}
 	return slices.Concat(made...)
 }
 
