@@ -170,7 +170,15 @@ func TestTheKeysOfASetAreLimited(t *testing.T) {
 		if err != nil || len(keys) != 100 {
 			t.Errorf("got %d keys, %v", len(keys), err)
 		}
-		if i.last.Keys != 100 || i.last.Skipped != 50 || len(i.last.Reasons) != 1 {
+		want := []string{"key 101 and all after it: only 100 keys are read"}
+		if i.last.Keys != 100 || i.last.Skipped != 50 || !slices.Equal(i.last.Reasons, want) {
+			t.Errorf("the fetch is reported as %+v", i.last)
+		}
+	})
+	t.Run("but all of a hundred are read", func(t *testing.T) {
+		i := newIssuer(t, keySet(t, slices.Repeat([]any{key}, 100)...))
+		i.set(t)
+		if i.last.Keys != 100 || i.last.Skipped != 0 || len(i.last.Reasons) != 0 {
 			t.Errorf("the fetch is reported as %+v", i.last)
 		}
 	})
@@ -179,6 +187,33 @@ func TestTheKeysOfASetAreLimited(t *testing.T) {
 		i := newIssuer(t, keySet(t, append(slices.Repeat([]any{odd}, 50), key)...))
 		i.set(t)
 		if text := fmt.Sprint(i.last.Reasons); i.last.Skipped != 50 || len(i.last.Reasons) != 10 || len(text) > 2000 {
+			t.Errorf("the fetch is reported as %+v", i.last)
+		}
+	})
+}
+
+func TestAKeyThatIsSkippedIsNamed(t *testing.T) {
+	good := jwk(t, newKey(t), "k")
+	odd := func(length int) map[string]any {
+		return map[string]any{"use": "enc", "kid": strings.Repeat("k", length)}
+	}
+	unknown := `its use is "enc"`
+	i := newIssuer(t, keySet(t, good, odd(64), odd(65), odd(0), nil, "text"))
+	set := i.set(t)
+	want := []string{
+		`key 2 ("` + strings.Repeat("k", 64) + `"): ` + unknown, `key 3 ("` + strings.Repeat("k", 64) + `…"): ` + unknown,
+		"key 4: " + unknown, "key 5: it is not an object", "key 6: it is not an object",
+	}
+	if !slices.Equal(i.last.Reasons, want) {
+		t.Errorf("got %q", i.last.Reasons)
+	}
+	if !i.last.Changed {
+		t.Error("the first set that skips keys is no change")
+	}
+	t.Run("another one in its place is a change", func(t *testing.T) {
+		i.serve(keySet(t, good, odd(1), odd(65), odd(0), nil, "text"))
+		wantKeys(t, set, "new") // fetches
+		if i.last.Skipped != 5 || !i.last.Changed {
 			t.Errorf("the fetch is reported as %+v", i.last)
 		}
 	})

@@ -36,6 +36,21 @@ func TestErrorText(t *testing.T) {
 		}
 	})
 
+	t.Run("contains all of a body without a type", func(t *testing.T) {
+		for _, body := range []string{`{"detail":"No apples left"}`, `{"type":5,"title":"x"}`} {
+			if errorType, detail, _ := errorOf(t, 422, body); errorType != "" || detail != body {
+				t.Errorf("%q, %q", errorType, detail)
+			}
+		}
+	})
+
+	t.Run("contains all of 300 characters", func(t *testing.T) {
+		body := strings.Repeat("w", 300)
+		if _, detail, _ := errorOf(t, 500, body); detail != body {
+			t.Errorf("%q", detail)
+		}
+	})
+
 	t.Run("contains plain text as one short line", func(t *testing.T) {
 		_, detail, _ := errorOf(t, 500, "it\r\n\x00broke\x1b[31m \xff here"+strings.Repeat(" and there", 1000))
 		if !strings.HasPrefix(detail, "it broke [31m here and there") || len([]rune(detail)) != 301 {
@@ -79,6 +94,7 @@ func TestRetryAfter(t *testing.T) {
 		{"1.5", 0, 0},
 		{"soon", 0, 0},
 		{"3600", time.Hour, time.Hour},
+		{"10000000000", time.Hour, time.Hour},
 		{"9223372036854775807", time.Hour, time.Hour},
 		{time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat), 5 * time.Minute, 10 * time.Minute},
 		{time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat), 0, 0},
@@ -93,6 +109,15 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("%v", failed.RetryAfter)
 			}
 		})
+	}
+}
+
+func TestReadReply(t *testing.T) {
+	for limit, fits := range map[int64]bool{4: false, 5: true, 6: true} {
+		body, err := rest.ReadReply(&http.Response{Body: io.NopCloser(strings.NewReader("12345"))}, limit)
+		if (err == nil) != fits || fits && string(body) != "12345" {
+			t.Errorf("5 bytes of at most %d: got %q, %v", limit, body, err)
+		}
 	}
 }
 

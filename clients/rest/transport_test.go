@@ -25,6 +25,12 @@ func TestNewTransport(t *testing.T) {
 		}
 	})
 
+	t.Run("does not wait long for a TLS handshake", func(t *testing.T) {
+		if wait := rest.NewTransport().TLSHandshakeTimeout; wait <= 0 || wait >= time.Minute {
+			t.Errorf("it waits %s", wait)
+		}
+	})
+
 	t.Run("keeps the connections of many concurrent calls", func(t *testing.T) {
 		const calls = 32
 		var connections atomic.Int32

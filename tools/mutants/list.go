@@ -39,14 +39,41 @@ var operators = []string{
 	"--invert-logical", "--invert-loopctrl", "--invert-assignments", "--remove-self-assignments",
 }
 
-// list returns the mutants that gremlins finds in a package.
+// hidden keeps the compiler from the files that gremlins reads, in the two lines before each.
+const hidden = "//go:build mutants\n\n"
+
+// list returns the mutants that gremlins finds in a package. It is given the files alone, hidden from the compiler:
+// otherwise it would compile and run all tests for its own measure of coverage, which is by package.
 func list(ctx context.Context, gremlins, tree, pkg string) ([]*mutant, error) {
-	out := filepath.Join(tree, "gremlins.json")
+	dir := tree + ".list"
+	defer func() { _ = os.RemoveAll(dir) }()
+	files := map[string]string{"go.mod": "module listed\n\ngo 1.26.0\n", "zz_listed.go": "package listed\n"}
+	paths, err := filepath.Glob(filepath.Join(tree, pkg, "*.go"))
+	if err != nil {
+		return nil, fmt.Errorf("list the mutants of %s: %w", pkg, err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("list the mutants of %s: %w", pkg, err)
+		}
+		files[filepath.Base(path)] = hidden + string(text)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("list the mutants of %s: %w", pkg, err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, fmt.Errorf("list the mutants of %s: %w", pkg, err)
+		}
+	}
+	out := filepath.Join(dir, "gremlins.json")
 	args := append([]string{"unleash", "--dry-run", "--silent", "--output", out}, operators...)
-	cmd := exec.CommandContext(ctx, gremlins, append(args, "./"+pkg)...)
-	cmd.Dir = tree
-	// Only the list is wanted: no test is run for gremlins' own measure of coverage, which is by package.
-	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false -run=^$")
+	cmd := exec.CommandContext(ctx, gremlins, append(args, ".")...)
+	cmd.Dir = dir
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("list the mutants of %s: %w: %s", pkg, err, text)
 	}
@@ -68,11 +95,8 @@ func list(ctx context.Context, gremlins, tree, pkg string) ([]*mutant, error) {
 	}
 	var all []*mutant
 	for _, f := range report.Files {
-		if strings.Contains(f.Name, "/") { // of another package
-			continue
-		}
 		for _, m := range f.Mutations {
-			all = append(all, &mutant{File: f.Name, Line: m.Line, Column: m.Column, Type: m.Type})
+			all = append(all, &mutant{File: f.Name, Line: m.Line - strings.Count(hidden, "\n"), Column: m.Column, Type: m.Type})
 		}
 	}
 	slices.SortFunc(all, func(a, b *mutant) int { // gremlins' workers list them in any order

@@ -127,10 +127,8 @@ func (r *rewriter) node(n ast.Node, id func(*mutant, ast.Node) int) {
 		r.assignment(n, id)
 	case *ast.BranchStmt:
 		r.branch(n, id)
-	case *ast.GenDecl:
-		if n.Tok == token.CONST && r.mutantsInside(n) {
-			r.replace(n.TokPos, len("const"), "var")
-		}
+	case *ast.ValueSpec:
+		r.constants(n)
 	}
 }
 
@@ -237,10 +235,9 @@ func (r *rewriter) inUntypedConstant(e ast.Expr) bool {
 	return r.inConstant() && ok && basic.Info()&types.IsUntyped != 0
 }
 
-// mutantsInside reports whether a declaration of constants has a mutant, and no constant that is no number.
-func (r *rewriter) mutantsInside(n *ast.GenDecl) (found bool) {
-	r.stack = append(r.stack, n)
-	defer func() { r.stack = r.stack[:len(r.stack)-1] }()
+// constants makes variables of constants with a mutant, in their block if they are in one.
+func (r *rewriter) constants(n *ast.ValueSpec) {
+	found := false
 	ast.Inspect(n, func(n ast.Node) bool {
 		e, ok := n.(*ast.BinaryExpr)
 		if ok && r.find(e.OpPos, "ARITHMETIC_BASE") != nil && !r.inUntypedConstant(e) && r.isNumber(e) {
@@ -248,7 +245,16 @@ func (r *rewriter) mutantsInside(n *ast.GenDecl) (found bool) {
 		}
 		return true
 	})
-	return found
+	if !found || !r.inConstant() {
+		return
+	}
+	decl := r.stack[len(r.stack)-1].(*ast.GenDecl)
+	if !decl.Lparen.IsValid() {
+		r.replace(decl.TokPos, len("const"), "var")
+		return
+	}
+	r.open(n.Pos(), ")\nvar ")
+	r.close(n.End(), "\nconst (")
 }
 
 // instance returns the type argument for an expression of constants alone, from which none can be inferred.

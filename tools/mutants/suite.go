@@ -38,7 +38,7 @@ type suite struct {
 // buildSuite compiles the tests of a package in the tree.
 func buildSuite(ctx context.Context, tree, pkg string, env []string) (*suite, error) {
 	path := filepath.Join(tree, strings.ReplaceAll(pkg, "/", "-")+".test")
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-trimpath", "-o", path, "./"+pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", path, "./"+pkg)
 	cmd.Dir = tree
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the tests of %s with mutants: %w\n%s", pkg, err, text)
