@@ -44,6 +44,7 @@ func TestReplies(t *testing.T) {
 			name: "a secret in a reason", want: clientstest.NotDone, typ: "454",
 			reply: `{"janus":"error","error":{"code":454,"reason":"JSON error: near 'admin-secret admin-key'"}}`,
 		},
+		{name: "an error of a transport", reply: gatewayError(450, "Transport"), want: clientstest.NotDone, typ: "450"},
 		{name: "an unknown request", reply: gatewayError(457, "Unhandled request"), want: clientstest.NotDone, typ: "457"},
 		{name: "an unknown plugin", reply: gatewayError(460, "No such plugin"), want: clientstest.NotDone, typ: "460"},
 		{
@@ -119,6 +120,13 @@ func TestReplies(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("a gateway that does not answer is not unfit", func(t *testing.T) {
+		failed := reserveFrom(t, func(http.ResponseWriter, string, string) { panic(http.ErrAbortHandler) })
+		if clientstest.Verdict(failed) != clientstest.MaybeDone || failed.Unfit || failed.Status != 0 {
+			t.Errorf("%+v", failed)
+		}
+	})
 
 	t.Run("a reply that is cut short is not unfit", func(t *testing.T) {
 		failed := reserveFrom(t, func(w http.ResponseWriter, _, _ string) {
