@@ -36,6 +36,10 @@ func TestAccept(t *testing.T) {
 		{[]string{"application/json;q=2"}, true},
 		{[]string{"application/json;q=NaN"}, true},
 		{[]string{"text/html, application/json;q=x"}, false},
+		{[]string{"text/html, application/json;q=2"}, false},
+		{[]string{"text/html, application/json;q=1"}, true},
+		{[]string{"/, text/html"}, false},
+		{[]string{"application/json;q=x, text/html"}, false},
 	} {
 		headers := []string{}
 		for _, accept := range c.accept {

@@ -93,12 +93,31 @@ func TestList(t *testing.T) {
 			CreatedSince: time.Unix(7, 0), ChangedSince: time.Unix(8, 0), RoomID: room, RequestID: "a/b", NeedsAttention: true,
 		}, nil, 200)
 	})
+	t.Run("one side of a time, the first and the last second", func(t *testing.T) {
+		for query, want := range map[string]minigroup.Window{
+			"time_from=0":             {Start: new(int64(0))},
+			"time_until=253402300799": {End: new(minigroup.MaxSecond)},
+		} {
+			w := newWorld(t)
+			w.call(t, http.MethodGet, listPath+"?"+query, "").wantStatus(http.StatusOK)
+			w.wantAsked(t, minigroup.ListFilter{Time: want}, nil, defaultPage)
+		}
+	})
 	t.Run("the next page goes on where the page ended", func(t *testing.T) {
 		w := newWorld(t)
 		w.list.Next = &minigroup.ListPosition{CreatedAt: time.UnixMicro(1795472814123457), ID: uuid.New()}
 		next, _ := w.call(t, http.MethodGet, listPath, "").wantStatus(http.StatusOK).body["next"].(string)
 		w.call(t, http.MethodGet, listPath+"?limit=7&cursor="+next, "").wantStatus(http.StatusOK)
 		w.wantAsked(t, minigroup.ListFilter{}, w.list.Next, 7)
+	})
+	t.Run("the first and the last position", func(t *testing.T) {
+		for _, at := range []time.Time{time.UnixMicro(0), time.Unix(minigroup.MaxSecond, 999_999_000)} {
+			w := newWorld(t)
+			w.list.Next = &minigroup.ListPosition{CreatedAt: at, ID: uuid.New()}
+			next, _ := w.call(t, http.MethodGet, listPath, "").wantStatus(http.StatusOK).body["next"].(string)
+			w.call(t, http.MethodGet, listPath+"?cursor="+next, "").wantStatus(http.StatusOK)
+			w.wantAsked(t, minigroup.ListFilter{}, w.list.Next, defaultPage)
+		}
 	})
 	t.Run("counts on request", func(t *testing.T) {
 		w := newWorld(t)

@@ -24,6 +24,11 @@ func TestEveryWriteSaysWhoAsks(t *testing.T) {
 		"retry with a reason": {
 			method: http.MethodPost, path: class + "/retry", body: `{"reason":"why"}`, reason: "why", failed: true,
 		},
+		"retry with the longest reason": {
+			method: http.MethodPost, path: class + "/retry",
+			body:   `{"reason":"` + strings.Repeat("я", minigroup.MaxReason) + `"}`,
+			reason: strings.Repeat("я", minigroup.MaxReason), failed: true,
+		},
 		"retry without the reason": {
 			method: http.MethodPost, path: class + "/retry", body: `{"reason":null}`, failed: true,
 		},

@@ -65,6 +65,11 @@ func run(ctx context.Context, o options, chosen []string) error {
 	if len(chosen) == 0 {
 		chosen = packagesByDefault
 	}
+	unlock, err := lock(filepath.Join(o.root, ".dev", "mutants"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	server, err := startServer(ctx)
 	if err != nil {
 		return err

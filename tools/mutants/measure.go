@@ -16,8 +16,8 @@ import (
 func measure(ctx context.Context, o options, pkg string, env []string) (row, error) {
 	began := time.Now()
 	state := filepath.Join(o.root, ".dev", "mutants")
-	name := strings.ReplaceAll(pkg, "/", "-")
-	tree := filepath.Join(state, name)
+	// The same folder for all packages, so that the go command finds again what it has compiled of the others.
+	tree := filepath.Join(state, "tree")
 	fmt.Printf("%s: compiling the mutants\n", pkg)
 	if err := copyTree(ctx, o.root, tree); err != nil {
 		return row{}, err
@@ -33,7 +33,7 @@ func measure(ctx context.Context, o options, pkg string, env []string) (row, err
 	if err != nil {
 		return row{}, err
 	}
-	known, err := openResults(tree+".json", tree, pkg, o.fresh)
+	known, err := openResults(filepath.Join(state, strings.ReplaceAll(pkg, "/", "-")+".json"), tree, pkg, o.fresh)
 	if err != nil {
 		return row{}, err
 	}
@@ -90,18 +90,15 @@ func record(ctx context.Context, tree, pkg string, env []string, known *results)
 	if err != nil {
 		return nil, err
 	}
-	if known.adopt(s) {
-		return s, nil
-	}
-	err = s.record(ctx, tree+".trace", func(done, all int) {
+	known.adopt(s)
+	err = s.record(ctx, tree+".trace", func(done, all int) error {
+		known.again(pkg)
 		if done%25 == 0 || done == all {
 			fmt.Printf("recorded %d of %d tests of %s\n", done, all, pkg)
 		}
+		return known.save()
 	})
-	if err != nil {
-		return nil, err
-	}
-	return s, known.save()
+	return s, err
 }
 
 // runner tests mutants.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -80,19 +81,19 @@ func (r *results) save() error {
 	return nil
 }
 
-// adopt takes over what a suite has recorded earlier, if it is the same binary. If not, it
-// meets again all that was not killed.
-func (r *results) adopt(s *suite) (known bool) {
-	last := r.Suites[s.pkg]
+// adopt takes over what a suite has recorded earlier, if it is the same binary, but for tests that failed then.
+func (r *results) adopt(s *suite) {
+	if last := r.Suites[s.pkg]; last != nil && last.Hash == s.Hash {
+		s.Tests = slices.DeleteFunc(last.Tests, func(t *test) bool { return t.Fails })
+	}
 	r.Suites[s.pkg] = s
-	if last != nil && last.Hash == s.Hash {
-		s.Tests = last.Tests
-		return true
-	}
+}
+
+// again says that a suite has other tests than before: it meets again all that was not killed.
+func (r *results) again(pkg string) {
 	for _, m := range r.Mutants {
-		delete(m.Survived, s.pkg)
+		delete(m.Survived, pkg)
 	}
-	return false
 }
 
 // readEquivalent reads the list of mutants that change nothing: a line "package: key", then indented lines that say

@@ -100,15 +100,18 @@ func (s *suite) run(ctx context.Context, tests []*test, timeout time.Duration, e
 	return result, nil
 }
 
-// record runs each test alone, without a mutant, and notes what it reaches.
-func (s *suite) record(ctx context.Context, trace string, progress func(done, all int)) error {
+// record runs each test that is not recorded yet alone, without a mutant, and notes what it reaches.
+func (s *suite) record(ctx context.Context, trace string, recorded func(done, all int) error) error {
 	cmd := exec.CommandContext(ctx, s.path, "-test.list", ".")
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), s.env...)
 	text, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("list the tests of %s: %w", s.pkg, err)
 	}
-	s.Tests = nil
+	known := map[string]bool{}
+	for _, t := range s.Tests {
+		known[t.Name] = true
+	}
 	var names []string
 	for line := range strings.Lines(string(text)) {
 		if name := strings.TrimSpace(line); strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") ||
@@ -117,12 +120,17 @@ func (s *suite) record(ctx context.Context, trace string, progress func(done, al
 		}
 	}
 	for i, name := range names {
+		if known[name] {
+			continue
+		}
 		t := &test{Name: name}
 		if err := s.recordTest(ctx, t, trace); err != nil {
 			return err
 		}
 		s.Tests = append(s.Tests, t)
-		progress(i+1, len(names))
+		if err := recorded(i+1, len(names)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

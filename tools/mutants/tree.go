@@ -10,7 +10,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 )
+
+// lock makes sure that no other process uses the copy of the tree.
+func lock(state string) (unlock func(), err error) {
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return nil, fmt.Errorf("lock the copy of the tree: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(state, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the copy of the tree: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("another make mutants is running here; wait until it ends: %w", err)
+	}
+	return func() { _ = file.Close() }, nil
+}
 
 // copyTree copies the files that git knows or would add to a new folder, so that nothing here is mutated, and no test
 // of a mutant leaves files here.
