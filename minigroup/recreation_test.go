@@ -35,11 +35,11 @@ func TestPlanRecreation(t *testing.T) {
 		has, want minigroup.Window
 		change    minigroup.Change
 	}{
-		{"a class that goes on keeps its time", window(at(-60), at(1)), window(at(-60), at(1)), minigroup.Change{}},
-		{"a class that has ended is open again", window(at(-60), at(0)), minigroup.Window{}, minigroup.Change{}},
+		{name: "a class that goes on keeps its time", has: window(at(-60), at(1)), want: window(at(-60), at(1))},
+		{name: "a class that has ended is open again", has: window(at(-60), at(0))},
 		{
-			"a time of the change is taken", window(at(-60), at(0)), window(at(5), at(60)),
-			minigroup.Change{Time: new(window(at(5), at(60)))},
+			name: "a time of the change is taken", has: window(at(-60), at(0)), want: window(at(5), at(60)),
+			change: minigroup.Change{Time: new(window(at(5), at(60)))},
 		},
 	} {
 		m.Time = c.has
