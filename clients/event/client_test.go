@@ -3,7 +3,10 @@ package event_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/uuid"
@@ -210,5 +213,27 @@ func TestRoom(t *testing.T) {
 	}
 	if room, err := s.Client.Room(s.Context(), id); err != nil || room.Time.End == nil {
 		t.Errorf("got %+v, %v, want a closed room", room, err)
+	}
+}
+
+// TestARoomIsLockedIfReactionsAreToo reads rooms that somebody else has locked in part.
+func TestARoomIsLockedIfReactionsAreToo(t *testing.T) {
+	id := clientstest.RoomID
+	for locked, want := range map[string]minigroup.Locks{
+		`{"message":true}`:                           {},
+		`{"reaction":true}`:                          {},
+		`{"message":true,"reaction":true}`:           {Chat: true},
+		`{"question":true}`:                          {},
+		`{"question_reaction":true}`:                 {},
+		`{"question":true,"question_reaction":true}`: {Questions: true},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"id":"`+id.String()+`","time":[1,null],"locked_types":`+locked+`}`)
+		}))
+		defer server.Close()
+		client := event.New(server.URL, http.DefaultTransport, func() (string, error) { return clientstest.RawToken, nil })
+		if room, err := client.Room(t.Context(), id); err != nil || room.Locks != want {
+			t.Errorf("%s: got %+v, %v", locked, room, err)
+		}
 	}
 }
