@@ -249,6 +249,10 @@ func fileViolations(path, name string, file *ast.File) (wrong []string) {
 		if !ok || from.Name != "os" && from.Name != "syscall" || !slices.Contains(environment, selector.Sel.Name) {
 			return true
 		}
+		// Test binaries learn from it which server they share: only some of them could have a flag for that.
+		if path == "storage/storagetest" && selector.Sel.Name == "Getenv" {
+			return true
+		}
 		if path != "config" && (selector.Sel.Name != "Environ" || !belowAny(path, mayPass)) {
 			wrong = append(wrong, fmt.Sprintf("%s/%s reads the environment with %s.%s: only config may",
 				path, name, from.Name, selector.Sel.Name))
