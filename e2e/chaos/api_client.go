@@ -89,6 +89,9 @@ func (c *apiClient) judge(api int, request, method string, from, to time.Time, a
 
 // postgresUnreachable reports whether an API could not reach Postgres at some time of a period.
 func (c *apiClient) postgresUnreachable(api string, from, to time.Time) bool {
+	if c.system.pooler != nil {
+		from = from.Add(-poolerRetry)
+	}
 	on := []string{"postgres", "pgbouncer", api + " to postgres"}
 	return slices.ContainsFunc(on, func(name string) bool { return len(c.system.faults.During(name, from, to)) > 0 })
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -10,8 +11,13 @@ import (
 	"minigroups/stack"
 )
 
-// poolerConnections is how many connections PgBouncer has to Postgres, fewer than the programs have to it.
-const poolerConnections = 12
+const (
+	// poolerConnections is how many connections PgBouncer has to Postgres, fewer than the programs have to it.
+	poolerConnections = 12
+	// poolerRetry is for how long PgBouncer may still say that Postgres is away when it is back: a second, and the time
+	// that the next attempt takes.
+	poolerRetry = 2 * time.Second
+)
 
 // startPooler starts a PgBouncer in front of the primary. The role gets the timeouts that programs cannot set through
 // it. After a failover it is restarted with the address of the new primary, as docs/postgres.md says.
