@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
+	"minigroups/storage"
 )
 
 // reserve begins a create of a new class. It returns the kind of the refusal, or empty if it was admitted.
@@ -263,5 +265,28 @@ func (l ledger) reserveNext(day *schedule, class int, from, to int64, slots int3
 	l.must(err)
 	if tag.RowsAffected() == 1 {
 		day.slots[class] = both
+	}
+}
+
+func TestTheWindowOfSlotsIsNeverEmpty(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, c := range []struct{ given, want minigroup.Window }{
+		{given: minigroup.Window{}, want: minigroup.Window{Start: new(int64(1000))}},
+		{
+			given: minigroup.Window{Start: new(int64(900)), End: new(int64(901))},
+			want:  minigroup.Window{Start: new(int64(900)), End: new(int64(901))},
+		},
+		{ // begins when it ends
+			given: minigroup.Window{End: new(int64(1000))},
+			want:  minigroup.Window{Start: new(int64(999)), End: new(int64(1000))},
+		},
+		{ // is over
+			given: minigroup.Window{End: new(int64(500))},
+			want:  minigroup.Window{Start: new(int64(499)), End: new(int64(500))},
+		},
+	} {
+		if got := storage.SlotsWindow(c.given, now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: got %+v, want %+v", c.given, got, c.want)
+		}
 	}
 }

@@ -146,3 +146,17 @@ func TestAReplyWithTheRoomOfAnotherAttemptIsARefusal(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyAHeldEventRoomIsLocked(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	b := l.begin(entry("run-1", d))
+	event, conference := uuid.New(), uuid.New()
+	l.answer(b.EventAttempt, event)
+	l.answer(b.ConferenceAttempt, conference)
+	l.must(l.RoomLocked(t.Context(), event))
+	for what, room := range map[string]uuid.UUID{"a conference room": conference, "an unknown room": uuid.New()} {
+		if err := l.RoomLocked(t.Context(), room); !isSuperseded(err) {
+			t.Errorf("locking %s: %v", what, err)
+		}
+	}
+}

@@ -5,6 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/minigroup"
 )
 
 // ReadSize, ReadConcurrency and ReadSlow bound the queries that read minigroups.
@@ -26,6 +31,34 @@ func (s *Store) ReadOneByOne() {
 
 // ReadInBatches undoes ReadOneByOne.
 func (s *Store) ReadInBatches() { s.reader = s.newReader(s.reads, readOptions) }
+
+// ReadTimeout bounds a query that reads minigroups, PingTimeout a ping before it.
+var (
+	ReadTimeout = readOptions.Timeout
+	PingTimeout = pingTimeout
+)
+
+// PoolConfig is the configuration of the connections.
+func (s *Store) PoolConfig() *pgxpool.Config { return s.pool.Config() }
+
+// Acquire takes a connection from the pool.
+func (s *Store) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return s.pool.Acquire(ctx) }
+
+// SlotsWindow is the window of the slots of a class.
+func SlotsWindow(w minigroup.Window, now time.Time) minigroup.Window { return slotsWindow(w, now) }
+
+// UpdateSlots is the number of slots that an update requests.
+func UpdateSlots(u minigroup.UpdateEntry) int32 { return forUpdate(u).slots }
+
+// HasBecomeReadOnly reports whether the server has refused writes by default since ValidateConnect.
+func HasBecomeReadOnly(conn *pgconn.PgConn) bool { return hasBecomeReadOnly(conn) }
+
+// The times of migrations.
+const (
+	LockTimeout = lockTimeout
+	LockPause   = lockPause
+	LockLimit   = lockLimit
+)
 
 // Unmigrate drops the schema.
 func Unmigrate(ctx context.Context, url string) error {

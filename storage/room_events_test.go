@@ -164,6 +164,12 @@ func TestRoomsOfOthersAndFromBeforeTheClassAreNotRecorded(t *testing.T) {
 	if n := l.count(`SELECT count(*) FROM announced_room`); n != 0 {
 		t.Fatalf("%d are recorded", n)
 	}
+	slow := announced(d) // by a clock that is behind
+	slow.CreatedAt = slow.CreatedAt.Add(-3 * time.Second)
+	l.announce(slow)
+	if n := l.count(`SELECT count(*) FROM announced_room`); n != 1 {
+		t.Fatalf("%d are recorded whose clock is behind", n)
+	}
 }
 
 func TestEachClosedRoomResolvesALostAttemptThatWasSentBeforeIt(t *testing.T) {

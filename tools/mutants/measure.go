@@ -123,11 +123,21 @@ func (r *runner) remaining(mutants []*mutant) (all []*mutant) {
 	return all
 }
 
-// runAll runs the tests of the suite for those that it has not met.
+// runAll runs the tests of the suite for those that it has not met: at first the cheap tests for all of them, then all
+// tests for those that are left, because a mutant that lives costs as much as hundreds that are killed.
 func (r *runner) runAll(ctx context.Context, mutants []*mutant) error {
-	todo := slices.DeleteFunc(r.remaining(mutants), func(m *mutant) bool {
-		return r.known.Mutants[m.key()].Survived[r.suite.pkg]
-	})
+	for _, thorough := range []bool{false, true} {
+		todo := slices.DeleteFunc(r.remaining(mutants), func(m *mutant) bool {
+			return r.known.Mutants[m.key()].Survived[r.suite.pkg]
+		})
+		if err := r.pass(ctx, todo, thorough); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) pass(ctx context.Context, todo []*mutant, thorough bool) error {
 	r.done, r.live = 0, 0
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -137,7 +147,7 @@ func (r *runner) runAll(ctx context.Context, mutants []*mutant) error {
 	for range r.o.workers {
 		workers.Go(func() {
 			for m := range queue {
-				found, err := r.test(ctx, m)
+				found, err := r.test(ctx, m, thorough)
 				if err == nil {
 					err = r.note(m, found, len(todo), began)
 				}
@@ -165,6 +175,18 @@ feed:
 func (r *runner) note(m *mutant, found result, all int, began time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.done++
+	if found.Status != killed && found.Status != timedOut {
+		r.live++
+	}
+	if r.done%20 == 0 || r.done == all {
+		left := time.Duration(float64(time.Since(began)) / float64(r.done) * float64(all-r.done))
+		fmt.Printf("%s with the tests of %s: %d of %d mutants, %d not killed, %s left\n",
+			r.pkg, r.suite.pkg, r.done, all, r.live, left.Round(time.Second))
+	}
+	if found.Status == "" { // after the cheap tests
+		return nil
+	}
 	last := r.known.Mutants[m.key()]
 	found.Survived = map[string]bool{}
 	maps.Copy(found.Survived, last.Survived)
@@ -175,24 +197,23 @@ func (r *runner) note(m *mutant, found result, all int, began time.Time) error {
 		found.Status = lived
 	}
 	r.known.Mutants[m.key()] = found
-	r.done++
-	if found.Status == lived || found.Status == notCovered {
-		r.live++
-	}
-	if r.done%20 == 0 || r.done == all {
-		left := time.Duration(float64(time.Since(began)) / float64(r.done) * float64(all-r.done))
-		fmt.Printf("%s with the tests of %s: %d of %d mutants, %d not killed, %s left\n",
-			r.pkg, r.suite.pkg, r.done, all, r.live, left.Round(time.Second))
-	}
 	return r.known.save()
 }
 
-// test runs the tests that reach a mutant, until one fails.
-func (r *runner) test(ctx context.Context, m *mutant) (result, error) {
+// cheap is how many batches of a mutant's tests are its cheap tests.
+const cheap = 2
+
+// test runs the tests that reach a mutant, or only the cheap ones, until one fails. The result has no status if none of
+// the cheap ones fails and there are others.
+func (r *runner) test(ctx context.Context, m *mutant, thorough bool) (result, error) {
 	began := time.Now()
 	r.mu.Lock()
 	batches := r.suite.batches(m.ID)
 	r.mu.Unlock()
+	undecided := !thorough && len(batches) > cheap
+	if undecided {
+		batches = batches[:cheap]
+	}
 	for _, tests := range batches {
 		expected := time.Duration(seconds(tests) * float64(time.Second))
 		timeout := 20*time.Second + 5*expected
@@ -212,6 +233,10 @@ func (r *runner) test(ctx context.Context, m *mutant) (result, error) {
 		if found.failed {
 			return r.kill(found, time.Since(began)), nil
 		}
+	}
+	if undecided {
+		fmt.Printf("%s/%s:%d: the cheap tests do not kill %s\n", r.pkg, m.File, m.Line, m.key())
+		return result{}, nil
 	}
 	status := lived
 	if len(batches) == 0 {
