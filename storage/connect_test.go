@@ -140,7 +140,8 @@ func TestAnUpdateRequestsSlotsOnlyToKeepThem(t *testing.T) {
 		u    minigroup.UpdateEntry
 		want int32
 	}{
-		{name: "gateways", u: minigroup.UpdateEntry{Gateways: true, Plan: minigroup.UpdatePlan{Reserve: new(int32(7))}}, want: 7},
+		{name: "gateways", u: minigroup.UpdateEntry{
+			Gateways: true, Plan: minigroup.UpdatePlan{Reserve: new(int32(7))}}, want: 7},
 		{name: "no gateways", u: minigroup.UpdateEntry{Plan: minigroup.UpdatePlan{Reserve: new(int32(7))}}},
 		{name: "it ends the class", u: minigroup.UpdateEntry{
 			Gateways: true, Plan: minigroup.UpdatePlan{Reserve: new(int32(7)), Ends: true}}},

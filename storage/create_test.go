@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -48,13 +49,15 @@ func TestEstablish(t *testing.T) {
 			func() { l.must(l.RoomLocked(t.Context(), event)) },
 			func() { l.held(b.Reservation) },
 		} {
-			if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) {
+			if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) ||
+				!strings.Contains(err.Error(), "not held any more") {
 				t.Fatalf("established too early: %v", err)
 			}
 			step()
 		}
-		if _, err := l.Establish(t.Context(), "run-2", classID(d), true); err == nil {
-			t.Fatal("a run that does not own the row established it")
+		if _, err := l.Establish(t.Context(), "run-2", classID(d), true); !isSuperseded(err) ||
+			!strings.Contains(err.Error(), "creating and belongs to run run-1") {
+			t.Fatalf("a run that does not own the row got %v", err)
 		}
 		_, err := l.Establish(t.Context(), "run-1", classID(d), true)
 		l.must(err)
@@ -72,6 +75,15 @@ func TestEstablish(t *testing.T) {
 		l.must(l.RoomLocked(t.Context(), event))
 		_, err := l.Establish(t.Context(), "run-1", classID(d), true)
 		l.must(err)
+	})
+	t.Run("is refused once the undo has begun, and says why", func(t *testing.T) {
+		l, d := newLedger(t), draft(0)
+		l.begin(entry("run-1", d))
+		l.beginUndo(minigroup.Claim{Run: "run-1"}, d, minigroup.Failure{Kind: minigroup.OperationCancelled})
+		if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) ||
+			!strings.Contains(err.Error(), "undoing and belongs to run run-1") {
+			t.Fatalf("got %v", err)
+		}
 	})
 }
 

@@ -90,6 +90,17 @@ func MigrateTo(
 	return migrator{url: url, files: files, pause: lockPause / 30, limit: limit, waiting: waiting}.up(ctx)
 }
 
+// What is done about an error.
+var (
+	Wrap             = wrap
+	IsAborted        = isAborted
+	ConcernsAllConns = concernsAllConns
+	ErrReadOnly      = errReadOnly
+)
+
+// AfterPrefix returns a text that follows everything that begins with the prefix.
+func AfterPrefix(prefix string) string { return afterPrefix(prefix) }
+
 // LockAdmission is the statement that makes admissions wait until the end of the transaction.
 var LockAdmission = lockAdmission
 

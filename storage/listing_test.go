@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
+	"minigroups/storage"
 )
 
 // listFilter is the filter of a list.
@@ -179,4 +180,23 @@ func TestLists(t *testing.T) {
 			t.Errorf("got %+v, want %+v", counts, want)
 		}
 	})
+}
+
+func TestTheEndOfAPrefix(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"":                      "",
+		"math":                  "mati",
+		"ma\U0010FFFF":          "mb",
+		"ma\U0010FFFE":          "ma\U0010FFFF",
+		"\U0010FFFF":            "\U0010FFFF",
+		"é":                     "ê",
+		"\uD7FF":                "\uE000",
+		"\uD7FFa":               "\uD7FFb",
+		"b\uD7FF":               "b\uE000",
+		"b\U0010FFFF\U0010FFFF": "c",
+	} {
+		if got := storage.AfterPrefix(prefix); got != want {
+			t.Errorf("%q: got %q, want %q", prefix, got, want)
+		}
+	}
 }
