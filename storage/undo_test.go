@@ -67,6 +67,45 @@ func TestUndo(t *testing.T) {
 	})
 }
 
+func TestAnUndoOfAnotherRun(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	request := minigroup.NewCreateRequest(d)
+	reason := minigroup.Failure{Kind: minigroup.UpstreamRefused, Detail: "the first"}
+	undo := func(run, replaces string, r *minigroup.CreateRequest) (minigroup.BegunUndo, error) {
+		return l.BeginUndo(t.Context(), minigroup.Claim{Run: run, Replaces: replaces}, classID(d), r, reason)
+	}
+	if begun, err := undo("run-1", "", nil); err != nil || begun.State != "" {
+		t.Errorf("without a row: %+v, %v", begun, err)
+	}
+	l.begin(entry("run-1", d))
+	for _, replaces := range []string{"", "run-0"} {
+		for _, r := range []*minigroup.CreateRequest{nil, &request} {
+			if begun, err := undo("run-2", replaces, r); !isOwned(err, "run-1") {
+				t.Errorf("in place of %q: %+v, %v", replaces, begun, err)
+			}
+		}
+	}
+	if _, err := undo("run-2", "run-1", nil); err != nil {
+		t.Errorf("in place of the owner: %v", err)
+	}
+	if _, _, err := l.EndUndo(t.Context(), "run-1", classID(d)); !isSuperseded(err) {
+		t.Errorf("the last owner ended it: %v", err)
+	}
+	reason.Detail = "the second"
+	if begun, err := undo("run-2", "", &request); err != nil || begun.State != minigroup.Undoing {
+		t.Errorf("begun again: %+v, %v", begun, err)
+	}
+	for range 2 {
+		if failure, _, err := l.EndUndo(t.Context(), "run-2", classID(d)); err != nil || failure.Detail != "the first" {
+			t.Errorf("it has failed because of %+v, %v", failure, err)
+		}
+	}
+	if begun, err := undo("run-2", "", &request); err != nil || begun.State != minigroup.Failed ||
+		begun.Failure.Detail != "the first" {
+		t.Errorf("begun after its end: %+v, %v", begun, err)
+	}
+}
+
 func TestARoomThatAnUndoClosesIsNoStaleClosing(t *testing.T) {
 	l, d := newLedger(t), draft(0)
 	b := l.begin(entry("run-1", d))
