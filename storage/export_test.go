@@ -53,8 +53,8 @@ func UpdateSlots(u minigroup.UpdateEntry) int32 { return forUpdate(u).slots }
 // HasBecomeReadOnly reports whether the server has refused writes by default since ValidateConnect.
 func HasBecomeReadOnly(conn *pgconn.PgConn) bool { return hasBecomeReadOnly(conn) }
 
-// The times of migrations.
-const (
+// The times of migrations. They are variables, as in a copy with mutants.
+var (
 	LockTimeout = lockTimeout
 	LockPause   = lockPause
 	LockLimit   = lockLimit
