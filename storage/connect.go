@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 		return nil, err
 	}
 	cfg.BeforeConnect = o.rereadFiles
-	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = maxConnLifetime, connLifetimeJitter
+	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = cmp.Or(o.ConnLifetime, maxConnLifetime), connLifetimeJitter
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
 	cfg.ConnConfig.ValidateConnect = requireWritable
 	settings := cfg.ConnConfig.RuntimeParams

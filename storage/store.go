@@ -32,6 +32,8 @@ type Options struct {
 	Pooler bool
 	// MaxConns bounds the connections, at least 2. A quarter of them, at most 4, is reserved for reads.
 	MaxConns int32
+	// ConnLifetime is how long a connection is used; 0: about ten minutes.
+	ConnLifetime time.Duration
 	// PublishEvents puts events into the outbox, for PublishOutbox. Without it, the outbox stays empty.
 	PublishEvents bool
 	// Tracer observes every query; nil: none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,28 +14,47 @@ import (
 	"minigroups/workflows"
 )
 
+// interference is a request, a fault or something else that may happen at any time.
+type interference struct {
+	weight int
+	do     func() error
+}
+
+// The kinds of faults.
+const (
+	callsFail = iota
+	processesDie
+	processesFreeze
+	servicesMisbehave
+	gatewaysRestart
+	operatorsAct
+	roomsClose
+	brokerLoses
+	faultKinds
+)
+
 // interferences are the requests and faults that may happen now, the mildest first.
-func (s *scenario) interferences(points []*point) []func() error {
-	var out []func() error
+func (s *scenario) interferences(points []*point) []interference {
+	var out []interference
+	add := func(weight int, do func() error) { out = append(out, interference{weight, do}) }
 	if s.left.requests > 0 {
-		out = append(out, s.request)
+		add(8, s.request)
 	}
 	for _, p := range s.slots {
-		if !p.dead && !p.frozen {
-			if waiting := s.world.broker.waiting(); waiting > 0 {
-				out = append(out, func() error { s.deliver(p, s.below(waiting, "event"), s.below(4, "again") == 3); return nil })
-			}
+		if waiting := s.world.broker.waiting(); waiting > 0 && !p.dead && !p.frozen {
+			add(2, func() error { s.deliver(p, s.below(waiting, "event"), s.rarely(2, "again")); return nil })
 		}
 	}
 	if n := s.world.lateRequests(); n > 0 {
-		out = append(out, func() error {
+		add(4, func() error {
 			s.note("executed late: %s", s.world.executeLate(s.below(n, "request")))
 			return nil
 		})
 	}
-	if s.left.time > 0 {
-		out = append(out, s.letTimePass, func() error {
-			s.left.time--
+	if s.left.pauses > 0 {
+		add(2, s.letTimePass)
+		add(2, func() error {
+			s.left.pauses--
 			s.sweep()
 			return nil
 		})
@@ -42,56 +62,66 @@ func (s *scenario) interferences(points []*point) []func() error {
 	for _, p := range s.slots {
 		switch {
 		case p.dead:
-			out = append(out, func() error { return s.restart(p) })
+			add(4, func() error { return s.restart(p) })
 		case p.frozen:
-			out = append(out, func() error { s.note("%s goes on", p.name); p.frozen = false; return nil })
+			add(4, func() error { s.note("%s goes on", p.name); p.frozen = false; return nil })
 		}
 	}
 	if s.left.faults == 0 {
 		return out
 	}
-	fault := func(f func() error) {
-		out = append(out, func() error { s.left.faults--; return f() })
-	}
-	for _, at := range points {
-		if at.failing != "" {
-			fault(func() error { s.decide(at, fail); return nil })
+	return append(out, s.faults(points)...)
+}
+
+// faults are the faults that may happen now.
+func (s *scenario) faults(points []*point) (out []interference) {
+	add := func(kind, weight int, do func() error) {
+		if s.kinds[kind] {
+			out = append(out, interference{weight, func() error { s.left.faults--; return do() }})
 		}
+	}
+	if failing := slices.DeleteFunc(slices.Clone(points), func(at *point) bool { return at.failing == "" }); len(failing) > 0 {
+		add(callsFail, 6, func() error { s.decide(failing[s.below(len(failing), "call")], fail); return nil })
 	}
 	for _, p := range s.slots {
 		if p.dead {
 			continue
 		}
-		fault(func() error { s.note("%s dies", p.name); p.kill(); return nil })
+		add(processesDie, 1, func() error { s.note("%s dies", p.name); p.kill(); return nil })
 		if !p.frozen {
-			fault(func() error { s.note("%s freezes", p.name); p.frozen = true; return nil })
+			add(processesFreeze, 1, func() error { s.note("%s freezes", p.name); p.frozen = true; return nil })
 		}
 	}
-	fault(s.misbehave)
-	fault(func() error {
-		name := gatewayName(s.below(len(s.world.gateways), "gateway"))
-		s.note("%s restarts", name)
-		s.world.restartGateway(name)
-		return nil
-	})
-	fault(s.operate)
-	fault(s.closeRoom)
-	fault(func() error {
-		s.world.broker.mu.Lock()
-		defer s.world.broker.mu.Unlock()
-		if n := len(s.world.broker.events); n > 0 {
-			i := s.below(n, "event")
-			s.note("the broker loses %s", describe(s.world.broker.events[i]))
-			s.world.broker.events = append(s.world.broker.events[:i], s.world.broker.events[i+1:]...)
-		}
-		return nil
-	})
+	add(servicesMisbehave, 6, s.misbehave)
+	add(gatewaysRestart, 1, s.gatewayRestarts)
+	add(operatorsAct, 4, s.operate)
+	add(roomsClose, 1, s.closeRoom)
+	add(brokerLoses, 1, s.loseEvent)
 	return out
+}
+
+func (s *scenario) gatewayRestarts() error {
+	name := gatewayName(s.below(len(s.world.gateways), "gateway"))
+	s.note("%s restarts", name)
+	s.world.restartGateway(name)
+	return nil
+}
+
+func (s *scenario) loseEvent() error {
+	s.world.broker.mu.Lock()
+	defer s.world.broker.mu.Unlock()
+	if n := len(s.world.broker.events); n > 0 {
+		i := s.below(n, "event")
+		s.note("the broker loses %s", describe(s.world.broker.events[i]))
+		s.missed = s.missed || len(s.world.broker.events[i].Closed) > 0
+		s.world.broker.events = append(s.world.broker.events[:i], s.world.broker.events[i+1:]...)
+	}
+	return nil
 }
 
 // letTimePass lets calls wait.
 func (s *scenario) letTimePass() error {
-	s.left.time--
+	s.left.pauses--
 	pauses := []time.Duration{time.Second, 12 * time.Second, 62 * time.Second, 5 * time.Minute, 70 * time.Minute}
 	d := pauses[s.below(len(pauses), "how long")]
 	s.note("%s pass", d)

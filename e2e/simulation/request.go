@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"minigroups/minigroup"
@@ -24,7 +25,7 @@ func (s *scenario) request() error {
 	d := s.drafts[s.below(len(s.drafts), "class")]
 	wait := []time.Duration{20 * time.Second, 0, time.Second}[s.below(3, "wait")]
 	what := 0
-	if len(s.calls) > 0 {
+	if slices.ContainsFunc(s.calls, func(r *request) bool { return r.scope == d.Scope }) {
 		what = s.below(6, "request")
 	}
 	variant := s.below(4, "variant")

@@ -8,12 +8,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"go.temporal.io/sdk/client"
 
 	"minigroups/e2e/simulation/temporal"
 	"minigroups/minigroup"
 	"minigroups/storage"
-	"minigroups/workflows"
 )
 
 // bench is what all scenarios share.
@@ -37,9 +35,11 @@ type scenario struct {
 	begun  time.Time
 	// calls are the requests of callers, in the order in which they began.
 	calls []*request
-	left  struct{ requests, faults, time int }
-	ran   int // steps
-	turn  int
+	manner
+	left struct{ requests, faults, pauses int }
+	turn int
+	// missed means that the broker has lost an event of a room that was closed.
+	missed bool
 }
 
 // request is a request of a caller and its answer.
@@ -74,7 +74,9 @@ func (b *bench) run(c chooser) (*scenario, error) {
 			return s, err
 		}
 	}
-	err = s.explore()
+	if err = s.prelude(); err == nil {
+		err = s.explore()
+	}
 	if err == nil && !s.exhausted() {
 		err = s.settle()
 	}
@@ -117,7 +119,8 @@ func (s *scenario) prepare() error {
 		d.LockedChat = s.below(2, "locked") == 0
 		s.drafts = append(s.drafts, d)
 	}
-	s.left.requests, s.left.faults, s.left.time = 1+s.below(6, "requests"), s.below(6, "faults"), s.below(4, "pauses")
+	s.manner = drawManner(s)
+	s.left.requests, s.left.faults, s.left.pauses = s.quiet+1+s.below(8, "requests"), s.below(8, "faults"), s.below(4, "pauses")
 	return nil
 }
 
@@ -134,137 +137,6 @@ func (s *scenario) showClock() error {
 	return nil
 }
 
-// maxSteps bounds the decisions of a scenario while faults happen.
-const maxSteps = 400
-
-// explore lets requests and faults happen in an interleaving that the chooser draws.
-func (s *scenario) explore() error {
-	for s.ran = 0; s.ran < maxSteps && !s.exhausted(); s.ran++ {
-		s.forgetArrivals()
-		points, deliveries := s.waiting(), s.server.Deliveries()
-		if err := s.showClock(); err != nil {
-			return err
-		}
-		var choices []func()
-		for _, at := range points {
-			choices = append(choices, func() { s.decide(at, goOn) })
-		}
-		for _, d := range deliveries {
-			choices = append(choices, func() { s.deliverTask(d) })
-		}
-		// What goes on comes first, so that shrinking removes what interferes.
-		other := s.interferences(points)
-		if len(choices) == 0 && len(other) == 0 {
-			return nil // nothing happens any more; settle lets time pass
-		}
-		if len(choices) == 0 && s.pass(time.Second) {
-			continue
-		}
-		// A fault or a request happens in one of four steps, unless nothing else can.
-		if len(other) > 0 && (len(choices) == 0 || s.below(4, "go on") == 3) {
-			if err := other[s.below(len(other), "interfere")](); err != nil {
-				return err
-			}
-		} else if len(choices) > 0 {
-			choices[s.below(len(choices), "who")]()
-		}
-	}
-	return nil
-}
-
-// settleFor bounds the virtual time in which everything must come to its end once faults have stopped.
-const settleFor = 3 * time.Hour
-
-// settle stops all faults and lets everything go on, in order, with a sweep every minute, until nothing is unfinished.
-func (s *scenario) settle() error {
-	s.note("faults stop")
-	s.ran = maxSteps
-	for _, service := range []string{"event", "conference"} {
-		if err := s.world.clearFaults(service); err != nil {
-			return err
-		}
-	}
-	for _, name := range s.world.gatewayNames() {
-		if err := s.world.clearFaults(name); err != nil {
-			return err
-		}
-	}
-	for _, p := range s.slots {
-		p.frozen = false
-	}
-	until := time.Now().Add(settleFor)
-	nextSweep := time.Now().Add(time.Minute)
-	for time.Now().Before(until) {
-		if err := s.settleStep(); err != nil {
-			return err
-		}
-		if time.Now().After(nextSweep) {
-			nextSweep = time.Now().Add(time.Minute)
-			unfinished, err := s.unfinished()
-			if err != nil {
-				return err
-			}
-			if len(unfinished) == 0 {
-				return nil
-			}
-			s.sweep()
-		}
-	}
-	unfinished, err := s.unfinished()
-	if err != nil || len(unfinished) == 0 {
-		return err
-	}
-	return fmt.Errorf("not finished %s after the last fault: %q", settleFor, unfinished)
-}
-
-// deliverTask hands a task to a worker.
-func (s *scenario) deliverTask(d temporal.Delivery) {
-	s.note("%s: receives the %s", d.Identity, d)
-	s.server.Deliver(d)
-}
-
-// settleStep lets one thing happen that waits; if there is none, it lets time pass.
-func (s *scenario) settleStep() error {
-	s.forgetArrivals()
-	points := s.waiting()
-	if err := s.showClock(); err != nil {
-		return err
-	}
-	if len(points) > 0 {
-		s.decide(points[0], goOn)
-		return nil
-	}
-	if deliveries := s.server.Deliveries(); len(deliveries) > 0 {
-		s.turn++ // the workers take turns
-		s.deliverTask(deliveries[s.turn%len(deliveries)])
-		return nil
-	}
-	for _, p := range s.slots {
-		if err := s.restart(p); err != nil {
-			return err
-		}
-	}
-	if s.deliverNext() {
-		return nil
-	}
-	s.pass(10 * time.Second)
-	return nil
-}
-
-// restart starts a process that was killed, once all of it has ended.
-func (s *scenario) restart(p *process) error {
-	if !p.dead {
-		return nil
-	}
-	select {
-	case <-p.stopped:
-		s.note("%s starts", p.name)
-		return p.start(s.server, s.token)
-	default:
-		return nil
-	}
-}
-
 // stop ends all processes.
 func (s *scenario) stop() {
 	for _, p := range s.slots {
@@ -275,24 +147,6 @@ func (s *scenario) stop() {
 	for _, p := range s.slots {
 		<-p.stopped
 	}
-}
-
-// sweep starts both sweeps, as schedules do, and publishes the events of the outbox.
-func (s *scenario) sweep() {
-	if p := s.alive(); p != nil {
-		s.startSweep(p, "sweep of the classes", workflows.SweepClasses)
-		s.startSweep(p, "sweep of the gateways", workflows.SweepGateways)
-		s.publish(p)
-	}
-}
-
-func (s *scenario) startSweep(p *process, name string, workflow any) {
-	s.note("%s", name)
-	p.callers.Go(func() {
-		_, _ = p.temporal.ExecuteWorkflow(p.ctx, client.StartWorkflowOptions{ // one may be running
-			ID: name, TaskQueue: taskQueue,
-		}, workflow)
-	})
 }
 
 // alive returns a process that runs.
@@ -306,5 +160,9 @@ func (s *scenario) alive() *process {
 }
 
 func openStore(url string, p *process) (*storage.Store, error) {
-	return storage.Open(context.Background(), storage.Options{URL: url, MaxConns: 16, PublishEvents: true, Tracer: p})
+	return storage.Open(context.Background(), storage.Options{
+		// Scenarios take hours of their time and milliseconds of ours.
+		URL: url + "&pool_max_conn_idle_time=1000000h", ConnLifetime: 1_000_000 * time.Hour,
+		MaxConns: 16, PublishEvents: true, Tracer: p,
+	})
 }

@@ -16,14 +16,6 @@ import (
 // errInjected is the error of a call that the scheduler lets fail.
 var errInjected = errors.New("injected: the connection is lost")
 
-// chooser makes the decisions of a scenario.
-type chooser interface {
-	// below returns a number in [0, n). what says what it decides.
-	below(n int, what string) int
-	// exhausted reports whether there are no decisions left: the scenario is to end, whatever it has come to.
-	exhausted() bool
-}
-
 // verdict is what the scheduler decides about a call that waits.
 type verdict int
 
@@ -40,6 +32,8 @@ type point struct {
 	// failing says what it means that the call fails; empty: it cannot.
 	failing string
 	decided chan verdict
+	// seen means that the scheduler knows it, slow that it goes on when nothing else can.
+	seen, slow bool
 }
 
 // scheduler holds the calls that wait.

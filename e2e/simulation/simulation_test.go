@@ -96,23 +96,6 @@ func (s *search) try(t *rapid.T) {
 	}
 }
 
-// drawn are decisions that rapid draws.
-type drawn struct {
-	t *rapid.T
-	// ended is what rapid panicked with because it had no decisions left.
-	ended any
-}
-
-func (d *drawn) below(n int, what string) (i int) {
-	if d.ended != nil || n == 1 {
-		return 0
-	}
-	defer func() { d.ended = recover() }()
-	return rapid.IntRange(0, n-1).Draw(d.t, what)
-}
-
-func (d *drawn) exhausted() bool { return d.ended != nil }
-
 // newSigner returns the signer of the service's tokens, and its public key.
 func newSigner(t *testing.T) (*auth.Signer, *ecdsa.PublicKey) {
 	t.Helper()

@@ -1,0 +1,114 @@
+package simulation
+
+import "time"
+
+// manner is how a scenario is explored. Scenarios differ in it, because a bug that needs one kind of fault often is hard
+// to find among many others.
+type manner struct {
+	// pace says how rarely something interferes: once in 2^pace steps.
+	pace int
+	// kinds are the kinds of faults that happen.
+	kinds [faultKinds]bool
+	// slow means that calls may be slow: that they go on when nothing else can.
+	slow bool
+	// quiet is how many requests are answered before anything interferes.
+	quiet int
+}
+
+// slowness says how rarely a call is slow: once in 2^slowness calls.
+const slowness = 4
+
+func drawManner(c chooser) manner {
+	m := manner{pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet")}
+	for i := range m.kinds {
+		m.kinds[i] = c.below(2, "kind") == 1
+	}
+	return m
+}
+
+// prelude lets a few requests be answered without any interference.
+func (s *scenario) prelude() error {
+	for range s.quiet {
+		if err := s.request(); err != nil {
+			return err
+		}
+		last := s.calls[len(s.calls)-1]
+		for until := time.Now().Add(time.Minute); !last.done && time.Now().Before(until) && !s.exhausted(); {
+			if err := s.settleStep(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// maxSteps bounds the decisions of a scenario while faults happen.
+const maxSteps = 500
+
+// explore lets requests and faults happen in an interleaving that the chooser draws.
+func (s *scenario) explore() error {
+	for ran := 0; ran < maxSteps && !s.exhausted(); ran++ {
+		s.forgetArrivals()
+		points, deliveries := s.waiting(), s.server.Deliveries()
+		if err := s.showClock(); err != nil {
+			return err
+		}
+		var choices, slow []func()
+		for _, at := range points {
+			if !at.seen {
+				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
+			}
+			goesOn := func() { s.decide(at, goOn) }
+			if at.slow {
+				slow = append(slow, goesOn)
+			} else {
+				choices = append(choices, goesOn)
+			}
+		}
+		for _, d := range deliveries {
+			choices = append(choices, func() { s.deliverTask(d) })
+		}
+		// What goes on comes first, so that shrinking removes what interferes.
+		other := s.interferences(points)
+		switch {
+		case len(choices) > 0 && (len(other) == 0 || !s.rarely(s.pace, "interfere")):
+			choices[s.below(len(choices), "who")]()
+		case len(choices) > 0:
+			if err := s.interfere(other); err != nil {
+				return err
+			}
+		case len(slow) > 0:
+			switch s.below(4, "slow") {
+			case 0:
+				slow[s.below(len(slow), "who")]()
+			case 1:
+				s.pass(5 * time.Second)
+			default:
+				s.pass(20 * time.Second)
+			}
+		case s.pass(time.Second):
+		case len(other) > 0:
+			if err := s.interfere(other); err != nil {
+				return err
+			}
+		default:
+			return nil // nothing happens any more; settle lets time pass
+		}
+	}
+	return nil
+}
+
+// interfere lets one of the interferences happen.
+func (s *scenario) interfere(among []interference) error {
+	total := 0
+	for _, i := range among {
+		total += i.weight
+	}
+	n := s.below(total, "interfere")
+	for _, i := range among {
+		if n -= i.weight; n < 0 {
+			return i.do()
+		}
+	}
+	return nil
+}
