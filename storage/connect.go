@@ -75,6 +75,9 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 	cfg.BeforeConnect = o.rereadFiles
 	cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter = cmp.Or(o.ConnLifetime, maxConnLifetime), connLifetimeJitter
 	cfg.ConnConfig.ConnectTimeout = connectTimeout
+	if o.Dial != nil {
+		cfg.ConnConfig.DialFunc = o.Dial
+	}
 	cfg.ConnConfig.ValidateConnect = requireWritable
 	settings := cfg.ConnConfig.RuntimeParams
 	settings["application_name"] = applicationName(o.Program)

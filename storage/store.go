@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"minigroups/batch"
@@ -36,6 +37,8 @@ type Options struct {
 	ConnLifetime time.Duration
 	// PublishEvents puts events into the outbox, for PublishOutbox. Without it, the outbox stays empty.
 	PublishEvents bool
+	// Dial makes a connection to the server; nil: over TCP.
+	Dial pgconn.DialFunc
 	// Tracer observes every query; nil: none.
 	Tracer pgx.QueryTracer
 	// Discarded is called when all connections are closed because of an error that concerns all of them; nil: nothing is.

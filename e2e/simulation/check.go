@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -164,7 +165,7 @@ func (s *scenario) check() error {
 		ready := slices.ContainsFunc(classes, func(c class) bool {
 			return c.Scope == r.scope && c.State == minigroup.Ready
 		})
-		if r.create && r.err == nil && r.outcome != minigroup.OutcomeAccepted && !ready {
+		if r.kind == create && (r.status == http.StatusOK || r.status == http.StatusCreated) && !ready {
 			add("it was answered that %s is ready, and it is not: %s", r.scope, r.what)
 		}
 	}

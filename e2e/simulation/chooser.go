@@ -23,18 +23,10 @@ type drawn struct {
 	ended any
 }
 
-func (d *drawn) bit(what string) bool {
-	if d.ended != nil {
-		return false
-	}
-	defer func() { d.ended = recover() }()
-	return rapid.Bool().Draw(d.t, what)
-}
-
 // surplus is how many bits more are drawn than a number has, so that the remainder prefers hardly any.
 const surplus = 2
 
-func (d *drawn) below(n int, what string) (i int) {
+func (d *drawn) below(n int, what string) int {
 	if n == 1 {
 		return 0
 	}
@@ -42,22 +34,35 @@ func (d *drawn) below(n int, what string) (i int) {
 	if n&(n-1) != 0 {
 		width += surplus
 	}
-	for range width {
-		i <<= 1
-		if d.bit(what) {
-			i++
+	return d.draw(what, func(bit func() bool) (i int) {
+		for range width {
+			i <<= 1
+			if bit() {
+				i++
+			}
 		}
-	}
-	return i % n
+		return i % n
+	})
 }
 
 func (d *drawn) rarely(k int, what string) bool {
-	for range k {
-		if !d.bit(what) {
-			return false
+	return d.draw(what, func(bit func() bool) int {
+		for range k {
+			if !bit() {
+				return 0
+			}
 		}
+		return 1
+	}) == 1
+}
+
+func (d *drawn) draw(what string, number func(bit func() bool) int) int {
+	if d.ended != nil {
+		return 0
 	}
-	return true
+	defer func() { d.ended = recover() }()
+	bit := rapid.Bool()
+	return rapid.Custom(func(t *rapid.T) int { return number(func() bool { return bit.Draw(t, "") }) }).Draw(d.t, what)
 }
 
 func (d *drawn) exhausted() bool { return d.ended != nil }

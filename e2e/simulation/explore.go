@@ -58,7 +58,7 @@ func (s *scenario) explore() error {
 			if !at.seen {
 				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
 			}
-			goesOn := func() { s.decide(at, goOn) }
+			goesOn := func() { s.goOn(at) }
 			if at.slow {
 				slow = append(slow, goesOn)
 			} else {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"minigroups/minigroup"
-	"minigroups/sandbox"
 	"minigroups/workflows"
 )
 
@@ -23,9 +21,11 @@ type interference struct {
 // The kinds of faults.
 const (
 	callsFail = iota
+	ledgerFails
 	processesDie
 	processesFreeze
 	servicesMisbehave
+	connectionsRunOut
 	gatewaysRestart
 	operatorsAct
 	roomsClose
@@ -80,8 +80,19 @@ func (s *scenario) faults(points []*point) (out []interference) {
 			out = append(out, interference{weight, func() error { s.left.faults--; return do() }})
 		}
 	}
-	if failing := slices.DeleteFunc(slices.Clone(points), func(at *point) bool { return at.failing == "" }); len(failing) > 0 {
-		add(callsFail, 6, func() error { s.decide(failing[s.below(len(failing), "call")], fail); return nil })
+	var calls []interference
+	for _, at := range points {
+		for _, w := range at.ways {
+			if s.kinds[w.kind] {
+				calls = append(calls, interference{1, func() error { s.decide(at, w); return nil }})
+			}
+		}
+	}
+	if len(calls) > 0 {
+		out = append(out, interference{8, func() error {
+			s.left.faults--
+			return calls[s.below(len(calls), "call")].do()
+		}})
 	}
 	for _, p := range s.slots {
 		if p.dead {
@@ -92,7 +103,10 @@ func (s *scenario) faults(points []*point) (out []interference) {
 			add(processesFreeze, 1, func() error { s.note("%s freezes", p.name); p.frozen = true; return nil })
 		}
 	}
-	add(servicesMisbehave, 6, s.misbehave)
+	add(connectionsRunOut, 1, func() error {
+		s.note("conference has one connection")
+		return s.world.setConnections(1)
+	})
 	add(gatewaysRestart, 1, s.gatewayRestarts)
 	add(operatorsAct, 4, s.operate)
 	add(roomsClose, 1, s.closeRoom)
@@ -127,23 +141,6 @@ func (s *scenario) letTimePass() error {
 	s.note("%s pass", d)
 	time.Sleep(d)
 	return nil
-}
-
-// misbehave makes a service answer its next request wrongly.
-func (s *scenario) misbehave() error {
-	service := []string{"event", "conference", gatewayName(0)}[s.below(3, "service")]
-	effects := []sandbox.Effect{sandbox.EffectRefuse, sandbox.EffectFail, sandbox.EffectLoseReply, sandbox.EffectHang}
-	effect := effects[s.below(len(effects), "effect")]
-	operations := map[string][]sandbox.Operation{
-		"event":      {sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationLock, sandbox.OperationRead},
-		"conference": {sandbox.OperationCreate, sandbox.OperationUpdate, sandbox.OperationRead, sandbox.OperationClose},
-	}[service]
-	operation := sandbox.OperationAny
-	if operations != nil {
-		operation = operations[s.below(len(operations), "operation")]
-	}
-	s.note("%s will %s its next %s", service, effect, operation)
-	return s.world.setFault(service, sandbox.Fault{Operation: operation, Do: effect, Times: 1})
 }
 
 // operate is what an operator does in the Temporal UI and with the tool.
@@ -222,7 +219,7 @@ func (s *scenario) publish(p *process) {
 		}
 		var outcome minigroup.OutboxOutcome
 		for _, e := range events {
-			if s.wait(ctx, p, "publish "+e.Label, "not acknowledged") != nil {
+			if _, err := s.wait(ctx, p, "publish "+e.Label, way{callsFail, "not acknowledged", fail}); err != nil {
 				outcome.Unpublished = append(outcome.Unpublished, e.ID)
 				continue
 			}

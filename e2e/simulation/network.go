@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+
+	"minigroups/sandbox"
 )
 
 // network carries the requests of one process to the services.
@@ -16,15 +18,37 @@ type network struct {
 	*process
 }
 
+// mistakes are how a request to a service can go wrong.
+var mistakes = []way{
+	{callsFail, "not connected", fail},
+	{servicesMisbehave, "refused", refused},
+	{servicesMisbehave, "failed", failed},
+	{servicesMisbehave, "executed, and no reply is sent", executedUnanswered},
+	{servicesMisbehave, "hangs", hangs},
+}
+
+// effects are what a service does.
+var effects = map[outcome]sandbox.Effect{
+	refused: sandbox.EffectRefuse, failed: sandbox.EffectFail, executedUnanswered: sandbox.EffectLoseReply,
+	hangs: sandbox.EffectHang,
+}
+
 // RoundTrip implements http.RoundTripper. The service executes the request when the scheduler says so. A service stops
 // working on a request whose client is gone; what it has done by then stays.
 func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := fmt.Sprintf("%s %s%s", r.Method, r.URL.Host, r.URL.Path)
-	if err := n.sched.wait(r.Context(), n.process, "send "+name, "not connected"); err != nil {
+	decided, err := n.sched.wait(r.Context(), n.process, "send "+name, mistakes...)
+	if err != nil {
 		if r.Context().Err() != nil && r.Method == http.MethodPatch {
 			n.world.sendLate(r) // conference may execute it although nobody waits for the reply any more
 		}
 		return nil, fmt.Errorf("dial %s: %w", r.URL.Host, errors.Join(err, errNotSent))
+	}
+	if effect, ok := effects[decided]; ok {
+		fault := sandbox.Fault{Operation: sandbox.OperationAny, Do: effect, Times: 1}
+		if err := n.world.setFault(r.URL.Host, fault); err != nil {
+			return nil, err
+		}
 	}
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteHeaders != nil {
 		trace.WroteHeaders()
@@ -34,7 +58,7 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	what := fmt.Sprintf("reply %d to %s", reply.StatusCode, name)
-	if err := n.sched.wait(r.Context(), n.process, what, "reply lost"); err != nil {
+	if _, err := n.sched.wait(r.Context(), n.process, what, way{callsFail, "reply lost", fail}); err != nil {
 		return nil, fmt.Errorf("read the reply of %s: %w", r.URL.Host, io.ErrUnexpectedEOF)
 	}
 	return reply, nil

@@ -3,17 +3,17 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 
 	"minigroups/activities"
+	"minigroups/auth"
 	"minigroups/clients/conference"
 	"minigroups/clients/event"
 	"minigroups/clients/janus"
@@ -47,6 +47,10 @@ type process struct {
 	worker   worker.Worker
 	inFlight *activities.InFlight
 	starter  *workflows.Starter
+	api      http.Handler
+	// bearer is the token of the callers.
+	bearer   string
+	verifier *auth.Verifier
 	callers  sync.WaitGroup
 	// calls are the names of the calls of the ledger, by their connection.
 	calls sync.Map
@@ -55,59 +59,20 @@ type process struct {
 	cancel context.CancelFunc
 }
 
-// Of the tracer of the pool, the scheduler uses the beginning of each call of the ledger, and its end.
-
-// TraceQueryStart implements pgx.QueryTracer.
-func (p *process) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (p *process) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// TraceAcquireStart implements pgxpool.AcquireTracer.
-func (p *process) TraceAcquireStart(
-	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
-) context.Context {
-	name := caller() + inActivity(ctx)
-	if err := p.sched.wait(ctx, p, "ledger: "+name, "not connected"); err != nil {
-		failed, cancel := context.WithCancel(ctx)
-		cancel()
-		return failed
-	}
-	return context.WithValue(ctx, nameKey{}, name)
-}
-
-// nameKey is the key of the name of a call in its context.
-type nameKey struct{}
-
-// TraceAcquireEnd implements pgxpool.AcquireTracer.
-func (p *process) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, end pgxpool.TraceAcquireEndData) {
-	if name, ok := ctx.Value(nameKey{}).(string); ok && end.Conn != nil {
-		p.calls.Store(end.Conn, name)
-	}
-}
-
-// TraceRelease implements pgxpool.ReleaseTracer.
-func (p *process) TraceRelease(_ *pgxpool.Pool, release pgxpool.TraceReleaseData) {
-	name, _ := p.calls.LoadAndDelete(release.Conn)
-	_ = p.sched.wait(context.Background(), p, fmt.Sprintf("ledger: done %v", name), "") // the call has ended
-}
-
 // around lets the scheduler decide about a request to Temporal.
 func (p *process) around(ctx context.Context, method string, send func() error) error {
 	polls := strings.HasPrefix(method, "Poll")
 	waits := strings.HasPrefix(method, "GetSystemInfo") || strings.HasPrefix(method, "DescribeNamespace") ||
 		strings.HasPrefix(method, "ShutdownWorker") || method == "Check" // of its health, under a mutex
 	if !waits && !polls {
-		if err := p.sched.wait(ctx, p, "temporal: "+method, "not connected"); err != nil {
+		if _, err := p.sched.wait(ctx, p, "temporal: "+method, way{callsFail, "not connected", fail}); err != nil {
 			return unavailable(err)
 		}
 	}
 	if err := send(); err != nil || waits || polls {
 		return err
 	}
-	if err := p.sched.wait(ctx, p, "temporal: reply to "+method, "reply lost"); err != nil {
+	if _, err := p.sched.wait(ctx, p, "temporal: reply to "+method, way{callsFail, "reply lost", fail}); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -124,6 +89,9 @@ func (p *process) start(server *temporal.Server, signer func() (string, error)) 
 		return err
 	}
 	p.starter = workflows.NewStarter(p.temporal, p.store, taskQueue, retryBudget)
+	if p.api, err = p.newAPI(); err != nil {
+		return err
+	}
 	limits := activities.NewLimits(0)
 	transport := network{p}
 	gateways := activities.LimitedGateways{Limits: limits, Gateways: janus.New(janus.Config{

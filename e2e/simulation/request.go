@@ -1,12 +1,32 @@
 package simulation
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
-	"time"
 
 	"minigroups/minigroup"
+)
+
+// request is a request of a caller and its answer.
+type request struct {
+	kind  string
+	what  string
+	scope string
+	done  bool
+	reply
+}
+
+// The requests of callers.
+const (
+	create   = "create"
+	update   = "update"
+	recreate = "recreate"
+	cancel   = "cancel"
+	retry    = "retry"
+	read     = "read"
 )
 
 // request lets a caller send a request to a process.
@@ -23,72 +43,109 @@ func (s *scenario) request() error {
 	}
 	p := running[s.below(len(running), "process")]
 	d := s.drafts[s.below(len(s.drafts), "class")]
-	wait := []time.Duration{20 * time.Second, 0, time.Second}[s.below(3, "wait")]
-	what := 0
-	if slices.ContainsFunc(s.calls, func(r *request) bool { return r.scope == d.Scope }) {
-		what = s.below(6, "request")
+	r := &request{kind: create, scope: d.Scope}
+	id := s.idOf(d.Scope)
+	if id != "" {
+		kinds := []string{create, create, update, update, update, recreate, cancel, retry, read}
+		r.kind = kinds[s.below(len(kinds), "request")]
 	}
-	variant := s.below(4, "variant")
-	name := []string{"create", "create", "update", "recreate", "cancel", "retry"}[what]
-	r := &request{
-		what: fmt.Sprintf("%s %s (%d) at %s", name, d.Scope, variant, p.name), create: what <= 1, scope: d.Scope,
+	method, path, body := http.MethodPost, "/minigroups/"+id+"/"+r.kind, "{}"
+	header := map[string]string{"Prefer": fmt.Sprint("wait=", []int{20, 0, 1}[s.below(3, "wait")])}
+	switch r.kind {
+	case create:
+		path, body = "/minigroups", s.draft(d)
+		if key := s.below(4, "key"); key > 0 {
+			header["Idempotency-Key"] = fmt.Sprint("key-", key, "-of-", d.Scope)
+		}
+	case update:
+		method, path, body = http.MethodPut, "/minigroups/"+id, s.change()
+		if last := s.lastETag(d.Scope); last != "" && s.rarely(2, "if match") {
+			header["If-Match"] = last
+		}
+	case read:
+		method, path = http.MethodGet, "/minigroups/"+id
+		if s.below(2, "by scope") == 1 {
+			path = "/audiences/" + url.PathEscape(d.Audience) + "/minigroups/" + url.PathEscape(d.Scope)
+		}
+		body = ""
+		delete(header, "Prefer")
 	}
 	s.calls = append(s.calls, r)
-	s.note("%s, waiting %s", r.what, wait)
-	ctx := p.ctx
+	r.what = fmt.Sprintf("%d: %s %s %s %v at %s", len(s.calls), r.kind, d.Scope, body, header, p.name)
+	s.note("%s", r.what)
 	p.callers.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		r.outcome, r.err = s.send(ctx, p, d, what, variant, wait)
+		r.reply = p.call(method, path, body, header)
 		r.done = true
-		s.note("answer to %s: %d, %v", r.what, r.outcome, r.err)
+		s.note("answer to %s: %d %.300s", r.what, r.status, r.text)
 	})
 	return nil
 }
 
-func (s *scenario) send(
-	ctx context.Context, p *process, d minigroup.Draft, what, variant int, wait time.Duration,
-) (minigroup.Outcome, error) {
-	by := minigroup.Requester{
-		Account: minigroup.Account{Label: "teacher", Audience: audience}, RequestID: fmt.Sprint(variant),
+// draft draws the body of a create: the first draft of a class in most cases, else another.
+func (s *scenario) draft(d minigroup.Draft) string {
+	host := d.Host
+	if s.rarely(3, "another draft") {
+		host = "another." + audience
 	}
-	if what <= 1 {
-		if variant == 3 {
-			d.Host = "another." + audience
-		}
-		r := minigroup.NewCreateRequest(d)
-		r.RequestedBy = by
-		_, outcome, err := p.starter.Create(ctx, r, wait)
-		return outcome, err
+	body := map[string]any{
+		"audience": d.Audience, "scope": d.Scope, "host": host, "time": []*int64{d.Time.Start, d.Time.End}, "locked_chat": d.LockedChat,
 	}
-	m, err := p.store.ByID(ctx, minigroup.NewClassID(d.Audience, d.Scope))
-	if err != nil {
-		return 0, err
+	if d.Reserve != nil {
+		body["reserve"] = *d.Reserve
 	}
-	var outcome minigroup.Outcome
-	switch what {
-	case 2, 3:
-		change := minigroup.Change{RequestedBy: by}
-		switch variant {
-		case 0:
-			start, end := s.begun.Unix()+10_000, s.begun.Unix()+20_000
-			change.Time = &minigroup.Window{Start: &start, End: &end}
-		case 1:
-			change.Reserve = new(int32(3))
-		case 2:
-			change.Host = new("web.agent." + audience)
-		case 3:
-			change.Reserve, change.Host = new(int32(8)), new("web.other."+audience)
-		}
-		if what == 3 {
-			change.Host, change.Reserve = nil, nil
-			change.Recreate = &minigroup.Recreation{}
-		}
-		_, outcome, err = p.starter.Update(ctx, m, change, wait)
+	return encode(body)
+}
+
+// change draws the body of an update.
+func (s *scenario) change() string {
+	body := map[string]any{}
+	switch s.below(5, "change") {
+	case 0:
+		body["time"] = []int64{s.begun.Unix() + 10_000, s.begun.Unix() + 20_000}
+	case 1:
+		body["reserve"] = 3
+	case 2:
+		body["host"] = "web.agent." + audience
+	case 3:
+		body["reserve"], body["host"] = 8, "web.other."+audience
 	case 4:
-		_, err = p.starter.Cancel(ctx, m, by, wait)
-	case 5:
-		_, outcome, err = p.starter.Retry(ctx, m, by, wait)
+		body["time"], body["reserve"] = []*int64{nil, nil}, 2
 	}
-	return outcome, err
+	return encode(body)
+}
+
+func encode(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// answered are the answers to requests for a class, the latest first.
+func (s *scenario) answered(scope string) (of []*request) {
+	for _, r := range slices.Backward(s.calls) {
+		if r.scope == scope && r.done && r.status != 0 && r.status < http.StatusBadRequest {
+			of = append(of, r)
+		}
+	}
+	return of
+}
+
+// idOf returns the id of a class that a caller has seen, or "".
+func (s *scenario) idOf(scope string) string {
+	for _, r := range s.answered(scope) {
+		return r.seen.ClassID
+	}
+	return ""
+}
+
+// lastETag returns the newest version of a class that a caller has seen, or "".
+func (s *scenario) lastETag(scope string) string {
+	for _, r := range s.answered(scope) {
+		if r.etag != "" {
+			return r.etag
+		}
+	}
+	return ""
 }

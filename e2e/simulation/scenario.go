@@ -9,17 +9,20 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"minigroups/auth"
 	"minigroups/e2e/simulation/temporal"
 	"minigroups/minigroup"
-	"minigroups/storage"
 )
 
 // bench is what all scenarios share.
 type bench struct {
-	db     *pgx.Conn
-	slots  []*process // their stores are kept
-	token  func() (string, error)
-	public *ecdsa.PublicKey
+	db       *pgx.Conn
+	slots    []*process // their stores are kept
+	token    func() (string, error)
+	public   *ecdsa.PublicKey
+	bearer   string // the token of callers
+	verifier *auth.Verifier
+	coverage coverage
 }
 
 // scenario is one search through an interleaving.
@@ -40,16 +43,6 @@ type scenario struct {
 	turn int
 	// missed means that the broker has lost an event of a room that was closed.
 	missed bool
-}
-
-// request is a request of a caller and its answer.
-type request struct {
-	what    string
-	scope   string
-	create  bool
-	done    bool
-	outcome minigroup.Outcome
-	err     error
 }
 
 func (b *bench) run(c chooser) (*scenario, error) {
@@ -81,7 +74,9 @@ func (b *bench) run(c chooser) (*scenario, error) {
 		err = s.settle()
 	}
 	if err == nil && !s.exhausted() {
-		err = s.check()
+		if err = s.check(); err == nil {
+			err = s.cover()
+		}
 	}
 	s.stop()
 	return s, err
@@ -157,12 +152,4 @@ func (s *scenario) alive() *process {
 		}
 	}
 	return nil
-}
-
-func openStore(url string, p *process) (*storage.Store, error) {
-	return storage.Open(context.Background(), storage.Options{
-		// Scenarios take hours of their time and milliseconds of ours.
-		URL: url + "&pool_max_conn_idle_time=1000000h", ConnLifetime: 1_000_000 * time.Hour,
-		MaxConns: 16, PublishEvents: true, Tracer: p,
-	})
 }

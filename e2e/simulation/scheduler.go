@@ -16,22 +16,37 @@ import (
 // errInjected is the error of a call that the scheduler lets fail.
 var errInjected = errors.New("injected: the connection is lost")
 
-// verdict is what the scheduler decides about a call that waits.
-type verdict int
+// outcome is what the scheduler decides about a call that waits.
+type outcome int
 
 const (
-	goOn verdict = iota
+	goOn outcome = iota
+	// fail means that the call never arrives, or that its reply does not.
 	fail
+	// The outcomes of requests to the services.
+	refused
+	failed
+	hangs
+	executedUnanswered
+	// commitUnanswered means that the call of the ledger commits, and its answer is lost.
+	commitUnanswered
 )
+
+// way is a way in which a call can go wrong.
+type way struct {
+	kind    int // of fault
+	what    string
+	outcome outcome
+}
 
 // point is a call of a process that waits for the scheduler's decision.
 type point struct {
 	process *process
 	what    string
 	number  int
-	// failing says what it means that the call fails; empty: it cannot.
-	failing string
-	decided chan verdict
+	// ways are how it can go wrong.
+	ways    []way
+	decided chan outcome
 	// seen means that the scheduler knows it, slow that it goes on when nothing else can.
 	seen, slow bool
 }
@@ -52,29 +67,29 @@ func newScheduler() *scheduler {
 }
 
 // wait blocks a call of a process until the scheduler has decided about it, or ctx ends. The calls of a process that is
-// dead fail at once.
-func (s *scheduler) wait(ctx context.Context, p *process, what, failing string) error {
+// dead fail at once. There is an error if the call fails.
+func (s *scheduler) wait(ctx context.Context, p *process, what string, ways ...way) (outcome, error) {
 	s.mu.Lock()
 	if p.dead {
 		s.mu.Unlock()
-		return errInjected
+		return fail, errInjected
 	}
 	s.number++
-	at := &point{process: p, what: s.named(what), failing: failing, number: s.number, decided: make(chan verdict, 1)}
+	at := &point{process: p, what: s.named(what), ways: ways, number: s.number, decided: make(chan outcome, 1)}
 	s.points = append(s.points, at)
 	s.mu.Unlock()
 	s.arrive()
 	select {
-	case v := <-at.decided:
-		if v == fail {
-			return errInjected
+	case o := <-at.decided:
+		if o == fail {
+			return o, errInjected
 		}
-		return nil
+		return o, nil
 	case <-ctx.Done():
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.remove(at)
-		return ctx.Err()
+		return fail, ctx.Err()
 	}
 }
 
@@ -108,17 +123,20 @@ func (s *scheduler) waiting() []*point {
 	return out
 }
 
-// decide lets a call go on or fail.
-func (s *scheduler) decide(at *point, v verdict) {
+// goOn lets a call go on.
+func (s *scheduler) goOn(at *point) { s.decide(at, way{}) }
+
+// decide lets a call go wrong in a way.
+func (s *scheduler) decide(at *point, w way) {
 	s.mu.Lock()
 	s.remove(at)
 	s.mu.Unlock()
-	what := at.what
-	if v == fail {
-		what += ": " + at.failing
+	if w.what == "" {
+		s.note("%s: %s", at.process.name, at.what)
+	} else {
+		s.note("%s: %s: %s", at.process.name, at.what, w.what)
 	}
-	s.note("%s: %s", at.process.name, what)
-	at.decided <- v
+	at.decided <- w.outcome
 }
 
 func (s *scheduler) remove(at *point) {

@@ -24,6 +24,9 @@ func (s *scenario) settle() error {
 			return err
 		}
 	}
+	if err := s.world.setConnections(0); err != nil {
+		return err
+	}
 	for _, name := range s.world.gatewayNames() {
 		if err := s.world.clearFaults(name); err != nil {
 			return err
@@ -77,7 +80,7 @@ func (s *scenario) settleStep() error {
 		return err
 	}
 	if len(points) > 0 {
-		s.decide(points[0], goOn)
+		s.goOn(points[0])
 		return nil
 	}
 	if deliveries := s.server.Deliveries(); len(deliveries) > 0 {

@@ -27,6 +27,7 @@ import (
 )
 
 var (
+	traces   = flag.Bool("traces", false, "print what happens in each scenario")
 	progress = flag.Bool("progress", false, "print how many scenarios have passed, every ten seconds")
 )
 
@@ -42,12 +43,14 @@ func TestMain(m *testing.M) {
 func TestSagas(t *testing.T) {
 	url := newDatabase(t)
 	signer, public := newSigner(t)
+	bearer, verifier := newCaller(t, signer, public)
+	seen := coverage{}
 	// rapid works outside of the bubble, whose time is not that of its deadlines.
 	scenarios, ended := make(chan func(*bench)), make(chan struct{})
 	go func() {
 		defer close(ended)
 		synctest.Test(t, func(t *testing.T) {
-			b := &bench{token: signer.Token, public: public}
+			b := &bench{token: signer.Token, public: public, bearer: bearer, verifier: verifier, coverage: seen}
 			b.open(t, url)
 			for run := range scenarios {
 				run(b)
@@ -60,7 +63,7 @@ func TestSagas(t *testing.T) {
 	}()
 	s := search{began: time.Now(), scenarios: scenarios}
 	rapid.Check(t, s.try)
-	t.Logf("%d scenarios with %d calls in %s", s.tried, s.calls, time.Since(s.began))
+	t.Logf("%d scenarios with %d calls in %s\n%s", s.tried, s.calls, time.Since(s.began), seen)
 }
 
 // search is what is known of the scenarios so far.
@@ -90,6 +93,9 @@ func (s *search) try(t *rapid.T) {
 	if d.ended != nil {
 		panic(d.ended)
 	}
+	if *traces {
+		fmt.Println(strings.Join(result.trace, "\n"))
+	}
 	if err != nil {
 		t.Logf("%s\n%v", strings.Join(result.trace, "\n"), err)
 		t.Fatal("an invariant does not hold")
@@ -113,6 +119,30 @@ func newSigner(t *testing.T) (*auth.Signer, *ecdsa.PublicKey) {
 		t.Fatal(err)
 	}
 	return signer, &key.PublicKey
+}
+
+// issuer is the issuer of the tokens of callers.
+const issuer = "iam.example.org"
+
+// newCaller returns the token of callers, and what verifies it.
+func newCaller(t *testing.T, signer *auth.Signer, key *ecdsa.PublicKey) (string, *auth.Verifier) {
+	t.Helper()
+	token, err := signer.Issue(issuer, audience, "teacher", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := auth.NewVerifier([]auth.Issuer{{
+		Name: issuer, Audiences: []string{audience}, Algorithm: "ES256", AllowMissingExp: true,
+		PublicKey: pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, verifier
 }
 
 // newDatabase makes a database whose now() is the clock of the simulation.
@@ -156,6 +186,7 @@ func (b *bench) open(t *testing.T, url string) {
 		if p.store, err = openStore(url, p); err != nil {
 			t.Fatal(err)
 		}
+		p.bearer, p.verifier = b.bearer, b.verifier
 		t.Cleanup(p.store.Close)
 		b.slots = append(b.slots, p)
 	}

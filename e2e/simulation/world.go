@@ -162,6 +162,15 @@ func (w *world) setFault(service string, fault sandbox.Fault) error {
 	return nil
 }
 
+// setConnections sets the size of conference's pool of database connections; 0 is unlimited.
+func (w *world) setConnections(n int) error {
+	reply, err := ask(w.conference, http.MethodPut, "/sandbox/pool", fmt.Appendf(nil, `{"connections":%d}`, n))
+	if err == nil && reply.status >= http.StatusBadRequest {
+		err = fmt.Errorf("set connections: status %d: %s", reply.status, reply.body)
+	}
+	return err
+}
+
 // broker keeps the room events that nobody has received, and counts the events of this service by their scope.
 type broker struct {
 	mu        sync.Mutex

@@ -1,0 +1,120 @@
+package simulation
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"minigroups/storage"
+)
+
+// Of the tracer of the pool, the scheduler uses the beginning of each call of the ledger, and its end.
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (p *process) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	p.loseAnswer(conn, q.SQL)
+	return ctx
+}
+
+// TraceBatchStart implements pgx.BatchTracer.
+func (p *process) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	p.loseAnswer(conn, "")
+	return ctx
+}
+
+// TraceBatchQuery implements pgx.BatchTracer.
+func (p *process) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd implements pgx.BatchTracer.
+func (p *process) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// loseAnswer lets the connection lose the answer to this statement if it commits and the scheduler has said so.
+func (p *process) loseAnswer(conn *pgx.Conn, sql string) {
+	value, _ := p.calls.Load(conn)
+	call, _ := value.(ledgerCall)
+	const idle = 'I'
+	commits := sql == "commit" || conn.PgConn().TxStatus() == idle && !strings.HasPrefix(sql, "begin")
+	if lossy, ok := conn.PgConn().Conn().(*lossyConn); ok && call.unanswered && commits {
+		lossy.loses.Store(true)
+	}
+}
+
+// lossyConn is a connection to Postgres that may lose an answer.
+type lossyConn struct {
+	net.Conn
+	loses atomic.Bool
+}
+
+// Read implements net.Conn. An answer that is lost has arrived, so Postgres has executed the statement.
+func (c *lossyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.loses.Load() && n > 0 {
+		_ = c.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &lossyConn{Conn: conn}, nil
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (p *process) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TraceAcquireStart implements pgxpool.AcquireTracer.
+func (p *process) TraceAcquireStart(
+	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
+) context.Context {
+	name := caller() + inActivity(ctx)
+	decided, err := p.sched.wait(ctx, p, "ledger: "+name, way{ledgerFails, "not connected", fail},
+		way{ledgerFails, "its answer is lost", commitUnanswered})
+	if err != nil {
+		failed, cancel := context.WithCancel(ctx)
+		cancel()
+		return failed
+	}
+	return context.WithValue(ctx, callKey{}, ledgerCall{name: name, unanswered: decided == commitUnanswered})
+}
+
+// ledgerCall is a call of the ledger.
+type ledgerCall struct {
+	name       string
+	unanswered bool
+}
+
+// callKey is the key of a call in its context.
+type callKey struct{}
+
+// TraceAcquireEnd implements pgxpool.AcquireTracer.
+func (p *process) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, end pgxpool.TraceAcquireEndData) {
+	if call, ok := ctx.Value(callKey{}).(ledgerCall); ok && end.Conn != nil {
+		p.calls.Store(end.Conn, call)
+	}
+}
+
+// TraceRelease implements pgxpool.ReleaseTracer.
+func (p *process) TraceRelease(_ *pgxpool.Pool, release pgxpool.TraceReleaseData) {
+	value, _ := p.calls.LoadAndDelete(release.Conn)
+	call, _ := value.(ledgerCall)
+	_, _ = p.sched.wait(context.Background(), p, "ledger: done "+call.name) // the call has ended
+}
+
+func openStore(url string, p *process) (*storage.Store, error) {
+	return storage.Open(context.Background(), storage.Options{
+		// Scenarios take hours of their time and milliseconds of ours.
+		URL: url + "&pool_max_conn_idle_time=1000000h", ConnLifetime: 1_000_000 * time.Hour,
+		MaxConns: 16, PublishEvents: true, Tracer: p, Dial: dial,
+	})
+}
