@@ -74,6 +74,8 @@ type class struct {
 	LostEvent         int
 	LostConference    int
 	LockedChat        bool
+	// Ended and Recreated are how often that has happened.
+	Ended, Recreated int
 	// What the last PATCH of the room has set, where it has.
 	Patched    bool
 	Start, End *int64
@@ -89,7 +91,10 @@ func (s *scenario) check() error {
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held' AND kind = 'conference'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'lost' AND kind = 'event'),
 			(SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'lost' AND kind = 'conference'),
-			m.locked_chat, u.time IS NOT NULL, (u.time->>0)::bigint, (u.time->>1)::bigint, u.host
+			m.locked_chat,
+			(SELECT count(*) FROM minigroup_history h WHERE h.class_id = m.id AND h.kind = 'ended'),
+			(SELECT count(*) FROM minigroup_history h WHERE h.class_id = m.id AND h.kind = 'recreate_done'),
+			u.time IS NOT NULL, (u.time->>0)::bigint, (u.time->>1)::bigint, u.host
 		FROM minigroup m LEFT JOIN LATERAL (
 			SELECT (array_agg(patch->'time' ORDER BY number DESC) FILTER (WHERE patch ? 'time'))[1] AS time,
 				(array_agg(patch->>'host' ORDER BY number DESC) FILTER (WHERE patch ? 'host'))[1] AS host
@@ -149,6 +154,8 @@ func (s *scenario) check() error {
 				account := service + room.ClassroomID.String()
 				if lost[account]--; lost[account] < 0 {
 					add("LEAK: %s room %s is open and not held, and no attempt is lost", service, room.ID)
+				} else if s.world.broker.announced(room.ID) {
+					add("LEAK: %s room %s is open and not held, although it was announced", service, room.ID)
 				}
 			}
 		}
@@ -157,8 +164,15 @@ func (s *scenario) check() error {
 		add("%s holds room %s, which does not exist", c.Scope, id)
 	}
 	for _, c := range classes {
-		if c.Closed && s.world.broker.published[c.Scope] == 0 {
+		published := s.world.broker.published[c.Scope]
+		switch {
+		case c.Closed && published == 0:
 			add("%s is closed and no event of that was published", c.Scope)
+		case !c.Closed && c.Recreated == 0 && published > 0:
+			add("%s is open and an event of its end was published", c.Scope)
+		}
+		if c.Ended > 1+c.Recreated {
+			add("%s has ended %d times, with %d recreates", c.Scope, c.Ended, c.Recreated)
 		}
 	}
 	for _, r := range s.calls {

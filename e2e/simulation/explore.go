@@ -1,6 +1,9 @@
 package simulation
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // manner is how a scenario is explored. Scenarios differ in it, because a bug that needs one kind of fault often is hard
 // to find among many others.
@@ -77,25 +80,24 @@ func (s *scenario) explore() error {
 			if err := s.interfere(other); err != nil {
 				return err
 			}
-		case len(slow) > 0:
-			switch s.below(4, "slow") {
-			case 0:
-				slow[s.below(len(slow), "who")]()
-			case 1:
-				s.pass(5 * time.Second)
-			default:
-				s.pass(20 * time.Second)
-			}
+		case len(slow) > 0 && s.below(2, "slow") == 1:
+			slow[s.below(len(slow), "who")]()
+		case (len(slow) > 0 || s.isFrozen()) && s.below(2, "wait") == 1:
+			s.pass(stepWait + time.Second)
 		case s.pass(time.Second):
 		case len(other) > 0:
 			if err := s.interfere(other); err != nil {
 				return err
 			}
-		default:
+		case len(slow) == 0:
 			return nil // nothing happens any more; settle lets time pass
 		}
 	}
 	return nil
+}
+
+func (s *scenario) isFrozen() bool {
+	return slices.ContainsFunc(s.slots, func(p *process) bool { return p.frozen && !p.dead })
 }
 
 // interfere lets one of the interferences happen.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,12 +53,10 @@ func (s *scenario) interferences(points []*point) []interference {
 		})
 	}
 	if s.left.pauses > 0 {
-		add(2, s.letTimePass)
-		add(2, func() error {
-			s.left.pauses--
-			s.sweep()
-			return nil
-		})
+		add(1, s.letTimePass)
+	}
+	if s.left.sweeps > 0 {
+		add(2, func() error { s.left.sweeps--; s.sweep(); return nil })
 	}
 	for _, p := range s.slots {
 		switch {
@@ -84,14 +83,14 @@ func (s *scenario) faults(points []*point) (out []interference) {
 	for _, at := range points {
 		for _, w := range at.ways {
 			if s.kinds[w.kind] {
-				calls = append(calls, interference{1, func() error { s.decide(at, w); return nil }})
+				calls = append(calls, interference{w.weight(), func() error { s.decide(at, w); return nil }})
 			}
 		}
 	}
 	if len(calls) > 0 {
 		out = append(out, interference{8, func() error {
 			s.left.faults--
-			return calls[s.below(len(calls), "call")].do()
+			return s.interfere(calls)
 		}})
 	}
 	for _, p := range s.slots {
@@ -108,7 +107,12 @@ func (s *scenario) faults(points []*point) (out []interference) {
 		return s.world.setConnections(1)
 	})
 	add(gatewaysRestart, 1, s.gatewayRestarts)
-	add(operatorsAct, 4, s.operate)
+	open := s.server.Open()
+	for _, d := range s.drafts {
+		if slices.Contains(open, workflows.WorkflowID(d.Audience, d.Scope)) {
+			add(operatorsAct, 6, func() error { return s.operate(d) })
+		}
+	}
 	add(roomsClose, 1, s.closeRoom)
 	add(brokerLoses, 1, s.loseEvent)
 	return out
@@ -127,6 +131,9 @@ func (s *scenario) loseEvent() error {
 	if n := len(s.world.broker.events); n > 0 {
 		i := s.below(n, "event")
 		s.note("the broker loses %s", describe(s.world.broker.events[i]))
+		for _, room := range s.world.broker.events[i].Created {
+			s.world.broker.rooms[room.ID] = false
+		}
 		s.missed = s.missed || len(s.world.broker.events[i].Closed) > 0
 		s.world.broker.events = append(s.world.broker.events[:i], s.world.broker.events[i+1:]...)
 	}
@@ -143,17 +150,15 @@ func (s *scenario) letTimePass() error {
 	return nil
 }
 
-// operate is what an operator does in the Temporal UI and with the tool.
-func (s *scenario) operate() error {
-	d := s.drafts[s.below(len(s.drafts), "class")]
+// levers are what an operator does with an open run, in the Temporal UI and with the tool.
+var levers = []string{"terminates", "resets", "cancels", "fails the update of"}
+
+// operate lets an operator do something with an open run of a class.
+func (s *scenario) operate(d minigroup.Draft) error {
 	id := workflows.WorkflowID(d.Audience, d.Scope)
-	p := s.alive()
-	if p == nil {
-		return nil
-	}
-	what := s.below(4, "lever")
-	s.note("an operator: %s %s", []string{"terminates", "resets", "cancels", "fails the update of"}[what], d.Scope)
-	switch what {
+	lever := s.below(len(levers), "lever")
+	s.note("an operator: %s %s", levers[lever], d.Scope)
+	switch lever {
 	case 0:
 		s.server.Terminate(id)
 	case 1:
@@ -161,6 +166,10 @@ func (s *scenario) operate() error {
 	case 2:
 		s.server.Cancel(id)
 	case 3:
+		p := s.alive()
+		if p == nil {
+			return nil
+		}
 		p.callers.Go(func() {
 			_, _ = p.store.ForceFailUpdate(p.ctx, minigroup.NewClassID(d.Audience, d.Scope), minigroup.Requester{
 				Operator: "ops", Reason: "simulation",

@@ -44,8 +44,8 @@ func (s *scenario) request() error {
 	p := running[s.below(len(running), "process")]
 	d := s.drafts[s.below(len(s.drafts), "class")]
 	r := &request{kind: create, scope: d.Scope}
-	id := s.idOf(d.Scope)
-	if id != "" {
+	id := minigroup.NewClassID(d.Audience, d.Scope).String()
+	if slices.ContainsFunc(s.calls, func(r *request) bool { return r.scope == d.Scope }) {
 		kinds := []string{create, create, update, update, update, recreate, cancel, retry, read}
 		r.kind = kinds[s.below(len(kinds), "request")]
 	}
@@ -130,14 +130,6 @@ func (s *scenario) answered(scope string) (of []*request) {
 		}
 	}
 	return of
-}
-
-// idOf returns the id of a class that a caller has seen, or "".
-func (s *scenario) idOf(scope string) string {
-	for _, r := range s.answered(scope) {
-		return r.seen.ClassID
-	}
-	return ""
 }
 
 // lastETag returns the newest version of a class that a caller has seen, or "".

@@ -39,7 +39,7 @@ type scenario struct {
 	// calls are the requests of callers, in the order in which they began.
 	calls []*request
 	manner
-	left struct{ requests, faults, pauses int }
+	left struct{ requests, faults, pauses, sweeps int }
 	turn int
 	// missed means that the broker has lost an event of a room that was closed.
 	missed bool
@@ -98,7 +98,7 @@ func (s *scenario) prepare() error {
 			return err
 		}
 	}
-	for i := range 1 + s.below(2, "classes") {
+	for i := range 1 + min(1, s.below(4, "classes")/3) {
 		d := minigroup.Draft{Audience: audience, Scope: fmt.Sprint("class-", i), Host: "host." + audience}
 		start, end := s.begun.Unix()-60, s.begun.Unix()+3600
 		switch s.below(3, "window") {
@@ -115,7 +115,8 @@ func (s *scenario) prepare() error {
 		s.drafts = append(s.drafts, d)
 	}
 	s.manner = drawManner(s)
-	s.left.requests, s.left.faults, s.left.pauses = s.quiet+1+s.below(8, "requests"), s.below(8, "faults"), s.below(4, "pauses")
+	s.left.requests, s.left.faults = s.quiet+1+s.below(8, "requests"), s.below(8, "faults")
+	s.left.pauses, s.left.sweeps = s.below(4, "pauses"), s.below(4, "sweeps")
 	return nil
 }
 

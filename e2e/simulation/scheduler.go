@@ -39,6 +39,14 @@ type way struct {
 	outcome outcome
 }
 
+// weight says how often it happens. Services refuse more often, because that begins an undo.
+func (w way) weight() int {
+	if w.outcome == refused {
+		return 4
+	}
+	return 1
+}
+
 // point is a call of a process that waits for the scheduler's decision.
 type point struct {
 	process *process

@@ -97,7 +97,10 @@ func (s *search) try(t *rapid.T) {
 		fmt.Println(strings.Join(result.trace, "\n"))
 	}
 	if err != nil {
-		t.Logf("%s\n%v", strings.Join(result.trace, "\n"), err)
+		t.Logf("%s", strings.Join(result.trace, "\n"))
+		for line := range strings.Lines(err.Error()) {
+			t.Logf("violated: %s", strings.TrimSpace(line))
+		}
 		t.Fatal("an invariant does not hold")
 	}
 }

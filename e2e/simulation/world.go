@@ -77,7 +77,7 @@ func (w *world) executeLate(i int) string {
 }
 
 func newWorld(key *ecdsa.PublicKey, gateways int) (*world, error) {
-	w := &world{broker: &broker{published: map[string]int{}}, gateways: map[string]*sandbox.Janus{}}
+	w := &world{broker: &broker{published: map[string]int{}, rooms: map[uuid.UUID]bool{}}, gateways: map[string]*sandbox.Janus{}}
 	config := sandbox.Config{
 		Issuers:   map[string]sandbox.Issuer{audience: {Audiences: []string{audience}, PublicKey: key}},
 		Audiences: map[string]sandbox.Authorization{audience: {Kind: sandbox.AuthorizationNone}},
@@ -176,6 +176,15 @@ type broker struct {
 	mu        sync.Mutex
 	events    []minigroup.RoomEvents
 	published map[string]int
+	// rooms are those whose event was published and not lost.
+	rooms map[uuid.UUID]bool
+}
+
+// announced reports whether the event of a room was published and not lost.
+func (b *broker) announced(room uuid.UUID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rooms[room]
 }
 
 // waiting is the number of room events that nobody has received.
@@ -203,6 +212,9 @@ func (b *broker) Publish(topic string, message []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, event)
+	for _, room := range event.Created {
+		b.rooms[room.ID] = true
+	}
 	return true
 }
 

@@ -1,0 +1,178 @@
+// Command planted shows what the simulation can find: it plants one bug after another in a copy of the service, and
+// searches for scenarios that violate an invariant.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "plant only the bugs whose name contains this text")
+	limit := flag.Duration("limit", 10*time.Minute, "how long the search for each bug may take")
+	seed := flag.Int("seed", 1, "the seed of the search")
+	dir := flag.String("dir", "../.dev/planted", "where the shrunk scenarios are written")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *only, *limit, *seed, *dir); err != nil {
+		fmt.Fprintln(os.Stderr, "planted:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, limit time.Duration, seed int, dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	missed := 0
+	fmt.Fprintln(table, "bug\tscenarios\tseconds\tsteps\tviolation")
+	for i, b := range bugs {
+		if !strings.Contains(b.name, only) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", i+1, len(bugs), b.name)
+		found, err := search(ctx, b, limit, seed, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if found.scenarios == "" {
+			missed++
+			found.violation = "NOT FOUND"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%.0f\t%d\t%.100s\n",
+			b.name, found.scenarios, found.after.Seconds(), found.steps, found.violation)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d bugs were not found within %s", missed, limit)
+	}
+	return nil
+}
+
+// finding is what the search has found.
+type finding struct {
+	scenarios string // how many it has tried before
+	after     time.Duration
+	steps     int // of the shrunk scenario
+	violation string
+}
+
+// search builds the simulation with a bug, and runs it.
+func search(ctx context.Context, b bug, limit time.Duration, seed int, dir string) (finding, error) {
+	work, err := os.MkdirTemp("", "planted")
+	if err != nil {
+		return finding{}, err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	overlay, err := b.plant(work)
+	if err != nil {
+		return finding{}, err
+	}
+	binary := filepath.Join(work, "simulation.test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", binary, "./simulation")
+	if out, err := build.CombinedOutput(); err != nil {
+		return finding{}, fmt.Errorf("%w: %s", err, out)
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	test := exec.CommandContext(bounded, binary, "-test.run", "TestSagas", "-test.v", "-test.timeout", "0",
+		"-rapid.checks", "1000000", "-rapid.seed", fmt.Sprint(seed), "-rapid.nofailfile", "-rapid.shrinktime", "30s")
+	test.Dir = "simulation"
+	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
+	test.WaitDelay = 10 * time.Second
+	began := time.Now()
+	out, err := test.CombinedOutput()
+	after := time.Since(began)
+	if ctx.Err() != nil {
+		return finding{}, ctx.Err()
+	}
+	file := filepath.Join(dir, strings.ReplaceAll(b.name, " ", "-")+".txt")
+	if err := os.WriteFile(file, out, 0o600); err != nil {
+		return finding{}, err
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) && bounded.Err() == nil {
+		return finding{}, err
+	}
+	return read(string(out), after), nil
+}
+
+var failedAfter = regexp.MustCompile(`failed after (\d+) tests: (.*)`)
+
+// read reads the output of the search.
+func read(out string, after time.Duration) finding {
+	f := finding{after: after}
+	match := failedAfter.FindStringSubmatch(out)
+	if match == nil {
+		return f
+	}
+	f.scenarios = match[1]
+	lines := bufio.NewScanner(strings.NewReader(out[strings.Index(out, match[0]):]))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		switch {
+		case step.MatchString(line):
+			f.steps++
+		case strings.HasPrefix(line, violationMark):
+			f.violation = strings.TrimPrefix(line, violationMark)
+		}
+	}
+	return f
+}
+
+var step = regexp.MustCompile(`^\d+\.\d{3} `)
+
+const violationMark = "violated: "
+
+// plant writes the files with the bug below dir, and returns the file that tells the compiler about them.
+func (b bug) plant(dir string) (overlay string, err error) {
+	changed := map[string]string{}
+	for _, e := range b.edits {
+		path, err := filepath.Abs(filepath.Join("..", e.file))
+		if err != nil {
+			return "", err
+		}
+		text, ok := changed[path]
+		if !ok {
+			read, err := os.ReadFile(path)
+			if err != nil {
+				return "", err
+			}
+			text = string(read)
+		}
+		if n := strings.Count(text, e.old); n != 1 {
+			return "", fmt.Errorf("%s contains %d times %q: change the bug", e.file, n, e.old)
+		}
+		changed[path] = strings.Replace(text, e.old, e.new, 1)
+	}
+	replace := map[string]string{}
+	for path, text := range changed {
+		to := filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[path] = to
+	}
+	encoded, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, encoded, 0o600)
+}
