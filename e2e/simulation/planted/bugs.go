@@ -19,7 +19,7 @@ var bugs = []bug{
 			"WHERE m.id = $1 AND $2 <> '' AND m.state = 'creating'"},
 	}},
 	{"every run counts as the current one", []edit{
-		{"workflows/join.go", "return open != nil && open.runID == runID, nil", "return true, nil"},
+		{"workflows/join.go", "return open != nil && open.runID == runID, nil", "return open != nil || runID != \"\", nil"},
 	}},
 	{"an undo ends with the context of its run", []edit{
 		{"workflows/undo.go", "workflow.NewDisconnectedContext(ctx)", "workflow.WithCancel(ctx)"},
