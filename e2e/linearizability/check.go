@@ -44,7 +44,8 @@ func checkTags(class string, history []Operation) error {
 
 func checkClass(class string, history []Operation, timeout time.Duration, dir string) error {
 	m := newModel(history)
-	result, info := porcupine.CheckOperationsVerbose(m.porcupine(), steps(history), timeout)
+	all := steps(history)
+	result, info := porcupine.CheckOperationsVerbose(m.porcupine(), all, timeout)
 	if result == porcupine.Ok {
 		return nil
 	}
@@ -55,7 +56,32 @@ func checkClass(class string, history []Operation, timeout time.Duration, dir st
 	if result == porcupine.Unknown || m.exceeded {
 		return fmt.Errorf("%s: the check of %d operations did not end within %s (%s)", class, len(history), timeout, file)
 	}
-	return fmt.Errorf("%s: no order explains the answers to %d operations (%s)", class, len(history), file)
+	return fmt.Errorf("%s: no order explains the answers to %d operations, such as %s (%s)",
+		class, len(history), unexplained(all, info), file)
+}
+
+// unexplained describes the step that could not follow the longest explanation: of those that it lacks, the one that
+// ended first.
+func unexplained(all []porcupine.Operation, info porcupine.LinearizationInfo) string {
+	var longest []int
+	for _, partition := range info.PartialLinearizations() {
+		for _, explained := range partition {
+			if len(explained) > len(longest) {
+				longest = explained
+			}
+		}
+	}
+	var first *porcupine.Operation
+	for i := range all {
+		if !slices.Contains(longest, i) && (first == nil || all[i].Return < first.Return) {
+			first = &all[i]
+		}
+	}
+	if first == nil {
+		return "none"
+	}
+	s := first.Input.(step)
+	return fmt.Sprintf("%s → %s", s.requested(), s.Answer)
 }
 
 // keep writes the picture of a history and, beside it, the history.

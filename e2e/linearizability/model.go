@@ -174,7 +174,9 @@ func (m *model) explain(from []state, o Operation, meets func(state) bool) []sta
 
 // apply returns the states after an update was committed, which is between its call and its answer.
 func (m *model) apply(from []state, o Operation) (after []state) {
-	for _, s := range m.require(from, o, state.isReady) {
+	g := goal{object: &o.Answer.Object, before: true}
+	isReady := func(s state) (state, bool) { return s, s.isReady() }
+	for _, s := range m.search(from, o.Answer.Now, g, isReady) {
 		rest := s.withoutOwn(o.Called)
 		others := slices.ContainsFunc(rest.tokens, func(t token) bool { return t.kind == Update })
 		after = append(after, rest.apply(o.Change, o.Answer.Now, others)...)

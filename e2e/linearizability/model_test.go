@@ -160,6 +160,17 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			c.put(toDana, isReady(200, algebra, toDana))
 			c.read(isReady(200, algebra, toCarl))
 		},
+		"an unanswered update takes effect before another one that overwrites a part of it": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			both := Change{Start: "150", End: "250", Reserve: "2"}
+			c.put(both, noAnswer)
+			c.put(Change{Reserve: "8"}, isReady(200, algebra, both, Change{Reserve: "8"}))
+		},
+		"conference closes a room just before a recreate": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			c.Begin(Operation{Kind: CloseRoom})
+			c.put(renewed, shows(200, "real-time", values("null", "null", "ann", "0")).rooms("event-2", "conference-2"))
+		},
 		"two unanswered updates have the same effect": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.put(toCarl, noAnswer)

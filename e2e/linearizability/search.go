@@ -84,6 +84,9 @@ func includes(all, others []token) bool {
 type goal struct {
 	object *Object // nil if the answer shows none
 	closed bool    // without an object: the class is closed
+	// before says that what happens first matters, too, because the request overwrites it: an update may be committed, or
+	// the room be closed, just before another update.
+	before bool
 }
 
 // shows reports whether the answer shows an update.
@@ -118,7 +121,7 @@ func (m *model) search(from []state, now int64, g goal, explains func(state) (st
 		}
 		if told, ok := explains(queue[n]); ok {
 			found = append(found, told)
-			if queue[n].isReady() {
+			if queue[n].isReady() && !g.before {
 				continue // whatever happens next would only spend tokens, and may happen after the answer as well
 			}
 		}

@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -34,26 +33,18 @@ func (p *process) newAPI() (http.Handler, error) {
 type reply struct {
 	status int // 0: none arrived
 	etag   string
-	seen   seen
 	text   string
-}
-
-// seen is what a caller sees of a minigroup.
-type seen struct {
-	ClassID string `json:"class_id"`
-	Status  string
-	Host    string
-	Time    [2]*int64
-	Reserve *int32
-	Update  *struct{ State string }
 }
 
 // clientTimeout is how long callers wait for an answer.
 const clientTimeout = 30 * time.Second
 
+// requestKey is the key of the request in the context of what the API does for it.
+type requestKey struct{}
+
 // call sends a request to the API of a process. A caller whose process dies gets no answer.
-func (p *process) call(method, path, body string, header map[string]string) (answer reply) {
-	ctx, cancel := context.WithTimeout(p.ctx, clientTimeout)
+func (p *process) call(of *request, method, path, body string, header map[string]string) (answer reply) {
+	ctx, cancel := context.WithTimeout(context.WithValue(p.ctx, requestKey{}, of), clientTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, "http://api/api/v1"+path, strings.NewReader(body))
 	if err != nil {
@@ -78,11 +69,5 @@ func (p *process) call(method, path, body string, header map[string]string) (ans
 	case ctx.Err() != nil:
 		return reply{text: "no answer: " + ctx.Err().Error()}
 	}
-	answer = reply{status: response.StatusCode, etag: response.Header.Get("ETag"), text: string(text)}
-	if answer.status < http.StatusBadRequest {
-		if err := json.Unmarshal(text, &answer.seen); err != nil {
-			return reply{text: err.Error()}
-		}
-	}
-	return answer
+	return reply{status: response.StatusCode, etag: response.Header.Get("ETag"), text: string(text)}
 }

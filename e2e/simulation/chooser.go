@@ -12,15 +12,13 @@ type chooser interface {
 	below(n int, what string) int
 	// rarely is true once in 2^k times.
 	rarely(k int, what string) bool
-	// exhausted reports whether there are no decisions left: the scenario is to end, whatever it has come to.
-	exhausted() bool
 }
 
-// drawn are decisions that rapid draws. They are drawn bit by bit, because rapid prefers small numbers.
+// drawn are decisions that rapid draws. They are drawn bit by bit, because rapid prefers small numbers. A scenario that
+// rapid has shortened may need more decisions than there are: the others are 0, which lets calls go on in order.
 type drawn struct {
-	t *rapid.T
-	// ended is what rapid panicked with because it had no decisions left.
-	ended any
+	t     *rapid.T
+	ended bool
 }
 
 // surplus is how many bits more are drawn than a number has, so that the remainder prefers hardly any.
@@ -57,12 +55,10 @@ func (d *drawn) rarely(k int, what string) bool {
 }
 
 func (d *drawn) draw(what string, number func(bit func() bool) int) int {
-	if d.ended != nil {
+	if d.ended {
 		return 0
 	}
-	defer func() { d.ended = recover() }()
+	defer func() { d.ended = recover() != nil }()
 	bit := rapid.Bool()
 	return rapid.Custom(func(t *rapid.T) int { return number(func() bool { return bit.Draw(t, "") }) }).Draw(d.t, what)
 }
-
-func (d *drawn) exhausted() bool { return d.ended != nil }

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -16,13 +17,17 @@ type manner struct {
 	slow bool
 	// quiet is how many requests are answered before anything interferes.
 	quiet int
+	// watched means that the invariants are checked after every step, which takes most of the time.
+	watched bool
 }
 
 // slowness says how rarely a call is slow: once in 2^slowness calls.
 const slowness = 4
 
 func drawManner(c chooser) manner {
-	m := manner{pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet")}
+	m := manner{
+		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"), watched: c.rarely(3, "watched"),
+	}
 	for i := range m.kinds {
 		m.kinds[i] = c.below(2, "kind") == 1
 	}
@@ -36,7 +41,7 @@ func (s *scenario) prelude() error {
 			return err
 		}
 		last := s.calls[len(s.calls)-1]
-		for until := time.Now().Add(time.Minute); !last.done && time.Now().Before(until) && !s.exhausted(); {
+		for until := time.Now().Add(time.Minute); !last.done && time.Now().Before(until); {
 			if err := s.settleStep(); err != nil {
 				return err
 			}
@@ -50,10 +55,10 @@ const maxSteps = 500
 
 // explore lets requests and faults happen in an interleaving that the chooser draws.
 func (s *scenario) explore() error {
-	for ran := 0; ran < maxSteps && !s.exhausted(); ran++ {
+	for range maxSteps {
 		s.forgetArrivals()
 		points, deliveries := s.waiting(), s.server.Deliveries()
-		if err := s.showClock(); err != nil {
+		if err := errors.Join(s.showClock(), s.watch()); err != nil {
 			return err
 		}
 		var choices, slow []func()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"minigroups/e2e/linearizability"
 	"minigroups/minigroup"
 	"minigroups/workflows"
 )
@@ -134,7 +135,10 @@ func (s *scenario) loseEvent() error {
 		for _, room := range s.world.broker.events[i].Created {
 			s.world.broker.rooms[room.ID] = false
 		}
-		s.missed = s.missed || len(s.world.broker.events[i].Closed) > 0
+		for _, room := range s.world.broker.events[i].Closed {
+			s.world.broker.closedUnseen = append(s.world.broker.closedUnseen, room.ID)
+			s.missed = true
+		}
 		s.world.broker.events = append(s.world.broker.events[:i], s.world.broker.events[i+1:]...)
 	}
 	return nil
@@ -162,6 +166,7 @@ func (s *scenario) operate(d minigroup.Draft) error {
 	case 0:
 		s.server.Terminate(id)
 	case 1:
+		s.recorder.Begin(linearizability.Operation{Kind: linearizability.Reset, Class: d.Scope})
 		s.server.Reset(id)
 	case 2:
 		s.server.Cancel(id)
@@ -187,6 +192,11 @@ func (s *scenario) closeRoom() error {
 	}
 	room := rooms[s.below(len(rooms), "room")]
 	s.note("conference closes room %s", room.ID)
+	for _, d := range s.drafts {
+		if minigroup.NewClassID(d.Audience, d.Scope) == room.ClassroomID {
+			s.recorder.Begin(linearizability.Operation{Kind: linearizability.CloseRoom, Class: d.Scope})
+		}
+	}
 	_, err = ask(s.world.conference, http.MethodPost, "/sandbox/rooms/"+room.ID.String()+"/close?timed_out=true", nil)
 	return err
 }

@@ -85,6 +85,9 @@ func (p *process) TraceAcquireStart(
 		cancel()
 		return failed
 	}
+	if r, ok := ctx.Value(requestKey{}).(*request); ok && name == "RecordAnswer" {
+		r.stored = true
+	}
 	return context.WithValue(ctx, callKey{}, ledgerCall{name: name, unanswered: decided == commitUnanswered})
 }
 

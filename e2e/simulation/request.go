@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
+	"minigroups/e2e/linearizability"
 	"minigroups/minigroup"
 )
 
@@ -16,6 +18,8 @@ type request struct {
 	what  string
 	scope string
 	done  bool
+	// stored means that the answer was stored for its idempotency key.
+	stored bool
 	reply
 }
 
@@ -70,15 +74,61 @@ func (s *scenario) request() error {
 		body = ""
 		delete(header, "Prefer")
 	}
+	operation, err := r.operation(body, header)
+	if err != nil {
+		return err
+	}
 	s.calls = append(s.calls, r)
+	operation.Client = len(s.calls)
+	end := s.recorder.Begin(operation)
 	r.what = fmt.Sprintf("%d: %s %s %s %v at %s", len(s.calls), r.kind, d.Scope, body, header, p.name)
 	s.note("%s", r.what)
 	p.callers.Go(func() {
-		r.reply = p.call(method, path, body, header)
+		r.reply = p.call(r, method, path, body, header)
+		end(r.answer())
 		r.done = true
-		s.note("answer to %s: %d %.300s", r.what, r.status, r.text)
+		s.note("answer to %s: %d %s", r.what, r.status, r.text)
 	})
 	return nil
+}
+
+// operation describes the request for the model of the API.
+func (r *request) operation(body string, header map[string]string) (o linearizability.Operation, err error) {
+	o = linearizability.Operation{
+		Kind: linearizability.Kind(r.kind), Class: r.scope, Key: header["Idempotency-Key"],
+	}
+	switch r.kind {
+	case create:
+		o.Draft, err = linearizability.ParseDraft([]byte(body))
+	case update:
+		o.Change, err = linearizability.ParseChange([]byte(body), false)
+	case recreate:
+		o.Kind = linearizability.Update
+		o.Change, err = linearizability.ParseChange([]byte(body), true)
+	}
+	return o, err
+}
+
+// answer describes the answer for the model of the API.
+func (r *request) answer() linearizability.Answer {
+	a := linearizability.Answer{Code: r.status, Now: time.Now().Unix(), KeyMayBeLost: !r.stored}
+	switch {
+	case r.status == 0:
+		return linearizability.Answer{}
+	case r.status >= http.StatusBadRequest:
+		var problem struct{ Type string }
+		if json.Unmarshal([]byte(r.text), &problem) != nil {
+			problem.Type = "no JSON: " + r.text
+		}
+		a.Problem = problem.Type
+	default:
+		var err error
+		if a.Object, err = linearizability.ParseObject([]byte(r.text)); err != nil {
+			a.Problem = err.Error()
+		}
+		a.Body, a.ETag = r.text, r.etag
+	}
+	return a
 }
 
 // draft draws the body of a create: the first draft of a class in most cases, else another.
@@ -109,7 +159,7 @@ func (s *scenario) change() string {
 	case 3:
 		body["reserve"], body["host"] = 8, "web.other."+audience
 	case 4:
-		body["time"], body["reserve"] = []*int64{nil, nil}, 2
+		body["time"], body["reserve"] = []*int64{new(s.begun.Unix() - 60), nil}, 2
 	}
 	return encode(body)
 }
@@ -122,20 +172,10 @@ func encode(v any) string {
 	return string(text)
 }
 
-// answered are the answers to requests for a class, the latest first.
-func (s *scenario) answered(scope string) (of []*request) {
-	for _, r := range slices.Backward(s.calls) {
-		if r.scope == scope && r.done && r.status != 0 && r.status < http.StatusBadRequest {
-			of = append(of, r)
-		}
-	}
-	return of
-}
-
 // lastETag returns the newest version of a class that a caller has seen, or "".
 func (s *scenario) lastETag(scope string) string {
-	for _, r := range s.answered(scope) {
-		if r.etag != "" {
+	for _, r := range slices.Backward(s.calls) {
+		if r.scope == scope && r.etag != "" {
 			return r.etag
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"minigroups/auth"
+	"minigroups/e2e/linearizability"
 	"minigroups/e2e/simulation/temporal"
 	"minigroups/minigroup"
 )
@@ -38,6 +39,8 @@ type scenario struct {
 	begun  time.Time
 	// calls are the requests of callers, in the order in which they began.
 	calls []*request
+	// recorder has what they saw.
+	recorder *linearizability.Recorder
 	manner
 	left struct{ requests, faults, pauses, sweeps int }
 	turn int
@@ -46,7 +49,7 @@ type scenario struct {
 }
 
 func (b *bench) run(c chooser) (*scenario, error) {
-	s := &scenario{bench: b, chooser: c, scheduler: newScheduler()}
+	s := &scenario{bench: b, chooser: c, scheduler: newScheduler(), recorder: &linearizability.Recorder{}}
 	var err error
 	if s.world, err = newWorld(b.public, 1+c.below(2, "gateways")); err != nil {
 		return s, err
@@ -70,10 +73,10 @@ func (b *bench) run(c chooser) (*scenario, error) {
 	if err = s.prelude(); err == nil {
 		err = s.explore()
 	}
-	if err == nil && !s.exhausted() {
+	if err == nil {
 		err = s.settle()
 	}
-	if err == nil && !s.exhausted() {
+	if err == nil {
 		if err = s.check(); err == nil {
 			err = s.cover()
 		}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,7 +77,7 @@ func (s *scenario) deliverTask(d temporal.Delivery) {
 func (s *scenario) settleStep() error {
 	s.forgetArrivals()
 	points := s.waiting()
-	if err := s.showClock(); err != nil {
+	if err := errors.Join(s.showClock(), s.watch()); err != nil {
 		return err
 	}
 	if len(points) > 0 {

@@ -22,12 +22,14 @@ import (
 	"pgregory.net/rapid"
 
 	"minigroups/auth"
+	"minigroups/e2e/linearizability"
 	"minigroups/storage"
 	"minigroups/storage/storagetest"
 )
 
 var (
 	traces   = flag.Bool("traces", false, "print what happens in each scenario")
+	pictures = flag.String("pictures", "../../.dev/simulation", "where pictures of histories that no order explains are made")
 	progress = flag.Bool("progress", false, "print how many scenarios have passed, every ten seconds")
 )
 
@@ -73,6 +75,9 @@ type search struct {
 	tried, calls   int
 }
 
+// checkTimeout bounds the comparison of what callers saw with the model of the API, for each class.
+const checkTimeout = time.Minute
+
 // try searches one scenario.
 func (s *search) try(t *rapid.T) {
 	uuid.SetRand(&lockedReader{from: mathrand.New(mathrand.NewSource(1))})
@@ -90,11 +95,11 @@ func (s *search) try(t *rapid.T) {
 		s.printed = time.Now()
 		fmt.Fprintf(os.Stderr, "%d scenarios, %d calls in %s\n", s.tried, s.calls, time.Since(s.began).Round(time.Second))
 	}
-	if d.ended != nil {
-		panic(d.ended)
-	}
 	if *traces {
 		fmt.Println(strings.Join(result.trace, "\n"))
+	}
+	if err == nil {
+		err = linearizability.Check(result.recorder.History(), checkTimeout, *pictures)
 	}
 	if err != nil {
 		t.Logf("%s", strings.Join(result.trace, "\n"))

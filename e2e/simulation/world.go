@@ -178,6 +178,8 @@ type broker struct {
 	published map[string]int
 	// rooms are those whose event was published and not lost.
 	rooms map[uuid.UUID]bool
+	// closedUnseen are the rooms whose event of their end was lost.
+	closedUnseen []uuid.UUID
 }
 
 // announced reports whether the event of a room was published and not lost.
@@ -192,6 +194,22 @@ func (b *broker) waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.events)
+}
+
+// underWay are the rooms whose event was published and not received, or lost.
+func (b *broker) underWay() []uuid.UUID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rooms := slices.Clone(b.closedUnseen)
+	for _, e := range b.events {
+		for _, room := range e.Created {
+			rooms = append(rooms, room.ID)
+		}
+		for _, room := range e.Closed {
+			rooms = append(rooms, room.ID)
+		}
+	}
+	return rooms
 }
 
 // receive receives an event of this service.

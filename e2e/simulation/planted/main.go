@@ -23,29 +23,37 @@ func main() {
 	only := flag.String("only", "", "plant only the bugs whose name contains this text")
 	limit := flag.Duration("limit", 10*time.Minute, "how long the search for each bug may take")
 	seed := flag.Int("seed", 1, "the seed of the search")
-	dir := flag.String("dir", "../.dev/planted", "where the shrunk scenarios are written")
+	dir := flag.String("dir", "../.dev/planted", "where the output of each search is written")
+	keep := flag.Bool("keep", false, "keep the shrunk scenarios in simulation/testdata, for TestSagas")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *limit, *seed, *dir); err != nil {
+	p := planter{limit: *limit, seed: *seed, dir: *dir, keep: *keep}
+	if err := p.run(ctx, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "planted:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, limit time.Duration, seed int, dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+// planter plants bugs.
+type planter struct {
+	limit time.Duration
+	seed  int
+	dir   string
+	keep  bool
+}
+
+func (p planter) run(ctx context.Context, only string) error {
+	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	var rows []string
 	missed := 0
-	fmt.Fprintln(table, "bug\tscenarios\tseconds\tsteps\tviolation")
 	for i, b := range bugs {
 		if !strings.Contains(b.name, only) {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", i+1, len(bugs), b.name)
-		found, err := search(ctx, b, limit, seed, dir)
+		found, err := p.search(ctx, b)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
@@ -53,14 +61,19 @@ func run(ctx context.Context, only string, limit time.Duration, seed int, dir st
 			missed++
 			found.violation = "NOT FOUND"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.0f\t%d\t%.100s\n",
-			b.name, found.scenarios, found.after.Seconds(), found.steps, found.violation)
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%.0f\t%d\t%.90s",
+			b.name, found.scenarios, found.after.Seconds(), found.steps, found.violation))
+		fmt.Fprintf(os.Stderr, "%2d of %d, %3.0f s: %s: %s\n",
+			i+1, len(bugs), found.after.Seconds(), b.name, found.violation)
 	}
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "bug\tscenarios\tseconds\tsteps\tviolation")
+	fmt.Fprintln(table, strings.Join(rows, "\n"))
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	if missed > 0 {
-		return fmt.Errorf("%d bugs were not found within %s", missed, limit)
+		return fmt.Errorf("%d bugs were not found within %s", missed, p.limit)
 	}
 	return nil
 }
@@ -74,7 +87,7 @@ type finding struct {
 }
 
 // search builds the simulation with a bug, and runs it.
-func search(ctx context.Context, b bug, limit time.Duration, seed int, dir string) (finding, error) {
+func (p planter) search(ctx context.Context, b bug) (finding, error) {
 	work, err := os.MkdirTemp("", "planted")
 	if err != nil {
 		return finding{}, err
@@ -89,11 +102,16 @@ func search(ctx context.Context, b bug, limit time.Duration, seed int, dir strin
 	if out, err := build.CombinedOutput(); err != nil {
 		return finding{}, fmt.Errorf("%w: %s", err, out)
 	}
-	bounded, cancel := context.WithTimeout(ctx, limit)
+	pictures, err := filepath.Abs(p.dir)
+	if err != nil {
+		return finding{}, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	test := exec.CommandContext(bounded, binary, "-test.run", "TestSagas", "-test.v", "-test.timeout", "0",
-		"-rapid.checks", "1000000", "-rapid.seed", fmt.Sprint(seed), "-rapid.nofailfile", "-rapid.shrinktime", "30s")
-	test.Dir = "simulation"
+		"-rapid.checks", "1000000", "-rapid.seed", fmt.Sprint(p.seed), "-rapid.shrinktime", "30s",
+		"-pictures", pictures)
+	test.Dir = work
 	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
 	test.WaitDelay = 10 * time.Second
 	began := time.Now()
@@ -102,15 +120,44 @@ func search(ctx context.Context, b bug, limit time.Duration, seed int, dir strin
 	if ctx.Err() != nil {
 		return finding{}, ctx.Err()
 	}
-	file := filepath.Join(dir, strings.ReplaceAll(b.name, " ", "-")+".txt")
-	if err := os.WriteFile(file, out, 0o600); err != nil {
+	name := strings.ReplaceAll(b.name, " ", "-")
+	if err := os.WriteFile(filepath.Join(p.dir, name+".txt"), out, 0o600); err != nil {
 		return finding{}, err
+	}
+	if p.keep {
+		if err := keepScenario(work, name); err != nil {
+			return finding{}, err
+		}
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && bounded.Err() == nil {
 		return finding{}, err
 	}
 	return read(string(out), after), nil
+}
+
+// keepScenario keeps the shrunk scenario that rapid has written below dir, without the single decisions.
+func keepScenario(dir, name string) error {
+	const folder = "testdata/rapid/TestSagas"
+	files, err := filepath.Glob(filepath.Join(dir, folder, "*.fail"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return err
+	}
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "[rapid] draw") {
+			kept = append(kept, line)
+		}
+	}
+	to := filepath.Join("simulation", folder)
+	if err := os.MkdirAll(to, 0o750); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, "TestSagas-"+name+".fail"), []byte(strings.Join(kept, "")), 0o600)
 }
 
 var failedAfter = regexp.MustCompile(`failed after (\d+) tests: (.*)`)

@@ -1,0 +1,66 @@
+package simulation
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// alwaysTrue lists what must hold after every step and does not. $1 to $3 are the open rooms: their ids, classes and
+// kinds. $4 are rooms whose event nobody has received yet, or that conference has closed of itself.
+const alwaysTrue = `
+	WITH room AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (id, class_id, kind))
+	SELECT 'LEAK: '||kind||' room '||id||' is open, and the ledger does not know of it' FROM room r
+	WHERE id <> ALL($4) AND NOT EXISTS (
+			SELECT FROM room_attempt a WHERE a.room_id = r.id AND a.state IN ('held', 'releasing'))
+		AND NOT EXISTS (SELECT FROM announced_room a WHERE a.room_id = r.id AND a.state <> 'released')
+		AND NOT EXISTS (
+			SELECT FROM room_attempt a WHERE a.class_id = r.class_id AND a.kind = r.kind
+				AND a.room_id IS NULL AND a.state IN ('sent', 'releasing', 'lost'))
+	UNION ALL
+	SELECT scope||' is ready and does not hold its rooms' FROM minigroup m
+	WHERE state = 'ready' AND 2 <> (
+		SELECT count(*) FROM room_attempt a WHERE a.class_id = m.id AND a.state = 'held' AND a.operation = 'create'
+			AND a.room_id IN (m.event_room_id, m.conference_room_id))
+	UNION ALL
+	SELECT scope||' is ready and room '||held.id||' is not open' FROM minigroup m,
+		LATERAL unnest(ARRAY[m.event_room_id, m.conference_room_id]) AS held (id)
+	WHERE state = 'ready' AND closed_at IS NULL AND held.id <> ALL($4) AND held.id NOT IN (SELECT id FROM room)
+		AND NOT EXISTS (SELECT FROM closed_room c WHERE c.room_id = held.id)
+	UNION ALL
+	SELECT 'more slots than '||b.capacity||' are reserved on '||b.id FROM janus_backend b
+	WHERE EXISTS (
+		SELECT FROM janus_reservation r WHERE r.backend_id = b.id AND r.state <> 'released' AND b.capacity < (
+			SELECT sum(o.slots) FROM janus_reservation o
+			WHERE o.backend_id = b.id AND o.state <> 'released'
+				AND o.during @> coalesce(lower(r.during), '-infinity')))`
+
+// watch checks what must hold after every step.
+func (s *scenario) watch() error {
+	if !s.watched {
+		return nil
+	}
+	var ids, classes []uuid.UUID
+	var kinds []string
+	for _, service := range []string{"event", "conference"} {
+		rooms, err := s.world.rooms(service)
+		if err != nil {
+			return err
+		}
+		for _, room := range rooms {
+			if room.Open {
+				ids, classes, kinds = append(ids, room.ID), append(classes, room.ClassroomID), append(kinds, service)
+			}
+		}
+	}
+	wrong, err := s.lines(alwaysTrue, ids, classes, kinds, s.world.broker.underWay())
+	if err != nil {
+		return fmt.Errorf("check a step: %w", err)
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
