@@ -166,6 +166,15 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			c.put(both, noAnswer)
 			c.put(Change{Reserve: "8"}, isReady(200, algebra, both, Change{Reserve: "8"}))
 		},
+		"equal recreates join": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			first := c.Begin(Operation{Kind: Update, Change: renewed})
+			second := c.Begin(Operation{Kind: Update, Change: renewed})
+			third := c.Begin(Operation{Kind: Update, Change: renewed})
+			for _, end := range []func(Answer){second, first, third} {
+				end(isReady(200, algebra).rooms("event-2", "conference-2"))
+			}
+		},
 		"conference closes a room just before a recreate": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.Begin(Operation{Kind: CloseRoom})

@@ -185,9 +185,33 @@ func (s state) update(i int, now int64, g goal) (next []state) {
 		next = append(next, s.without(i).fail(c)...)
 	}
 	if g.needs(s, c) {
-		next = append(next, s.without(i).apply(c, now, true)...)
+		next = append(next, joining(s.without(i).apply(c, now, true), c)...)
 	}
 	return next
+}
+
+// joining returns the states after an update was committed that equal updates may have joined: any of them is carried
+// out with it, and not again. Only a recreate is not the same if it is carried out twice.
+func joining(after []state, c Change) []state {
+	if c.Recreate == "" {
+		return after
+	}
+	for n := 0; n < len(after); n++ {
+		for i, t := range after[n].tokens {
+			if t.kind == Update && t.change == c && t.owner != 0 {
+				after = append(after, after[n].without(i).with(newToken(joined, t.draft, c, t.owner)))
+			}
+		}
+	}
+	return after
+}
+
+// joined is the kind of a token of an update that was carried out with an equal one.
+const joined Kind = "joined"
+
+// hasJoined reports whether an operation was carried out with an equal one.
+func (s state) hasJoined(owner int64) bool {
+	return slices.ContainsFunc(s.tokens, func(t token) bool { return t.owner == owner && t.kind == joined })
 }
 
 // fail returns the states after an update has failed: another update may be shown.

@@ -79,7 +79,6 @@ func (s *scenario) request() error {
 		return err
 	}
 	s.calls = append(s.calls, r)
-	operation.Client = len(s.calls)
 	end := s.recorder.Begin(operation)
 	r.what = fmt.Sprintf("%d: %s %s %s %v at %s", len(s.calls), r.kind, d.Scope, body, header, p.name)
 	s.note("%s", r.what)
