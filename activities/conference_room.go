@@ -50,6 +50,22 @@ func unrefused(err error) error {
 	return err
 }
 
+// closedEarly reports whether conference has closed the room of a class that has not ended.
+func closedEarly(class minigroup.Window, room minigroup.ConferenceRoomState, now int64) bool {
+	return room.Time.Ended(now) && !class.Ended(now)
+}
+
+// recordClosed records that conference has closed the room of a minigroup, as its event would.
+func (a *Activities) recordClosed(
+	ctx context.Context, m minigroup.Minigroup, room minigroup.ConferenceRoomState,
+) error {
+	closed := minigroup.ClosedRoom{
+		ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: room.TimedOut,
+	}
+	_, err := a.Ledger.RecordRoomEvents(ctx, minigroup.RoomEvents{Closed: []minigroup.ClosedRoom{closed}})
+	return err
+}
+
 // ifGone returns the error of a request about the conference room of a minigroup, and instead a *minigroup.Error if
 // conference does not know the room replicaLag after its creation: then the room is gone.
 func (a *Activities) ifGone(ctx context.Context, id uuid.UUID, err error) error {

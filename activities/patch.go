@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
 
 	"minigroups/minigroup"
 )
@@ -121,20 +122,47 @@ func (a *Activities) sendPatch(ctx context.Context, rec minigroup.UpdateRecord) 
 			return readErr
 		}
 	default:
-		return patchRefusal(err)
+		return a.refused(ctx, rec, err)
 	}
 	applied, adoptErr := a.isApplied(ctx, rec, room)
 	switch {
 	case adoptErr != nil || applied:
 		return adoptErr
 	case err != nil:
-		return patchRefusal(err)
+		return a.refused(ctx, rec, err)
 	default:
 		return &minigroup.UpstreamError{
 			Upstream: conferenceService, Doing: patchesRoom, MaybeDone: true,
 			Detail: "the request was accepted, but the room does not show the change",
 		}
 	}
+}
+
+// roomClosed is the error type with which conference refuses to change a room that is closed.
+const roomClosed = "room_closed"
+
+// refused returns the refusal of a PATCH. If it is refused because the room is closed, that is recorded first, as when
+// an update begins. If that fails, the class ends when the event of the room is received, or the room is looked up.
+func (a *Activities) refused(ctx context.Context, rec minigroup.UpdateRecord, err error) error {
+	var upstream *minigroup.UpstreamError
+	if errors.As(err, &upstream) && upstream.Type == roomClosed {
+		if err := a.recordIfClosed(ctx, rec); err != nil {
+			activity.GetLogger(ctx).Warn("a room that is closed was not recorded", "class_id", rec.ClassID, "error", err)
+		}
+	}
+	return patchRefusal(err)
+}
+
+func (a *Activities) recordIfClosed(ctx context.Context, rec minigroup.UpdateRecord) error {
+	m, err := a.Ledger.ByID(ctx, rec.ClassID)
+	if err != nil {
+		return err
+	}
+	room, err := a.readRoomAgain(ctx, rec.ConferenceRoomID)
+	if err != nil || !closedEarly(m.Time, room, time.Now().Unix()) {
+		return err
+	}
+	return a.recordClosed(ctx, m, room)
 }
 
 // patchRefusal gives the refusals that callers can act on their own kinds of error.
@@ -144,7 +172,7 @@ func patchRefusal(err error) error {
 		return err
 	}
 	kinds := map[string]minigroup.Kind{
-		"room_time_changing_forbidden": minigroup.RoomTimeChangeForbidden, "room_closed": minigroup.Closed,
+		"room_time_changing_forbidden": minigroup.RoomTimeChangeForbidden, roomClosed: minigroup.Closed,
 	}
 	kind, ok := kinds[upstream.Type]
 	if !ok {

@@ -217,7 +217,7 @@ func (s *Sweeper) followUp(
 ) error {
 	now := time.Now().Unix()
 	switch {
-	case room.Time.Ended(now) && !l.Time.Ended(now):
+	case closedEarly(l.Time, room, now):
 		*closed = append(*closed, minigroup.ClosedRoom{
 			ID: l.ConferenceRoomID, ClassID: l.ID, Audience: l.Audience, TimedOut: room.TimedOut,
 		})

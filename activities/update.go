@@ -26,6 +26,7 @@ type UpdateLedger interface {
 		mode minigroup.FailMode,
 	) (minigroup.UpdateState, error)
 	PatchedHost(ctx context.Context, classID uuid.UUID) (host string, err error)
+	RecordRoomEvents(ctx context.Context, events minigroup.RoomEvents) (ended int, err error)
 }
 
 // UpdateInput names an update and what it requests.
@@ -72,9 +73,14 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 	return begun, err
 }
 
-// planUpdate plans the update from the row, which this run owns, and from the present room, and writes the plan.
+// planUpdate plans the update from the row, which this run owns, and from the present room, and writes the plan. If
+// conference has closed the room, it records that, so that the class ends when the update fails: a read after the
+// refusal shows the reason, even if the event of the room was not received.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
 	room, err := a.readRoom(ctx, m.ConferenceRoomID)
+	if err == nil && closedEarly(m.Time, room, time.Now().Unix()) {
+		err = a.recordClosed(ctx, m, room)
+	}
 	if err != nil {
 		return err
 	}

@@ -29,11 +29,6 @@ func TestFailedUpdate(t *testing.T) {
 			},
 			kind: minigroup.RoomTimeChangeForbidden,
 		},
-		"a room that is closed is not changed": {
-			arrange: func(s *harness, d minigroup.Draft) { s.setEnd(classID(d), time.Now().Unix()-1) },
-			change:  func(d minigroup.Draft) minigroup.Change { return minigroup.Change{Time: extended(d)} },
-			kind:    minigroup.Closed,
-		},
 		"more slots than fit are not admitted, and no PATCH is sent": {
 			change: func(d minigroup.Draft) minigroup.Change {
 				return minigroup.Change{Time: extended(d), Reserve: new(int32(11))}
@@ -86,11 +81,33 @@ func TestFailedUpdate(t *testing.T) {
 			if (s.callCount(conferencePatch) > 0) != c.patched {
 				t.Errorf("%d PATCHes were sent", s.callCount(conferencePatch))
 			}
-			if room.Time.Ended(time.Now().Unix()) { // room events end the class, not the update
-				s.setEnd(classID(d), *d.Time.End)
-				room = s.conferenceState(before)
-			}
 			s.assertUnchanged(p, before, room, c.kind)
+		})
+	}
+	for name, arrange := range map[string]func(*harness, minigroup.Draft){
+		"the update begins": func(s *harness, d minigroup.Draft) { s.setEnd(classID(d), time.Now().Unix()-1) },
+		"the PATCH is sent": func(s *harness, d minigroup.Draft) {
+			s.script(conferencePatch, func(c call) error {
+				s.setEnd(classID(d), time.Now().Unix()-1)
+				return c.execute(c.ctx)
+			})
+		},
+	} {
+		t.Run("a room that is closed when "+name+" is not changed, and its class ends", func(t *testing.T) {
+			t.Parallel()
+			s := db.newHarness(t)
+			d := newDraft()
+			s.createReady(d)
+			arrange(s, d)
+			change, _ := changeAll(d)
+			p := s.update("run-2", uuid.New(), d, change)
+			m, err := s.ledger.ByID(t.Context(), classID(d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.kind() != minigroup.Closed || m.ClosedAt.IsZero() || m.Update == nil {
+				t.Errorf("the update ended with %v, the class at %v, and shows %v", p.err, m.ClosedAt, m.Update)
+			}
 		})
 	}
 	t.Run("a minigroup that failed is not updated", func(t *testing.T) {
