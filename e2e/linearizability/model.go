@@ -241,7 +241,11 @@ func (m *model) refuse(from []state, o Operation) []state {
 	case problem == "minigroup_not_ready":
 		return m.require(from, o, func(s state) bool { return s.phase == creating || s.phase == failed })
 	case problem == "minigroup_closed":
-		return m.require(from, o, func(s state) bool { return s.phase == closed })
+		var after []state
+		for _, s := range m.require(from, o, func(s state) bool { return s.phase == closed }) {
+			after = append(after, s.withoutOwn(o.Called).fail(o.Change)...) // it may have begun
+		}
+		return after
 	case !o.Answer.isSagaFailure(): // nothing has begun
 		return slices.Clone(from)
 	case o.Kind == Create:

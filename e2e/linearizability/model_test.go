@@ -210,6 +210,12 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			c.put(toCarl, Answer{Code: 409, Problem: "minigroup_closed"})
 			c.put(renewed, shows(200, "real-time", values("null", "null", "ann", "0")).rooms("event-2", "conference-2"))
 		},
+		"an update finds that conference has closed the room": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			c.Begin(Operation{Kind: CloseRoom})
+			c.put(toCarl, Answer{Code: 409, Problem: "minigroup_closed"})
+			c.read(shows(200, "closed", values("100", "120", "ann", "0")).updating("failed", toCarl))
+		},
 		"an end passes, and is moved": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.read(shows(200, "closed", algebra.Values).at(200))
@@ -377,6 +383,12 @@ func TestTheModelRejectsWhatTheContractForbids(t *testing.T) {
 		"a class is closed although nobody has closed its room": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.read(shows(200, "closed", algebra.Values).at(199))
+		},
+		"a class that refused an update as closed is open": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			c.Begin(Operation{Kind: CloseRoom})
+			c.put(toCarl, Answer{Code: 409, Problem: "minigroup_closed"})
+			c.read(isReady(200, algebra))
 		},
 		"a closed class is open again": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
