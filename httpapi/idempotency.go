@@ -18,8 +18,8 @@ type Keys interface {
 	// It returns a *minigroup.Error of kind IdempotencyKeyReused if the key belongs to a different request that is more
 	// recent than retention. Any other error means that the database is unavailable.
 	ClaimKey(ctx context.Context, k minigroup.RequestKey, retention time.Duration) (*minigroup.Answer, error)
-	// RecordAnswer stores the response of a success. If there is one already, it changes nothing.
-	RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error
+	// RecordAnswer stores the response of a success, unless there is one already, and returns the one that is stored.
+	RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) (minigroup.Answer, error)
 }
 
 // maxKeyLength is the maximum length of an Idempotency-Key in characters.
@@ -65,7 +65,8 @@ func unquote(text string) (plain string, ok bool) {
 }
 
 // withIdempotencyKey replies with the response stored for the key, or calls process and stores its response if that is
-// a success. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
+// a success. A success is stored before it is sent, so all requests with one key are answered alike, even if they are
+// processed at the same time. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
 // request whose key has no stored response is processed again; the sagas treat it as an equal request.
 //
 // No refusal is stored. One that depends on the request alone is made before a key is claimed, and is made again in the
@@ -86,34 +87,52 @@ func (s *server) withIdempotencyKey(c *gin.Context, key, fingerprint string, pro
 		replyStored(c, *stored)
 		return nil
 	}
+	held := &heldResponse{}
+	c.Set(heldKey, held)
 	s.handle(process)(c)
-	if status := c.Writer.Status(); status == http.StatusOK || status == http.StatusCreated { // 202 is not decided
-		s.recordResponse(c, k)
+	if held.status != 0 {
+		replyStored(c, s.recordAnswer(c, k, *held))
 	}
 	return nil
 }
 
+// heldResponse is a success that is stored before it is sent.
+type heldResponse struct {
+	status int
+	body   []byte
+}
+
+// hold reports whether a response is held back. One that is not decided (202) or not a success is sent at once.
+func hold(c *gin.Context, status int, body []byte) bool {
+	held, ok := c.Value(heldKey).(*heldResponse)
+	if !ok || held.status != 0 || (status != http.StatusOK && status != http.StatusCreated) {
+		return false
+	}
+	held.status, held.body = status, body
+	return true
+}
+
 func replyStored(c *gin.Context, a minigroup.Answer) {
 	for name, value := range map[string]string{"Location": a.Location, "ETag": a.ETag} {
-		if value != "" {
-			c.Header(name, value)
-		}
+		c.Header(name, value) // an empty value removes it
 	}
 	send(c, a.Status, objectType, a.Body)
 }
 
-// recordResponse stores the response that was sent. If that fails, it only logs the error, because the request can be
-// processed again.
-func (s *server) recordResponse(c *gin.Context, key minigroup.RequestKey) {
+// recordAnswer stores a success and returns the one that is stored. If that fails, it only logs the error, because the
+// request can be processed again.
+func (s *server) recordAnswer(c *gin.Context, key minigroup.RequestKey, held heldResponse) minigroup.Answer {
 	// The caller may have closed the connection, which must not prevent it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), databaseTimeout)
 	defer cancel()
-	body, _ := c.Value(bodyKey).([]byte)
 	header := c.Writer.Header()
-	err := s.Keys.RecordAnswer(ctx, key, minigroup.Answer{
-		Status: c.Writer.Status(), Location: header.Get("Location"), ETag: header.Get("ETag"), Body: body,
-	})
+	own := minigroup.Answer{
+		Status: held.status, Location: header.Get("Location"), ETag: header.Get("ETag"), Body: held.body,
+	}
+	stored, err := s.Keys.RecordAnswer(ctx, key, own)
 	if err != nil {
 		s.log(c).Warn("response for an idempotency key not recorded", zap.Error(err))
+		return own
 	}
+	return stored
 }

@@ -215,3 +215,34 @@ func TestIdempotencyKeys(t *testing.T) {
 			wantProblem(http.StatusBadRequest, minigroup.InvalidPayload)
 	})
 }
+
+// TestOneKeyHasOneAnswer sends two requests with one key that are processed at the same time and succeed differently.
+func TestOneKeyHasOneAnswer(t *testing.T) {
+	w := newWorld(t)
+	create := w.create
+	first, second := make(chan struct{}), make(chan struct{})
+	outcomes := make(chan minigroup.Outcome, 2)
+	outcomes <- minigroup.OutcomeDone
+	outcomes <- minigroup.OutcomeExisting
+	w.create = func(
+		ctx context.Context, request minigroup.CreateRequest, wait time.Duration,
+	) (minigroup.Minigroup, minigroup.Outcome, error) {
+		outcome := <-outcomes
+		if outcome == minigroup.OutcomeDone {
+			close(first)
+			<-second // the second request is answered before this one
+		}
+		m, _, err := create(ctx, request, wait)
+		return m, outcome, err
+	}
+	answers := make(chan response, 1)
+	go func() { answers <- w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k") }()
+	<-first
+	existing := w.call(t, http.MethodPost, minigroups, lesson, idempotencyHeader, "k")
+	close(second)
+	created := <-answers
+	if existing.status != http.StatusOK || created.status != existing.status || created.text != existing.text ||
+		created.header.Get("Location") != existing.header.Get("Location") {
+		t.Errorf("one was answered by %d %s, the other by %d %s", existing.status, existing.text, created.status, created.text)
+	}
+}

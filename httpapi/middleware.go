@@ -18,7 +18,7 @@ import (
 const (
 	accountKey = "account" // the auth.Account of the request
 	problemKey = "problem" // the type of the problem in the response
-	bodyKey    = "body"    // the body of the response
+	heldKey    = "held"    // the response that is stored for an idempotency key first
 	waitedKey  = "waited"  // the time.Duration for which the request waited for a change
 )
 

@@ -206,9 +206,11 @@ func replyAs(c *gin.Context, status int, contentType string, object any) error {
 	return nil
 }
 
-// send writes the response, and stores its body for idempotency keys. Content-Length is set because HEAD has it too.
+// send writes the response, unless it is held back. Content-Length is set because HEAD has it too.
 func send(c *gin.Context, status int, contentType string, body []byte) {
-	c.Set(bodyKey, body)
+	if hold(c, status, body) {
+		return
+	}
 	c.Header("Content-Length", strconv.Itoa(len(body)))
 	c.Data(status, contentType, body)
 }

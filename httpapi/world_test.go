@@ -241,16 +241,18 @@ func (w *world) ClaimKey(_ context.Context, k minigroup.RequestKey, _ time.Durat
 }
 
 // RecordAnswer stores the first response of a key.
-func (w *world) RecordAnswer(_ context.Context, k minigroup.RequestKey, a minigroup.Answer) error {
+func (w *world) RecordAnswer(
+	_ context.Context, k minigroup.RequestKey, a minigroup.Answer,
+) (minigroup.Answer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keysErr != nil {
-		return w.keysErr
+		return minigroup.Answer{}, w.keysErr
 	}
 	if w.keys[k.ID].response == nil {
 		w.keys[k.ID] = storedKey{k.Fingerprint, &a}
 	}
-	return nil
+	return *w.keys[k.ID].response, nil
 }
 
 // Create, Update and Retry implement Sagas.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,9 +56,22 @@ func (s *Store) ClaimKey(
 	return &minigroup.Answer{Status: *status, Location: orZero(location), ETag: orZero(etag), Body: body}, nil
 }
 
-// RecordAnswer records the answer to the request of a key, which has succeeded. The first one stays.
-func (s *Store) RecordAnswer(ctx context.Context, k minigroup.RequestKey, a minigroup.Answer) error {
-	return s.exec(ctx, "record answer", `
-		UPDATE idempotency_key SET status = $3, location = nullif($4, ''), etag = nullif($5, ''), body = $6
-		WHERE id = $1 AND fingerprint = $2 AND status IS NULL`, k.ID, k.Fingerprint, a.Status, a.Location, a.ETag, a.Body)
+// RecordAnswer records the answer to the request of a key, which has succeeded, unless one is recorded, and returns the
+// one that is. If the key was deleted meanwhile, it returns the answer and records nothing.
+func (s *Store) RecordAnswer(
+	ctx context.Context, k minigroup.RequestKey, a minigroup.Answer,
+) (minigroup.Answer, error) {
+	recorded := minigroup.Answer{}
+	err := s.pool.QueryRow(ctx, `
+		UPDATE idempotency_key SET status = coalesce(status, $3), body = coalesce(body, $6),
+			location = CASE WHEN status IS NULL THEN nullif($4, '') ELSE location END,
+			etag = CASE WHEN status IS NULL THEN nullif($5, '') ELSE etag END
+		WHERE id = $1 AND fingerprint = $2
+		RETURNING status, coalesce(location, ''), coalesce(etag, ''), body`,
+		k.ID, k.Fingerprint, a.Status, a.Location, a.ETag, a.Body).
+		Scan(&recorded.Status, &recorded.Location, &recorded.ETag, &recorded.Body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return a, nil
+	}
+	return recorded, wrap("record answer", err)
 }

@@ -37,7 +37,9 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Fatalf("got %+v", a)
 		}
 		for _, answer := range []minigroup.Answer{full, {Status: 200, Body: []byte("other")}} {
-			l.must(l.RecordAnswer(t.Context(), k, answer))
+			if stored, err := l.RecordAnswer(t.Context(), k, answer); err != nil || !reflect.DeepEqual(stored, full) {
+				t.Errorf("got %+v, %v", stored, err)
+			}
 		}
 		if a := l.claim(k); a == nil || !reflect.DeepEqual(*a, full) {
 			t.Fatalf("got %+v", a)
@@ -46,7 +48,9 @@ func TestIdempotencyKeys(t *testing.T) {
 	t.Run("an answer may have no headers", func(t *testing.T) {
 		k, bare := requestKey("bare", "b"), minigroup.Answer{Status: 200, Body: []byte("{}")}
 		l.claim(k)
-		l.must(l.RecordAnswer(t.Context(), k, bare))
+		if stored, err := l.RecordAnswer(t.Context(), k, bare); err != nil || !reflect.DeepEqual(stored, bare) {
+			t.Errorf("got %+v, %v", stored, err)
+		}
 		if a := l.claim(k); a == nil || !reflect.DeepEqual(*a, bare) {
 			t.Fatalf("got %+v", a)
 		}
@@ -55,12 +59,18 @@ func TestIdempotencyKeys(t *testing.T) {
 		k := requestKey("refused", "b")
 		l.claim(k)
 		for _, status := range []int{202, 400, 409, 422, 503} {
-			if err := l.RecordAnswer(t.Context(), k, minigroup.Answer{Status: status, Body: []byte("{}")}); err == nil {
+			if _, err := l.RecordAnswer(t.Context(), k, minigroup.Answer{Status: status, Body: []byte("{}")}); err == nil {
 				t.Errorf("%d was recorded", status)
 			}
 		}
 		if a := l.claim(k); a != nil {
 			t.Errorf("got %+v", a)
+		}
+	})
+	t.Run("an answer to a key that was deleted is returned and not recorded", func(t *testing.T) {
+		stored, err := l.RecordAnswer(t.Context(), requestKey("deleted", "b"), full)
+		if err != nil || !reflect.DeepEqual(stored, full) {
+			t.Errorf("got %+v, %v", stored, err)
 		}
 	})
 	t.Run("another body is refused before and after there is an answer", func(t *testing.T) {
@@ -71,7 +81,8 @@ func TestIdempotencyKeys(t *testing.T) {
 			if !isKind(err, minigroup.IdempotencyKeyReused) {
 				t.Errorf("got %v", err)
 			}
-			l.must(l.RecordAnswer(t.Context(), k, full))
+			_, err = l.RecordAnswer(t.Context(), k, full)
+			l.must(err)
 		}
 	})
 	t.Run("of several bodies at the same time, one is accepted", func(t *testing.T) {

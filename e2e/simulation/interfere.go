@@ -127,20 +127,13 @@ func (s *scenario) gatewayRestarts() error {
 }
 
 func (s *scenario) loseEvent() error {
-	s.world.broker.mu.Lock()
-	defer s.world.broker.mu.Unlock()
-	if n := len(s.world.broker.events); n > 0 {
-		i := s.below(n, "event")
-		s.note("the broker loses %s", describe(s.world.broker.events[i]))
-		for _, room := range s.world.broker.events[i].Created {
-			s.world.broker.rooms[room.ID] = false
-		}
-		for _, room := range s.world.broker.events[i].Closed {
-			s.world.broker.closedUnseen = append(s.world.broker.closedUnseen, room.ID)
-			s.missed = true
-		}
-		s.world.broker.events = append(s.world.broker.events[:i], s.world.broker.events[i+1:]...)
+	waiting := s.world.broker.waiting()
+	if waiting == 0 {
+		return nil
 	}
+	event := s.world.broker.lose(s.below(waiting, "event"))
+	s.note("the broker loses %s", describe(event))
+	s.missed = s.missed || len(event.Closed) > 0
 	return nil
 }
 
@@ -192,6 +185,7 @@ func (s *scenario) closeRoom() error {
 	}
 	room := rooms[s.below(len(rooms), "room")]
 	s.note("conference closes room %s", room.ID)
+	s.closed = append(s.closed, room.ID)
 	for _, d := range s.drafts {
 		if minigroup.NewClassID(d.Audience, d.Scope) == room.ClassroomID {
 			s.recorder.Begin(linearizability.Operation{Kind: linearizability.CloseRoom, Class: d.Scope})
@@ -201,29 +195,15 @@ func (s *scenario) closeRoom() error {
 	return err
 }
 
-// deliver hands a room event to a process, and keeps it if it is to arrive again.
+// deliver hands a room event to a process. It arrives again if that says so, as after a reconnect.
 func (s *scenario) deliver(p *process, i int, again bool) {
-	b := s.world.broker
-	b.mu.Lock()
-	if i >= len(b.events) {
-		b.mu.Unlock()
-		return
-	}
-	event := b.events[i]
-	b.events = append(b.events[:i:i], b.events[i+1:]...)
-	b.mu.Unlock()
+	event := s.world.broker.take(i)
 	s.note("%s receives %s", p.name, describe(event))
-	keep := func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.events = append(b.events, event)
-	}
 	p.callers.Go(func() {
 		ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 		defer cancel()
-		if _, err := p.store.RecordRoomEvents(ctx, event); err != nil || again {
-			keep() // it was not acknowledged
-		}
+		_, err := p.store.RecordRoomEvents(ctx, event)
+		s.world.broker.delivered(event, err == nil && !again)
 	})
 }
 

@@ -44,6 +44,8 @@ type scenario struct {
 	manner
 	left struct{ requests, faults, pauses, sweeps int }
 	turn int
+	// closed are the rooms that conference has closed of itself.
+	closed []uuid.UUID
 	// missed means that the broker has lost an event of a room that was closed.
 	missed bool
 }

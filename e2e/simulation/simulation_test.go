@@ -76,7 +76,7 @@ type search struct {
 }
 
 // checkTimeout bounds the comparison of what callers saw with the model of the API, for each class.
-const checkTimeout = time.Minute
+const checkTimeout = 5 * time.Second
 
 // try searches one scenario.
 func (s *search) try(t *rapid.T) {

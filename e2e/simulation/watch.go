@@ -9,7 +9,7 @@ import (
 )
 
 // alwaysTrue lists what must hold after every step and does not. $1 to $3 are the open rooms: their ids, classes and
-// kinds. $4 are rooms whose event nobody has received yet, or that conference has closed of itself.
+// kinds. The events of the rooms $4 are under way. Conference has closed the rooms $5 of itself.
 const alwaysTrue = `
 	WITH room AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (id, class_id, kind))
 	SELECT 'LEAK: '||kind||' room '||id||' is open, and the ledger does not know of it' FROM room r
@@ -27,8 +27,8 @@ const alwaysTrue = `
 	UNION ALL
 	SELECT scope||' is ready and room '||held.id||' is not open' FROM minigroup m,
 		LATERAL unnest(ARRAY[m.event_room_id, m.conference_room_id]) AS held (id)
-	WHERE state = 'ready' AND closed_at IS NULL AND held.id <> ALL($4) AND held.id NOT IN (SELECT id FROM room)
-		AND NOT EXISTS (SELECT FROM closed_room c WHERE c.room_id = held.id)
+	WHERE state = 'ready' AND closed_at IS NULL AND held.id <> ALL($5) AND held.id NOT IN (SELECT id FROM room)
+		AND (upper_inf(during) OR upper(during) > now())
 	UNION ALL
 	SELECT 'more slots than '||b.capacity||' are reserved on '||b.id FROM janus_backend b
 	WHERE EXISTS (
@@ -55,7 +55,7 @@ func (s *scenario) watch() error {
 			}
 		}
 	}
-	wrong, err := s.lines(alwaysTrue, ids, classes, kinds, s.world.broker.underWay())
+	wrong, err := s.lines(alwaysTrue, ids, classes, kinds, s.world.broker.underWay(), s.closed)
 	if err != nil {
 		return fmt.Errorf("check a step: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -178,8 +179,8 @@ type broker struct {
 	published map[string]int
 	// rooms are those whose event was published and not lost.
 	rooms map[uuid.UUID]bool
-	// closedUnseen are the rooms whose event of their end was lost.
-	closedUnseen []uuid.UUID
+	// delivering are the events that processes record at present.
+	delivering []minigroup.RoomEvents
 }
 
 // announced reports whether the event of a room was published and not lost.
@@ -196,20 +197,49 @@ func (b *broker) waiting() int {
 	return len(b.events)
 }
 
-// underWay are the rooms whose event was published and not received, or lost.
-func (b *broker) underWay() []uuid.UUID {
+// underWay are the rooms whose event was published and is not recorded yet.
+func (b *broker) underWay() (rooms []uuid.UUID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	rooms := slices.Clone(b.closedUnseen)
-	for _, e := range b.events {
+	for _, e := range slices.Concat(b.events, b.delivering) {
 		for _, room := range e.Created {
-			rooms = append(rooms, room.ID)
-		}
-		for _, room := range e.Closed {
 			rooms = append(rooms, room.ID)
 		}
 	}
 	return rooms
+}
+
+// take takes an event to deliver it.
+func (b *broker) take(i int) minigroup.RoomEvents {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	event := b.events[i]
+	b.events = slices.Delete(b.events, i, i+1)
+	b.delivering = append(b.delivering, event)
+	return event
+}
+
+// delivered is called after an event was delivered. It is delivered again if it was not acknowledged.
+func (b *broker) delivered(event minigroup.RoomEvents, acknowledged bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.delivering, func(e minigroup.RoomEvents) bool { return reflect.DeepEqual(e, event) })
+	b.delivering = slices.Delete(b.delivering, i, i+1)
+	if !acknowledged {
+		b.events = append(b.events, event)
+	}
+}
+
+// lose loses an event.
+func (b *broker) lose(i int) minigroup.RoomEvents {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	event := b.events[i]
+	b.events = slices.Delete(b.events, i, i+1)
+	for _, room := range event.Created {
+		b.rooms[room.ID] = false
+	}
+	return event
 }
 
 // receive receives an event of this service.

@@ -176,14 +176,14 @@ func read(out string, after time.Duration) finding {
 		switch {
 		case step.MatchString(line):
 			f.steps++
-		case strings.HasPrefix(line, violationMark):
-			f.violation = strings.TrimPrefix(line, violationMark)
+		case f.violation == "" && strings.Contains(line, violationMark):
+			_, f.violation, _ = strings.Cut(line, violationMark)
 		}
 	}
 	return f
 }
 
-var step = regexp.MustCompile(`^\d+\.\d{3} `)
+var step = regexp.MustCompile(`(^|: +)\d+\.\d{3} `)
 
 const violationMark = "violated: "
 
