@@ -66,8 +66,8 @@ func unquote(text string) (plain string, ok bool) {
 
 // withIdempotencyKey replies with the response stored for the key, or calls process and stores its response if that is
 // a success. A success is stored before it is sent, so all requests with one key are answered alike, even if they are
-// processed at the same time. fingerprint distinguishes the account's requests with one key. Without a key it only calls process. A
-// request whose key has no stored response is processed again; the sagas treat it as an equal request.
+// processed at the same time. fingerprint distinguishes the account's requests with one key. Without a key it only
+// calls process. A request whose key has no stored response is processed again; the sagas treat it as an equal request.
 //
 // No refusal is stored. One that depends on the request alone is made before a key is claimed, and is made again in the
 // same way. Any other depends on what may change: slots, another service, the minigroup, an operation in progress.

@@ -243,6 +243,7 @@ func TestOneKeyHasOneAnswer(t *testing.T) {
 	created := <-answers
 	if existing.status != http.StatusOK || created.status != existing.status || created.text != existing.text ||
 		created.header.Get("Location") != existing.header.Get("Location") {
-		t.Errorf("one was answered by %d %s, the other by %d %s", existing.status, existing.text, created.status, created.text)
+		t.Errorf("one was answered by %d %s, the other by %d %s",
+			existing.status, existing.text, created.status, created.text)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// manner is how a scenario is explored. Scenarios differ in it, because a bug that needs one kind of fault often is hard
-// to find among many others.
+// manner is how a scenario is explored. Scenarios differ in it, because a bug that needs one kind of fault often is
+// hard to find among many others.
 type manner struct {
 	// pace says how rarely something interferes: once in 2^pace steps.
 	pace int
@@ -26,7 +26,8 @@ const slowness = 4
 
 func drawManner(c chooser) manner {
 	m := manner{
-		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"), watched: c.rarely(3, "watched"),
+		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
+		watched: c.rarely(3, "watched"),
 	}
 	for i := range m.kinds {
 		m.kinds[i] = c.below(2, "kind") == 1

@@ -46,7 +46,7 @@ func (n network) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if effect, ok := effects[decided]; ok {
 		fault := sandbox.Fault{Operation: sandbox.OperationAny, Do: effect, Times: 1}
-		if err := n.world.setFault(r.URL.Host, fault); err != nil {
+		if err := n.world.setFault(r.URL.Host, fault); err != nil { //nolint:contextcheck // no request of a process
 			return nil, err
 		}
 	}

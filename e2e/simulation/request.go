@@ -137,7 +137,8 @@ func (s *scenario) draft(d minigroup.Draft) string {
 		host = "another." + audience
 	}
 	body := map[string]any{
-		"audience": d.Audience, "scope": d.Scope, "host": host, "time": []*int64{d.Time.Start, d.Time.End}, "locked_chat": d.LockedChat,
+		"audience": d.Audience, "scope": d.Scope, "host": host, "time": []*int64{d.Time.Start, d.Time.End},
+		"locked_chat": d.LockedChat,
 	}
 	if d.Reserve != nil {
 		body["reserve"] = *d.Reserve

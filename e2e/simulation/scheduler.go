@@ -20,7 +20,7 @@ var errInjected = errors.New("injected: the connection is lost")
 type outcome int
 
 const (
-	goOn outcome = iota
+	_ outcome = iota // it goes on
 	// fail means that the call never arrives, or that its reply does not.
 	fail
 	// The outcomes of requests to the services.

@@ -29,7 +29,7 @@ import (
 
 var (
 	traces   = flag.Bool("traces", false, "print what happens in each scenario")
-	pictures = flag.String("pictures", "../../.dev/simulation", "where pictures of histories that no order explains are made")
+	pictures = flag.String("pictures", "../../.dev/simulation", "where pictures of unexplained histories are made")
 	progress = flag.Bool("progress", false, "print how many scenarios have passed, every ten seconds")
 )
 

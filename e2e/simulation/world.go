@@ -78,7 +78,10 @@ func (w *world) executeLate(i int) string {
 }
 
 func newWorld(key *ecdsa.PublicKey, gateways int) (*world, error) {
-	w := &world{broker: &broker{published: map[string]int{}, rooms: map[uuid.UUID]bool{}}, gateways: map[string]*sandbox.Janus{}}
+	w := &world{
+		broker:   &broker{published: map[string]int{}, rooms: map[uuid.UUID]bool{}},
+		gateways: map[string]*sandbox.Janus{},
+	}
 	config := sandbox.Config{
 		Issuers:   map[string]sandbox.Issuer{audience: {Audiences: []string{audience}, PublicKey: key}},
 		Audiences: map[string]sandbox.Authorization{audience: {Kind: sandbox.AuthorizationNone}},

@@ -26,10 +26,11 @@ func main() {
 	dir := flag.String("dir", "../.dev/planted", "where the output of each search is written")
 	keep := flag.Bool("keep", false, "keep the shrunk scenarios in simulation/testdata, for TestSagas")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	p := planter{limit: *limit, seed: *seed, dir: *dir, keep: *keep}
-	if err := p.run(ctx, *only); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := p.run(ctx, *only)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "planted:", err)
 		os.Exit(1)
 	}
@@ -170,7 +171,8 @@ func read(out string, after time.Duration) finding {
 		return f
 	}
 	f.scenarios = match[1]
-	lines := bufio.NewScanner(strings.NewReader(out[strings.Index(out, match[0]):]))
+	_, shrunk, _ := strings.Cut(out, match[0])
+	lines := bufio.NewScanner(strings.NewReader(shrunk))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		switch {
