@@ -89,6 +89,7 @@ func (s *scenario) explore() error {
 		case len(slow) > 0 && s.below(2, "slow") == 1:
 			slow[s.below(len(slow), "who")]()
 		case (len(slow) > 0 || s.isFrozen()) && s.below(2, "wait") == 1:
+			s.faulted = true
 			s.pass(stepWait + time.Second)
 		case s.pass(time.Second):
 		case len(other) > 0:

@@ -77,7 +77,11 @@ func (s *scenario) interferences(points []*point) []interference {
 func (s *scenario) faults(points []*point) (out []interference) {
 	add := func(kind, weight int, do func() error) {
 		if s.kinds[kind] {
-			out = append(out, interference{weight, func() error { s.left.faults--; return do() }})
+			out = append(out, interference{weight, func() error {
+				s.left.faults--
+				s.faulted = true
+				return do()
+			}})
 		}
 	}
 	var calls []interference
@@ -91,6 +95,7 @@ func (s *scenario) faults(points []*point) (out []interference) {
 	if len(calls) > 0 {
 		out = append(out, interference{8, func() error {
 			s.left.faults--
+			s.faulted = true
 			return s.interfere(calls)
 		}})
 	}
@@ -140,6 +145,7 @@ func (s *scenario) loseEvent() error {
 // letTimePass lets calls wait.
 func (s *scenario) letTimePass() error {
 	s.left.pauses--
+	s.faulted = true
 	pauses := []time.Duration{time.Second, 12 * time.Second, 62 * time.Second, 5 * time.Minute, 70 * time.Minute}
 	d := pauses[s.below(len(pauses), "how long")]
 	s.note("%s pass", d)

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,6 +47,8 @@ type scenario struct {
 	turn int
 	// closed are the rooms that conference has closed of itself.
 	closed []uuid.UUID
+	// faulted means that something has happened after which gateways may differ from the ledger until a sweep.
+	faulted bool
 	// missed means that the broker has lost an event of a room that was closed.
 	missed bool
 }
@@ -79,9 +82,7 @@ func (b *bench) run(c chooser) (*scenario, error) {
 		err = s.settle()
 	}
 	if err == nil {
-		if err = s.check(); err == nil {
-			err = s.cover()
-		}
+		err = errors.Join(s.noticed(), s.check(), s.cover())
 	}
 	s.stop()
 	return s, err
@@ -89,7 +90,7 @@ func (b *bench) run(c chooser) (*scenario, error) {
 
 // prepare empties the ledger and draws the classes.
 func (s *scenario) prepare() error {
-	if _, err := s.db.Exec(context.Background(), emptyLedger); err != nil {
+	if _, err := s.db.Exec(context.Background(), emptyLedger+";"+emptyMonitors); err != nil {
 		return err
 	}
 	if err := s.showClock(); err != nil {

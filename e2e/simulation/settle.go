@@ -36,6 +36,9 @@ func (s *scenario) settle() error {
 	for _, p := range s.slots {
 		p.frozen = false
 	}
+	if err := s.compareGateways(); err != nil {
+		return err
+	}
 	until := time.Now().Add(settleFor)
 	nextSweep := time.Now().Add(time.Minute)
 	for time.Now().Before(until) {
@@ -65,6 +68,24 @@ func (s *scenario) settle() error {
 		return err
 	}
 	return fmt.Errorf("not finished %s after the last fault: %q", settleFor, unfinished)
+}
+
+// compareGateways lets what is under way come to its end. Then gateways show what the ledger says, without a sweep,
+// unless a fault has prevented it.
+func (s *scenario) compareGateways() error {
+	if s.faulted {
+		return nil
+	}
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); {
+		if err := s.settleStep(); err != nil {
+			return err
+		}
+	}
+	different, err := s.slotDifferences()
+	if err == nil && len(different) > 0 {
+		err = fmt.Errorf("a minute after the last request, and without a fault: %q", different)
+	}
+	return err
 }
 
 // deliverTask hands a task to a worker.

@@ -178,6 +178,7 @@ func newDatabase(t *testing.T) (url string) {
 	if _, err := storage.Migrate(t.Context(), url, nil); err != nil {
 		t.Fatal(err)
 	}
+	execute("simulation", monitors)
 	return url
 }
 

@@ -37,8 +37,25 @@ const alwaysTrue = `
 			WHERE o.backend_id = b.id AND o.state <> 'released'
 				AND o.during @> coalesce(lower(r.during), '-infinity')))`
 
+// leftUndecided lists what runs have not decided although they have ended by their own decision.
+const leftUndecided = `
+	SELECT 'a run has ended, and its create of '||scope||' is undecided' FROM minigroup
+	WHERE owner = ANY($1) AND state IN ('creating', 'undoing')
+	UNION ALL
+	SELECT 'a run has ended, and its update '||id||' is undecided' FROM minigroup_update
+	WHERE run = ANY($1) AND state = 'running'`
+
 // watch checks what must hold after every step.
 func (s *scenario) watch() error {
+	if ended := s.server.Ended(); len(ended) > 0 {
+		wrong, err := s.lines(leftUndecided, ended)
+		if err == nil && len(wrong) > 0 {
+			err = errors.New(strings.Join(wrong, "\n"))
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if !s.watched {
 		return nil
 	}

@@ -44,3 +44,23 @@ func (s *Server) Open() (ids []string) {
 	}
 	return ids
 }
+
+// Ended returns the ids of the runs that have ended by their own decision since the last call.
+func (s *Server) Ended() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended := s.ended
+	s.ended = nil
+	return ended
+}
+
+// Number returns the number of a run, in the order of their starts; ok is false if there is none.
+func (s *Server) Number(id string) (number int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.runs[id]
+	if !ok {
+		return 0, false
+	}
+	return r.number, true
+}

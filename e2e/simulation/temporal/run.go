@@ -17,6 +17,7 @@ import (
 
 // run is one run of a workflow.
 type run struct {
+	number         int // runs are numbered in the order of their starts
 	workflowID, id string
 	status         enumspb.WorkflowExecutionStatus
 	input          *workflowservice.StartWorkflowExecutionRequest
@@ -98,7 +99,7 @@ func (s *Server) start(
 // newRun adds an open run with its first event.
 func (s *Server) newRun(r *workflowservice.StartWorkflowExecutionRequest) *run {
 	added := &run{
-		workflowID: r.GetWorkflowId(), id: s.newID(),
+		workflowID: r.GetWorkflowId(), id: s.newID(), number: len(s.runs),
 		status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, input: r, memo: r.GetMemo(), closed: make(chan struct{}),
 		attempt: 1, activities: map[int64]*activity{}, timers: map[string]*timer{},
 	}
@@ -133,6 +134,9 @@ func (s *Server) end(
 	}
 	r.activities, r.timers, r.task, r.buffered = nil, nil, nil, nil
 	close(r.closed)
+	if status != enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED {
+		s.ended = append(s.ended, r.id)
+	}
 }
 
 func terminated(reason string) *historypb.HistoryEvent {

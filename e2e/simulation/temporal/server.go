@@ -29,6 +29,8 @@ type Server struct {
 	newID func() string
 	// offered is called when there is a task.
 	offered func()
+	// ended are the runs that have ended by their own decision, since they were last asked for.
+	ended []string
 }
 
 // New returns a server without runs. newID returns the ids of its runs. offered is called when there is a task to
