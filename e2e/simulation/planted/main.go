@@ -21,6 +21,7 @@ import (
 
 func main() {
 	only := flag.String("only", "", "plant only the bugs whose name contains this text")
+	first := flag.Int("first", 1, "begin with this bug, counted from 1")
 	limit := flag.Duration("limit", 10*time.Minute, "how long the search for each bug may take")
 	seed := flag.Int("seed", 1, "the seed of the search")
 	dir := flag.String("dir", "../.dev/planted", "where the output of each search is written")
@@ -28,7 +29,7 @@ func main() {
 	flag.Parse()
 	p := planter{limit: *limit, seed: *seed, dir: *dir, keep: *keep}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := p.run(ctx, *only)
+	err := p.run(ctx, *first, *only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "planted:", err)
@@ -44,14 +45,14 @@ type planter struct {
 	keep  bool
 }
 
-func (p planter) run(ctx context.Context, only string) error {
+func (p planter) run(ctx context.Context, first int, only string) error {
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
 	var rows []string
 	missed := 0
 	for i, b := range bugs {
-		if !strings.Contains(b.name, only) {
+		if i+1 < first || !strings.Contains(b.name, only) {
 			continue
 		}
 		found, err := p.search(ctx, b)
