@@ -172,19 +172,18 @@ func (m *model) explain(from []state, o Operation, meets func(state) bool) []sta
 	})
 }
 
-// apply returns the states after an update was committed, which is between its call and its answer, unless an equal one
-// was that it has joined.
+// apply returns the states after an update was committed, which is between its call and its answer: now, or before.
 func (m *model) apply(from []state, o Operation) (after []state) {
 	g := goal{object: &o.Answer.Object, before: true}
 	isReady := func(s state) (state, bool) { return s, s.isReady() }
 	for _, s := range m.search(from, o.Answer.Now, g, isReady) {
-		if s.hasJoined(o.Called) {
+		if s.hasCommitted(o.Called) {
 			after = append(after, s)
 			continue
 		}
 		rest := s.withoutOwn(o.Called)
 		others := slices.ContainsFunc(rest.tokens, func(t token) bool { return t.kind == Update })
-		after = append(after, joining(rest.apply(o.Change, o.Answer.Now, others), o.Change)...)
+		after = append(after, carriedOut(rest.apply(o.Change, o.Answer.Now, others), o.Change)...)
 	}
 	return after
 }

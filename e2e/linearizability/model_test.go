@@ -166,6 +166,16 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			c.put(both, noAnswer)
 			c.put(Change{Reserve: "8"}, isReady(200, algebra, both, Change{Reserve: "8"}))
 		},
+		"an update is overwritten before its answer is made": func(c *class) {
+			c.post(algebra, isReady(201, algebra))
+			end := c.Begin(Operation{Kind: Update, Change: Change{Reserve: "3"}})
+			both := Change{Host: "carl", Reserve: "8"}
+			c.put(both, isReady(200, algebra, both))
+			endRecreate := c.Begin(Operation{Kind: Update, Change: renewed})
+			after := isReady(200, algebra, both).rooms("event-2", "conference-2")
+			end(after)
+			endRecreate(after)
+		},
 		"equal recreates join": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			first := c.Begin(Operation{Kind: Update, Change: renewed})

@@ -185,33 +185,44 @@ func (s state) update(i int, now int64, g goal) (next []state) {
 		next = append(next, s.without(i).fail(c)...)
 	}
 	if g.needs(s, c) {
-		next = append(next, joining(s.without(i).apply(c, now, true), c)...)
+		next = append(next, carriedOut(s.without(i).done(s.tokens[i]).apply(c, now, true), c)...)
 	}
 	return next
 }
 
-// joining returns the states after an update was committed that equal updates may have joined: any of them is carried
-// out with it, and not again. Only a recreate is not the same if it is carried out twice.
-func joining(after []state, c Change) []state {
-	if c.Recreate == "" {
-		return after
-	}
+// carriedOut returns the states after an update was committed with which others may have been: an equal one joins it, and
+// one whose values it overwrites may have been committed just before.
+func carriedOut(after []state, c Change) []state {
 	for n := 0; n < len(after); n++ {
 		for i, t := range after[n].tokens {
-			if t.kind == Update && t.change == c && t.owner != 0 {
-				after = append(after, after[n].without(i).with(newToken(joined, t.draft, c, t.owner)))
+			if t.kind == Update && t.owner != 0 && (t.change == c || c.overwrites(t.change)) {
+				after = append(after, after[n].without(i).done(t))
 			}
 		}
 	}
 	return after
 }
 
-// joined is the kind of a token of an update that was carried out with an equal one.
-const joined Kind = "joined"
+// overwrites reports whether nothing is left of another change if this one follows it.
+func (c Change) overwrites(other Change) bool {
+	return other.Recreate == "" && (other.Start == "" || c.Start != "") && (other.Host == "" || c.Host != "") &&
+		(other.Reserve == "" || c.Reserve != "")
+}
 
-// hasJoined reports whether an operation was carried out with an equal one.
-func (s state) hasJoined(owner int64) bool {
-	return slices.ContainsFunc(s.tokens, func(t token) bool { return t.owner == owner && t.kind == joined })
+// committed is the kind of a token of an update that was committed and is not answered yet.
+const committed Kind = "committed"
+
+// done returns the state after the update of a token was committed, which its answer must know.
+func (s state) done(t token) state {
+	if t.owner == 0 {
+		return s
+	}
+	return s.with(newToken(committed, t.draft, t.change, t.owner))
+}
+
+// hasCommitted reports whether the update of an operation was committed before its answer was made.
+func (s state) hasCommitted(owner int64) bool {
+	return slices.ContainsFunc(s.tokens, func(t token) bool { return t.owner == owner && t.kind == committed })
 }
 
 // fail returns the states after an update has failed: another update may be shown.

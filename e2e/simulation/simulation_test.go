@@ -11,6 +11,7 @@ import (
 	"fmt"
 	mathrand "math/rand"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,8 @@ var (
 // TestMain searches the same scenarios in every run, unless another seed is given.
 func TestMain(m *testing.M) {
 	_ = flag.Set("rapid.seed", "1")
+	_ = flag.Set("rapid.checks", "400")
+	debug.SetGCPercent(400)
 	flag.Parse()
 	os.Exit(storagetest.Main(m))
 }

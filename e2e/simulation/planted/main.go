@@ -59,7 +59,7 @@ func (p planter) run(ctx context.Context, first int, only string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.name, err)
 		}
-		if found.scenarios == "" {
+		if found.violation == "" {
 			missed++
 			found.violation = "NOT FOUND"
 		}
@@ -82,7 +82,8 @@ func (p planter) run(ctx context.Context, first int, only string) error {
 
 // finding is what the search has found.
 type finding struct {
-	scenarios string // how many it has tried before
+	// scenarios is how many it has tried before; empty if the violation was not repeatable.
+	scenarios string
 	after     time.Duration
 	steps     int // of the shrunk scenario
 	violation string
@@ -167,12 +168,11 @@ var failedAfter = regexp.MustCompile(`failed after (\d+) tests: (.*)`)
 // read reads the output of the search.
 func read(out string, after time.Duration) finding {
 	f := finding{after: after}
-	match := failedAfter.FindStringSubmatch(out)
-	if match == nil {
-		return f
+	shrunk := out
+	if match := failedAfter.FindStringSubmatch(out); match != nil {
+		f.scenarios = match[1]
+		_, shrunk, _ = strings.Cut(out, match[0])
 	}
-	f.scenarios = match[1]
-	_, shrunk, _ := strings.Cut(out, match[0])
 	lines := bufio.NewScanner(strings.NewReader(shrunk))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
