@@ -190,8 +190,8 @@ func (s state) update(i int, now int64, g goal) (next []state) {
 	return next
 }
 
-// carriedOut returns the states after an update was committed with which others may have been: an equal one joins it, and
-// one whose values it overwrites may have been committed just before.
+// carriedOut returns the states after an update was committed with which others may have been: an equal one joins it,
+// and one whose values it overwrites may have been committed just before.
 func carriedOut(after []state, c Change) []state {
 	for n := 0; n < len(after); n++ {
 		for i, t := range after[n].tokens {
