@@ -55,10 +55,13 @@ func closedEarly(class minigroup.Window, room minigroup.ConferenceRoomState, now
 	return room.Time.Ended(now) && !class.Ended(now)
 }
 
-// recordClosed records that conference has closed the room of a minigroup, as its event would.
-func (a *Activities) recordClosed(
+// recordIfClosed records that conference has closed the room of a minigroup early, as its event would.
+func (a *Activities) recordIfClosed(
 	ctx context.Context, m minigroup.Minigroup, room minigroup.ConferenceRoomState,
 ) error {
+	if !closedEarly(m.Time, room, time.Now().Unix()) {
+		return nil
+	}
 	closed := minigroup.ClosedRoom{
 		ID: m.ConferenceRoomID, ClassID: m.ID, Audience: m.Audience, TimedOut: room.TimedOut,
 	}

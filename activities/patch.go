@@ -146,23 +146,23 @@ const roomClosed = "room_closed"
 func (a *Activities) refused(ctx context.Context, rec minigroup.UpdateRecord, err error) error {
 	var upstream *minigroup.UpstreamError
 	if errors.As(err, &upstream) && upstream.Type == roomClosed {
-		if err := a.recordIfClosed(ctx, rec); err != nil {
+		if err := a.readIfClosed(ctx, rec); err != nil {
 			activity.GetLogger(ctx).Warn("a room that is closed was not recorded", "class_id", rec.ClassID, "error", err)
 		}
 	}
 	return patchRefusal(err)
 }
 
-func (a *Activities) recordIfClosed(ctx context.Context, rec minigroup.UpdateRecord) error {
+func (a *Activities) readIfClosed(ctx context.Context, rec minigroup.UpdateRecord) error {
 	m, err := a.Ledger.ByID(ctx, rec.ClassID)
 	if err != nil {
 		return err
 	}
 	room, err := a.readRoomAgain(ctx, rec.ConferenceRoomID)
-	if err != nil || !closedEarly(m.Time, room, time.Now().Unix()) {
+	if err != nil {
 		return err
 	}
-	return a.recordClosed(ctx, m, room)
+	return a.recordIfClosed(ctx, m, room)
 }
 
 // patchRefusal gives the refusals that callers can act on their own kinds of error.

@@ -78,8 +78,8 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 // refusal shows the reason, even if the event of the room was not received.
 func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
 	room, err := a.readRoom(ctx, m.ConferenceRoomID)
-	if err == nil && closedEarly(m.Time, room, time.Now().Unix()) {
-		err = a.recordClosed(ctx, m, room)
+	if err == nil {
+		err = a.recordIfClosed(ctx, m, room)
 	}
 	if err != nil {
 		return err
