@@ -75,13 +75,16 @@ func (s *scenario) interferences(points []*point) []interference {
 
 // faults are the faults that may happen now.
 func (s *scenario) faults(points []*point) (out []interference) {
+	fault := func(weight int, do func() error) {
+		out = append(out, interference{weight, func() error {
+			s.left.faults--
+			s.faulted = true
+			return do()
+		}})
+	}
 	add := func(kind, weight int, do func() error) {
 		if s.kinds[kind] {
-			out = append(out, interference{weight, func() error {
-				s.left.faults--
-				s.faulted = true
-				return do()
-			}})
+			fault(weight, do)
 		}
 	}
 	var calls []interference
@@ -93,11 +96,7 @@ func (s *scenario) faults(points []*point) (out []interference) {
 		}
 	}
 	if len(calls) > 0 {
-		out = append(out, interference{8, func() error {
-			s.left.faults--
-			s.faulted = true
-			return s.interfere(calls)
-		}})
+		fault(8, func() error { return s.interfere(calls) })
 	}
 	for _, p := range s.slots {
 		if p.dead {
