@@ -132,6 +132,12 @@ func TestAConnectionIsWatchedForWritesThatTheServerRefuses(t *testing.T) {
 	l.exec(`SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE`)
 	l.exec(`SET default_transaction_read_only = off`)
 	expect("after it was changed back", false)
+	// A pooler may say what was true of the server before.
+	l.exec(`SET default_transaction_read_only = on`)
+	l.exec(`BEGIN READ WRITE`)
+	l.must(validate(t.Context(), conn))
+	expect("after it was made where the default was so already", false)
+	l.exec(`COMMIT`)
 }
 
 func TestAnUpdateRequestsSlotsOnlyToKeepThem(t *testing.T) {

@@ -169,6 +169,19 @@ func checkSessions(t *testing.T, url string) error {
 	return s.CheckSessions(t.Context())
 }
 
+func TestAURLThatCannotBeReadIsNotShown(t *testing.T) {
+	for _, url := range []string{
+		"postgres://user:secret@localhost:port/name", "postgres://user:secret@local host/name", "user=secret port=0",
+		"postgres://user:secret@localhost/name?connect_timeout=secret",
+	} {
+		_, err := storage.Open(t.Context(), storage.Options{URL: url})
+		var session *storage.SessionError
+		if err == nil || errors.As(err, &session) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v", url, err)
+		}
+	}
+}
+
 func TestTLSIsVerifiedAndFailsWithARemedy(t *testing.T) {
 	ca := newAuthority(t)
 	s := newTLSServer(t, ca)

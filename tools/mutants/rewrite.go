@@ -171,21 +171,21 @@ func (r *rewriter) assignment(n *ast.AssignStmt, id func(*mutant, ast.Node) int)
 	if remove == nil || n.Tok != token.ADD_ASSIGN && n.Tok != token.SUB_ASSIGN {
 		return
 	}
-	number := r.isNumber(n.Lhs[0])
 	left := types.ExprString(n.Lhs[0])
-	op := n.Tok.String()[:1]
-	kept := fmt.Sprintf("mutantKept(%d, %s)", id(remove, n), left)
-	if op == "-" { // x -= y without the self assignment is x = y
+	if n.Tok == token.SUB_ASSIGN {
+		if invert != nil {
+			r.replace(n.TokPos, 2, fmt.Sprintf("= mutantSubFrom(%d, %d, %s, ", id(remove, n), id(invert, n), left))
+			r.close(n.End(), ")")
+		}
 		return
 	}
-	switch {
-	case number && invert != nil:
+	kept := fmt.Sprintf("mutantKept(%d, %s)", id(remove, n), left)
+	if r.isNumber(n.Lhs[0]) && invert != nil {
 		r.replace(n.TokPos, 2, fmt.Sprintf("= mutantAdd(%d, %s, ", id(invert, n), kept))
-		r.close(n.End(), ")")
-	default:
+	} else {
 		r.replace(n.TokPos, 2, "= "+kept+" + (")
-		r.close(n.End(), ")")
 	}
+	r.close(n.End(), ")")
 }
 
 func (r *rewriter) branch(n *ast.BranchStmt, id func(*mutant, ast.Node) int) {
