@@ -30,6 +30,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 			t.Errorf("a server has %s to %s, a read ends after %s", bound, what, storage.ReadTimeout)
 		}
 	}
+	if storage.ReadSlow < time.Millisecond || storage.ReadSlow > storage.ReadTimeout/10 {
+		t.Errorf("another query reads beside one that takes %s", storage.ReadSlow)
+	}
 	if cfg.MaxConnLifetime < time.Minute || cfg.MaxConnLifetimeJitter < cfg.MaxConnLifetime/10 {
 		t.Errorf("connections are used for %s and up to %s more", cfg.MaxConnLifetime, cfg.MaxConnLifetimeJitter)
 	}

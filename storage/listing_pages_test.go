@@ -98,3 +98,16 @@ func upTo(seconds int64) minigroup.Window {
 	start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	return minigroup.Window{Start: new(start - 10), End: new(start + seconds)}
 }
+
+func TestAPageThatIsFullAndTheLastHasNoNextOne(t *testing.T) {
+	l := newLedger(t)
+	for _, scope := range []string{"a", "b"} {
+		l.ready("run-1", named(scope))
+	}
+	for limit, more := range map[int]bool{1: true, 2: false, 3: false} {
+		page, err := l.ListMinigroups(t.Context(), listFilter{Audience: "example.org"}, nil, limit)
+		if l.must(err); len(page.Minigroups) != min(limit, 2) || (page.Next != nil) != more {
+			t.Errorf("of two, a page of %d has %d, and the next begins at %+v", limit, len(page.Minigroups), page.Next)
+		}
+	}
+}

@@ -67,6 +67,8 @@ type fakeRow struct {
 	accepted bool
 	// owned makes the row belong to another run.
 	owned bool
+	// acceptErr is returned instead of accepting.
+	acceptErr error
 }
 
 var errFailed = minigroup.Errorf(minigroup.UpstreamRefused, "conference refused")
@@ -82,6 +84,9 @@ func (r *fakeRow) succeeded(_ context.Context, established *minigroup.Minigroup)
 func (r *fakeRow) accept(_ context.Context, claim minigroup.Claim) error {
 	if r.owned && claim.Replaces == "" {
 		return &minigroup.OwnedError{Owner: "run-2"}
+	}
+	if r.acceptErr != nil {
+		return r.acceptErr
 	}
 	r.accepted = true
 	return nil
@@ -204,6 +209,15 @@ func TestAwait(t *testing.T) {
 		_, _, err := a.starter.await(t.Context(), waiter{run: a.run, notifications: a.notifications, row: a.row}, 0)
 		var public *minigroup.Error
 		if !errors.As(err, &public) || !strings.HasPrefix(public.Detail, "Temporal is out of reach") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a caller learns that the database is away when the operation cannot be accepted", func(t *testing.T) {
+		a := newAwaiting(t, never)
+		a.row.acceptErr = errors.New("connection refused")
+		_, _, err := a.starter.await(t.Context(), waiter{run: a.run, notifications: a.notifications, row: a.row}, 0)
+		var public *minigroup.Error
+		if !errors.As(err, &public) || !strings.HasPrefix(public.Detail, "the database is unavailable") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,9 @@ type cancelTemporal struct {
 	takes   time.Duration
 	err     error
 	cancels []string
+	// describeErr is returned instead of descriptions after the first ones, whose number is answers.
+	describeErr        error
+	described, answers int
 }
 
 func (f *cancelTemporal) CancelWorkflow(_ context.Context, _, runID string) error {
@@ -39,6 +43,9 @@ func (f *cancelTemporal) CancelWorkflow(_ context.Context, _, runID string) erro
 func (f *cancelTemporal) DescribeWorkflowExecution(
 	ctx context.Context, id, runID string,
 ) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if f.described++; f.describeErr != nil && f.described > f.answers {
+		return nil, f.describeErr
+	}
 	if f.isClosed() {
 		return nil, serviceerror.NewNotFound("no open run")
 	}
@@ -54,6 +61,7 @@ type cancelRows struct {
 	Store
 	temporal *cancelTemporal
 	err      error
+	readErr  error
 	recorded []minigroup.Requester
 }
 
@@ -70,7 +78,7 @@ func (r *cancelRows) Read(context.Context, minigroup.Key) (minigroup.Minigroup, 
 	if r.temporal.isClosed() {
 		m.State = minigroup.Failed
 	}
-	return m, nil
+	return m, r.readErr
 }
 
 func TestCancel(t *testing.T) {
@@ -143,5 +151,41 @@ func TestCancel(t *testing.T) {
 		if c := cancel(t, w); c.Run != "run-1" || !c.Decided() {
 			t.Errorf("got %+v", c)
 		}
+	})
+	refuses := func(t *testing.T, w world, detail string) {
+		t.Helper()
+		_, err := w.Cancel(t.Context(), minigroup.Minigroup{State: minigroup.Creating}, by, 10*time.Second)
+		var public *minigroup.Error
+		if !errors.As(err, &public) || public.Kind != minigroup.ServiceUnavailable ||
+			!strings.HasPrefix(public.Detail, detail) {
+			t.Errorf("got %v, want %q", err, detail)
+		}
+	}
+	run("nothing is cancelled while Temporal is away", 0, func(t *testing.T, w world) {
+		w.temporal.describeErr = serviceerror.NewUnavailable("connection refused")
+		refuses(t, w, "Temporal is out of reach")
+		if len(w.temporal.cancels) != 0 || len(w.rows.recorded) != 0 {
+			t.Errorf("cancelled %v, recorded %v", w.temporal.cancels, w.rows.recorded)
+		}
+	})
+	run("a cancel that Temporal does not answer is an error", 0, func(t *testing.T, w world) {
+		w.temporal.err = serviceerror.NewUnavailable("connection refused")
+		refuses(t, w, "Temporal is out of reach")
+	})
+	run("a run has not ended if Temporal does not say so", 0, func(t *testing.T, w world) {
+		w.temporal.describeErr, w.temporal.answers = errors.New("away"), 1
+		if c := cancel(t, w); c.Ended || c.Run != "run-1" {
+			t.Errorf("got %+v", c)
+		}
+	})
+	run("a create that has no row yet is returned as it was", 0, func(t *testing.T, w world) {
+		w.rows.readErr = minigroup.Errorf(minigroup.ClassNotFound, "none")
+		if c := cancel(t, w); !c.Ended || c.Minigroup.State != minigroup.Creating {
+			t.Errorf("got %+v", c)
+		}
+	})
+	run("a row that cannot be read afterwards is an error", 0, func(t *testing.T, w world) {
+		w.rows.readErr = errors.New("connection refused")
+		refuses(t, w, "the database is unavailable")
 	})
 }

@@ -70,6 +70,11 @@ func TestDetails(t *testing.T) {
 				"Everything was undone. The same request starts it again; see docs/runbook.md.\n",
 		},
 		{
+			name: "a room whose run was cancelled",
+			p:    Progress{Operation: operationClose, Stage: stageFailed, Outcome: outcomeCancelled, Reason: "it was cancelled"},
+			want: "**Cancelled**: `it was cancelled`\n\nThe sweeper starts it again within some minutes.\n",
+		},
+		{
 			name: "a run that is done",
 			p:    Progress{Stage: stageDone, Outcome: outcomeDone},
 			want: "**Done.**\n",

@@ -27,6 +27,8 @@ type openRunTemporal struct {
 	memo    map[string]any
 	closed  chan struct{}
 	started atomic.Int64
+	// end is how the run ends when somebody waits for it; nil: successfully, and when a test says so.
+	end error
 }
 
 func (f *openRunTemporal) isClosed() bool {
@@ -66,6 +68,9 @@ func (f *openRunTemporal) DescribeWorkflowExecution(
 }
 
 func (f *openRunTemporal) GetWorkflow(context.Context, string, string) client.WorkflowRun {
+	if f.end != nil {
+		return endingRun{namedRun{id: "run-1", closed: f.closed}, f}
+	}
 	return namedRun{id: "run-1", closed: f.closed}
 }
 
@@ -92,6 +97,19 @@ func (r namedRun) Get(ctx context.Context, _ any) error {
 	}
 }
 
+// endingRun is a run that ends as its Temporal says, when somebody waits for it.
+type endingRun struct {
+	namedRun
+	temporal *openRunTemporal
+}
+
+func (r endingRun) Get(context.Context, any) error {
+	if !r.temporal.isClosed() {
+		close(r.closed)
+	}
+	return r.temporal.end
+}
+
 // rowOfOpenRun is a Store with the row of one minigroup: before, and after another run was started.
 type rowOfOpenRun struct {
 	Store
@@ -100,11 +118,16 @@ type rowOfOpenRun struct {
 	after    minigroup.Minigroup
 	// update is the state of the update of run-1.
 	update minigroup.UpdateState
+	// lacks is returned instead of what run-1 writes; nil: it has written it.
+	lacks error
 }
 
 func (s rowOfOpenRun) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
 	if s.temporal.started.Load() > 0 {
 		return s.after, nil
+	}
+	if s.lacks != nil && s.temporal.memo[memoUpdate] == nil {
+		return minigroup.Minigroup{}, s.lacks
 	}
 	return s.before, nil
 }
@@ -117,7 +140,7 @@ func (s rowOfOpenRun) UpdateRecord(_ context.Context, id uuid.UUID) (minigroup.U
 	if id != s.temporal.memo[memoUpdate] {
 		return minigroup.UpdateRecord{Update: minigroup.Update{State: minigroup.UpdateDone}}, nil
 	}
-	return minigroup.UpdateRecord{Update: minigroup.Update{State: s.update, Failure: &oldFailure}}, nil
+	return minigroup.UpdateRecord{Update: minigroup.Update{State: s.update, Failure: &oldFailure}}, s.lacks
 }
 
 func (rowOfOpenRun) AcceptCreate(context.Context, minigroup.Claim, minigroup.CreateRequest) error {
