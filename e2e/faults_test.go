@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"net/http"
-	"slices"
 	"sync"
 	"testing"
 
@@ -41,50 +40,27 @@ func createLate(milliseconds int) sandbox.Fault {
 	return sandbox.Fault{Operation: sandbox.OperationCreate, Do: sandbox.EffectLate, DelayMS: milliseconds}
 }
 
-// faults holds the faults in force at each service. A stand-in can only replace all of its faults at once, and tests
-// run in parallel.
-var faults = struct {
-	sync.Mutex
-	at map[string][]*sandbox.Fault
-}{at: map[string][]*sandbox.Fault{}}
-
-// changeFaults sets the faults that edit makes of those in force. The stand-in answers requests that hang with 503; if
-// their fault remains, they hang again when they are repeated.
-func changeFaults(ctx context.Context, service string, edit func([]*sandbox.Fault) []*sandbox.Fault) error {
-	faults.Lock()
-	defer faults.Unlock()
-	faults.at[service] = edit(faults.at[service])
-	list := make([]sandbox.Fault, len(faults.at[service]))
-	for i, f := range faults.at[service] {
-		list[i] = *f
-	}
-	return sandboxclient.SetFaults(ctx, service, list...)
-}
-
-func addFault(ctx context.Context, service string, f *sandbox.Fault) error {
-	return changeFaults(ctx, service, func(list []*sandbox.Fault) []*sandbox.Fault { return append(list, f) })
-}
-
-func removeFault(ctx context.Context, service string, f *sandbox.Fault) error {
-	return changeFaults(ctx, service, func(list []*sandbox.Fault) []*sandbox.Fault {
-		return slices.DeleteFunc(list, func(other *sandbox.Fault) bool { return other == f })
-	})
-}
-
 // setFault sets a fault for this class at a service until the test ends or the returned function is called.
 func (c *class) setFault(service string, f sandbox.Fault) (restore func()) {
 	c.t.Helper()
 	f.ClassroomID = &c.id
-	if err := addFault(c.t.Context(), service, &f); err != nil {
-		c.t.Fatal(err)
+	return addFault(c.t, service, f)
+}
+
+// addFault sets a fault at a service until the test ends or the returned function is called.
+func addFault(t testing.TB, service string, f sandbox.Fault) (remove func()) {
+	t.Helper()
+	id, err := sandboxclient.AddFault(t.Context(), service, f)
+	if err != nil {
+		t.Fatal(err)
 	}
-	restore = sync.OnceFunc(func() {
-		if err := removeFault(context.Background(), service, &f); err != nil {
-			c.t.Error(err)
+	remove = sync.OnceFunc(func() {
+		if err := sandboxclient.RemoveFault(context.Background(), service, id); err != nil {
+			t.Error(err)
 		}
 	})
-	c.t.Cleanup(restore)
-	return restore
+	t.Cleanup(remove)
+	return remove
 }
 
 // failedClass returns a class whose create was refused. The cause is gone.

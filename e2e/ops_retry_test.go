@@ -32,10 +32,7 @@ type retryAllResult struct {
 // refusedClasses returns n classes whose creates conference has refused.
 func refusedClasses(t *testing.T, n int) []*class {
 	t.Helper()
-	refuse := createRefused
-	if err := addFault(t.Context(), sut.conference, &refuse); err != nil {
-		t.Fatal(err)
-	}
+	restore := addFault(t, sut.conference, createRefused)
 	classes := make([]*class, n)
 	var group errgroup.Group
 	group.SetLimit(20)
@@ -54,9 +51,7 @@ func refusedClasses(t *testing.T, n int) []*class {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeFault(t.Context(), sut.conference, &refuse); err != nil {
-		t.Fatal(err)
-	}
+	restore()
 	return classes
 }
 

@@ -144,12 +144,11 @@ func (s *restoredSystem) create(c *class) object {
 	return s.send(http.StatusCreated, http.MethodPost, "/api/v1/minigroups", c.body)
 }
 
-// fault sets a fault of conference for one class, and adds it to those that are set.
-func (s *restoredSystem) fault(faults *[]sandbox.Fault, c *class, f sandbox.Fault) {
+// fault sets a fault of conference for one class.
+func (s *restoredSystem) fault(c *class, f sandbox.Fault) {
 	s.t.Helper()
 	f.ClassroomID = &c.id
-	*faults = append(*faults, f)
-	if err := sandboxclient.SetFaults(s.t.Context(), s.conference, *faults...); err != nil {
+	if _, err := sandboxclient.AddFault(s.t.Context(), s.conference, f); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -188,7 +187,6 @@ func (s *restoredSystem) checker() verify.Checker {
 func TestTheLedgerIsReconciledAfterARestore(t *testing.T) {
 	s := newRestoredSystem(t)
 	ctx := t.Context()
-	var faults []sandbox.Fault
 	const host = "web.teacher.example.org"
 
 	// Before the backup.
@@ -197,15 +195,15 @@ func TestTheLedgerIsReconciledAfterARestore(t *testing.T) {
 		s.create(c)
 	}
 	failedThenReady, inFlight := newClass(t), newClass(t)
-	s.fault(&faults, failedThenReady, createRefused)
+	s.fault(failedThenReady, createRefused)
 	s.send(http.StatusUnprocessableEntity, http.MethodPost, "/api/v1/minigroups", failedThenReady.body)
-	s.fault(&faults, inFlight, createHangs)
+	s.fault(inFlight, createHangs)
 	s.send(http.StatusAccepted, http.MethodPost, "/api/v1/minigroups", inFlight.body, "Prefer", "respond-async")
 	s.awaitEventRoom(inFlight)
 
 	since := s.backUp()
 
-	faults = nil // the create in flight goes on
+	// The create in flight goes on.
 	if err := sandboxclient.ClearFaults(ctx, s.conference); err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +222,12 @@ func TestTheLedgerIsReconciledAfterARestore(t *testing.T) {
 	s.send(http.StatusOK, http.MethodPost, both.path()+"/recreate", map[string]any{})
 	told[both] = s.send(http.StatusOK, http.MethodPut, both.path(), map[string]any{"reserve": 2, "host": host})
 	failed, stuck := newClass(t), newClass(t)
-	s.fault(&faults, failed, createRefused)
+	s.fault(failed, createRefused)
 	s.send(http.StatusUnprocessableEntity, http.MethodPost, "/api/v1/minigroups", failed.body)
-	s.fault(&faults, stuck, createHangs)
+	s.fault(stuck, createHangs)
 	s.send(http.StatusAccepted, http.MethodPost, "/api/v1/minigroups", stuck.body, "Prefer", "respond-async")
 	s.awaitEventRoom(stuck)
-	s.fault(&faults, stuckRecreate, createHangs)
+	s.fault(stuckRecreate, createHangs)
 	s.send(http.StatusAccepted, http.MethodPost, stuckRecreate.path()+"/recreate", map[string]any{}, "Prefer",
 		"respond-async")
 	s.awaitEventRoom(stuckRecreate)

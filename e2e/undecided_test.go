@@ -110,7 +110,7 @@ func TestAnUpdateWhoseRoomIsGoneFails(t *testing.T) {
 		return nil
 	})
 	restore()
-	c.recreate(map[string]any{}, "Prefer", "wait=60").want(t, http.StatusOK)
+	c.recreate(map[string]any{}).want(t, http.StatusOK)
 }
 
 func TestARoomThatCannotBeClosedIsReleasedByAnOperator(t *testing.T) {

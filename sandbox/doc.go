@@ -15,9 +15,11 @@
 //	GET    /sandbox/log                     all creates (see Creation); not for Janus
 //	GET    /sandbox/pool                    the database connections (see pool.State); not for Janus
 //	PUT    /sandbox/pool                    changes their number, {"connections": 4}, 0 = unlimited; not for Janus
-//	GET    /sandbox/faults                  the faults, each with "remaining" (null = until cleared)
+//	GET    /sandbox/faults                  the faults, each with "id" and "remaining" (null = until removed)
 //	PUT    /sandbox/faults                  replaces all faults by a JSON array (see Fault)
+//	POST   /sandbox/faults                  adds a fault behind the others, which keep their counts: {"id": "…"}
 //	DELETE /sandbox/faults                  removes all faults
+//	DELETE /sandbox/faults/:id              removes one
 //	POST   /sandbox/rooms/:id/close         conference only: closes the room without a request, ?timed_out=true or false
 //
 // Package sandboxclient is a client of these routes.

@@ -33,8 +33,8 @@ const (
 	EffectRefuse Effect = "refuse"
 	// EffectFail replies with 503, or the given status, and plain text, without any work.
 	EffectFail Effect = "fail"
-	// EffectHang takes a connection, but does no work and sends no reply until the client disconnects or the faults are
-	// replaced; then it replies with 503.
+	// EffectHang takes a connection, but does no work and sends no reply until the client disconnects or the fault is
+	// removed; then it replies with 503.
 	EffectHang Effect = "hang"
 	// EffectLate waits half of the delay before the work and half of it after, then replies. Conference takes its second
 	// connection between the work and the second half.
@@ -51,7 +51,7 @@ type Fault struct {
 	// room's id or a uuid in the room's description.
 	ClassroomID *uuid.UUID `json:"classroom_id,omitempty"`
 	Do          Effect     `json:"do"`
-	// Times is how often it applies; 0 is until the faults are replaced.
+	// Times is how often it applies; 0 is until it is removed.
 	Times int `json:"times"`
 	// Status of EffectRefuse and EffectFail, 400 to 599; 0 is 503 for EffectFail and the type's status for EffectRefuse.
 	// For a refusal by Janus it is the plugin's error code, 433 by default.
@@ -67,25 +67,35 @@ type Fault struct {
 
 // pendingFault is a fault and how often it still applies.
 type pendingFault struct {
+	ID uuid.UUID `json:"id"`
 	Fault
 	Remaining *int `json:"remaining"` // nil: without limit
+
+	removed chan struct{} // closed when the fault is removed
+}
+
+func newPendingFault(fault Fault) pendingFault {
+	p := pendingFault{ID: uuid.New(), Fault: fault, removed: make(chan struct{})}
+	if fault.Times > 0 {
+		p.Remaining = &fault.Times
+	}
+	return p
 }
 
 // faults are the faults of one stand-in.
 type faults struct {
 	operations []Operation // those of the service
 
-	mu       sync.Mutex
-	list     []pendingFault
-	replaced chan struct{} // closed when the list is replaced
+	mu   sync.Mutex
+	list []pendingFault
 }
 
 func newFaults(operations ...Operation) *faults {
-	return &faults{operations: append(operations, OperationAny), replaced: make(chan struct{})}
+	return &faults{operations: append(operations, OperationAny)}
 }
 
 // take returns the first fault that matches and counts it as applied once. Do is empty if none matches. The channel is
-// closed when the faults are replaced.
+// closed when the fault is removed.
 func (f *faults) take(operation Operation, matches func(classroom uuid.UUID) bool) (Fault, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,28 +105,48 @@ func (f *faults) take(operation Operation, matches func(classroom uuid.UUID) boo
 		case fault.Operation != operation && fault.Operation != OperationAny:
 		case fault.ClassroomID != nil && !matches(*fault.ClassroomID):
 		case fault.Remaining == nil:
-			return fault.Fault, f.replaced
+			return fault.Fault, fault.removed
 		case *fault.Remaining > 0:
 			left := *fault.Remaining - 1
 			fault.Remaining = &left
-			return fault.Fault, f.replaced
+			return fault.Fault, fault.removed
 		}
 	}
-	return Fault{}, f.replaced
+	return Fault{}, nil
+}
+
+// add adds a fault behind the others, which keep their counts.
+func (f *faults) add(fault Fault) uuid.UUID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	added := newPendingFault(fault)
+	f.list = append(f.list, added)
+	return added.ID
+}
+
+// remove reports whether there was such a fault.
+func (f *faults) remove(id uuid.UUID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.list, func(fault pendingFault) bool { return fault.ID == id })
+	if i < 0 {
+		return false
+	}
+	close(f.list[i].removed)
+	f.list = slices.Delete(f.list, i, i+1)
+	return true
 }
 
 func (f *faults) replace(list []Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.list = make([]pendingFault, len(list))
-	for i, fault := range list {
-		f.list[i].Fault = fault
-		if fault.Times > 0 {
-			f.list[i].Remaining = &fault.Times
-		}
+	for _, fault := range f.list {
+		close(fault.removed)
 	}
-	close(f.replaced)
-	f.replaced = make(chan struct{})
+	f.list = nil
+	for _, fault := range list {
+		f.list = append(f.list, newPendingFault(fault))
+	}
 }
 
 func (f *faults) pending() []pendingFault {
@@ -125,40 +155,60 @@ func (f *faults) pending() []pendingFault {
 	return slices.Clone(f.list)
 }
 
-func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.Method {
-	case http.MethodGet:
+// serve adds the routes of the faults.
+func (f *faults) serve(mux *http.ServeMux) {
+	const path = "/sandbox/faults"
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, append([]pendingFault{}, f.pending()...))
-	case http.MethodPut:
-		list, err := f.read(w, r)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+	})
+	mux.HandleFunc("PUT "+path, func(w http.ResponseWriter, r *http.Request) {
+		var list []Fault
+		if !readFaults(w, r, &list) {
 			return
+		}
+		for i, fault := range list {
+			if err := f.check(fault); err != nil {
+				http.Error(w, fmt.Sprintf("faults[%d].%s", i, err), http.StatusBadRequest)
+				return
+			}
 		}
 		f.replace(list)
 		w.WriteHeader(http.StatusNoContent)
-	case http.MethodDelete:
+	})
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		var fault Fault
+		if !readFaults(w, r, &fault) {
+			return
+		}
+		if err := f.check(fault); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		writeJSON(w, map[string]uuid.UUID{"id": f.add(fault)})
+	})
+	mux.HandleFunc("DELETE "+path, func(w http.ResponseWriter, _ *http.Request) {
 		f.replace(nil)
 		w.WriteHeader(http.StatusNoContent)
-	default:
-		w.Header().Set("Allow", "GET, PUT, DELETE")
-		w.WriteHeader(http.StatusMethodNotAllowed)
-	}
+	})
+	mux.HandleFunc("DELETE "+path+"/{id}", func(w http.ResponseWriter, r *http.Request) {
+		id, err := uuid.Parse(r.PathValue("id"))
+		if err != nil || !f.remove(id) {
+			http.Error(w, "there is no such fault", http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
 }
 
-func (f *faults) read(w http.ResponseWriter, r *http.Request) ([]Fault, error) {
+// readFaults reads the body of a request, or answers it with 400.
+func readFaults(w http.ResponseWriter, r *http.Request, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit))
 	decoder.DisallowUnknownFields()
-	var list []Fault
-	if err := decoder.Decode(&list); err != nil {
-		return nil, fmt.Errorf("faults: %w", err)
+	err := decoder.Decode(into)
+	if err != nil {
+		http.Error(w, "faults: "+err.Error(), http.StatusBadRequest)
 	}
-	for i, fault := range list {
-		if err := f.check(fault); err != nil {
-			return nil, fmt.Errorf("faults[%d].%w", i, err)
-		}
-	}
-	return list, nil
+	return err == nil
 }
 
 // check returns an error that begins with the name of the bad field.

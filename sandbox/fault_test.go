@@ -90,6 +90,9 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	})
+	t.Run("one is added and removed, the others keep their counts", func(t *testing.T) {
+		eachStandIn(t, testAddedFault)
+	})
 	t.Run("hang ends when the client disconnects", func(t *testing.T) {
 		eachStandIn(t, func(t *testing.T, r running) {
 			setFaults(t, r.url, sandbox.Fault{Operation: "create", Do: "hang"})
@@ -211,6 +214,64 @@ func testFaultsRejected(t *testing.T) {
 			t.Errorf("the faults were replaced: %v", left)
 		}
 	})
+}
+
+// testAddedFault adds and removes a fault while another one is used up and a third lets a create hang.
+func testAddedFault(t *testing.T, r running) {
+	add := func(f sandbox.Fault) uuid.UUID {
+		t.Helper()
+		id, err := sandboxclient.AddFault(t.Context(), r.url, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	remove := func(id uuid.UUID) {
+		t.Helper()
+		if err := sandboxclient.RemoveFault(t.Context(), r.url, id); err != nil {
+			t.Error(err)
+		}
+	}
+	once, held, hit := uuid.New(), uuid.New(), uuid.New()
+	usedUp := add(sandbox.Fault{Operation: "create", ClassroomID: &once, Do: "fail", Times: 1})
+	if a := r.create(t, once); a.status != http.StatusServiceUnavailable {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	hangs := add(sandbox.Fault{Operation: "create", ClassroomID: &held, Do: "hang", Times: 1})
+	answered := make(chan answer, 1)
+	go func() { answered <- r.create(t, held) }()
+	eventually(t, "the create hangs", func() bool { return remaining(t, r)[1] == 0.0 })
+
+	fails := add(sandbox.Fault{Operation: "create", ClassroomID: &hit, Do: "fail"})
+	if a := r.create(t, hit); a.status != http.StatusServiceUnavailable {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	remove(fails)
+	for _, class := range []uuid.UUID{once, hit} {
+		if a := r.create(t, class); a.status != r.created {
+			t.Errorf("got %d %s", a.status, a.raw)
+		}
+	}
+	select {
+	case a := <-answered:
+		t.Errorf("a create whose fault is still there was answered: %d %s", a.status, a.raw)
+	default:
+	}
+	remove(usedUp)
+	remove(hangs)
+	if a := <-answered; a.status != http.StatusServiceUnavailable {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	if left := remaining(t, r); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	if err := sandboxclient.RemoveFault(t.Context(), r.url, hangs); err == nil {
+		t.Error("a fault was removed twice")
+	}
+	if _, err := sandboxclient.AddFault(t.Context(), r.url, sandbox.Fault{Operation: "create", Do: "explode"}); err == nil ||
+		!strings.Contains(err.Error(), "do: ") {
+		t.Errorf("got %v, want an error that names do", err)
+	}
 }
 
 // remaining returns what is left of each fault; nil is unlimited.

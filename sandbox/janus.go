@@ -52,7 +52,7 @@ func NewJanus(cfg JanusConfig) *Janus {
 // /sandbox/faults.
 func (j *Janus) Admin() http.Handler {
 	mux := j.mux("/admin", j.processAdmin)
-	mux.Handle("/sandbox/faults", j.faults)
+	j.faults.serve(mux)
 	mux.HandleFunc("GET /sandbox/rooms", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, j.rooms.inspect()) })
 	return mux
 }
@@ -205,14 +205,14 @@ func (j *Janus) processAdmin(r *http.Request, message janusMessage) reply {
 // perform applies the fault, if there is one, and does the work even if the client has disconnected.
 func (j *Janus) perform(r *http.Request, request map[string]any, success func(map[string]any) reply) reply {
 	concerns := func(id uuid.UUID) bool { return j.rooms.concerns(request, id) }
-	fault, replaced := j.faults.take(videoRoomOperation(request), concerns)
+	fault, removed := j.faults.take(videoRoomOperation(request), concerns)
 	switch fault.Do {
 	case EffectRefuse:
 		return success(refusePlugin(fault))
 	case EffectFail:
 		return fail(fault)
 	case EffectHang:
-		return hang(r.Context(), replaced)
+		return hang(r.Context(), removed)
 	}
 	var half time.Duration
 	if fault.Do == EffectLate {

@@ -14,7 +14,7 @@ import (
 func (s *service[R]) perform(
 	c *call, operation Operation, classroom uuid.UUID, check func() *reply, work func() reply,
 ) reply {
-	fault, replaced := s.faults.take(operation, func(id uuid.UUID) bool { return id == classroom })
+	fault, removed := s.faults.take(operation, func(id uuid.UUID) bool { return id == classroom })
 	if c.creation != nil {
 		c.creation.Fault = fault.Do
 	}
@@ -28,7 +28,7 @@ func (s *service[R]) perform(
 		return *refusal
 	}
 	if fault.Do == EffectHang {
-		work = func() reply { return hang(c.Context(), replaced) }
+		work = func() reply { return hang(c.Context(), removed) }
 	}
 	answer := s.withConnections(c, s.pausesOf(c, fault), work)
 	if answer.dropped {
@@ -84,11 +84,11 @@ func fail(fault Fault) reply {
 	return answer
 }
 
-func hang(ctx context.Context, replaced <-chan struct{}) reply {
+func hang(ctx context.Context, removed <-chan struct{}) reply {
 	select {
 	case <-ctx.Done():
 		return dropped
-	case <-replaced:
+	case <-removed:
 		return text(http.StatusServiceUnavailable, "Held by a fault of the sandbox")
 	}
 }

@@ -54,7 +54,7 @@ func newService[R room](cfg Config, s *service[R]) (*service[R], error) {
 	s.mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_ = reply{status: http.StatusOK, body: []byte("pong")}.send(w)
 	})
-	s.mux.Handle("/sandbox/faults", s.faults)
+	s.faults.serve(s.mux)
 	s.mux.HandleFunc("GET /sandbox/rooms", s.inspectRooms)
 	s.mux.HandleFunc("GET /sandbox/log", s.inspectLog)
 	s.mux.HandleFunc("GET /sandbox/pool", s.inspectPool)

@@ -70,6 +70,30 @@ func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) err
 	return err
 }
 
+// AddFault adds a fault behind the others of the stand-in at baseURL, and returns its id. The error names a field that is
+// not valid.
+func AddFault(ctx context.Context, baseURL string, fault sandbox.Fault) (id uuid.UUID, err error) {
+	body, err := json.Marshal(fault)
+	if err != nil {
+		return id, fmt.Errorf("encode fault: %w", err)
+	}
+	reply, err := do(ctx, http.MethodPost, baseURL, "faults", body)
+	if err != nil {
+		return id, err
+	}
+	var added struct{ ID uuid.UUID }
+	if err := json.Unmarshal(reply, &added); err != nil {
+		return id, fmt.Errorf("read sandbox fault: %w", err)
+	}
+	return added.ID, nil
+}
+
+// RemoveFault removes a fault of the stand-in at baseURL. Requests that hang because of it receive a 503.
+func RemoveFault(ctx context.Context, baseURL string, id uuid.UUID) error {
+	_, err := do(ctx, http.MethodDelete, baseURL, "faults/"+id.String(), nil)
+	return err
+}
+
 // ClearFaults removes all faults of the stand-in at baseURL. Requests that hang receive a 503.
 func ClearFaults(ctx context.Context, baseURL string) error {
 	_, err := do(ctx, http.MethodDelete, baseURL, "faults", nil)
