@@ -182,6 +182,15 @@ func (s *scenario) check() error {
 		if r.kind == create && (r.status == http.StatusOK || r.status == http.StatusCreated) && !ready {
 			add("it was answered that %s is ready, and it is not: %s", r.scope, r.what)
 		}
+		if r.isFailure() {
+			failed, err := s.failedCreates(r.scope, r.answered)
+			if err != nil {
+				return err
+			}
+			if failed == r.failures {
+				add("the failure of an earlier request was answered to %s", r.what)
+			}
+		}
 	}
 	return errors.Join(wrong...)
 }

@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"errors"
+	"hash/fnv"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -17,6 +19,12 @@ type manner struct {
 	slow bool
 	// quiet is how many requests are answered before anything interferes.
 	quiet int
+	// favourite is the kind of every second request.
+	favourite string
+	// focus chooses the calls around which something interferes often: one kind of calls in eight.
+	focus int
+	// calm means that there are no faults, so that gateways show what the ledger says without a sweep.
+	calm bool
 	// watched means that the invariants are checked after every step, which takes most of the time.
 	watched bool
 }
@@ -24,10 +32,23 @@ type manner struct {
 // slowness says how rarely a call is slow: once in 2^slowness calls.
 const slowness = 4
 
+// focuses is the number of groups of calls, of which a scenario has one in focus.
+const focuses = 8
+
+// inFocus reports whether something interferes often when this call begins to wait.
+func (m manner) inFocus(at *point) bool {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(instance.ReplaceAllString(at.what, ""))) // never fails
+	return int(hash.Sum32()%focuses) == m.focus
+}
+
+// instance is what a call has beside its kind: the run and the ids.
+var instance = regexp.MustCompile(` of .*|[/ ]#?[0-9]+`)
+
 func drawManner(c chooser) manner {
 	m := manner{
 		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
-		watched: c.rarely(3, "watched"),
+		favourite: requests[c.below(len(requests), "favourite")], focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
 	}
 	for i := range m.kinds {
 		m.kinds[i] = c.below(2, "kind") == 1
@@ -63,9 +84,11 @@ func (s *scenario) explore() error {
 			return err
 		}
 		var choices, slow []func()
+		hit := false
 		for _, at := range points {
 			if !at.seen {
 				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
+				hit = hit || s.inFocus(at) && s.below(2, "hit") == 1
 			}
 			goesOn := func() { s.goOn(at) }
 			if at.slow {
@@ -80,15 +103,15 @@ func (s *scenario) explore() error {
 		// What goes on comes first, so that shrinking removes what interferes.
 		other := s.interferences(points)
 		switch {
-		case len(choices) > 0 && (len(other) == 0 || !s.rarely(s.pace, "interfere")):
+		case len(choices) > 0 && (len(other) == 0 || !hit && !s.rarely(s.pace, "interfere")):
 			choices[s.below(len(choices), "who")]()
 		case len(choices) > 0:
 			if err := s.interfere(other); err != nil {
 				return err
 			}
-		case len(slow) > 0 && s.below(2, "slow") == 1:
+		case len(slow) > 0 && (s.calm || s.below(2, "slow") == 1):
 			slow[s.below(len(slow), "who")]()
-		case (len(slow) > 0 || s.isFrozen()) && s.below(2, "wait") == 1:
+		case !s.calm && (len(slow) > 0 || s.isFrozen()) && s.below(2, "wait") == 1:
 			s.faulted = true
 			s.pass(stepWait + time.Second)
 		case s.pass(time.Second):
@@ -96,7 +119,7 @@ func (s *scenario) explore() error {
 			if err := s.interfere(other); err != nil {
 				return err
 			}
-		case len(slow) == 0:
+		case len(slow) == 0 && !s.isFrozen():
 			return nil // nothing happens any more; settle lets time pass
 		}
 	}

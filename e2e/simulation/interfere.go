@@ -63,7 +63,7 @@ func (s *scenario) interferences(points []*point) []interference {
 		switch {
 		case p.dead:
 			add(4, func() error { return s.restart(p) })
-		case p.frozen:
+		case p.frozen && !time.Now().Before(p.frozenUntil):
 			add(4, func() error { s.note("%s goes on", p.name); p.frozen = false; return nil })
 		}
 	}
@@ -104,7 +104,7 @@ func (s *scenario) faults(points []*point) (out []interference) {
 		}
 		add(processesDie, 1, func() error { s.note("%s dies", p.name); p.kill(); return nil })
 		if !p.frozen {
-			add(processesFreeze, 1, func() error { s.note("%s freezes", p.name); p.frozen = true; return nil })
+			add(processesFreeze, 2, func() error { s.freeze(p); return nil })
 		}
 	}
 	add(connectionsRunOut, 1, func() error {
@@ -121,6 +121,13 @@ func (s *scenario) faults(points []*point) (out []interference) {
 	add(roomsClose, 1, s.closeRoom)
 	add(brokerLoses, 1, s.loseEvent)
 	return out
+}
+
+// freeze lets a process do nothing for a time, in which its timers go on.
+func (s *scenario) freeze(p *process) {
+	d := []time.Duration{0, stepWait + time.Second, requestTimeout + time.Second}[s.below(3, "how long")]
+	s.note("%s freezes, for at least %s", p.name, d)
+	p.frozen, p.frozenUntil = true, time.Now().Add(d)
 }
 
 func (s *scenario) gatewayRestarts() error {

@@ -39,6 +39,7 @@ type process struct {
 	store *storage.Store
 
 	dead, frozen bool
+	frozenUntil  time.Time // it may go on then
 	starts       int
 	// stopped is closed when everything of a process that was killed has ended.
 	stopped chan struct{}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,6 +21,9 @@ type request struct {
 	done  bool
 	// stored means that the answer was stored for its idempotency key.
 	stored bool
+	// failures is the number of creates of the class that had failed before this request, answered the time of the answer.
+	failures int
+	answered time.Time
 	reply
 }
 
@@ -32,6 +36,9 @@ const (
 	retry    = "retry"
 	read     = "read"
 )
+
+// requests are those that may follow the first create of a class.
+var requests = []string{create, create, update, update, update, recreate, recreate, cancel, retry, read}
 
 // request lets a caller send a request to a process.
 func (s *scenario) request() error {
@@ -50,8 +57,10 @@ func (s *scenario) request() error {
 	r := &request{kind: create, scope: d.Scope}
 	id := minigroup.NewClassID(d.Audience, d.Scope).String()
 	if slices.ContainsFunc(s.calls, func(r *request) bool { return r.scope == d.Scope }) {
-		kinds := []string{create, create, update, update, update, recreate, cancel, retry, read}
-		r.kind = kinds[s.below(len(kinds), "request")]
+		r.kind = s.favourite
+		if s.below(2, "another") == 1 {
+			r.kind = requests[s.below(len(requests), "request")]
+		}
 	}
 	method, path, body := http.MethodPost, "/minigroups/"+id+"/"+r.kind, "{}"
 	header := map[string]string{"Prefer": fmt.Sprint("wait=", []int{20, 0, 1}[s.below(3, "wait")])}
@@ -78,6 +87,9 @@ func (s *scenario) request() error {
 	if err != nil {
 		return err
 	}
+	if r.failures, err = s.failedCreates(r.scope, time.Now()); err != nil {
+		return err
+	}
 	s.calls = append(s.calls, r)
 	end := s.recorder.Begin(operation)
 	r.what = fmt.Sprintf("%d: %s %s %s %v at %s", len(s.calls), r.kind, d.Scope, body, header, p.name)
@@ -85,7 +97,7 @@ func (s *scenario) request() error {
 	p.callers.Go(func() {
 		r.reply = p.call(r, method, path, body, header)
 		end(r.answer())
-		r.done = true
+		r.done, r.answered = true, time.Now()
 		s.note("answer to %s: %d %s", r.what, r.status, r.text)
 	})
 	return nil
@@ -106,6 +118,22 @@ func (r *request) operation(body string, header map[string]string) (o linearizab
 		o.Change, err = linearizability.ParseChange([]byte(body), true)
 	}
 	return o, err
+}
+
+// failedCreates returns how many creates of a class have failed until then.
+func (s *scenario) failedCreates(scope string, until time.Time) (n int, err error) {
+	return n, s.db.QueryRow(context.Background(), `
+		SELECT count(*) FROM minigroup_history WHERE class_id = $1 AND kind = 'create_failed' AND at <= $2`,
+		minigroup.NewClassID(audience, scope), until).Scan(&n)
+}
+
+// isFailure reports whether the answer says that a create of the class has failed.
+func (r *request) isFailure() bool {
+	failures := []minigroup.Kind{
+		minigroup.UpstreamRefused, minigroup.UpstreamUnavailable, minigroup.RoomTimeChangeForbidden,
+		minigroup.CapacityExceeded, minigroup.OperationCancelled,
+	}
+	return (r.kind == create || r.kind == retry) && slices.Contains(failures, minigroup.Kind(r.answer().Problem))
 }
 
 // answer describes the answer for the model of the API.
@@ -133,7 +161,7 @@ func (r *request) answer() linearizability.Answer {
 // draft draws the body of a create: the first draft of a class in most cases, else another.
 func (s *scenario) draft(d minigroup.Draft) string {
 	host := d.Host
-	if s.rarely(3, "another draft") {
+	if s.rarely(2, "another draft") {
 		host = "another." + audience
 	}
 	body := map[string]any{

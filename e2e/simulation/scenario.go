@@ -123,6 +123,9 @@ func (s *scenario) prepare() error {
 	s.manner = drawManner(s)
 	s.left.requests, s.left.faults = s.quiet+1+s.below(8, "requests"), s.below(8, "faults")
 	s.left.pauses, s.left.sweeps = s.below(4, "pauses"), s.below(4, "sweeps")
+	if s.calm {
+		s.left.faults, s.left.pauses = 0, 0
+	}
 	return nil
 }
 

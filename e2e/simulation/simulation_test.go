@@ -78,6 +78,7 @@ type search struct {
 	scenarios      chan<- func(*bench)
 	began, printed time.Time
 	tried, calls   int
+	violated       bool // by a scenario before, which rapid shrinks now
 }
 
 // checkTimeout bounds the comparison of what callers saw with the model of the API, for each class.
@@ -105,6 +106,10 @@ func (s *search) try(t *rapid.T) {
 	}
 	if err == nil {
 		err = linearizability.Check(result.recorder.History(), checkTimeout, *pictures)
+	}
+	if err != nil && !s.violated { // shrinking it takes a while, and may fail
+		s.violated = true
+		fmt.Printf("scenario %d violates an invariant and is shrunk now: %q\n", s.tried, err)
 	}
 	if err != nil {
 		t.Logf("%s", strings.Join(result.trace, "\n"))
@@ -173,6 +178,7 @@ func newDatabase(t *testing.T) (url string) {
 		}
 	}
 	execute("template1", "CREATE DATABASE simulation")
+	execute("template1", "ALTER DATABASE simulation SET plan_cache_mode = force_generic_plan")
 	execute("template1", "ALTER DATABASE simulation SET search_path = clock, pg_catalog, public")
 	execute("simulation", `
 		CREATE SCHEMA clock;

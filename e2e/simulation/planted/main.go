@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "plant only the bugs whose name contains this text")
+	only := flag.String("only", "", "plant only the bugs whose name matches this regular expression")
 	first := flag.Int("first", 1, "begin with this bug, counted from 1")
 	limit := flag.Duration("limit", 10*time.Minute, "how long the search for each bug may take")
 	seed := flag.Int("seed", 1, "the seed of the search")
@@ -46,13 +46,17 @@ type planter struct {
 }
 
 func (p planter) run(ctx context.Context, first int, only string) error {
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
 	var rows []string
 	missed := 0
 	for i, b := range bugs {
-		if i+1 < first || !strings.Contains(b.name, only) {
+		if i+1 < first || !chosen.MatchString(b.name) {
 			continue
 		}
 		found, err := p.search(ctx, b)
@@ -82,10 +86,9 @@ func (p planter) run(ctx context.Context, first int, only string) error {
 
 // finding is what the search has found.
 type finding struct {
-	// scenarios is how many it has tried before; empty if the violation was not repeatable.
-	scenarios string
+	scenarios string // how many were searched until one violated an invariant
 	after     time.Duration
-	steps     int // of the shrunk scenario
+	steps     int // of the shrunk scenario; 0 if it did not violate the invariant each time
 	violation string
 }
 
@@ -163,16 +166,25 @@ func keepScenario(dir, name string) error {
 	return os.WriteFile(filepath.Join(to, "TestSagas-"+name+".fail"), []byte(strings.Join(kept, "")), 0o600)
 }
 
-var failedAfter = regexp.MustCompile(`failed after (\d+) tests: (.*)`)
+var (
+	violated    = regexp.MustCompile(`scenario (\d+) violates an invariant and is shrunk now: (.*)`)
+	failedAfter = regexp.MustCompile(`failed after \d+ tests: .*`)
+)
 
 // read reads the output of the search.
 func read(out string, after time.Duration) finding {
 	f := finding{after: after}
-	shrunk := out
-	if match := failedAfter.FindStringSubmatch(out); match != nil {
-		f.scenarios = match[1]
-		_, shrunk, _ = strings.Cut(out, match[0])
+	match := violated.FindStringSubmatch(out)
+	if match == nil {
+		return f
 	}
+	f.scenarios, f.violation = match[1], match[2]
+	last := failedAfter.FindString(out)
+	if last == "" {
+		return f
+	}
+	_, shrunk, _ := strings.Cut(out, last)
+	f.violation = ""
 	lines := bufio.NewScanner(strings.NewReader(shrunk))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
