@@ -19,8 +19,9 @@ type manner struct {
 	slow bool
 	// quiet is how many requests are answered before anything interferes.
 	quiet int
-	// favourite is the kind of every second request.
+	// favourite is the kind of every second request, lever what an operator does every second time.
 	favourite string
+	lever     int
 	// focus chooses the calls around which something interferes often: one kind of calls in eight.
 	focus int
 	// calm means that there are no faults, so that gateways show what the ledger says without a sweep.
@@ -28,6 +29,9 @@ type manner struct {
 	// watched means that the invariants are checked after every step, which takes most of the time.
 	watched bool
 }
+
+// maxHits is how often something interferes in a row, at most, while a call in focus waits.
+const maxHits = 3
 
 // slowness says how rarely a call is slow: once in 2^slowness calls.
 const slowness = 4
@@ -48,10 +52,12 @@ var instance = regexp.MustCompile(` of .*|[/ ]#?[0-9]+`)
 func drawManner(c chooser) manner {
 	m := manner{
 		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
-		favourite: requests[c.below(len(requests), "favourite")], focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
+		favourite: requests[c.below(len(requests), "favourite")],
+		lever: c.below(len(levers), "lever"), focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
 	}
+	rarity := 1 + c.below(2, "rarity")
 	for i := range m.kinds {
-		m.kinds[i] = c.below(2, "kind") == 1
+		m.kinds[i] = c.rarely(rarity, "kind")
 	}
 	return m
 }
@@ -84,11 +90,12 @@ func (s *scenario) explore() error {
 			return err
 		}
 		var choices, slow []func()
-		hit := false
 		for _, at := range points {
 			if !at.seen {
 				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
-				hit = hit || s.inFocus(at) && s.below(2, "hit") == 1
+				if s.inFocus(at) && s.below(2, "hit") == 1 {
+					s.hits = 1 + s.below(maxHits, "hits")
+				}
 			}
 			goesOn := func() { s.goOn(at) }
 			if at.slow {
@@ -103,9 +110,10 @@ func (s *scenario) explore() error {
 		// What goes on comes first, so that shrinking removes what interferes.
 		other := s.interferences(points)
 		switch {
-		case len(choices) > 0 && (len(other) == 0 || !hit && !s.rarely(s.pace, "interfere")):
+		case len(choices) > 0 && (len(other) == 0 || s.hits == 0 && !s.rarely(s.pace, "interfere")):
 			choices[s.below(len(choices), "who")]()
 		case len(choices) > 0:
+			s.hits = max(0, s.hits-1)
 			if err := s.interfere(other); err != nil {
 				return err
 			}

@@ -165,7 +165,10 @@ var levers = []string{"terminates", "resets", "cancels", "fails the update of"}
 // operate lets an operator do something with an open run of a class.
 func (s *scenario) operate(d minigroup.Draft) error {
 	id := workflows.WorkflowID(d.Audience, d.Scope)
-	lever := s.below(len(levers), "lever")
+	lever := s.lever
+	if s.below(2, "another lever") == 1 {
+		lever = s.below(len(levers), "lever")
+	}
 	s.note("an operator: %s %s", levers[lever], d.Scope)
 	switch lever {
 	case 0:
