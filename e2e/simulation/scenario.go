@@ -56,6 +56,8 @@ type scenario struct {
 }
 
 func (b *bench) run(c chooser) (*scenario, error) {
+	// What is rounded to seconds, or happens once an hour, must not depend on the scenario before.
+	time.Sleep(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour)))
 	s := &scenario{bench: b, chooser: c, scheduler: newScheduler(), recorder: &linearizability.Recorder{}}
 	var err error
 	if s.world, err = newWorld(b.public, 1+c.below(2, "gateways")); err != nil {

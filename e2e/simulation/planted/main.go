@@ -142,7 +142,7 @@ func (p planter) search(ctx context.Context, b bug) (finding, error) {
 	return read(string(out), after), nil
 }
 
-// keepScenario keeps the shrunk scenario that rapid has written below dir, without the single decisions.
+// keepScenario keeps the shrunk scenario that rapid has written below dir: its decisions, and what it violates.
 func keepScenario(dir, name string) error {
 	const folder = "testdata/rapid/TestSagas"
 	files, err := filepath.Glob(filepath.Join(dir, folder, "*.fail"))
@@ -155,7 +155,7 @@ func keepScenario(dir, name string) error {
 	}
 	var kept []string
 	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, "[rapid] draw") {
+		if !strings.HasPrefix(line, "#") || strings.Contains(line, violationMark) {
 			kept = append(kept, line)
 		}
 	}
