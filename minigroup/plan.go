@@ -9,6 +9,8 @@ type UpdatePlan struct {
 	Patch ConferencePatch
 	// Ends says that the update ends the class.
 	Ends bool
+	// Closed says that the plan is for a class that has ended. It must not begin if the class ends only then.
+	Closed bool
 }
 
 // PlanUpdate returns the effect of a change of m, given the present state of its conference room; now is in unix

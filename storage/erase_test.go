@@ -119,7 +119,7 @@ func TestAnErasedClassGetsNoNewRooms(t *testing.T) {
 	l.must(l.ErasePersonalData(t.Context(), m.ID, operator))
 	_, _, err = l.BeginRecreate(t.Context(), minigroup.RecreateEntry{UpdateEntry: minigroup.UpdateEntry{
 		ID: id, Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Recreate: &minigroup.Recreation{}},
-		Plan: minigroup.UpdatePlan{Time: m.Time},
+		Plan: minigroup.UpdatePlan{Time: m.Time, Closed: true},
 	}})
 	if !isKind(err, minigroup.Closed) {
 		t.Errorf("a recreate that had taken the row: %v", err)

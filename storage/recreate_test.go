@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -188,6 +189,29 @@ func TestSwapRooms(t *testing.T) {
 				t.Fatalf("got %+v", after)
 			}
 		})
+	}
+}
+
+func TestARecreateIsPlannedAgainIfItsClassEndsMeanwhile(t *testing.T) {
+	l := newLedger(t)
+	d := draft(0)
+	d.Time = running()
+	planned := l.recreateEntry(l.ready("run-1", d), minigroup.Recreation{})
+	if !l.record(closing(l.read(planned.ClassID), false)) {
+		t.Fatal("the class has not ended")
+	}
+	ended := l.read(planned.ClassID)
+	if _, _, err := l.BeginRecreate(t.Context(), planned); err == nil {
+		t.Error("it began, with values that the class does not have any more")
+	}
+	if now := l.read(planned.ClassID); now.Update != nil || !reflect.DeepEqual(now, ended) {
+		t.Errorf("the class has changed: %+v", now)
+	}
+	planned.Plan = minigroup.PlanRecreation(ended, planned.Change, time.Now().Unix())
+	_, _, err := l.BeginRecreate(t.Context(), planned)
+	l.must(err)
+	if rec, err := l.UpdateRecord(t.Context(), planned.ID); err != nil || rec.Plan.Time != (minigroup.Window{}) {
+		t.Errorf("planned again, the class gets the time %+v, %v", rec.Plan.Time, err)
 	}
 }
 

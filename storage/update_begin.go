@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -149,6 +150,9 @@ func (s *Store) requireBeginnable(ctx context.Context, u minigroup.UpdateEntry) 
 	if row.closedAt != nil && u.Change.Recreate == nil {
 		return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
 	}
+	if (row.closedAt != nil) != u.Plan.Closed {
+		return errors.New("the class has ended since its recreate was planned; it must be planned again")
+	}
 	if row.erased {
 		return minigroup.Errorf(minigroup.Closed, "the personal data of the minigroup was erased")
 	}
@@ -156,8 +160,8 @@ func (s *Store) requireBeginnable(ctx context.Context, u minigroup.UpdateEntry) 
 }
 
 // insertUpdate locks the minigroup $1 and inserts its update $2, which it shows from then on, with $13. It inserts
-// nothing if the run $3 does not own the minigroup, if the class has ended, without $11, if its personal data was
-// erased, or if the minigroup is not at the revision $12.
+// nothing if the run $3 does not own the minigroup, unless the class has ended if and only if $11 says so, if its
+// personal data was erased, or if the minigroup is not at the revision $12.
 const insertUpdate = `
 	WITH begun AS (
 		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
@@ -165,7 +169,7 @@ const insertUpdate = `
 		SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
 			tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
 		FROM minigroup m
-		WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NULL OR $11)
+		WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NOT NULL) = $11
 			AND m.erased_at IS NULL
 			AND m.revision = coalesce($12, m.revision)
 		FOR UPDATE
@@ -184,7 +188,7 @@ func updateValues(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
 		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends,
-		stored.NewPatch(p.Patch), u.Change.Recreate != nil, u.Change.Revision, !u.Change.Repair,
+		stored.NewPatch(p.Patch), p.Closed, u.Change.Revision, !u.Change.Repair,
 	}
 }
 

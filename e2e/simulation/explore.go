@@ -13,8 +13,8 @@ import (
 type manner struct {
 	// pace says how rarely something interferes: once in 2^pace steps.
 	pace int
-	// kinds are the kinds of faults that happen.
-	kinds [faultKinds]bool
+	// kinds says how often each kind of faults happens; 0 is never.
+	kinds [faultKinds]int
 	// slow means that calls may be slow: that they go on when nothing else can.
 	slow bool
 	// quiet is how many requests are answered before anything interferes.
@@ -55,9 +55,8 @@ func drawManner(c chooser) manner {
 		favourite: requests[c.below(len(requests), "favourite")],
 		lever: c.below(len(levers), "lever"), focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
 	}
-	rarity := 1 + c.below(2, "rarity")
 	for i := range m.kinds {
-		m.kinds[i] = c.rarely(rarity, "kind")
+		m.kinds[i] = []int{0, 0, 0, 1, 1, 5}[c.below(6, "kind")]
 	}
 	return m
 }
@@ -94,7 +93,7 @@ func (s *scenario) explore() error {
 			if !at.seen {
 				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
 				if s.inFocus(at) && s.below(2, "hit") == 1 {
-					s.hits = 1 + s.below(maxHits, "hits")
+					s.hits, s.hit = 1+s.below(maxHits, "hits"), at
 				}
 			}
 			goesOn := func() { s.goOn(at) }

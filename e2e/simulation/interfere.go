@@ -39,7 +39,7 @@ const (
 func (s *scenario) interferences(points []*point) []interference {
 	var out []interference
 	add := func(weight int, do func() error) { out = append(out, interference{weight, do}) }
-	if s.left.requests > 0 {
+	if s.left.requests > 0 && s.unanswered() < maxUnanswered {
 		add(8, s.request)
 	}
 	for _, p := range s.slots {
@@ -83,15 +83,18 @@ func (s *scenario) faults(points []*point) (out []interference) {
 		}})
 	}
 	add := func(kind, weight int, do func() error) {
-		if s.kinds[kind] {
-			fault(weight, do)
+		if n := s.kinds[kind]; n > 0 {
+			fault(n*weight, do)
 		}
 	}
 	var calls []interference
 	for _, at := range points {
+		if s.hits > 0 && at != s.hit && slices.Contains(points, s.hit) {
+			continue
+		}
 		for _, w := range at.ways {
-			if s.kinds[w.kind] {
-				calls = append(calls, interference{w.weight(), func() error { s.decide(at, w); return nil }})
+			if n := s.kinds[w.kind]; n > 0 {
+				calls = append(calls, interference{n * w.weight(), func() error { s.decide(at, w); return nil }})
 			}
 		}
 	}

@@ -40,6 +40,19 @@ const (
 // requests are those that may follow the first create of a class.
 var requests = []string{create, create, update, update, update, recreate, recreate, cancel, retry, read}
 
+// maxUnanswered bounds the requests that callers wait for. The more there are, the longer the check of what they saw.
+const maxUnanswered = 4
+
+// unanswered returns the number of requests that have no answer yet.
+func (s *scenario) unanswered() (n int) {
+	for _, r := range s.calls {
+		if !r.done {
+			n++
+		}
+	}
+	return n
+}
+
 // request lets a caller send a request to a process.
 func (s *scenario) request() error {
 	s.left.requests--

@@ -45,8 +45,9 @@ type scenario struct {
 	manner
 	left struct{ requests, faults, pauses, sweeps int }
 	turn int
-	// hits is how many of the next steps interfere.
+	// hits is how many of the next steps interfere, because of the call hit.
 	hits int
+	hit  *point
 	// closed are the rooms that conference has closed of itself.
 	closed []uuid.UUID
 	// faulted means that something has happened after which gateways may differ from the ledger until a sweep.

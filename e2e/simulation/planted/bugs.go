@@ -120,6 +120,9 @@ var bugs = []bug{
 	{"an update ignores the revision that it was made for", []edit{
 		{"storage/lock.go", "if c.Revision == nil || *c.Revision == r.revision {", "if true || *c.Revision == r.revision {"},
 	}},
+	{"a recreate begins with what it was planned for before its class ended", []edit{
+		{"storage/update_begin.go", "(m.closed_at IS NOT NULL) = $11", "(m.closed_at IS NULL OR $11 OR $4 ? 'recreate')"},
+	}},
 	{"a room counts as closed before it is", []edit{
 		{"activities/rooms.go",
 			"\tif err != nil {\n\t\treturn asRetryable(err)\n\t}\n\treturn asRetryable(a.Ledger.RoomReleased",
