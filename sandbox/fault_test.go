@@ -268,7 +268,8 @@ func testAddedFault(t *testing.T, r running) {
 	if err := sandboxclient.RemoveFault(t.Context(), r.url, hangs); err == nil {
 		t.Error("a fault was removed twice")
 	}
-	if _, err := sandboxclient.AddFault(t.Context(), r.url, sandbox.Fault{Operation: "create", Do: "explode"}); err == nil ||
+	unknown := sandbox.Fault{Operation: "create", Do: "explode"}
+	if _, err := sandboxclient.AddFault(t.Context(), r.url, unknown); err == nil ||
 		!strings.Contains(err.Error(), "do: ") {
 		t.Errorf("got %v, want an error that names do", err)
 	}

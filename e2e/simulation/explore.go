@@ -52,8 +52,8 @@ var instance = regexp.MustCompile(` of .*|[/ ]#?[0-9]+`)
 func drawManner(c chooser) manner {
 	m := manner{
 		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
-		favourite: requests[c.below(len(requests), "favourite")],
-		lever: c.below(len(levers), "lever"), focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
+		favourite: requests[c.below(len(requests), "favourite")], lever: c.below(len(levers), "lever"),
+		focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
 	}
 	for i := range m.kinds {
 		m.kinds[i] = []int{0, 0, 0, 1, 1, 5}[c.below(6, "kind")]

@@ -70,8 +70,8 @@ func SetFaults(ctx context.Context, baseURL string, faults ...sandbox.Fault) err
 	return err
 }
 
-// AddFault adds a fault behind the others of the stand-in at baseURL, and returns its id. The error names a field that is
-// not valid.
+// AddFault adds a fault behind the others of the stand-in at baseURL, and returns its id. The error names a field that
+// is not valid.
 func AddFault(ctx context.Context, baseURL string, fault sandbox.Fault) (id uuid.UUID, err error) {
 	body, err := json.Marshal(fault)
 	if err != nil {
