@@ -176,6 +176,7 @@ func TestSwapRooms(t *testing.T) {
 			m := l.ready("run-1", draft(8))
 			if over {
 				l.record(closing(m, false))
+				m = l.read(m.ID)
 			}
 			r := l.recreateOf(m, minigroup.Recreation{})
 			_, conference := r.answered()
