@@ -25,6 +25,7 @@ func TestARunThatDecidesNothingSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		err      error
 		cancel   bool
+		inStep   bool // the cancel comes during the first attempt, which fails
 		progress workflows.Progress
 		failed   int64
 	}{
@@ -34,6 +35,10 @@ func TestARunThatDecidesNothingSaysWhy(t *testing.T) {
 		},
 		"cancelled": {
 			err: temporal.NewApplicationError("away", "x"), cancel: true,
+			progress: workflows.Progress{Outcome: "cancelled", Reason: "it was cancelled"},
+		},
+		"cancelled during the first attempt": {
+			err: temporal.NewApplicationError("away", "x"), cancel: true, inStep: true,
 			progress: workflows.Progress{Outcome: "cancelled", Reason: "it was cancelled"},
 		},
 		"failed": {
@@ -49,9 +54,15 @@ func TestARunThatDecidesNothingSaysWhy(t *testing.T) {
 			suite.SetMetricsHandler(metrics)
 			env := suite.NewTestWorkflowEnvironment()
 			env.SetTestTimeout(deadline)
-			env.RegisterActivityWithOptions(func(context.Context, activities.Room) error { return c.err },
-				activity.RegisterOptions{Name: "CloseRoomIfPresent"})
-			if c.cancel {
+			step := func(ctx context.Context, _ activities.Room) error {
+				if c.inStep {
+					env.CancelWorkflow()
+					waitFor(ctx.Done())
+				}
+				return c.err
+			}
+			env.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: "CloseRoomIfPresent"})
+			if c.cancel && !c.inStep {
 				env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
 			}
 			env.ExecuteWorkflow(workflows.CloseRoom, activities.Room{Kind: minigroup.EventRoom, ID: uuid.New()})

@@ -186,7 +186,11 @@ func TestAwait(t *testing.T) {
 		newAwaiting(t, never).answers(20*time.Millisecond, minigroup.OutcomeAccepted, "", true)
 	})
 	t.Run("without a limit the operation is accepted at once", func(t *testing.T) {
-		newAwaiting(t, never).answers(0, minigroup.OutcomeAccepted, "", true)
+		for range 20 { // a select chooses at random
+			a := newAwaiting(t, never)
+			a.notifications <- &minigroup.Minigroup{State: minigroup.Ready}
+			a.answers(0, minigroup.OutcomeAccepted, "", true)
+		}
 	})
 	t.Run("a process that drains accepts the operation at once", func(t *testing.T) {
 		a := newAwaiting(t, never)

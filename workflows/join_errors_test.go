@@ -81,6 +81,23 @@ func TestARequestWaitsForTheEndOfADecidedRun(t *testing.T) {
 	}
 }
 
+// TestAReadyMinigroupIsChangedWhenItsCreateHasClosed sends an update and a recreate while the run that has created the
+// minigroup is open.
+func TestAReadyMinigroupIsChangedWhenItsCreateHasClosed(t *testing.T) {
+	for _, name := range []string{"update", "recreate"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newOpenRunWorld(operationCreate, "")
+			time.AfterFunc(3*time.Second, func() { close(w.temporal.closed) })
+			began := time.Now()
+			_, outcome, err := requests[name].send(t.Context(), w, 15*time.Second)
+			if n := w.temporal.started.Load(); err != nil || outcome != minigroup.OutcomeDone || n != 1 ||
+				time.Since(began) != 3*time.Second {
+				t.Errorf("%s: outcome %d, %v after %s; %d runs were started", name, outcome, err, time.Since(began), n)
+			}
+		})
+	}
+}
+
 // closedRuns is a Temporal that starts nothing, because a run is open that has always just ended.
 type closedRuns struct {
 	client.Client

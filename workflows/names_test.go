@@ -7,6 +7,17 @@ import (
 	"unicode/utf8"
 )
 
+func TestALongSummaryIsCutOff(t *testing.T) {
+	for n, want := range map[int]string{
+		99: strings.Repeat("Ж", 99), 100: strings.Repeat("Ж", 100), 101: strings.Repeat("Ж", 99) + "…",
+		300: strings.Repeat("Ж", 99) + "…",
+	} {
+		if got := summary("%s", strings.Repeat("Ж", n)); got != want || len(got) > 400 {
+			t.Errorf("of %d runes are left %q", n, got)
+		}
+	}
+}
+
 func TestWorkflowID(t *testing.T) {
 	t.Run("both parts are escaped, so no two pairs share an id", func(t *testing.T) {
 		for _, c := range []struct{ audience, scope, want string }{

@@ -33,6 +33,9 @@ func TestNotifier(t *testing.T) {
 	if len(first) != 0 {
 		t.Error("a notification was received after the end of the subscription")
 	}
+	if len(second) != 1 {
+		t.Error("the end of one subscription has ended another one")
+	}
 	stopSecond()
 	if len(n.waiters) != 0 {
 		t.Errorf("%d minigroups are kept without subscribers", len(n.waiters))

@@ -30,6 +30,13 @@ func TestAttemptsWithin(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
+	t.Run("a recreate settles an earlier update within three minutes", func(t *testing.T) {
+		for attempts, want := range map[int32]int32{0: 8, 3: 3, 8: 8, 80: 8} { // 1 + 2 + 4 … + 64 s
+			if policy := settle(attempts); policy != bounded(want) {
+				t.Errorf("with %d attempts: %+v", attempts, policy)
+			}
+		}
+	})
 	t.Run("the retry phase is not bounded by time, so that a paused activity does not time out", func(t *testing.T) {
 		for _, policy := range []stepPolicy{bounded(80), unbounded} {
 			o := retryOptions("step", policy.maxAttempts)

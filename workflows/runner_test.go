@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -38,6 +41,32 @@ type result struct {
 	// progress is the answer to the query after the end of the run.
 	progress workflows.Progress
 	metrics  *metricsRecorder
+	// warnings are what the run has logged for operators.
+	warnings *warnings
+}
+
+// warnings is a log that keeps the messages from the level of warnings on.
+type warnings struct {
+	slog.Handler
+	mu       sync.Mutex
+	messages []string
+}
+
+func (*warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (w *warnings) WithAttrs([]slog.Attr) slog.Handler             { return w }
+
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.messages = append(w.messages, r.Message)
+	return nil
+}
+
+// has reports whether a warning contains a text.
+func (w *warnings) has(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.messages, func(m string) bool { return strings.Contains(m, text) })
 }
 
 // attemptSeen is one attempt of a regular activity.
@@ -111,13 +140,14 @@ func (s *harness) run(id string, workflow, in any, hooks ...hook) *result {
 // runIn is run in another worker process.
 func (s *harness) runIn(acts *activities.Activities, id string, workflow, in any, hooks ...hook) *result {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	warned := &warnings{Handler: slog.DiscardHandler}
+	suite.SetLogger(log.NewStructuredLogger(slog.New(warned)))
 	metrics := newMetricsRecorder()
 	suite.SetMetricsHandler(metrics)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(deadline)
 	w := &watcher{run: id, hooks: hooks, cancel: env.CancelWorkflow, ids: map[string]string{}}
-	w.metrics = metrics
+	w.metrics, w.warnings = metrics, warned
 	env.SetWorkerOptions(worker.Options{
 		Interceptors: []interceptor.WorkerInterceptor{w}, DeadlockDetectionTimeout: deadline,
 	})

@@ -198,11 +198,11 @@ func TestACallerIsAnsweredWhileTemporalIsSlow(t *testing.T) {
 		},
 		"a Temporal that refuses connections is away after 2 s": {
 			temporal: &fakeTemporal{start: never, health: refused}, limit: time.Minute,
-			detail: "Temporal is out of reach", max: 2 * time.Second,
+			detail: "Temporal is out of reach", min: 2 * time.Second, max: 2 * time.Second,
 		},
 		"a frozen Temporal is away after 2 s": {
 			temporal: &fakeTemporal{start: never, health: late}, limit: time.Minute,
-			detail: "Temporal is out of reach", max: 2 * time.Second,
+			detail: "Temporal is out of reach", min: 2 * time.Second, max: 2 * time.Second,
 		},
 		"a Temporal that answers Unavailable is away at once": {
 			temporal: &fakeTemporal{start: func(context.Context, int) error {
@@ -374,6 +374,26 @@ func TestStartsAreQueued(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestAnEagerStartIsPolledOnlyAfterAWhile(t *testing.T) {
+	f := &startedRuns{}
+	s := NewStarter(f, oneRow{err: minigroup.Errorf(minigroup.ClassNotFound, "none")}, "queue", time.Hour)
+	r := minigroup.NewCreateRequest(minigroup.Draft{Audience: "example.org", Scope: "math-7b"})
+	for _, eager := range []bool{false, true} {
+		if eager {
+			s.StartEagerly()
+		}
+		if _, _, err := s.Create(t.Context(), r, time.Second); err == nil {
+			t.Error("it has found a row")
+		}
+		if f.last().EnableEagerStart != eager {
+			t.Errorf("the options are %+v", f.last())
+		}
+	}
+	if s.pollAfter < 20*time.Millisecond || s.pollAfter > time.Second {
+		t.Errorf("it is polled after %s", s.pollAfter)
+	}
 }
 
 func TestAStartEndsWhenTheProcessDrains(t *testing.T) {

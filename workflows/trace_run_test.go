@@ -174,6 +174,22 @@ func TestATraceSaysHowFarARunHasCome(t *testing.T) {
 	}
 }
 
+func TestATraceHasTheRoomsThatItsStepsHaveReturned(t *testing.T) {
+	for step, kind := range map[string]minigroup.RoomKind{
+		"CreateEventRoom": minigroup.EventRoom, "CreateConferenceRoom": minigroup.ConferenceRoom,
+	} {
+		var trace Trace
+		room := uuid.New()
+		reader := newTraceReader(&trace, converter.GetDefaultDataConverter(), "CreateMinigroup")
+		if err := reader.addResult(step, payloads(t, room)); err != nil {
+			t.Fatal(err)
+		}
+		if len(trace.Rooms) != 1 || trace.Rooms[0] != (TracedRoom{Kind: kind, ID: room}) {
+			t.Errorf("%s: got %+v", step, trace.Rooms)
+		}
+	}
+}
+
 func TestATraceIsOfOneOperation(t *testing.T) {
 	create := Trace{Create: &minigroup.CreateRequest{}}
 	recreate := Trace{Change: minigroup.Change{Recreate: &minigroup.Recreation{}}}

@@ -18,8 +18,8 @@ func TestUndoOfACreateWhoseRunIsGone(t *testing.T) {
 		d := newDraft()
 		s.createEventRoomOnly("run-1", d)
 		p := s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
-		if p.err != nil {
-			t.Error(p.err)
+		if p.err != nil || p.progress.Outcome != "done" {
+			t.Errorf("got %+v, %v", p.progress, p.err)
 		}
 		if m := s.assertConsistent(d); m.State != minigroup.Failed || m.Failure.Kind != minigroup.OperationCancelled {
 			t.Errorf("the minigroup is %s: %+v", m.State, m.Failure)
@@ -49,6 +49,23 @@ func TestUndoOfACreateWhoseRunIsGone(t *testing.T) {
 		}
 		if after := s.assertConsistent(d); after.State != minigroup.Ready || after.EventRoomID != before.EventRoomID {
 			t.Errorf("got %+v, was %+v", after, before)
+		}
+	})
+	t.Run("a create without slots does not ask a gateway", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		for reserve, want := range map[int32]int64{0: 0, 8: 1} {
+			d := newDraft()
+			d.Reserve = new(reserve)
+			s.script(conferenceCreate, refused)
+			p := s.create("run-1", d)
+			s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamRefused})
+			p.metrics.assertCount(t, "saga_step_duration outcome=ok phase=local step=sync_gateways", want)
+			for _, text := range []string{"query handler", "search attributes", "gateway differs"} {
+				if p.warnings.has(text) {
+					t.Errorf("it has warned of %q", text)
+				}
+			}
 		}
 	})
 	t.Run("a minigroup without a row gets none", func(t *testing.T) {

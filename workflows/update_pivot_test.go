@@ -108,6 +108,17 @@ func TestUpdatePivot(t *testing.T) {
 		p := s.update("run-2", uuid.New(), d, change, cancelAfter("PatchConferenceRoom"))
 		s.assertUpdated(p, want, want.Time, newHost)
 	})
+	t.Run("a cancel after the worker died that has sent the PATCH does not undo the update", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		s.createReady(d)
+		id := s.leaveUnanswered(d)
+		p := s.update("run-2", id, d, minigroup.Change{Host: new(newHost)}, cancelAtOnce)
+		if m := s.assertConsistent(d); p.err != nil || m.Host != newHost || m.Update != nil {
+			t.Errorf("its host is %s, it shows %+v, %v", m.Host, m.Update, p.err)
+		}
+	})
 	t.Run("a start that conference has kept is adopted", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)

@@ -139,6 +139,7 @@ func TestWhatCannotBeChangedStartsNoRun(t *testing.T) {
 		"failed": {
 			m: minigroup.Minigroup{State: minigroup.Failed}, update: minigroup.NotReady, recreate: minigroup.NotReady,
 		},
+		"open":   {m: minigroup.Minigroup{State: minigroup.Ready}},
 		"closed": {m: minigroup.Minigroup{State: minigroup.Ready, ClosedAt: over}, update: minigroup.Closed},
 		"erased": {
 			m: minigroup.Minigroup{State: minigroup.Ready, ErasedAt: over}, update: minigroup.Closed,
@@ -156,8 +157,8 @@ func TestWhatCannotBeChangedStartsNoRun(t *testing.T) {
 				_, _, err := s.Update(t.Context(), c.m, change, time.Second)
 				var public *minigroup.Error
 				if want == "" {
-					if err != nil || len(f.options) != 1 {
-						t.Errorf("got %v, %d runs were started", err, len(f.options))
+					if err != nil || len(f.options) != 1 || f.workflow != operation+"_minigroup" {
+						t.Errorf("got %v, %d runs were started, the last of %s", err, len(f.options), f.workflow)
 					}
 					return
 				}
