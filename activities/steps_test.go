@@ -24,6 +24,11 @@ type stepWorld struct {
 	roomErr  error
 	patchErr error
 	removals []error // the answers to the next removals
+	pending  minigroup.RoomPendingClose
+	closeErr error
+	rec      minigroup.UpdateRecord
+	recErr   error
+	events   []minigroup.RoomEvents
 	removed  int
 	released int
 }
@@ -31,6 +36,32 @@ type stepWorld struct {
 func (w *stepWorld) RoomKnownSince(context.Context, uuid.UUID) (time.Time, error) {
 	return w.since, w.sinceErr
 }
+
+func (w *stepWorld) RoomPendingClose(context.Context, uuid.UUID) (minigroup.RoomPendingClose, bool, error) {
+	return w.pending, true, nil
+}
+
+func (w *stepWorld) RoomReleased(context.Context, uuid.UUID) error {
+	w.released++
+	return nil
+}
+
+func (w *stepWorld) CloseRoom(context.Context, uuid.UUID) error { return w.closeErr }
+
+func (w *stepWorld) UpdateRecord(context.Context, uuid.UUID) (minigroup.UpdateRecord, error) {
+	return w.rec, w.recErr
+}
+
+func (w *stepWorld) ByID(context.Context, uuid.UUID) (minigroup.Minigroup, error) {
+	return minigroup.Minigroup{State: minigroup.Ready}, nil
+}
+
+func (w *stepWorld) RecordRoomEvents(_ context.Context, events minigroup.RoomEvents) (int, error) {
+	w.events = append(w.events, events)
+	return 0, nil
+}
+
+func (w *stepWorld) RecordGateway(context.Context, string, minigroup.GatewayState) error { return nil }
 
 func (w *stepWorld) ReservationReleased(context.Context, uuid.UUID) error {
 	w.released++
@@ -58,6 +89,11 @@ func (w *stepWorld) steps() *Activities {
 }
 
 func TestARoomIsGoneOnceEveryReplicaMustKnowIt(t *testing.T) {
+	synctest.Test(t, testARoomIsGone)
+}
+
+func testARoomIsGone(t *testing.T) {
+	t.Helper()
 	unknown := &minigroup.UpstreamError{Upstream: "conference", Type: roomNotFound, Refused: true}
 	away := errors.New("away")
 	for name, c := range map[string]struct {
@@ -69,12 +105,39 @@ func TestARoomIsGoneOnceEveryReplicaMustKnowIt(t *testing.T) {
 		"another error":            {err: away, also: away},
 		"an old room":              {err: unknown, world: stepWorld{since: time.Now().Add(-time.Hour)}, gone: true},
 		"a new room":               {err: unknown, world: stepWorld{since: time.Now()}, also: unknown},
+		"a room that may be new":   {err: unknown, world: stepWorld{since: time.Now().Add(-replicaLag)}, also: unknown},
 		"a room of an unknown age": {err: unknown, world: stepWorld{sinceErr: away}, also: away},
 	} {
 		err := c.world.steps().ifGone(t.Context(), uuid.New(), c.err)
 		if isGone(err) != c.gone || c.also != nil && !errors.Is(err, c.also) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestARoomThatIsUnknownCountsAsClosedOnceEveryReplicaMustKnowIt(t *testing.T) {
+	unknown := &minigroup.UpstreamError{Upstream: "conference", Type: roomNotFound, Refused: true}
+	for name, c := range map[string]struct {
+		age    time.Duration
+		err    error
+		closed bool
+	}{
+		"closed":             {closed: true},
+		"unknown and old":    {age: replicaLag + 1, err: unknown, closed: true},
+		"unknown, maybe new": {age: replicaLag, err: unknown},
+		"another error":      {age: time.Hour, err: errors.New("away")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &stepWorld{closeErr: c.err, pending: minigroup.RoomPendingClose{
+					Kind: minigroup.ConferenceRoom, AnsweredAt: time.Now().Add(-c.age),
+				}}
+				err := w.steps().CloseRoomIfPresent(t.Context(), Room{})
+				if (err == nil) != c.closed || (w.released == 1) != c.closed {
+					t.Errorf("got %v, released %d times", err, w.released)
+				}
+			})
+		})
 	}
 }
 
@@ -128,9 +191,85 @@ func TestARoomThatMayBeMadeLateIsRemovedTwice(t *testing.T) {
 	}
 }
 
+func TestSlotsAreReleasedWithoutTheirGatewayOnlyIfItNeverHadARoom(t *testing.T) {
+	unfit, away := &minigroup.UpstreamError{Upstream: "janus", Unfit: true}, errors.New("away")
+	for name, c := range map[string]struct {
+		err            error
+		made, doubtful bool
+		released       int
+	}{
+		"unfit":                       {err: unfit, released: 1},
+		"unfit, the room was made":    {err: unfit, made: true},
+		"unfit, the room may be made": {err: unfit, doubtful: true},
+		"away":                        {err: away},
+		"away, the room was made":     {err: away, made: true},
+		"removed":                     {made: true, released: 1},
+	} {
+		w := &stepWorld{removals: []error{c.err}}
+		err := w.steps().release(t.Context(), minigroup.Reservation{Made: c.made, Doubtful: c.doubtful})
+		if w.released != c.released || (err == nil) != (c.released == 1) {
+			t.Errorf("%s: got %v, released %d times", name, err, w.released)
+		}
+	}
+}
+
+func TestAnUpdateThatHasFailedDoesNotWaitForConference(t *testing.T) {
+	busy := errors.New("busy")
+	failed := minigroup.Failure{Kind: minigroup.OperationCancelled}
+	in := func(state minigroup.UpdateState) stepWorld {
+		return stepWorld{rec: minigroup.UpdateRecord{Update: minigroup.Update{State: state, Failure: &failed}}}
+	}
+	for name, c := range map[string]struct {
+		world stepWorld
+		fails bool
+	}{
+		"running": {world: in(minigroup.UpdateRunning)}, "failed": {world: in(minigroup.UpdateFailed), fails: true},
+		"unknown": {world: stepWorld{recErr: errors.New("away")}},
+	} {
+		err := c.world.steps().unlessFailed(t.Context(), uuid.New(), busy)
+		var public *minigroup.Error
+		if errors.Is(err, busy) == c.fails || errors.As(err, &public) != c.fails {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestARefusalBecauseTheRoomIsClosedIsRecorded(t *testing.T) {
+	w := &stepWorld{
+		patchErr: &minigroup.UpstreamError{Upstream: "conference", Type: roomClosed, Refused: true},
+		room:     minigroup.ConferenceRoomState{Time: minigroup.Window{End: new(int64(1))}},
+	}
+	rec := minigroup.UpdateRecord{Patches: 1}
+	rec.Plan.Patch.Host = new("a.b.c")
+	err := w.steps().sendPatch(t.Context(), rec)
+	var public *minigroup.Error
+	if !errors.As(err, &public) || public.Kind != minigroup.Closed {
+		t.Errorf("got %v", err)
+	}
+	if len(w.events) != 1 || len(w.events[0].Closed) != 1 {
+		t.Errorf("recorded %+v", w.events)
+	}
+}
+
+func TestARequestWaitsForCapacityHalfOfItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimits(1)
+		if l.try(t.Context(), "event") == nil {
+			t.Fatal("there is no capacity")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := l.acquire(ctx, "event", "event", "lock"); err == nil || time.Since(began) != 5*time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+	})
+}
+
 func TestWhatAPatchHasDone(t *testing.T) {
 	host := "a.b.c"
 	refusal := &minigroup.UpstreamError{Upstream: "conference", Type: "forbidden", Refused: true}
+	unanswered := &minigroup.UpstreamError{Upstream: "conference", MaybeDone: true}
 	away := errors.New("away")
 	for name, c := range map[string]struct {
 		world   stepWorld
@@ -145,6 +284,10 @@ func TestWhatAPatchHasDone(t *testing.T) {
 		},
 		"the second one is refused, because of the first": {
 			world: stepWorld{patchErr: refusal, room: minigroup.ConferenceRoomState{Host: host}}, patches: 2,
+		},
+		"the second one is not answered": {
+			world: stepWorld{patchErr: unanswered, room: minigroup.ConferenceRoomState{Host: host}}, patches: 2,
+			want: unanswered,
 		},
 		"the second one is refused": {world: stepWorld{patchErr: refusal}, patches: 2, want: refusal},
 		"the second one is refused, and the room cannot be read": {

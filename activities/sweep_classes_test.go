@@ -161,3 +161,36 @@ func TestPartsOfASweepAreAdded(t *testing.T) {
 		t.Errorf("got %+v", sum)
 	}
 }
+
+// recoveries is a Temporal with runs of which some are open.
+type recoveries struct {
+	recovered []string
+}
+
+func (r *recoveries) IsOpen(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
+	if saga.Run == "unknown" {
+		return false, errSwept
+	}
+	return saga.Run == "open", nil
+}
+
+func (r *recoveries) Recover(_ context.Context, saga minigroup.OpenSaga) (bool, error) {
+	r.recovered = append(r.recovered, saga.Run)
+	return true, nil
+}
+
+// threeSagas is a ledger with three undecided sagas.
+type threeSagas struct{ SweepLedger }
+
+func (threeSagas) OpenSagas(context.Context, time.Duration, int) ([]minigroup.OpenSaga, error) {
+	return []minigroup.OpenSaga{{Run: "unknown"}, {Run: "open"}, {Run: "gone"}}, nil
+}
+
+func TestOnlySagasWhoseRunIsGoneAreRecovered(t *testing.T) {
+	r := &recoveries{}
+	s := &Sweeper{Ledger: threeSagas{}, Recovery: r, Budget: time.Minute, Count: func(string, int) {}}
+	swept, err := s.RecoverSagas(t.Context())
+	if err != nil || swept.Recovered != 1 || swept.Failed != 1 || !reflect.DeepEqual(r.recovered, []string{"gone"}) {
+		t.Errorf("got %+v, %v, recovered %q", swept, err, r.recovered)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,10 +26,13 @@ type sweptWorld struct {
 	// calls are the requests to the gateway, and what is recorded.
 	calls    []string
 	recorded []minigroup.GatewayState
+	// gateways is their number; 0: one.
+	gateways int
+	mu       sync.Mutex
 }
 
 func (w *sweptWorld) Backends(context.Context) ([]minigroup.Backend, error) {
-	return []minigroup.Backend{{ID: "janus-1"}}, w.fails["backends"]
+	return slices.Repeat([]minigroup.Backend{{ID: "janus-1"}}, max(w.gateways, 1)), w.fails["backends"]
 }
 
 func (w *sweptWorld) GatewayRooms(context.Context, string, time.Duration) ([]minigroup.Reservation, error) {
@@ -40,6 +44,8 @@ func (w *sweptWorld) Strays(context.Context, []minigroup.GatewayRoom, time.Durat
 }
 
 func (w *sweptWorld) RecordGateway(_ context.Context, _ string, state minigroup.GatewayState) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.recorded = append(w.recorded, state)
 	return w.fails["record"]
 }
@@ -59,12 +65,12 @@ func (w *sweptWorld) ReservationHeld(ctx context.Context, id uuid.UUID) (int32, 
 }
 
 func (w *sweptWorld) ReservationReleased(context.Context, uuid.UUID) error {
-	w.calls = append(w.calls, "released")
+	w.note("released")
 	return nil
 }
 
 func (w *sweptWorld) Reserve(context.Context, minigroup.Backend, uuid.UUID, int32, string) error {
-	w.calls = append(w.calls, "reserve")
+	w.note("reserve")
 	return w.fails["reserve"]
 }
 
@@ -73,8 +79,14 @@ func (w *sweptWorld) Release(_ context.Context, _ minigroup.Backend, room uuid.U
 	if slices.Contains(w.strays, room) {
 		call = "remove stray"
 	}
-	w.calls = append(w.calls, call)
+	w.note(call)
 	return w.fails["release"]
+}
+
+func (w *sweptWorld) note(call string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, call)
 }
 
 func (w *sweptWorld) sweep(budget time.Duration) (SweptGateways, map[string]int, error) {
@@ -228,5 +240,17 @@ func TestASweepMakesAGatewayMatchTheLedger(t *testing.T) {
 				t.Errorf("counted %v, want %v", counts, want)
 			}
 		})
+	}
+}
+
+func TestTheGatewaysOfASweepAreAdded(t *testing.T) {
+	held := []minigroup.Reservation{reservation(minigroup.ReservationHeld, 8)}
+	w := &sweptWorld{gateways: 3, reservations: held, strays: []uuid.UUID{uuid.New()}}
+	if swept, _, err := w.sweep(time.Minute); err != nil || swept.Made != 3 || swept.Removed != 3 {
+		t.Errorf("got %+v, %v", swept, err)
+	}
+	w = &sweptWorld{gateways: 3, reservations: held, fails: map[string]error{"reserve": errors.New("away")}}
+	if swept, _, err := w.sweep(time.Minute); err != nil || swept.Failed != 3 {
+		t.Errorf("got %+v, %v", swept, err)
 	}
 }
