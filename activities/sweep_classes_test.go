@@ -18,6 +18,7 @@ type sweptClasses struct {
 	SweepLedger
 	fails string
 	calls []string
+	due   []minigroup.Lookup
 }
 
 var errSwept = errors.New("the ledger is unavailable")
@@ -55,7 +56,7 @@ func (l *sweptClasses) StaleClosings(context.Context, time.Duration, int) ([]min
 }
 
 func (l *sweptClasses) DueLookups(context.Context, time.Duration, int) ([]minigroup.Lookup, error) {
-	return nil, l.call("look-ups")
+	return l.due, l.call("look-ups")
 }
 
 func (l *sweptClasses) RecordRoomEvents(context.Context, minigroup.RoomEvents) (int, error) {
@@ -159,6 +160,18 @@ func TestPartsOfASweepAreAdded(t *testing.T) {
 	}
 	if !reflect.DeepEqual(sum, want) {
 		t.Errorf("got %+v", sum)
+	}
+}
+
+func TestNothingFollowsALookUpOfAnOpenRoom(t *testing.T) {
+	l := &sweptClasses{due: []minigroup.Lookup{{}}}
+	read := func(context.Context) error { return nil }
+	s := &Sweeper{
+		Ledger: l, Count: func(string, int) {}, Steps: &Activities{Conference: scriptedConference{read: read}},
+	}
+	swept, err := s.LookUpRooms(t.Context())
+	if err != nil || swept.Failed != 0 || !reflect.DeepEqual(l.calls, []string{"look-ups", "events", "looked up"}) {
+		t.Errorf("got %+v, %v after %q", swept, err, l.calls)
 	}
 }
 

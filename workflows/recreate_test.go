@@ -85,6 +85,27 @@ func TestRecreateWithoutFaults(t *testing.T) {
 		s.assertShows(want)
 		s.assertRooms(first, true)
 	})
+	t.Run("a recreate that is decided is not repeated", func(t *testing.T) {
+		t.Parallel()
+		s, d := db.newHarness(t), newDraft()
+		before, done, failed := s.createReady(d), uuid.New(), uuid.New()
+		for range 2 {
+			if p := s.recreate("run-2", done, d, minigroup.Change{}); p.err != nil {
+				t.Error(p.err)
+			}
+			if after := s.assertRooms(before, true); s.callCount(eventCreate) != 2 {
+				t.Errorf("%d event rooms were created: %+v", s.callCount(eventCreate), after)
+			}
+		}
+		before = s.assertConsistent(d)
+		s.script(conferenceCreate, refused)
+		for range 2 {
+			if p := s.recreate("run-3", failed, d, minigroup.Change{}); p.kind() != minigroup.UpstreamRefused {
+				t.Errorf("it ended with %v", p.err)
+			}
+			s.assertRooms(before, false)
+		}
+	})
 	t.Run("the new conference room has the host of the old one", func(t *testing.T) {
 		t.Parallel()
 		s, d := db.newHarness(t), newDraft()
