@@ -226,7 +226,11 @@ func (r *runner) test(ctx context.Context, m *mutant, thorough bool) (result, er
 		}
 		if found.failed && !found.timedOut && time.Since(began) > 5*time.Second+2*expected {
 			// It may be the machine that was slow: a test fails that waited too long.
-			if found, err = r.suite.run(ctx, tests, timeout, fmt.Sprintf("MUTANT=%d", m.ID)); err != nil {
+			found, err = r.suite.run(ctx, tests, timeout, fmt.Sprintf("MUTANT=%d", m.ID))
+			if ctx.Err() != nil {
+				return result{}, context.Cause(ctx)
+			}
+			if err != nil {
 				return result{}, err
 			}
 		}

@@ -142,6 +142,9 @@ func (s *suite) recordTest(ctx context.Context, t *test, trace string) error {
 		}
 		began := time.Now()
 		result, err := s.run(ctx, []*test{t}, 5*time.Minute, "MUTANT_TRACE="+trace)
+		if ctx.Err() != nil { // the test has not failed, but was stopped
+			return context.Cause(ctx)
+		}
 		if err != nil {
 			return err
 		}
