@@ -72,35 +72,35 @@ func (m *model) porcupine() porcupine.Model {
 // steps returns the steps of a history. A call is a point of time; its answer is made at some time after it. Reads and
 // cancels have no calls, because they cause nothing that could not happen anyway.
 func steps(history []Operation) (list []porcupine.Operation) {
-	var free lanes
+	var free rows
 	for _, o := range history {
-		lane := free.take(o.Called, o.Answered)
+		row := free.take(o.Called, o.Answered)
 		if o.Kind != Read && o.Kind != Cancel {
 			list = append(list, porcupine.Operation{
-				ClientId: lane, Input: step{o, false}, Call: 2 * o.Called, Return: 2 * o.Called,
+				ClientId: row, Input: step{o, false}, Call: 2 * o.Called, Return: 2 * o.Called,
 			})
 		}
 		if o.Answered != 0 && !o.isUnknown() && o.Kind != Reset && o.Kind != CloseRoom {
 			list = append(list, porcupine.Operation{
-				ClientId: lane, Input: step{o, true}, Call: 2*o.Called + 1, Return: 2 * o.Answered,
+				ClientId: row, Input: step{o, true}, Call: 2*o.Called + 1, Return: 2 * o.Answered,
 			})
 		}
 	}
 	return list
 }
 
-// lanes are the rows of the picture. Each shows one operation at a time.
-type lanes []int64 // when each is free
+// rows are those of the picture. Each shows one operation at a time.
+type rows []int64 // when each is free
 
-// take returns a lane that is free for an operation.
-func (l *lanes) take(from, to int64) int {
-	lane := slices.IndexFunc(*l, func(free int64) bool { return free <= from })
-	if lane < 0 {
-		lane = len(*l)
-		*l = append(*l, 0)
+// take returns a row that is free for an operation.
+func (r *rows) take(from, to int64) int {
+	row := slices.IndexFunc(*r, func(free int64) bool { return free <= from })
+	if row < 0 {
+		row = len(*r)
+		*r = append(*r, 0)
 	}
-	(*l)[lane] = max(from, to) + 1
-	return lane
+	(*r)[row] = max(from, to) + 1
+	return row
 }
 
 // step returns the states after a step, none if it is impossible.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -287,5 +286,3 @@ func summarise(pkg string, mutants []*mutant, known *results) row {
 	}
 	return sum
 }
-
-func compareFloats(a, b float64) int { return cmp.Compare(a, b) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,7 +179,7 @@ func (s *suite) batches(id int) (all [][]*test) {
 		}
 	}
 	slices.SortStableFunc(reaching, func(a, b *test) int {
-		return compareFloats(a.Seconds/float64(1+a.kills), b.Seconds/float64(1+b.kills))
+		return cmp.Compare(a.Seconds/float64(1+a.kills), b.Seconds/float64(1+b.kills))
 	})
 	budget, spent := 1.0, 0.0
 	var batch []*test
