@@ -15,6 +15,8 @@ type manner struct {
 	pace int
 	// kinds says how often each kind of faults happens; 0 is never.
 	kinds [faultKinds]int
+	// mishap is how one in four of the calls goes wrong that can; 0 if none does.
+	mishap outcome
 	// slow means that calls may be slow: that they go on when nothing else can.
 	slow bool
 	// quiet is how many requests are answered before anything interferes.
@@ -36,6 +38,9 @@ const maxHits = 3
 // slowness says how rarely a call is slow: once in 2^slowness calls.
 const slowness = 4
 
+// mishaps are those of all scenarios. A refusal of a room begins an undo.
+var mishaps = []outcome{0, 0, 0, refused, refused, failed, executedUnanswered, commitUnanswered}
+
 // focuses is the number of groups of calls, of which a scenario has one in focus.
 const focuses = 8
 
@@ -54,6 +59,9 @@ func drawManner(c chooser) manner {
 		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
 		favourite: requests[c.below(len(requests), "favourite")], lever: c.below(len(levers), "lever"),
 		focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
+	}
+	if !m.calm {
+		m.mishap = mishaps[c.below(len(mishaps), "mishap")]
 	}
 	for i := range m.kinds {
 		m.kinds[i] = []int{0, 0, 0, 1, 1, 5}[c.below(6, "kind")]
@@ -96,7 +104,7 @@ func (s *scenario) explore() error {
 					s.hits, s.hit = 1+s.below(maxHits, "hits"), at
 				}
 			}
-			goesOn := func() { s.goOn(at) }
+			goesOn := func() { s.proceed(at) }
 			if at.slow {
 				slow = append(slow, goesOn)
 			} else {
@@ -131,6 +139,18 @@ func (s *scenario) explore() error {
 		}
 	}
 	return nil
+}
+
+// proceed lets a call go on, or go wrong as calls of this scenario do.
+func (s *scenario) proceed(at *point) {
+	for _, w := range at.ways {
+		if w.outcome == s.mishap && s.rarely(2, "mishap") {
+			s.faulted = true
+			s.decide(at, w)
+			return
+		}
+	}
+	s.goOn(at)
 }
 
 func (s *scenario) isFrozen() bool {
