@@ -35,7 +35,7 @@ type manner struct {
 // maxHits is how often something interferes in a row, at most, while a call in focus waits.
 const maxHits = 3
 
-// slowness says how rarely a call is slow: once in 2^slowness calls.
+// slowness says how rarely a call is slow: once in 2^slowness calls, and one in two of those in focus.
 const slowness = 4
 
 // mishaps are those of all scenarios. A refusal of a room begins an undo.
@@ -99,10 +99,7 @@ func (s *scenario) explore() error {
 		var choices, slow []func()
 		for _, at := range points {
 			if !at.seen {
-				at.seen, at.slow = true, s.slow && s.rarely(slowness, "slow")
-				if s.inFocus(at) && s.below(2, "hit") == 1 {
-					s.hits, s.hit = 1+s.below(maxHits, "hits"), at
-				}
+				s.see(at)
 			}
 			goesOn := func() { s.proceed(at) }
 			if at.slow {
@@ -124,6 +121,10 @@ func (s *scenario) explore() error {
 			if err := s.interfere(other); err != nil {
 				return err
 			}
+		case len(slow) > 0 && len(other) > 0 && s.below(2, "interfere") == 1:
+			if err := s.interfere(other); err != nil {
+				return err
+			}
 		case len(slow) > 0 && (s.calm || s.below(2, "slow") == 1):
 			slow[s.below(len(slow), "who")]()
 		case !s.calm && (len(slow) > 0 || s.isFrozen()) && s.below(2, "wait") == 1:
@@ -139,6 +140,19 @@ func (s *scenario) explore() error {
 		}
 	}
 	return nil
+}
+
+// see decides about a call that begins to wait whether it is slow, and whether something interferes because of it.
+func (s *scenario) see(at *point) {
+	focused := s.inFocus(at)
+	rarity := slowness
+	if focused {
+		rarity = 1
+	}
+	at.seen, at.slow = true, s.slow && s.rarely(rarity, "slow")
+	if focused && s.below(2, "hit") == 1 {
+		s.hits, s.hit = 1+s.below(maxHits, "hits"), at
+	}
 }
 
 // proceed lets a call go on, or go wrong as calls of this scenario do.
