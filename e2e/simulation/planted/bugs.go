@@ -50,10 +50,6 @@ var bugs = []bug{
 		{"storage/recreate.go", "AND conference.state = 'held' AND conference.fingerprint = u.id::text`",
 			"AND conference.room_id IS NOT NULL AND conference.fingerprint = u.id::text`"},
 	}},
-	{"a recreate leaves its old rooms open", []edit{
-		{"storage/recreate.go", "WHERE class_id = $1 AND state IN ('sent', 'held')\n",
-			"WHERE class_id = $1 AND state IN ('sent')\n"},
-	}},
 	{"a recreate forgets requests in flight", []edit{
 		{"storage/recreate.go", "WHERE class_id = $1 AND state IN ('sent', 'held')\n",
 			"WHERE class_id = $1 AND state IN ('held')\n"},
