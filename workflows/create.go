@@ -22,15 +22,21 @@ type CreateInput struct {
 // when the minigroup is ready, Failed when it could not be created and Canceled when it was cancelled.
 func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 	p := newProgress(ctx, operationCreate, stageCreating)
-	err := create(ctx, p, in)
+	begun, err := create(ctx, p, in)
 	if err == nil {
 		return p.complete(ctx)
 	}
 	reason, _, superseded := reasonOf(ctx, err)
+	request := &in.Request
 	if superseded {
-		return p.abort(ctx, err)
+		if !begun {
+			return p.abort(ctx, err)
+		}
+		// If the row belongs to this run, an execution that was lost has begun the undo: it goes on. If this run was reset,
+		// it takes the row and undoes the create. Else another run has taken the row, which BeginUndo finds out.
+		request, reason = nil, runGone
 	}
-	ready, recorded, err := undo(ctx, p, in.Request.ClassID, &in.Request, reason)
+	ready, recorded, err := undo(ctx, p, in.Request.ClassID, request, reason)
 	switch {
 	case err != nil:
 		return p.abort(ctx, err)
@@ -41,20 +47,21 @@ func CreateMinigroup(ctx workflow.Context, in CreateInput) error {
 	}
 }
 
-func create(ctx workflow.Context, p *progress, in CreateInput) error {
+// create takes a create to its commit point. begun says that the row is that of this create.
+func create(ctx workflow.Context, p *progress, in CreateInput) (begun bool, err error) {
 	var a *activities.Activities
 	policy := bounded(in.MaxAttempts)
-	begun, err := executeStep(ctx, p, "Begin", policy, a.BeginCreate, in.Request)
+	first, err := executeStep(ctx, p, "Begin", policy, a.BeginCreate, in.Request)
 	if err != nil {
-		return err
+		return false, err
 	}
-	switch begun.State {
+	switch first.State {
 	case minigroup.Ready:
-		return nil
+		return true, nil
 	case minigroup.Creating:
 	default: // an earlier execution of this run failed the create; its undo continues
-		return temporal.NewNonRetryableApplicationError(
-			begun.Failure.Detail, string(begun.Failure.Kind), nil, *begun.Failure)
+		return true, temporal.NewNonRetryableApplicationError(
+			first.Failure.Detail, string(first.Failure.Kind), nil, *first.Failure)
 	}
 	room := func(attempt uuid.UUID) activities.RoomInput {
 		return activities.RoomInput{
@@ -64,18 +71,18 @@ func create(ctx workflow.Context, p *progress, in CreateInput) error {
 	}
 	err = parallel(ctx,
 		func(ctx workflow.Context) error {
-			return createEventRoom(ctx, p, policy, room(begun.EventAttempt))
+			return createEventRoom(ctx, p, policy, room(first.EventAttempt))
 		},
 		func(ctx workflow.Context) error {
-			_, err := createConferenceRoom(ctx, p, policy, room(begun.ConferenceAttempt))
+			_, err := createConferenceRoom(ctx, p, policy, room(first.ConferenceAttempt))
 			return err
 		},
-		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Request, begun.Reservation) },
+		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Request, first.Reservation) },
 	)
 	if err != nil {
-		return err
+		return true, err
 	}
-	return runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Request.ClassID})
+	return true, runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Request.ClassID})
 }
 
 // parallel runs the branches concurrently. The first failure cancels the other branches; its error is returned.

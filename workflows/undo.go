@@ -17,14 +17,17 @@ type UndoInput struct {
 // UndoMinigroup undoes a create whose run is gone. It changes nothing when the minigroup is ready or failed.
 func UndoMinigroup(ctx workflow.Context, in UndoInput) error {
 	p := newProgress(ctx, operationUndo, stageUndoing)
-	_, _, err := undo(ctx, p, in.ClassID, nil, stored.Failure{
-		Kind:   minigroup.OperationCancelled,
-		Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
-	})
+	_, _, err := undo(ctx, p, in.ClassID, nil, runGone)
 	if err != nil {
 		return p.abort(ctx, err)
 	}
 	return p.complete(ctx)
+}
+
+// runGone is why a create fails whose run is gone.
+var runGone = stored.Failure{
+	Kind:   minigroup.OperationCancelled,
+	Detail: "the run that was creating this minigroup was ended from outside; everything was undone",
 }
 
 // undo closes every room and releases every reservation of a create. It takes them from the ledger, because workflow

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"testing"
 
 	"minigroups/activities"
@@ -25,18 +26,27 @@ func TestUndoOfACreateWhoseRunIsGone(t *testing.T) {
 			t.Errorf("the minigroup is %s: %+v", m.State, m.Failure)
 		}
 	})
-	t.Run("a create that was superseded at its end is undone", func(t *testing.T) {
+	t.Run("a create that does not hold everything at its end is undone", func(t *testing.T) {
 		t.Parallel()
 		s := db.newHarness(t)
 		d := newDraft()
 		s.script(establish, superseded)
-		if p := s.create("run-1", d); p.kind() != activities.Superseded {
-			t.Errorf("the run ended with %v", p.err)
-		}
-		s.run("run-2", workflows.UndoMinigroup, workflows.UndoInput{ClassID: classID(d)})
-		if m := s.assertConsistent(d); m.State != minigroup.Failed {
-			t.Errorf("the minigroup is %s", m.State)
-		}
+		s.assertEnd(s.create("run-1", d), d, step{}, end{failed: minigroup.OperationCancelled})
+	})
+	t.Run("an undo that a lost execution of the run has begun is continued", func(t *testing.T) {
+		t.Parallel()
+		s := db.newHarness(t)
+		d := newDraft()
+		p := s.create("run-1", d, hook{activity: "Establish", before: func(context.Context, func()) bool {
+			err := s.execute("run-1", s.acts.BeginUndo, activities.BeginUndoInput{
+				ClassID: classID(d), Reason: stored.Failure{Kind: minigroup.UpstreamRefused, Detail: "refused before"},
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			return true
+		}})
+		s.assertEnd(p, d, step{}, end{failed: minigroup.UpstreamRefused})
 	})
 	t.Run("a minigroup that is ready is not changed", func(t *testing.T) {
 		t.Parallel()

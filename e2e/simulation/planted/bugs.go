@@ -24,6 +24,9 @@ var bugs = []bug{
 	{"an undo ends with the context of its run", []edit{
 		{"workflows/undo.go", "workflow.NewDisconnectedContext(ctx)", "workflow.WithCancel(ctx)"},
 	}},
+	{"an undo that a lost execution of its run has begun is not continued", []edit{
+		{"workflows/create.go", "if !begun {", "if true || !begun {"},
+	}},
 	{"a commit ends with the context of its run", []edit{
 		{"workflows/update.go", `	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
