@@ -145,13 +145,14 @@ simulate: packages ## search interleavings of the sagas for one that violates an
 	go test -C e2e ./simulation -count=1 -v -timeout 0 -progress -rapid.checks $(N) -rapid.seed $(SEED) \
 	  -rapid.shrinktime 5m
 
-# LIMIT bounds the search for each bug. BUG= plants only those whose name contains it.
+# LIMIT bounds the search for each bug. BUG= plants only those whose name matches this regular expression. KEEP=1 keeps
+# the shrunk scenarios in e2e/simulation/testdata.
 LIMIT ?= 10m
 
 .PHONY: planted
-planted: packages ## plant bugs in a copy of the service, one by one, and show that the search finds them (LIMIT=, BUG=, SEED=)
+planted: packages ## plant bugs in a copy of the service, one by one, and search for each (LIMIT=, BUG=, SEED=, KEEP=)
 	@go build -C e2e -o ../.dev/bin/planted ./simulation/planted
-	@cd e2e && exec ../.dev/bin/planted -limit $(LIMIT) -seed $(SEED) -only "$(BUG)"
+	@cd e2e && exec ../.dev/bin/planted -limit $(LIMIT) -seed $(SEED) -only "$(BUG)" $(if $(KEEP),-keep)
 
 # Groups separated by commas; empty for all: writes, reads, growth, isolation, overload, footprint.
 SELECT ?=

@@ -40,7 +40,7 @@ var (
 // TestMain searches the same scenarios in every run, unless another seed is given.
 func TestMain(m *testing.M) {
 	_ = flag.Set("rapid.seed", "1")
-	_ = flag.Set("rapid.checks", "400")
+	_ = flag.Set("rapid.checks", "1000")
 	debug.SetGCPercent(400)
 	flag.Parse()
 	os.Exit(storagetest.Main(m))
