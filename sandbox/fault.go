@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -202,9 +201,7 @@ func (f *faults) serve(mux *http.ServeMux) {
 
 // readFaults reads the body of a request, or answers it with 400.
 func readFaults(w http.ResponseWriter, r *http.Request, into any) bool {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
+	err := readStrictly(w, r, into)
 	if err != nil {
 		http.Error(w, "faults: "+err.Error(), http.StatusBadRequest)
 	}

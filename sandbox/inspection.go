@@ -39,12 +39,17 @@ func (s *service[R]) resizePool(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Connections *int `json:"connections"`
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil || request.Connections == nil || *request.Connections < 0 {
+	if err := readStrictly(w, r, &request); err != nil || request.Connections == nil || *request.Connections < 0 {
 		http.Error(w, `connections: want {"connections": N}, N not negative`, http.StatusBadRequest)
 		return
 	}
 	s.pool.Resize(*request.Connections)
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// readStrictly decodes the JSON in the body of a request that the sandbox itself answers. It accepts no unknown fields.
+func readStrictly(w http.ResponseWriter, r *http.Request, into any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyLimit))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }

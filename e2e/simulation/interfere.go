@@ -87,11 +87,11 @@ func (s *scenario) faults(points []*point) (out []interference) {
 			fault(n*weight, do)
 		}
 	}
+	if s.hits > 0 && slices.Contains(points, s.hit) {
+		points = []*point{s.hit}
+	}
 	var calls []interference
 	for _, at := range points {
-		if s.hits > 0 && at != s.hit && slices.Contains(points, s.hit) {
-			continue
-		}
 		for _, w := range at.ways {
 			if n := s.kinds[w.kind]; n > 0 {
 				calls = append(calls, interference{n * w.weight(), func() error { s.decide(at, w); return nil }})
