@@ -129,7 +129,7 @@ func (m *model) token(o Operation) token {
 	if kind == CloseRoom {
 		owner = 0
 	}
-	return newToken(kind, o.Draft, o.Change, owner)
+	return newToken(kind, o, owner)
 }
 
 // answer returns the states after an answer.
@@ -142,7 +142,7 @@ func (m *model) answer(from []state, o Operation) []state {
 		after = m.explain(from, o, nil)
 		for i, s := range after { // it goes on
 			if rest := s.withoutOwn(o.Called); len(rest.tokens) < len(s.tokens) {
-				after[i] = rest.with(newToken(Update, o.Draft, o.Change, 0))
+				after[i] = rest.with(newToken(Update, o, 0))
 			}
 		}
 	case o.Kind == Update && o.Change != Change{}:
@@ -179,6 +179,9 @@ func (m *model) apply(from []state, o Operation) (after []state) {
 	for _, s := range m.search(from, o.Answer.Now, g, isReady) {
 		if s.hasCommitted(o.Called) {
 			after = append(after, s)
+			continue
+		}
+		if !s.matches(o.IfMatch) {
 			continue
 		}
 		rest := s.withoutOwn(o.Called)

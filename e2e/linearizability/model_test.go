@@ -42,6 +42,7 @@ var (
 	lost       = Answer{}
 	noAnswer   = Answer{Code: 503, Problem: "service_unavailable"}
 	notFound   = Answer{Code: 404, Problem: "class_not_found"}
+	changed    = Answer{Code: 412, Problem: "precondition_failed"}
 	inProgress = Answer{Code: 409, Problem: "operation_in_progress"}
 	refused    = Answer{Code: 422, Problem: "upstream_refused"}
 	other      = Answer{Code: 409, Problem: "class_already_established"}
@@ -208,6 +209,21 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			c.put(Change{Reserve: "5"}, isReady(200, algebra, toDana, Change{Reserve: "5"}))
 			c.read(isReady(200, algebra, toCarl))
 		},
+		"an update is made for what its caller saw": func(c *class) {
+			seen := isReady(201, algebra).rooms("event-1", "conference-1")
+			c.post(algebra, seen)
+			c.do(Operation{Kind: Update, Change: toCarl, IfMatch: &seen.Object}, isReady(200, algebra, toCarl))
+			c.do(Operation{Kind: Update, Change: toDana, IfMatch: &seen.Object}, changed)
+			end := c.Begin(Operation{Kind: Update, Change: later, IfMatch: new(isReady(200, algebra, toCarl).Object)})
+			c.put(toDana, inProgress)
+			end(isReady(200, algebra, toCarl, later))
+		},
+		"an unanswered update is made for what its caller saw": func(c *class) {
+			seen := isReady(201, algebra)
+			c.post(algebra, seen)
+			c.do(Operation{Kind: Update, Change: toCarl, IfMatch: &seen.Object}, lost)
+			c.put(later, isReady(200, algebra, toCarl, later))
+		},
 		"a recreate": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.put(renewed, isReady(202, algebra).updating("running", renewed))
@@ -291,6 +307,26 @@ func TestTheModelRejectsWhatTheContractForbids(t *testing.T) {
 		"a ready class refuses an update as not ready": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			c.put(toCarl, notReady)
+		},
+		"an update is made for what the minigroup was before": func(c *class) {
+			seen := isReady(201, algebra)
+			c.post(algebra, seen)
+			c.put(toCarl, isReady(200, algebra, toCarl))
+			c.do(Operation{Kind: Update, Change: later, IfMatch: &seen.Object}, isReady(200, algebra, toCarl, later))
+		},
+		"an update is made for the rooms before": func(c *class) {
+			seen := isReady(201, algebra)
+			c.post(algebra, seen)
+			c.put(renewed, isReady(200, algebra).rooms("event-2", "conference-2"))
+			c.do(Operation{Kind: Update, Change: toCarl, IfMatch: &seen.Object},
+				isReady(200, algebra, toCarl).rooms("event-2", "conference-2"))
+		},
+		"an unanswered update is made for what the minigroup was before": func(c *class) {
+			seen := isReady(201, algebra)
+			c.post(algebra, seen)
+			c.put(toCarl, isReady(200, algebra, toCarl))
+			c.do(Operation{Kind: Update, Change: later, IfMatch: &seen.Object}, lost)
+			c.read(isReady(200, algebra, toCarl, later))
 		},
 		"an update is half committed": func(c *class) {
 			c.post(algebra, isReady(201, algebra))

@@ -28,6 +28,8 @@ type Operation struct {
 	Draft Draft
 	// Change is what an Update requests.
 	Change Change
+	// IfMatch is the minigroup that an Update is made for, and no other; nil without a condition.
+	IfMatch *Object `json:",omitempty"`
 	// Key is the idempotency key of a Create or a Retry; empty without one.
 	Key string
 	// Answer is the zero Answer if the caller has none.
@@ -137,6 +139,9 @@ func (o Operation) requested() string {
 		text += " " + o.Draft.String()
 	case Update:
 		text += " " + o.Change.String()
+	}
+	if o.IfMatch != nil {
+		text += " if it is " + o.IfMatch.String()
 	}
 	if o.Key != "" {
 		text += " with key " + o.Key

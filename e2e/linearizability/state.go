@@ -26,14 +26,21 @@ type token struct {
 	kind   Kind
 	draft  Draft
 	change Change
+	// ifMatch is the minigroup that the update is made for; nil if it is made for any.
+	ifMatch *Object
 	// owner is the operation whose answer takes the token away if it is not spent by then; 0 if it stays.
 	owner int64
 	text  string // of all the above, for comparison
 }
 
-func newToken(kind Kind, d Draft, c Change, owner int64) token {
-	text := fmt.Sprintf("%s %s%v %d;", kind, d.Key, c, owner)
-	return token{kind: kind, draft: d, change: c, owner: owner, text: text}
+func newToken(kind Kind, o Operation, owner int64) token {
+	return token{draft: o.Draft, change: o.Change, ifMatch: o.IfMatch, owner: owner}.as(kind)
+}
+
+// as returns the token as one of another kind.
+func (t token) as(kind Kind) token {
+	t.kind, t.text = kind, fmt.Sprintf("%s %s%v %v %d;", kind, t.draft.Key, t.change, t.ifMatch, t.owner)
+	return t
 }
 
 // state is one of the states that a class may have. It is not changed after it was made.
@@ -184,7 +191,7 @@ func (s state) update(i int, now int64, g goal) (next []state) {
 	if g.shows(Shown{"failed", c}) {
 		next = append(next, s.without(i).fail(c)...)
 	}
-	if g.needs(s, c) {
+	if s.matches(s.tokens[i].ifMatch) && g.needs(s, c) {
 		next = append(next, carriedOut(s.without(i).done(s.tokens[i]).apply(c, now, true), c)...)
 	}
 	return next
@@ -203,6 +210,18 @@ func carriedOut(after []state, c Change) []state {
 	return after
 }
 
+// matches reports whether an update that is made for an object may be committed: nothing that it shows has changed, but
+// its end may have passed.
+func (s state) matches(o *Object) bool {
+	if o == nil {
+		return true
+	}
+	if s.values.End == unknown {
+		s.values.End = o.End
+	}
+	return s.values == o.Values && (s.eventRoom == "" || o.EventRoom == "" || s.eventRoom == o.EventRoom)
+}
+
 // overwrites reports whether nothing is left of another change if this one follows it.
 func (c Change) overwrites(other Change) bool {
 	return other.Recreate == "" && (other.Start == "" || c.Start != "") && (other.Host == "" || c.Host != "") &&
@@ -217,7 +236,7 @@ func (s state) done(t token) state {
 	if t.owner == 0 {
 		return s
 	}
-	return s.with(newToken(committed, t.draft, t.change, t.owner))
+	return s.with(t.as(committed))
 }
 
 // hasCommitted reports whether the update of an operation was committed before its answer was made.

@@ -57,7 +57,7 @@ func (s *scenario) interferences(points []*point) []interference {
 		add(1, s.letTimePass)
 	}
 	if s.left.sweeps > 0 {
-		add(2, func() error { s.left.sweeps--; s.sweep(); return nil })
+		add(4, func() error { s.left.sweeps--; s.sweep(); return nil })
 	}
 	for _, p := range s.slots {
 		switch {

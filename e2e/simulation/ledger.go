@@ -2,7 +2,7 @@ package simulation
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -56,10 +56,13 @@ func (c *lossyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.loses.Load() && n > 0 {
 		_ = c.Close()
-		return 0, io.ErrUnexpectedEOF
+		return 0, errAnswerLost
 	}
 	return n, err
 }
+
+// errAnswerLost concerns one connection, so that the pool does not replace all of them, which takes a while.
+var errAnswerLost = errors.New("injected: the answer is lost")
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer

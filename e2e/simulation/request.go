@@ -76,6 +76,7 @@ func (s *scenario) request() error {
 		}
 	}
 	method, path, body := http.MethodPost, "/minigroups/"+id+"/"+r.kind, "{}"
+	var ifMatch *linearizability.Object
 	header := map[string]string{"Prefer": fmt.Sprint("wait=", []int{20, 0, 1}[s.below(3, "wait")])}
 	switch r.kind {
 	case create:
@@ -85,8 +86,8 @@ func (s *scenario) request() error {
 		}
 	case update:
 		method, path, body = http.MethodPut, "/minigroups/"+id, s.change()
-		if last := s.lastETag(d.Scope); last != "" && s.rarely(2, "if match") {
-			header["If-Match"] = last
+		if last := s.lastSeen(d.Scope); last != nil && s.rarely(2, "if match") {
+			header["If-Match"], ifMatch = last.ETag, &last.Object
 		}
 	case read:
 		method, path = http.MethodGet, "/minigroups/"+id
@@ -100,6 +101,7 @@ func (s *scenario) request() error {
 	if err != nil {
 		return err
 	}
+	operation.IfMatch = ifMatch
 	if r.failures, err = s.failedCreates(r.scope, time.Now()); err != nil {
 		return err
 	}
@@ -213,12 +215,13 @@ func encode(v any) string {
 	return string(text)
 }
 
-// lastETag returns the newest version of a class that a caller has seen, or "".
-func (s *scenario) lastETag(scope string) string {
+// lastSeen returns the last answer that showed a class to a caller, or nil.
+func (s *scenario) lastSeen(scope string) *linearizability.Answer {
 	for _, r := range slices.Backward(s.calls) {
 		if r.scope == scope && r.etag != "" {
-			return r.etag
+			a := r.answer()
+			return &a
 		}
 	}
-	return ""
+	return nil
 }

@@ -128,8 +128,8 @@ func (s *scenario) prepare() error {
 	s.manner = drawManner(s)
 	s.left.requests, s.left.faults = s.quiet+1+s.below(8, "requests"), s.below(8, "faults")
 	s.left.pauses, s.left.sweeps = s.below(4, "pauses"), s.below(4, "sweeps")
-	if s.calm {
-		s.left.faults, s.left.pauses = 0, 0
+	if s.calm { // what remains to interfere are sweeps and slow calls
+		s.left.faults, s.left.pauses, s.left.sweeps, s.slow = 0, 0, s.left.sweeps+4, true
 	}
 	return nil
 }
