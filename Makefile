@@ -139,11 +139,19 @@ soak: ## send a steady load without faults, sample what may grow, plot it (DURAT
 	  -conference-connections $(CONNECTIONS)
 
 # The same SEED draws the same scenarios. A scenario that violates an invariant is shrunk and kept in
-# e2e/simulation/testdata, and comes first from then on.
+# e2e/simulation/testdata, and comes first from then on. With SEEDS, that many seeds are searched, from SEED on, one on
+# each processor. An interrupted search goes on with those that are missing; the output is in .dev/simulation, by commit.
 .PHONY: simulate
-simulate: packages ## search interleavings of the sagas for one that violates an invariant (N= scenarios, SEED=)
+simulate: packages ## search interleavings of the sagas for one that violates an invariant (N= scenarios, SEED=, SEEDS=)
+ifdef SEEDS
+	@go build -C e2e -o ../.dev/bin/seeds ./simulation/seeds
+	@go test -C e2e -c -o ../.dev/bin/simulation.test ./simulation
+	@exec .dev/bin/seeds -binary .dev/bin/simulation.test -dir .dev/simulation/$(shell git describe --always --dirty) \
+	  -n $(N) -seed $(SEED) -seeds $(SEEDS)
+else
 	go test -C e2e ./simulation -count=1 -v -timeout 0 -progress -rapid.checks $(N) -rapid.seed $(SEED) \
 	  -rapid.shrinktime 5m
+endif
 
 # LIMIT bounds the search for each bug. BUG= plants only those whose name matches this regular expression. KEEP=1 keeps
 # the shrunk scenarios in e2e/simulation/testdata.
