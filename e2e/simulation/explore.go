@@ -58,7 +58,7 @@ func drawManner(c chooser) manner {
 	m := manner{
 		pace: 1 + c.below(4, "pace"), slow: c.below(2, "slow") == 1, quiet: c.below(3, "quiet"),
 		favourite: requests[c.below(len(requests), "favourite")], lever: c.below(len(levers), "lever"),
-		focus: c.below(focuses, "focus"), calm: c.rarely(3, "calm"), watched: c.rarely(3, "watched"),
+		focus: c.below(focuses, "focus"), calm: c.rarely(2, "calm"), watched: c.rarely(3, "watched"),
 	}
 	if !m.calm {
 		m.mishap = mishaps[c.below(len(mishaps), "mishap")]

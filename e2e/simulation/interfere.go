@@ -87,8 +87,9 @@ func (s *scenario) faults(points []*point) (out []interference) {
 			fault(n*weight, do)
 		}
 	}
+	processes := s.slots
 	if s.hits > 0 && slices.Contains(points, s.hit) {
-		points = []*point{s.hit}
+		points, processes = []*point{s.hit}, []*process{s.hit.process}
 	}
 	var calls []interference
 	for _, at := range points {
@@ -101,7 +102,7 @@ func (s *scenario) faults(points []*point) (out []interference) {
 	if len(calls) > 0 {
 		fault(8, func() error { return s.interfere(calls) })
 	}
-	for _, p := range s.slots {
+	for _, p := range processes {
 		if p.dead {
 			continue
 		}
@@ -128,7 +129,9 @@ func (s *scenario) faults(points []*point) (out []interference) {
 
 // freeze lets a process do nothing for a time, in which its timers go on.
 func (s *scenario) freeze(p *process) {
-	d := []time.Duration{0, stepWait + time.Second, requestTimeout + time.Second}[s.below(3, "how long")]
+	// The last is enough for another process to send a request of its own, once this one's cannot be in flight.
+	durations := []time.Duration{0, stepWait + time.Second, requestTimeout + time.Second, 3 * requestTimeout}
+	d := durations[s.below(len(durations), "how long")]
 	s.note("%s freezes, for at least %s", p.name, d)
 	p.frozen, p.frozenUntil = true, time.Now().Add(d)
 }
