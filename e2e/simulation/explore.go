@@ -63,6 +63,10 @@ func drawManner(c chooser) manner {
 	if !m.calm {
 		m.mishap = mishaps[c.below(len(mishaps), "mishap")]
 	}
+	if c.below(2, "one kind") == 1 { // what needs one fault at one call is hard to find among others
+		m.kinds[c.below(faultKinds, "kind")] = 5
+		return m
+	}
 	for i := range m.kinds {
 		m.kinds[i] = []int{0, 0, 0, 1, 1, 5}[c.below(6, "kind")]
 	}

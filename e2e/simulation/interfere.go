@@ -70,7 +70,11 @@ func (s *scenario) interferences(points []*point) []interference {
 	if s.left.faults == 0 {
 		return out
 	}
-	return append(out, s.faults(points)...)
+	faults := s.faults(points)
+	if s.hits > 0 && len(faults) > 0 && s.below(2, "fault") == 1 {
+		return faults
+	}
+	return append(out, faults...)
 }
 
 // faults are the faults that may happen now.

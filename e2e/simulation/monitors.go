@@ -32,7 +32,17 @@ const monitors = `
 		RETURN NULL;
 	END $$;
 	CREATE TRIGGER zz_check_attempt AFTER INSERT ON room_attempt
-		FOR EACH ROW WHEN (NEW.state = 'sent') EXECUTE FUNCTION clock.check_attempt()`
+		FOR EACH ROW WHEN (NEW.state = 'sent') EXECUTE FUNCTION clock.check_attempt();
+
+	CREATE FUNCTION clock.check_failed() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO clock.violation
+		SELECT NEW.scope||' has failed before its '||kind||' room '||room_id||' was closed' FROM room_attempt
+		WHERE class_id = NEW.id AND state = 'releasing' AND room_id IS NOT NULL;
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER zz_check_failed AFTER UPDATE ON minigroup
+		FOR EACH ROW WHEN (OLD.state = 'undoing' AND NEW.state = 'failed') EXECUTE FUNCTION clock.check_failed()`
 
 // emptyMonitors forgets what the monitors have noticed.
 const emptyMonitors = `DELETE FROM clock.violation; DELETE FROM clock.owner_log`

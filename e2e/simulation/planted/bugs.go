@@ -63,10 +63,6 @@ var bugs = []bug{
 			"WHERE class_id = $1 AND operation = 'recreate' AND state IN ('sent', 'held')`, classID)",
 			"WHERE class_id = $1 AND operation = 'recreate' AND state = 'sent'`, classID)"},
 	}},
-	{"a create with another draft keeps the rooms of the one before", []edit{
-		{"storage/create.go", "WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint <> $2`, r.ID",
-			"WHERE class_id = $1 AND state IN ('sent', 'held') AND fingerprint = $2`, r.ID"},
-	}},
 	{"events are deleted from the outbox before they are published", []edit{
 		{"storage/outbox.go", "UPDATE outbox SET claimed_until = now() + $1::interval WHERE id = ANY",
 			"DELETE FROM outbox WHERE $1::interval IS NOT NULL AND id = ANY"},
