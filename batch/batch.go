@@ -1,4 +1,4 @@
-// Package batch answers requests for single keys that arrive at the same time by one query.
+// Package batch executes single requests that arrive at the same time by one call.
 package batch
 
 import (
@@ -10,138 +10,138 @@ import (
 	"time"
 )
 
-// Load reads the values of keys: values[i] belongs to keys[i]. The same key may occur more than once. An error concerns
-// all keys of the call.
-type Load[K, V any] func(ctx context.Context, keys []K) (values []V, err error)
+// Execute executes requests together: results[i] belongs to requests[i]. The same request may occur more than once. An
+// error concerns all requests of the call.
+type Execute[Q, R any] func(ctx context.Context, requests []Q) (results []R, err error)
 
-// Options bound what a Reader asks of its Load.
+// Options bound the calls of a Batcher.
 type Options struct {
-	// Size is the number of keys in one call at most.
+	// Size is the number of requests in one call at most.
 	Size int
 	// Concurrency is the number of calls under way at most.
 	Concurrency int
-	// Slow is the age of the newest call at which the next key starts another one, within Concurrency. Until then, keys
-	// wait for the call under way and go together in the next.
+	// Slow is the age of the newest call at which the next request starts another one, within Concurrency. Until then,
+	// requests wait for the call under way and go together in the next.
 	Slow time.Duration
 	// Timeout bounds one call.
 	Timeout time.Duration
 }
 
-// Reader combines reads of single keys into calls of its Load. No read waits for others to join it: a read that arrives
-// alone is sent immediately, and reads that arrive while a call is under way go together in the next. A call holds only
-// keys that were requested before it began, so each read sees what was written before it. Safe for concurrent use.
-type Reader[K, V any] struct {
-	load    Load[K, V]
+// Batcher combines single requests into calls of its Execute. No request waits for others to join it: one that arrives
+// alone is executed immediately, and those that arrive while a call is under way go together in the next. A call holds
+// only requests that were made before it began, so a read sees what was written before it. Safe for concurrent use.
+type Batcher[Q, R any] struct {
+	execute Execute[Q, R]
 	options Options
 
 	mu      sync.Mutex
-	waiting []*request[K, V]
-	senders int       // goroutines that call load, or are about to
+	waiting []*entry[Q, R]
+	senders int       // goroutines that call execute, or are about to
 	sent    time.Time // when the newest call began
 }
 
-// request is one read. Its caller reads value and err after answered is closed.
-type request[K, V any] struct {
-	key K
+// entry is one request. Its caller reads result and err after answered is closed.
+type entry[Q, R any] struct {
+	request Q
 	// values has the values of the caller's context, but not its end.
-	values context.Context //nolint:containedctx // handed to the goroutine that calls load
+	values context.Context //nolint:containedctx // handed to the goroutine that calls execute
 
 	answered chan struct{}
-	value    V
+	result   R
 	err      error
 }
 
-// New returns a Reader that reads through load. All options must be positive.
-func New[K, V any](load Load[K, V], o Options) *Reader[K, V] {
-	return &Reader[K, V]{load: load, options: o}
+// New returns a Batcher that executes requests by execute. All options must be positive.
+func New[Q, R any](execute Execute[Q, R], o Options) *Batcher[Q, R] {
+	return &Batcher[Q, R]{execute: execute, options: o}
 }
 
-// Read returns the value of the key, the error of the load that it was part of, or the error of ctx once that ends. The
-// first reader of a call lends it the values of its context, such as its trace; no reader's context ends a call,
-// because the call answers others as well.
-func (r *Reader[K, V]) Read(ctx context.Context, key K) (V, error) {
-	var none V
+// Do returns the result of the request, the error of the call that it was part of, or the error of ctx once that ends.
+// The first request of a call lends it the values of its context, such as its trace; no caller's context ends a call,
+// because the call answers others as well. So a request whose ctx has ended may be executed all the same.
+func (b *Batcher[Q, R]) Do(ctx context.Context, request Q) (R, error) {
+	var none R
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	req := &request[K, V]{key: key, values: context.WithoutCancel(ctx), answered: make(chan struct{})}
-	r.enqueue(req)
+	e := &entry[Q, R]{request: request, values: context.WithoutCancel(ctx), answered: make(chan struct{})}
+	b.enqueue(e)
 	select {
-	case <-req.answered:
-		return req.value, req.err
+	case <-e.answered:
+		return e.result, e.err
 	case <-ctx.Done():
-		r.withdraw(req)
+		b.withdraw(e)
 		return none, ctx.Err()
 	}
 }
 
-// Waiting is the number of reads that are in no call yet.
-func (r *Reader[K, V]) Waiting() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.waiting)
+// Waiting is the number of requests that are in no call yet.
+func (b *Batcher[Q, R]) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting)
 }
 
-func (r *Reader[K, V]) enqueue(req *request[K, V]) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiting = append(r.waiting, req)
-	overdue := len(r.waiting) > r.options.Size || time.Since(r.sent) > r.options.Slow
-	if r.senders == 0 || r.senders < r.options.Concurrency && overdue {
-		r.senders++
-		r.sent = time.Now() // so that the next read does not start another sender before this one calls load
-		go r.send()
+func (b *Batcher[Q, R]) enqueue(e *entry[Q, R]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, e)
+	overdue := len(b.waiting) > b.options.Size || time.Since(b.sent) > b.options.Slow
+	if b.senders == 0 || b.senders < b.options.Concurrency && overdue {
+		b.senders++
+		b.sent = time.Now() // so that the next request does not start another sender before this one calls execute
+		go b.send()
 	}
 }
 
 // withdraw removes a request that is in no call yet.
-func (r *Reader[K, V]) withdraw(req *request[K, V]) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.waiting = slices.DeleteFunc(r.waiting, func(other *request[K, V]) bool { return other == req })
+func (b *Batcher[Q, R]) withdraw(e *entry[Q, R]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = slices.DeleteFunc(b.waiting, func(other *entry[Q, R]) bool { return other == e })
 }
 
 // next takes the requests of the next call. If it returns none, the sender does not count any more and must end.
-func (r *Reader[K, V]) next() []*request[K, V] {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := min(len(r.waiting), r.options.Size)
+func (b *Batcher[Q, R]) next() []*entry[Q, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(b.waiting), b.options.Size)
 	if n == 0 {
-		r.waiting, r.senders = nil, r.senders-1
+		b.waiting, b.senders = nil, b.senders-1
 		return nil
 	}
-	taken := r.waiting[:n]
-	r.waiting, r.sent = r.waiting[n:], time.Now()
+	taken := b.waiting[:n]
+	b.waiting, b.sent = b.waiting[n:], time.Now()
 	return taken
 }
 
-// send calls load until no request waits.
-func (r *Reader[K, V]) send() {
+// send makes calls until no request waits.
+func (b *Batcher[Q, R]) send() {
 	for {
-		runtime.Gosched() // lets goroutines that are about to read enqueue first
-		requests := r.next()
-		if requests == nil {
+		runtime.Gosched() // lets goroutines that are about to make a request enqueue first
+		entries := b.next()
+		if entries == nil {
 			return
 		}
-		r.answer(requests)
+		b.answer(entries)
 	}
 }
 
-func (r *Reader[K, V]) answer(requests []*request[K, V]) {
-	ctx, cancel := context.WithTimeout(requests[0].values, r.options.Timeout)
+func (b *Batcher[Q, R]) answer(entries []*entry[Q, R]) {
+	ctx, cancel := context.WithTimeout(entries[0].values, b.options.Timeout)
 	defer cancel()
-	keys := make([]K, len(requests))
-	for i, req := range requests {
-		keys[i] = req.key
+	requests := make([]Q, len(entries))
+	for i, e := range entries {
+		requests[i] = e.request
 	}
-	values, err := r.load(ctx, keys)
-	if err == nil && len(values) != len(keys) {
-		err = fmt.Errorf("load returned %d values for %d keys", len(values), len(keys))
+	results, err := b.execute(ctx, requests)
+	if err == nil && len(results) != len(requests) {
+		err = fmt.Errorf("execute returned %d results for %d requests", len(results), len(requests))
 	}
-	for i, req := range requests {
-		if req.err = err; err == nil {
-			req.value = values[i]
+	for i, e := range entries {
+		if e.err = err; err == nil {
+			e.result = results[i]
 		}
-		close(req.answered)
+		close(e.answered)
 	}
 }

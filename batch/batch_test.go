@@ -49,12 +49,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // hold keeps all calls of the source waiting until the returned function is called, with as many calls under way as the
 // reader allows.
-func (s *source) hold(t *testing.T, r *batch.Reader[string, string], readers *sync.WaitGroup) (release func()) {
+func (s *source) hold(t *testing.T, r *batch.Batcher[string, string], readers *sync.WaitGroup) (release func()) {
 	t.Helper()
 	s.mu.Lock()
 	for range options.Concurrency {
 		calls := s.calls.Load()
-		readers.Go(func() { _, _ = r.Read(t.Context(), "filler") })
+		readers.Go(func() { _, _ = r.Do(t.Context(), "filler") })
 		eventually(t, "a read is under way", func() bool { return s.calls.Load() > calls })
 		time.Sleep(options.Slow + time.Millisecond) // from then on the next read starts another call
 	}
@@ -71,7 +71,7 @@ func TestReadsThatArriveTogetherAreOneCall(t *testing.T) {
 	for i := range n {
 		readers.Go(func() {
 			key := fmt.Sprint("key ", i%7)
-			if got, err := r.Read(t.Context(), key); err != nil || got != key+" is 0" {
+			if got, err := r.Do(t.Context(), key); err != nil || got != key+" is 0" {
 				t.Errorf("%s: got %q, %v", key, got, err)
 			}
 		})
@@ -97,7 +97,7 @@ func TestALoneReadIsACallOfItsOwn(t *testing.T) {
 	s := new(source)
 	r := batch.New(s.load, options)
 	for i := range int64(10) {
-		if got, err := r.Read(t.Context(), "key"); err != nil || got != "key is 0" {
+		if got, err := r.Do(t.Context(), "key"); err != nil || got != "key is 0" {
 			t.Errorf("got %q, %v", got, err)
 		}
 		if calls := s.calls.Load(); calls != i+1 {
@@ -114,7 +114,7 @@ func TestAReadSeesWhatWasWrittenBeforeIt(t *testing.T) {
 		readers.Go(func() {
 			for range 200 {
 				least := s.value.Add(1)
-				text, err := r.Read(t.Context(), "key")
+				text, err := r.Do(t.Context(), "key")
 				var got int64
 				if _, scanErr := fmt.Sscanf(text, "key is %d", &got); err != nil || scanErr != nil || got < least {
 					t.Errorf("got %q, %v, want at least %d", text, err, least)
@@ -135,12 +135,12 @@ func TestAReaderThatLeavesIsInNoCall(t *testing.T) {
 	release := s.hold(t, r, &stay)
 	ctx, cancel := context.WithCancel(t.Context())
 	stay.Go(func() {
-		if _, err := r.Read(t.Context(), "stays"); err != nil {
+		if _, err := r.Do(t.Context(), "stays"); err != nil {
 			t.Error(err)
 		}
 	})
 	leave.Go(func() {
-		if _, err := r.Read(ctx, "leaves"); !errors.Is(err, context.Canceled) {
+		if _, err := r.Do(ctx, "leaves"); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -153,7 +153,7 @@ func TestAReaderThatLeavesIsInNoCall(t *testing.T) {
 	release()
 	stay.Wait()
 	calls := s.calls.Load()
-	if _, err := r.Read(ctx, "never enters"); !errors.Is(err, context.Canceled) || s.calls.Load() != calls {
+	if _, err := r.Do(ctx, "never enters"); !errors.Is(err, context.Canceled) || s.calls.Load() != calls {
 		t.Errorf("got %v after %d calls", err, s.calls.Load()-calls)
 	}
 }
@@ -165,7 +165,7 @@ func TestAnErrorReachesEveryReaderOfTheCall(t *testing.T) {
 	release := s.hold(t, r, &readers)
 	for range 10 {
 		readers.Go(func() {
-			if got, err := r.Read(t.Context(), "key"); !errors.Is(err, s.err) || got != "" {
+			if got, err := r.Do(t.Context(), "key"); !errors.Is(err, s.err) || got != "" {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
@@ -177,7 +177,7 @@ func TestAnErrorReachesEveryReaderOfTheCall(t *testing.T) {
 
 func TestACallThatReturnsTooFewValuesFails(t *testing.T) {
 	r := batch.New(func(context.Context, []string) ([]string, error) { return nil, nil }, options)
-	if got, err := r.Read(t.Context(), "key"); err == nil || got != "" {
+	if got, err := r.Do(t.Context(), "key"); err == nil || got != "" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -196,7 +196,7 @@ func TestACallEndsAtItsTimeoutAndNotWithItsReader(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), mark{}, "trace"))
 	left := make(chan error)
 	go func() {
-		_, err := r.Read(ctx, "key")
+		_, err := r.Do(ctx, "key")
 		left <- err
 	}()
 	if got := <-started; got != "trace" {

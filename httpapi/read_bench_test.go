@@ -27,6 +27,7 @@ func BenchmarkRead(b *testing.B) {
 		},
 		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	}
+	m.ID = minigroup.NewClassID(m.Audience, m.Scope)
 	w.put(m)
 	req := httptest.NewRequest(http.MethodGet, "/api/v1/minigroups/"+m.ID.String(), nil)
 	req.Header.Set("Authorization", "Bearer "+w.token)

@@ -145,8 +145,9 @@ const answerAttempt = `
 // and the attempt is refused. An unknown attempt is an error: the ledger keeps each for much longer than its request
 // may be in flight. Called twice, it does the same once.
 func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
-	var state minigroup.AttemptState
-	err := s.pool.QueryRow(ctx, answerAttempt, id, roomID, true).Scan(&state)
+	state, err := inGroup(ctx, s, "answer attempt", func(batch *pgx.Batch, state *minigroup.AttemptState) {
+		batch.Queue(answerAttempt, id, roomID, true).Query(scanned(state))
+	})
 	if violates(err, "attempt_one_held") { // another reply was recorded at the same time
 		err = s.pool.QueryRow(ctx, answerAttempt, id, roomID, false).Scan(&state)
 	}
@@ -154,9 +155,9 @@ func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigr
 		if err := s.RefuseAttempt(ctx, id); err != nil {
 			return "", err
 		}
-		err = pgx.ErrNoRows
+		err, state = nil, ""
 	}
-	if errors.Is(err, pgx.ErrNoRows) { // answered before, or just refused
+	if err == nil && state == "" { // answered before, or just refused
 		err = s.pool.QueryRow(ctx, `SELECT state FROM room_attempt WHERE id = $1`, id).Scan(&state)
 	}
 	if err != nil {

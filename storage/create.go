@@ -20,26 +20,29 @@ import (
 func (s *Store) BeginCreate(ctx context.Context, c minigroup.CreateEntry) (minigroup.BegunCreate, error) {
 	// Nearly every class is created once, by one run. For those, this batch is all: one round trip and one commit, during
 	// which other admissions wait.
-	var fresh bool
-	var row lockedRow
-	var begun minigroup.BegunCreate
-	err := s.inBatch(ctx, "begin create", func(batch *pgx.Batch) {
-		begun = minigroup.BegunCreate{State: minigroup.Creating}
-		batch.Queue(insertMinigroup, rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil)...).Exec(wrote(&fresh))
-		batch.Queue(lockMinigroup, c.ID).QueryRow(func(r pgx.Row) (err error) {
-			row, err = scanLocked(r)
+	type result struct {
+		fresh bool
+		row   lockedRow
+		begun minigroup.BegunCreate
+	}
+	first, err := inGroup(ctx, s, "begin create", func(batch *pgx.Batch, r *result) {
+		r.begun = minigroup.BegunCreate{State: minigroup.Creating}
+		batch.Queue(insertMinigroup, rowOf(c.Run, minigroup.Creating, c.CreateRequest, nil)...).Exec(wrote(&r.fresh))
+		batch.Queue(lockMinigroup, c.ID).QueryRow(func(row pgx.Row) (err error) {
+			r.row, err = scanLocked(row)
 			return err
 		})
-		queueCreate(batch, c, &begun)
+		queueCreate(batch, c, &r.begun)
 	})
+	begun := first.begun
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return minigroup.BegunCreate{}, errScopeTaken
 	case err != nil:
 		return minigroup.BegunCreate{}, capacityExceeded(err, c.Slots())
-	case fresh:
+	case first.fresh:
 		return begun, nil
-	case row.owner == c.Run && row.state == minigroup.Creating:
+	case first.row.owner == c.Run && first.row.state == minigroup.Creating:
 		begun.PendingClose, err = s.RoomsPendingClose(ctx, c.ID)
 		return begun, err
 	}
@@ -185,6 +188,22 @@ func (s *Store) Establish(ctx context.Context, run string, id uuid.UUID, gateway
 func (s *Store) establish(
 	ctx context.Context, run string, id uuid.UUID, gateways bool,
 ) (m minigroup.Minigroup, closed bool, err error) {
-	err = scanMinigroup(s.pool.QueryRow(ctx, establish, id, run, gateways), &m, &closed)
-	return m, closed, err
+	type result struct {
+		minigroup minigroup.Minigroup
+		closed    bool
+	}
+	r, err := inGroup(ctx, s, "establish", func(batch *pgx.Batch, r *result) {
+		batch.Queue(establish, id, run, gateways).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				if err := scanMinigroup(rows, &r.minigroup, &r.closed); err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		})
+	})
+	if err == nil && r.minigroup.ID == uuid.Nil {
+		err = pgx.ErrNoRows
+	}
+	return r.minigroup, r.closed, err
 }

@@ -32,6 +32,16 @@ func (s *Store) ReadOneByOne() {
 // ReadInBatches undoes ReadOneByOne.
 func (s *Store) ReadInBatches() { s.reader = s.newReader(s.reads, readOptions) }
 
+// WaitingWrites is the number of writes that are in no transaction yet.
+func (s *Store) WaitingWrites() int { return s.groups.Waiting() }
+
+// WriteOneGroupAtATime makes writes wait while others are executed, however long that takes.
+func (s *Store) WriteOneGroupAtATime() {
+	o := groupOptions
+	o.Concurrency, o.Timeout = 1, time.Minute
+	s.groups = s.newGroups(o)
+}
+
 // ReadTimeout bounds a query that reads minigroups, PingTimeout a ping before it.
 var (
 	ReadTimeout = readOptions.Timeout

@@ -76,6 +76,14 @@ func wrote(yes *bool) func(pgconn.CommandTag) error {
 	}
 }
 
+// scanned returns the callback of a queued statement that returns at most one row of one column, and scans it.
+func scanned[T any](value *T) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{value}, func() error { return nil })
+		return err
+	}
+}
+
 // orZero is the value of a column that may be NULL.
 func orZero[T any](column *T) (value T) {
 	if column != nil {

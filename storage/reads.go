@@ -33,7 +33,7 @@ type readValue struct {
 }
 
 // newReader returns a batch reader of minigroups on the connections of a pool.
-func (s *Store) newReader(pool *pgxpool.Pool, o batch.Options) *batch.Reader[readKey, readValue] {
+func (s *Store) newReader(pool *pgxpool.Pool, o batch.Options) *batch.Batcher[readKey, readValue] {
 	o.Concurrency = min(o.Concurrency, int(pool.Config().MaxConns))
 	return batch.New(func(ctx context.Context, keys []readKey) ([]readValue, error) {
 		values, err := readMinigroups(ctx, pool, keys)
@@ -64,7 +64,7 @@ func (s *Store) Read(ctx context.Context, key minigroup.Key) (minigroup.Minigrou
 func (s *Store) ReadFor(
 	ctx context.Context, key minigroup.Key, a minigroup.Account,
 ) (minigroup.Minigroup, json.RawMessage, error) {
-	v, err := s.reader.Read(ctx, readKey{key, a})
+	v, err := s.reader.Do(ctx, readKey{key, a})
 	switch {
 	case err != nil:
 		return minigroup.Minigroup{}, nil, fmt.Errorf("read minigroup: %w", err)

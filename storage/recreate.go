@@ -16,14 +16,11 @@ import (
 func (s *Store) BeginRecreate(
 	ctx context.Context, r minigroup.RecreateEntry,
 ) (event, conference uuid.UUID, err error) {
-	first := firstAttempts{
+	b, err := s.beginUpdate(ctx, "begin recreate", r.UpdateEntry, &firstAttempts{
 		class: r.ClassID, run: r.Run, update: &r.ID, event: r.EventAttempt, conference: r.ConferenceAttempt,
 		timeout: r.RequestTimeout,
-	}
-	err = s.beginUpdate(ctx, "begin recreate", r.UpdateEntry, func(batch *pgx.Batch) {
-		first.queue(batch, &event, &conference)
 	})
-	return event, conference, err
+	return b.event, b.conference, err
 }
 
 // SwapRooms is the commit point of a recreate: the class takes its new rooms, and is open again if it had ended. The

@@ -134,16 +134,15 @@ const addMove = `
 // have. It returns *minigroup.SupersededError if the reservation was given up meanwhile: then the room must be removed
 // again.
 func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) (slots int32, err error) {
-	err = s.pool.QueryRow(ctx, `
-		UPDATE janus_reservation SET state = 'held', made = true, changed_at = now()
-		WHERE id = $1 AND state IN ('pending', 'held') RETURNING slots`, id).Scan(&slots)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, minigroup.Supersededf("reservation %s was given up", id)
+	slots, err = inGroup(ctx, s, "hold reservation", func(batch *pgx.Batch, slots *int32) {
+		batch.Queue(`
+			UPDATE janus_reservation SET state = 'held', made = true, changed_at = now()
+			WHERE id = $1 AND state IN ('pending', 'held') RETURNING slots`, id).Query(scanned(slots))
+	})
+	if err == nil && slots == 0 {
+		err = minigroup.Supersededf("reservation %s was given up", id)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("hold reservation: %w", err)
-	}
-	return slots, nil
+	return slots, err
 }
 
 // ReservationDoubtful records that a request for this reservation was not answered and may still be executed.

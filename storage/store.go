@@ -16,7 +16,8 @@ type Store struct {
 	pool *pgxpool.Pool
 	// reads is a pool of its own, so that callers can read while every other connection is taken.
 	reads         *pgxpool.Pool
-	reader        *batch.Reader[readKey, readValue]
+	reader        *batch.Batcher[readKey, readValue]
+	groups        *batch.Batcher[func(*pgx.Batch), error]
 	publishEvents bool
 	pooler        bool
 	maxConns      int32
@@ -52,6 +53,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.reader = s.newReader(s.reads, readOptions)
+	s.groups = s.newGroups(groupOptions)
 	return s, nil
 }
 

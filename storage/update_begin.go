@@ -32,14 +32,13 @@ func (s *Store) AcceptUpdate(
 func (s *Store) TakeForUpdate(
 	ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
 ) (minigroup.BegunUpdate, error) {
-	var begun minigroup.BegunUpdate
-	err := s.inBatch(ctx, "take for update", func(batch *pgx.Batch) {
+	begun, err := inGroup(ctx, s, "take for update", func(batch *pgx.Batch, begun *minigroup.BegunUpdate) {
 		if claim.Replaces != "" {
 			batch.Queue(lockMinigroup, classID)
 			batch.Queue(takeForUpdate, classID, claim.Run, claim.Replaces, updateID, overtaken)
 		}
 		batch.Queue(readBegun, classID, updateID).QueryRow(func(row pgx.Row) (err error) {
-			begun, err = scanBegun(row)
+			*begun, err = scanBegun(row)
 			return err
 		})
 	})
@@ -106,36 +105,43 @@ func scanBegun(row pgx.Row) (b minigroup.BegunUpdate, err error) {
 // ended, PreconditionFailed if the minigroup is not at the revision that the update requires, and CapacityExceeded if
 // the slots do not fit. Called twice, it does the same once.
 func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
-	return s.beginUpdate(ctx, "begin update", u, nil)
+	_, err := s.beginUpdate(ctx, "begin update", u, nil)
+	return err
 }
 
 // maxBegins bounds how often an update is begun whose requirements were not met, but are met when they are checked.
 const maxBegins = 3
 
-// beginUpdate begins an update, together with what more adds to the batch.
+// begun is what the begin of an update or a recreate has written.
+type begun struct {
+	yes bool
+	// event and conference are the first attempts at the rooms of a recreate.
+	event, conference uuid.UUID
+}
+
+// beginUpdate begins an update, together with the first attempts of a recreate.
 func (s *Store) beginUpdate(
-	ctx context.Context, doing string, u minigroup.UpdateEntry, more func(*pgx.Batch),
-) error {
+	ctx context.Context, doing string, u minigroup.UpdateEntry, first *firstAttempts,
+) (begun, error) {
 	want := forUpdate(u)
 	for range maxBegins {
-		var begun bool
-		err := s.inBatch(ctx, doing, func(batch *pgx.Batch) {
-			batch.Queue(insertUpdate, updateValues(u)...).Exec(wrote(&begun))
-			if more != nil {
-				more(batch)
+		b, err := inGroup(ctx, s, doing, func(batch *pgx.Batch, b *begun) {
+			batch.Queue(insertUpdate, updateValues(u)...).Exec(wrote(&b.yes))
+			if first != nil {
+				first.queue(batch, &b.event, &b.conference)
 			}
 			if want.slots > 0 {
 				want.queue(batch, new(uuid.UUID))
 			}
 		})
-		if err != nil || begun {
-			return capacityExceeded(err, want.slots)
+		if err != nil || b.yes {
+			return b, capacityExceeded(err, want.slots)
 		}
 		if err := s.requireBeginnable(ctx, u); err != nil {
-			return wrap(doing, err)
+			return begun{}, wrap(doing, err)
 		}
 	}
-	return fmt.Errorf("%s: the minigroup kept changing", doing)
+	return begun{}, fmt.Errorf("%s: the minigroup kept changing", doing)
 }
 
 // requireBeginnable returns the first requirement of an update that the minigroup does not meet.

@@ -15,10 +15,9 @@ import (
 // that, or if conference has closed the room meanwhile. It returns *minigroup.SupersededError if the run may not act on
 // the update. Called twice, it does the same once.
 func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
-	var committed bool
-	err := s.inBatch(ctx, "commit update", func(batch *pgx.Batch) {
+	committed, err := inGroup(ctx, s, "commit update", func(batch *pgx.Batch, committed *bool) {
 		batch.Queue(lockClassOf, id)
-		batch.Queue(commitUpdate, id, run).Exec(wrote(&committed))
+		batch.Queue(commitUpdate, id, run).Exec(wrote(committed))
 		batch.Queue(endAfterCommit, id, s.publishEvents)
 	})
 	if err != nil || committed {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"minigroups/minigroup"
 )
@@ -19,12 +20,17 @@ import (
 func (s *Store) SendPatch(
 	ctx context.Context, run string, id uuid.UUID, timeout time.Duration,
 ) (rec minigroup.UpdateRecord, sent bool, err error) {
-	recorded, err := scanUpdate(s.pool.QueryRow(ctx, `
-		UPDATE minigroup_update u SET patch_until = now() + $3::interval, patches = patches + 1
-		WHERE `+ownsUpdate+` AND patch <> '{}' AND patch_until IS NULL
-		RETURNING `+updateColumns, id, run, timeout))
+	recorded, err := inGroup(ctx, s, "send patch", func(batch *pgx.Batch, recorded **minigroup.UpdateRecord) {
+		batch.Queue(`
+			UPDATE minigroup_update u SET patch_until = now() + $3::interval, patches = patches + 1
+			WHERE `+ownsUpdate+` AND patch <> '{}' AND patch_until IS NULL
+			RETURNING `+updateColumns, id, run, timeout).QueryRow(func(row pgx.Row) (err error) {
+			*recorded, err = scanUpdate(row)
+			return err
+		})
+	})
 	if err != nil {
-		return rec, false, wrap("send patch", err)
+		return rec, false, err
 	}
 	if recorded != nil {
 		return *recorded, true, nil
