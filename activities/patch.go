@@ -26,7 +26,8 @@ const patchesRoom = "update conference room"
 
 // UpdateRef names an update.
 type UpdateRef struct {
-	ID uuid.UUID `json:"id"`
+	ID      uuid.UUID `json:"id"`
+	ClassID uuid.UUID `json:"class_id"`
 }
 
 // PatchConferenceRoom is the pivot of an update. It returns nil once the conference room shows what the update

@@ -19,7 +19,7 @@ type UpdateLedger interface {
 	) (minigroup.BegunUpdate, error)
 	BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error
 	BeginRecreate(ctx context.Context, r minigroup.RecreateEntry) (event, conference uuid.UUID, err error)
-	CommitUpdate(ctx context.Context, run string, id uuid.UUID) error
+	CommitUpdate(ctx context.Context, run string, id uuid.UUID) (changesGateway bool, err error)
 	SwapRooms(ctx context.Context, run string, id uuid.UUID) error
 	FailUpdate(
 		ctx context.Context, claim minigroup.Claim, classID, id uuid.UUID, c minigroup.Change, reason minigroup.Failure,
@@ -98,11 +98,21 @@ func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minig
 	}
 }
 
+// CommittedUpdate is the result of CommitUpdate.
+type CommittedUpdate struct {
+	// ChangesGateway says that SyncGateways is to follow.
+	ChangesGateway bool `json:"changes_gateway,omitempty"`
+}
+
 // CommitUpdate writes the new values, after conference has accepted them. Even a refusal is retried.
-func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) error {
+func (a *Activities) CommitUpdate(ctx context.Context, in UpdateRef) (CommittedUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	return asRetryable(a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID))
+	changesGateway, err := a.Ledger.CommitUpdate(ctx, runID(ctx), in.ID)
+	if err == nil && !changesGateway {
+		a.Runs.Decided(in.ClassID)
+	}
+	return CommittedUpdate{changesGateway}, asRetryable(err)
 }
 
 // FailUpdateInput names an update that must fail, and the reason.

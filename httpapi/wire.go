@@ -109,11 +109,11 @@ type healthObject struct {
 
 // describe returns the JSON form of the minigroup at the time now, without properties.
 func (s *server) toObject(m minigroup.Minigroup, now time.Time) minigroupObject {
-	status, classID := m.Status(now.Unix()), m.ID
+	status, classID := m.Status(now.Unix()), m.ID.String()
 	o := minigroupObject{
 		ID:                m.Scope,
-		ClassID:           classID.String(),
-		ContentID:         classID.String(),
+		ClassID:           classID,
+		ContentID:         classID,
 		Audience:          m.Audience,
 		Scope:             m.Scope,
 		Host:              m.Host,
@@ -125,7 +125,7 @@ func (s *server) toObject(m minigroup.Minigroup, now time.Time) minigroupObject 
 		Status:            string(status),
 		TimedOut:          m.TimedOut,
 		CreatedAt:         m.CreatedAt.Unix(),
-		TurnHost:          turnHost(s.TurnHosts, classID),
+		TurnHost:          turnHost(s.TurnHosts, m.ID),
 		Properties:        map[string]json.RawMessage{},
 		AccountProperties: map[string]json.RawMessage{},
 		Update:            toUpdateObject(m.Update),
@@ -215,9 +215,12 @@ func send(c *gin.Context, status int, contentType string, body []byte) {
 	c.Data(status, contentType, body)
 }
 
+// usualSize is that of most responses, in bytes, so that their buffer does not grow.
+const usualSize = 1 << 10
+
 func encode(object any) ([]byte, error) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
+	body := bytes.NewBuffer(make([]byte, 0, usualSize))
+	encoder := json.NewEncoder(body)
 	encoder.SetEscapeHTML(false) // names and tags keep their form
 	if err := encoder.Encode(object); err != nil {
 		return nil, fmt.Errorf("encode the response: %w", err)

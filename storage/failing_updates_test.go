@@ -87,12 +87,18 @@ func TestAStatementOfAnUpdateThatFails(t *testing.T) {
 		}},
 		{name: "commit", prepare: func(l ledger) func(context.Context) error {
 			u := l.begun()
-			return func(ctx context.Context) error { return l.CommitUpdate(ctx, "run-2", u.ID) }
+			return func(ctx context.Context) error {
+				_, err := l.CommitUpdate(ctx, "run-2", u.ID)
+				return err
+			}
 		}},
 		{name: "commit again", prepare: func(l ledger) func(context.Context) error {
 			u := l.begun()
 			l.commit("run-2", u.ID)
-			return func(ctx context.Context) error { return l.CommitUpdate(ctx, "run-2", u.ID) }
+			return func(ctx context.Context) error {
+				_, err := l.CommitUpdate(ctx, "run-2", u.ID)
+				return err
+			}
 		}},
 		{name: "host in conference", prepare: func(l ledger) func(context.Context) error {
 			u := l.begun()

@@ -234,9 +234,11 @@ func (l ledger) accept(claim minigroup.Claim, classID, update uuid.UUID, host st
 	l.must(l.AcceptUpdate(l.Context(), claim, classID, update, minigroup.Change{Host: &host}))
 }
 
-func (l ledger) commit(run string, update uuid.UUID) {
+func (l ledger) commit(run string, update uuid.UUID) (changesGateway bool) {
 	l.Helper()
-	l.must(l.CommitUpdate(l.Context(), run, update))
+	changesGateway, err := l.CommitUpdate(l.Context(), run, update)
+	l.must(err)
+	return changesGateway
 }
 
 // fail fails an update and returns its state. With unlessSent, a PATCH that may have been sent prevents that.

@@ -60,7 +60,10 @@ func TestAClassEndsIfItsRoomIsClosedWhileItsUpdateWaitsToCommit(t *testing.T) {
 	id := l.update(m, minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: "a.b.c"})
 	l.meanwhile(lockMinigroups, `
 		INSERT INTO closed_room (room_id, class_id, timed_out) SELECT conference_room_id, id, false FROM minigroup`,
-		nil, func() error { return l.CommitUpdate(t.Context(), "run-2", id) })
+		nil, func() error {
+			_, err := l.CommitUpdate(t.Context(), "run-2", id)
+			return err
+		})
 	if now := l.read(m.ID); now.ClosedAt.IsZero() || now.Host != "a.b.c" {
 		t.Fatalf("got %+v", now)
 	}

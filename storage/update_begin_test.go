@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -52,7 +51,8 @@ func TestAnUpdateWhoseRunIsGoneDoesNotBeginOnceAnotherWasAccepted(t *testing.T) 
 	if err != nil || b.State != minigroup.UpdateRequested || b.Unfinished != uuid.Nil {
 		t.Fatalf("got %+v, %v", b, err)
 	}
-	l.must(errors.Join(l.BeginUpdate(t.Context(), e), l.CommitUpdate(t.Context(), "run-3", later)))
+	l.must(l.BeginUpdate(t.Context(), e))
+	l.commit("run-3", later)
 	if now := l.read(m.ID); now.Host != "d.e.f" || now.Update != nil {
 		t.Fatalf("got %+v", now)
 	}

@@ -12,27 +12,37 @@ import (
 )
 
 // CommitUpdate writes the new values of an update that conference has accepted. The class ends if the update asks for
-// that, or if conference has closed the room meanwhile. It returns *minigroup.SupersededError if the run may not act on
-// the update. Called twice, it does the same once.
-func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
-	committed, err := inGroup(ctx, s, "commit update", func(batch *pgx.Batch, committed *bool) {
+// that, or if conference has closed the room meanwhile. It returns whether a gateway has to change its room for the
+// class, or *minigroup.SupersededError if the run may not act on the update. Called twice, it does the same once.
+func (s *Store) CommitUpdate(ctx context.Context, run string, id uuid.UUID) (changesGateway bool, err error) {
+	type result struct{ committed, changesGateway bool }
+	r, err := inGroup(ctx, s, "commit update", func(batch *pgx.Batch, r *result) {
 		batch.Queue(lockClassOf, id)
-		batch.Queue(commitUpdate, id, run).Exec(wrote(committed))
+		batch.Queue(commitUpdate, id, run).Exec(wrote(&r.committed))
 		batch.Queue(endAfterCommit, id, s.publishEvents)
+		batch.Queue(changesGateways, id).Query(scanned(&r.changesGateway))
 	})
-	if err != nil || committed {
-		return err
+	if err != nil || r.committed {
+		return r.changesGateway, err
 	}
 	rec, err := s.UpdateRecord(ctx, id)
 	switch {
 	case err != nil:
-		return wrap("commit update", err)
+		return false, wrap("commit update", err)
 	case rec.State == minigroup.UpdateDone:
-		return nil
+		return r.changesGateway, nil
 	default:
-		return notOwner(id)
+		return false, notOwner(id)
 	}
 }
+
+// changesGateways reports whether the committed update $1 has changed the number of slots, or has left slots to be made
+// or given back. A gateway does not know their window.
+const changesGateways = `
+	SELECT EXISTS (
+		SELECT FROM minigroup_update u JOIN janus_reservation r ON r.class_id = u.class_id
+		WHERE u.id = $1 AND (r.state IN ('pending', 'releasing')
+			OR r.state = 'held' AND u.old_reserve IS DISTINCT FROM u.new_reserve))`
 
 // commitSlots makes the new slots and window of reservations r the only ones, or gives them back, as an update u
 // requests; a FROM item u and a WHERE clause follow.

@@ -85,7 +85,7 @@ func TestAnUpdateIsDecidedOnlyByTheRunThatOwnsIt(t *testing.T) {
 	l := newLedger(t, 10)
 	m := l.ready("run-1", draft(8))
 	id := l.update(m, minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: "a.b.c"})
-	if err := l.CommitUpdate(t.Context(), "run-1", id); !isSuperseded(err) {
+	if _, err := l.CommitUpdate(t.Context(), "run-1", id); !isSuperseded(err) {
 		t.Errorf("committed by another run: %v", err)
 	}
 	_, err := l.FailUpdate(t.Context(), minigroup.Claim{Run: "run-1"}, m.ID, id, minigroup.Change{},
@@ -94,7 +94,7 @@ func TestAnUpdateIsDecidedOnlyByTheRunThatOwnsIt(t *testing.T) {
 		t.Errorf("failed by another run: %v", err)
 	}
 	l.fail("run-2", m.ID, id, minigroup.OperationCancelled, false)
-	if err := l.CommitUpdate(t.Context(), "run-2", id); !isSuperseded(err) {
+	if _, err := l.CommitUpdate(t.Context(), "run-2", id); !isSuperseded(err) {
 		t.Errorf("committed after it has failed: %v", err)
 	}
 	if now := l.read(m.ID); now.Host != m.Host {
@@ -130,7 +130,7 @@ func (l ledger) wantFailedUndecided(m minigroup.Minigroup, update uuid.UUID) {
 	if open := l.openReservations(m.ID); len(open) != 1 || open[0].Slots != 8 {
 		l.Errorf("reserved: %+v", open)
 	}
-	if err := l.CommitUpdate(l.Context(), "run-2", update); !isSuperseded(err) {
+	if _, err := l.CommitUpdate(l.Context(), "run-2", update); !isSuperseded(err) {
 		l.Errorf("its run committed it: %v", err)
 	}
 }
@@ -202,4 +202,36 @@ func TestPatchedHostIsTheLastThatAnUpdateHasSetInConference(t *testing.T) {
 		Time: m.Time, Host: "g.h.i", Patch: minigroup.ConferencePatch{Host: new("g.h.i")},
 	}), minigroup.UpstreamRefused, false)
 	want("a.b.c")
+}
+
+func TestACommitSaysWhetherAGatewayIsToChange(t *testing.T) {
+	window := hours(0, 1)
+	for _, c := range []struct {
+		name    string
+		reserve int32
+		changes func(*minigroup.UpdatePlan)
+		want    bool
+	}{
+		{"another host", 4, func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }, false},
+		{"another window", 4, func(p *minigroup.UpdatePlan) { p.Time = hours(2, 3) }, false},
+		{"another host, without slots", 0, func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }, false},
+		{"more slots", 4, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }, true},
+		{"the first slots", 0, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }, true},
+		{"no slots any more", 4, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(0)) }, true},
+		{"the end", 4, func(p *minigroup.UpdatePlan) { p.Ends = true }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, d := newLedger(t, 10), draft(c.reserve)
+			d.Time = window
+			m := l.ready("run-1", d)
+			plan := minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
+			c.changes(&plan)
+			id := l.update(m, plan)
+			for range 2 {
+				if got := l.commit("run-2", id); got != c.want {
+					t.Errorf("got %v", got)
+				}
+			}
+		})
+	}
 }

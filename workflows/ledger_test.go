@@ -192,8 +192,11 @@ func (l ledger) PatchUndone(ctx context.Context, run string, id uuid.UUID, numbe
 	return l.handle(ctx, patchUndone, func(ctx context.Context) error { return l.Store.PatchUndone(ctx, run, id, number) })
 }
 
-func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) error {
-	return l.handle(ctx, commitUpdate, func(ctx context.Context) error { return l.Store.CommitUpdate(ctx, run, id) })
+func (l ledger) CommitUpdate(ctx context.Context, run string, id uuid.UUID) (changesGateway bool, err error) {
+	return changesGateway, l.handle(ctx, commitUpdate, func(ctx context.Context) (err error) {
+		changesGateway, err = l.Store.CommitUpdate(ctx, run, id)
+		return err
+	})
 }
 
 func (l ledger) FailUpdate(

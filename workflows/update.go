@@ -106,7 +106,7 @@ func goForward(ctx workflow.Context, p *progress, ref activities.UpdateInput) (*
 // patch is the pivot.
 func patch(ctx workflow.Context, p *progress, ref activities.UpdateInput, policy stepPolicy) error {
 	var a *activities.Activities
-	in := activities.UpdateRef{ID: ref.ID}
+	in := activities.UpdateRef{ID: ref.ID, ClassID: ref.ClassID}
 	return runStep(ctx, p, "Update the conference room", policy, a.PatchConferenceRoom, in)
 }
 
@@ -114,11 +114,12 @@ func commit(ctx workflow.Context, p *progress, ref activities.UpdateInput) error
 	var a *activities.Activities
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := runStep(ctx, p, "Commit", unbounded, a.CommitUpdate, activities.UpdateRef{ID: ref.ID}); err != nil {
-		return err
+	in := activities.UpdateRef{ID: ref.ID, ClassID: ref.ClassID}
+	committed, err := executeStep(ctx, p, "Commit", unbounded, a.CommitUpdate, in)
+	if err == nil && committed.ChangesGateway {
+		syncGateway(ctx, p, ref.ClassID)
 	}
-	syncGateway(ctx, p, ref.ClassID)
-	return nil
+	return err
 }
 
 // failUpdate marks the update as failed because of a step's error. refused says that conference clearly did not execute
