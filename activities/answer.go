@@ -14,7 +14,9 @@ import (
 
 // AnswerLedger records the outcomes of requests that create rooms.
 type AnswerLedger interface {
-	AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error)
+	AnswerAttempt(
+		ctx context.Context, id, roomID uuid.UUID, c minigroup.RunningCreate,
+	) (minigroup.AttemptState, *minigroup.Minigroup, error)
 	RefuseAttempt(ctx context.Context, id uuid.UUID) error
 	AttemptLost(ctx context.Context, id uuid.UUID) error
 }
@@ -30,7 +32,7 @@ func (f *InFlight) record(r *request) {
 	case r.err == nil:
 		var state minigroup.AttemptState
 		f.untilRecorded(r.attempt, func(ctx context.Context) (err error) {
-			state, err = f.ledger.AnswerAttempt(ctx, r.attempt, r.room)
+			state, r.established, err = f.ledger.AnswerAttempt(ctx, r.attempt, r.room, r.create)
 			return err
 		})
 		switch state {

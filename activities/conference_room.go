@@ -10,9 +10,9 @@ import (
 	"minigroups/minigroup"
 )
 
-// CreateConferenceRoom ensures that the class has a held conference room and returns its id. It creates a room that
+// CreateConferenceRoom ensures that the class has a held conference room, and returns it. It creates a room that
 // opens at the start of the class and has no end. A refusal is not retried.
-func (a *Activities) CreateConferenceRoom(ctx context.Context, in RoomInput) (uuid.UUID, error) {
+func (a *Activities) CreateConferenceRoom(ctx context.Context, in RoomInput) (HeldRoom, error) {
 	return a.createRoom(ctx, minigroup.ConferenceRoom, in, func(ctx context.Context) (uuid.UUID, error) {
 		draft := in.Draft.Draft()
 		room := minigroup.NewConferenceRoom{

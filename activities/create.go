@@ -57,12 +57,32 @@ func (a *Activities) BeginCreate(ctx context.Context, in stored.CreateRequest) (
 		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return BegunCreate{}, toApplicationError(err)
 	}
-	a.InFlight.registerRooms(entry.ID, deadline, begun.EventAttempt, begun.ConferenceAttempt)
+	create := a.runningCreate(ctx, entry.ID)
+	a.InFlight.registerRooms(entry.ID, deadline, create, begun.EventAttempt, begun.ConferenceAttempt)
 	a.closeRooms(ctx, begun.PendingClose)
 	return BegunCreate{
 		State: begun.State, Failure: stored.NewFailure(begun.Failure), EventAttempt: begun.EventAttempt,
 		ConferenceAttempt: begun.ConferenceAttempt, Reservation: begun.Reservation,
 	}, nil
+}
+
+// runningCreate is the create that this run carries out.
+func (a *Activities) runningCreate(ctx context.Context, classID uuid.UUID) minigroup.RunningCreate {
+	return minigroup.RunningCreate{ClassID: classID, Run: runID(ctx), Gateways: a.Settings.Gateways}
+}
+
+// Completion says whether a step was the last that its create needed: then the minigroup is established.
+type Completion struct {
+	Established bool `json:"established,omitempty"`
+}
+
+// completed notifies the requests that wait for the minigroup if it is established.
+func (a *Activities) completed(established *minigroup.Minigroup) Completion {
+	if established == nil {
+		return Completion{}
+	}
+	a.Runs.Established(*established)
+	return Completion{Established: true}
 }
 
 // Establish is the commit point of a create: the minigroup becomes ready. If the ledger does not allow that any more,

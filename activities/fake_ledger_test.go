@@ -41,21 +41,23 @@ func (l *fakeLedger) fail() error {
 	return nil
 }
 
-func (l *fakeLedger) AnswerAttempt(_ context.Context, id, room uuid.UUID) (minigroup.AttemptState, error) {
+func (l *fakeLedger) AnswerAttempt(
+	_ context.Context, id, room uuid.UUID, _ minigroup.RunningCreate,
+) (minigroup.AttemptState, *minigroup.Minigroup, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fail(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	l.answered[id] = room
 	l.calls <- "answered"
 	switch {
 	case l.unwanted:
-		return minigroup.AttemptReleasing, nil
+		return minigroup.AttemptReleasing, nil, nil
 	case l.reused:
-		return minigroup.AttemptRefused, nil
+		return minigroup.AttemptRefused, nil, nil
 	}
-	return minigroup.AttemptHeld, nil
+	return minigroup.AttemptHeld, nil, nil
 }
 
 func (l *fakeLedger) RefuseAttempt(_ context.Context, id uuid.UUID) error {

@@ -36,12 +36,14 @@ type request struct {
 	attempt  uuid.UUID
 	classID  uuid.UUID
 	kind     minigroup.RoomKind
+	create   minigroup.RunningCreate // that the room is for; zero if it is for none
 	deadline time.Time
 
-	unsent *time.Timer   // discards the request at its deadline; nil once it is sent
-	done   chan struct{} // closed when room and err are set
-	room   uuid.UUID
-	err    error
+	unsent      *time.Timer   // discards the request at its deadline; nil once it is sent
+	done        chan struct{} // closed when what follows is set
+	room        uuid.UUID
+	established *minigroup.Minigroup // if the room was the last thing that the create needed
+	err         error
 }
 
 // NewInFlight returns an empty InFlight. Stop must be called once, after the worker has stopped.
@@ -109,12 +111,14 @@ func (f *InFlight) register(r request) {
 }
 
 // registerRooms registers the requests for both rooms of a class; uuid.Nil is no attempt.
-func (f *InFlight) registerRooms(classID uuid.UUID, deadline time.Time, event, conference uuid.UUID) {
+func (f *InFlight) registerRooms(
+	classID uuid.UUID, deadline time.Time, create minigroup.RunningCreate, event, conference uuid.UUID,
+) {
 	for kind, attempt := range map[minigroup.RoomKind]uuid.UUID{
 		minigroup.EventRoom: event, minigroup.ConferenceRoom: conference,
 	} {
 		if attempt != uuid.Nil {
-			f.register(request{attempt: attempt, classID: classID, kind: kind, deadline: deadline})
+			f.register(request{attempt: attempt, classID: classID, kind: kind, create: create, deadline: deadline})
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (a *Activities) planRecreate(
 		a.InFlight.abandon(ctx, err, entry.EventAttempt, entry.ConferenceAttempt)
 		return err
 	}
-	a.InFlight.registerRooms(in.ClassID, deadline, event, conference)
+	a.InFlight.registerRooms(in.ClassID, deadline, minigroup.RunningCreate{}, event, conference)
 	out.State, out.Draft = minigroup.UpdateRunning, stored.NewDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = event, conference
 	return nil

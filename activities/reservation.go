@@ -22,7 +22,9 @@ type ReservationLedger interface {
 	MoveReservation(
 		ctx context.Context, run string, r minigroup.CreateRequest, from, to uuid.UUID, group string,
 	) error
-	ReservationHeld(ctx context.Context, id uuid.UUID) (slots int32, err error)
+	ReservationHeld(
+		ctx context.Context, id uuid.UUID, c minigroup.RunningCreate,
+	) (slots int32, established *minigroup.Minigroup, err error)
 	ReservationDoubtful(ctx context.Context, id uuid.UUID) error
 	ReservationReleased(ctx context.Context, id uuid.UUID) error
 	RecordGateway(ctx context.Context, backend string, state minigroup.GatewayState) error
@@ -38,26 +40,27 @@ type ReserveSlotsInput struct {
 // none, the step waits for its gateway. It returns superseded if the reservation was released in the meantime. A cancel
 // does not interrupt the request, because the gateway may execute it anyway, and only the reply tells this step whether
 // there is a room to remove.
-func (a *Activities) ReserveSlots(ctx context.Context, in ReserveSlotsInput) error {
+func (a *Activities) ReserveSlots(ctx context.Context, in ReserveSlotsInput) (Completion, error) {
 	ctx, cancel := a.gatewayStep(context.WithoutCancel(ctx))
 	defer cancel()
 	request := in.Request.Request()
+	create := a.runningCreate(ctx, request.ID)
 	for {
 		r, err := a.Ledger.ReservationOf(ctx, request.ID, request.Fingerprint)
 		if err != nil {
-			return toApplicationError(err)
+			return Completion{}, toApplicationError(err)
 		}
-		err = a.applyReservation(ctx, r)
+		established, err := a.applyReservation(ctx, r, create)
 		if err == nil || !shouldMove(ctx, err) {
-			return toApplicationError(err)
+			return a.completed(established), toApplicationError(err)
 		}
 		moveErr := a.Ledger.MoveReservation(ctx, runID(ctx), request, r.ID, uuid.New(), a.Settings.Group)
 		var full *minigroup.Error
 		if errors.As(moveErr, &full) && full.Kind == minigroup.CapacityExceeded {
-			return toApplicationError(err)
+			return Completion{}, toApplicationError(err)
 		}
 		if moveErr != nil {
-			return toApplicationError(moveErr)
+			return Completion{}, toApplicationError(moveErr)
 		}
 		if isUnfit(err) {
 			// Slots without a room are released at once; for others this fails, and the sweeper releases them later.
@@ -93,7 +96,8 @@ func (a *Activities) SyncGateways(ctx context.Context, in ClassRef) error {
 	}
 	var errs []error
 	for _, r := range open {
-		errs = append(errs, a.applyReservation(ctx, r))
+		_, err := a.applyReservation(ctx, r, minigroup.RunningCreate{})
+		errs = append(errs, err)
 	}
 	return toApplicationError(errors.Join(errs...))
 }
@@ -104,31 +108,35 @@ func (a *Activities) syncReservation(ctx context.Context, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	return a.applyReservation(ctx, r)
+	_, err = a.applyReservation(ctx, r, minigroup.RunningCreate{})
+	return err
 }
 
 // applyReservation makes the gateway match a reservation that was just read. It reads the slots again after each
 // request and repeats the request if they differ, because an update may have changed them meanwhile. It returns
-// *minigroup.SupersededError if the reservation was released meanwhile.
-func (a *Activities) applyReservation(ctx context.Context, r minigroup.Reservation) error {
+// *minigroup.SupersededError if the reservation was released meanwhile. If it was the last thing that a create needs,
+// it returns the established minigroup.
+func (a *Activities) applyReservation(
+	ctx context.Context, r minigroup.Reservation, c minigroup.RunningCreate,
+) (established *minigroup.Minigroup, err error) {
 	switch r.State {
 	case minigroup.ReservationReleased:
-		return nil
+		return nil, nil //nolint:nilnil // there is nothing to do
 	case minigroup.ReservationReleasing:
-		return a.release(ctx, r)
+		return nil, a.release(ctx, r)
 	}
 	for {
 		if err := a.reserve(ctx, r); err != nil {
-			return err
+			return nil, err
 		}
 		r.Made = true
-		slots, err := a.held(ctx, r)
+		slots, established, err := a.held(ctx, r, c)
 		var superseded *minigroup.SupersededError
 		if errors.As(err, &superseded) { // released during the request, which may have made the room after its removal
-			return errors.Join(err, a.release(ctx, r))
+			return nil, errors.Join(err, a.release(ctx, r))
 		}
 		if err != nil || slots == r.Slots {
-			return err
+			return established, err
 		}
 		r.State, r.Slots = minigroup.ReservationHeld, slots
 	}
@@ -137,15 +145,17 @@ func (a *Activities) applyReservation(ctx context.Context, r minigroup.Reservati
 // held records that the gateway has the room, and returns the slots that the room must have now. If the reservation was
 // held before, held only reads it, which spares a write. It returns *minigroup.SupersededError if the reservation was
 // released in the meantime.
-func (a *Activities) held(ctx context.Context, r minigroup.Reservation) (slots int32, err error) {
+func (a *Activities) held(
+	ctx context.Context, r minigroup.Reservation, c minigroup.RunningCreate,
+) (slots int32, established *minigroup.Minigroup, err error) {
 	if r.State != minigroup.ReservationHeld {
-		return a.Ledger.ReservationHeld(ctx, r.ID)
+		return a.Ledger.ReservationHeld(ctx, r.ID, c)
 	}
 	now, err := a.Ledger.Reservation(ctx, r.ID)
 	if err == nil && now.State != minigroup.ReservationHeld {
 		err = minigroup.Supersededf("reservation %s was released", r.ID)
 	}
-	return now.Slots, err
+	return now.Slots, nil, err
 }
 
 // roomPrefix begins the description of every room that this service makes on a gateway.

@@ -24,7 +24,11 @@ func (l *slotsLedger) ReservationOf(context.Context, uuid.UUID, string) (minigro
 	}}, nil
 }
 
-func (l *slotsLedger) ReservationHeld(context.Context, uuid.UUID) (int32, error) { return 8, l.heldErr }
+func (l *slotsLedger) ReservationHeld(
+	context.Context, uuid.UUID, minigroup.RunningCreate,
+) (int32, *minigroup.Minigroup, error) {
+	return 8, nil, l.heldErr
+}
 
 func (l *slotsLedger) MoveReservation(
 	context.Context, string, minigroup.CreateRequest, uuid.UUID, uuid.UUID, string,

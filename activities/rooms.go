@@ -17,7 +17,9 @@ import (
 // RoomLedger records the attempts to create rooms, and the rooms pending close.
 type RoomLedger interface {
 	OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (minigroup.Attempt, error)
-	RoomLocked(ctx context.Context, roomID uuid.UUID) error
+	RoomLocked(
+		ctx context.Context, roomID uuid.UUID, c minigroup.RunningCreate,
+	) (established *minigroup.Minigroup, err error)
 	RoomsPendingClose(ctx context.Context, classID uuid.UUID) ([]minigroup.RoomPendingClose, error)
 	RoomPendingClose(ctx context.Context, roomID uuid.UUID) (minigroup.RoomPendingClose, bool, error)
 	RoomReleased(ctx context.Context, roomID uuid.UUID) error
@@ -36,23 +38,37 @@ type RoomInput struct {
 	Attempt uuid.UUID `json:"attempt"`
 }
 
-// createRoom ensures that the class has a held room and returns the room's id. It joins the request in flight, or sends
+// create is the create that the room is for; zero if it is for a recreate.
+func (in RoomInput) create(ctx context.Context, a *Activities) minigroup.RunningCreate {
+	if in.Operation != minigroup.ForCreate {
+		return minigroup.RunningCreate{}
+	}
+	return a.runningCreate(ctx, in.ClassID)
+}
+
+// HeldRoom is a room that a class has.
+type HeldRoom struct {
+	ID uuid.UUID `json:"id"`
+	Completion
+}
+
+// createRoom ensures that the class has a held room, and returns it. It joins the request in flight, or sends
 // one as soon as the service has capacity for it, and waits up to Settings.StepWait for the answer. The request
 // outlives the step: it ends at its own deadline.
 func (a *Activities) createRoom(
 	ctx context.Context, kind minigroup.RoomKind, in RoomInput, send func(context.Context) (uuid.UUID, error),
-) (uuid.UUID, error) {
+) (HeldRoom, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
 	request, room, err := a.startOrJoin(ctx, kind, in, send)
 	if request == nil {
-		return room, toApplicationError(err)
+		return HeldRoom{ID: room}, toApplicationError(err)
 	}
 	select {
 	case <-request.done:
-		return request.room, toApplicationError(request.err)
+		return HeldRoom{request.room, a.completed(request.established)}, toApplicationError(request.err)
 	case <-ctx.Done():
-		return uuid.Nil, toApplicationError(createFailed(kind, true, fmt.Sprintf(
+		return HeldRoom{}, toApplicationError(createFailed(kind, true, fmt.Sprintf(
 			"no answer within %s; the request is still in flight", a.Settings.StepWait)))
 	}
 }
@@ -130,7 +146,9 @@ func (a *Activities) openAttempt(
 	if err != nil {
 		a.InFlight.abandon(ctx, err, id)
 	} else if attempt.ID == id {
-		a.InFlight.register(request{attempt: id, classID: in.ClassID, kind: kind, deadline: deadline})
+		a.InFlight.register(request{
+			attempt: id, classID: in.ClassID, kind: kind, create: in.create(ctx, a), deadline: deadline,
+		})
 	}
 	return attempt, err
 }

@@ -59,9 +59,11 @@ func (w *sweptWorld) Reservation(_ context.Context, id uuid.UUID) (minigroup.Res
 	return w.reservations[i], nil
 }
 
-func (w *sweptWorld) ReservationHeld(ctx context.Context, id uuid.UUID) (int32, error) {
+func (w *sweptWorld) ReservationHeld(
+	ctx context.Context, id uuid.UUID, _ minigroup.RunningCreate,
+) (int32, *minigroup.Minigroup, error) {
 	r, err := w.Reservation(ctx, id)
-	return r.Slots, errors.Join(err, w.fails["hold"])
+	return r.Slots, nil, errors.Join(err, w.fails["hold"])
 }
 
 func (w *sweptWorld) ReservationReleased(context.Context, uuid.UUID) error {
@@ -111,8 +113,10 @@ func (s stepsOf) Reservation(ctx context.Context, id uuid.UUID) (minigroup.Reser
 	return s.w.Reservation(ctx, id)
 }
 
-func (s stepsOf) ReservationHeld(ctx context.Context, id uuid.UUID) (int32, error) {
-	return s.w.ReservationHeld(ctx, id)
+func (s stepsOf) ReservationHeld(
+	ctx context.Context, id uuid.UUID, c minigroup.RunningCreate,
+) (int32, *minigroup.Minigroup, error) {
+	return s.w.ReservationHeld(ctx, id, c)
 }
 
 func (s stepsOf) ReservationReleased(ctx context.Context, id uuid.UUID) error {

@@ -57,7 +57,7 @@ func TestAnAttemptIsRegisteredOnceAndOnlyIfThereIsOne(t *testing.T) {
 	l := newFakeLedger()
 	f := NewInFlight(l, l, zap.NewNop())
 	event := uuid.New()
-	f.registerRooms(uuid.New(), time.Now().Add(time.Hour), event, uuid.Nil)
+	f.registerRooms(uuid.New(), time.Now().Add(time.Hour), minigroup.RunningCreate{}, event, uuid.Nil)
 	if r, _ := f.find(event); r == nil || r.kind != minigroup.EventRoom {
 		t.Errorf("the event room's request is %+v", r)
 	}

@@ -25,6 +25,15 @@ type CreateEntry struct {
 // Reserves reports whether the create needs slots on one of our gateways.
 func (c CreateEntry) Reserves() bool { return c.Gateways && c.Slots() > 0 }
 
+// RunningCreate is a create that a run carries out. A write that gives it the last thing that it needs establishes the
+// minigroup, too. The zero value is no create.
+type RunningCreate struct {
+	ClassID uuid.UUID
+	Run     string
+	// Gateways says that it needs slots on our own gateways, if it requests some.
+	Gateways bool
+}
+
 // BegunCreate is what the ledger says when a run begins a create.
 type BegunCreate struct {
 	// State is Creating if the run continues, and Ready if the minigroup exists already. It is Undoing or Failed if this

@@ -144,16 +144,26 @@ const answerAttempt = `
 // held, or releasing if the room must be closed. If the room is that of another attempt, the request has created none,
 // and the attempt is refused. An unknown attempt is an error: the ledger keeps each for much longer than its request
 // may be in flight. Called twice, it does the same once.
-func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigroup.AttemptState, error) {
-	state, err := inGroup(ctx, s, "answer attempt", func(batch *pgx.Batch, state *minigroup.AttemptState) {
-		batch.Queue(answerAttempt, id, roomID, true).Query(scanned(state))
+//
+// If that was the last thing that the create needs, AnswerAttempt establishes the minigroup and returns it.
+func (s *Store) AnswerAttempt(
+	ctx context.Context, id, roomID uuid.UUID, c minigroup.RunningCreate,
+) (minigroup.AttemptState, *minigroup.Minigroup, error) {
+	type result struct {
+		state       minigroup.AttemptState
+		established *minigroup.Minigroup
+	}
+	r, err := inGroup(ctx, s, "answer attempt", func(batch *pgx.Batch, r *result) {
+		batch.Queue(answerAttempt, id, roomID, true).Query(scanned(&r.state))
+		queueEstablish(batch, c, &r.established)
 	})
+	state := r.state
 	if violates(err, "attempt_one_held") { // another reply was recorded at the same time
 		err = s.pool.QueryRow(ctx, answerAttempt, id, roomID, false).Scan(&state)
 	}
 	if violates(err, "attempt_room") {
 		if err := s.RefuseAttempt(ctx, id); err != nil {
-			return "", err
+			return "", nil, err
 		}
 		err, state = nil, ""
 	}
@@ -161,9 +171,9 @@ func (s *Store) AnswerAttempt(ctx context.Context, id, roomID uuid.UUID) (minigr
 		err = s.pool.QueryRow(ctx, `SELECT state FROM room_attempt WHERE id = $1`, id).Scan(&state)
 	}
 	if err != nil {
-		return "", fmt.Errorf("answer attempt: %w", err)
+		return "", nil, fmt.Errorf("answer attempt: %w", err)
 	}
-	return state, nil
+	return state, r.established, nil
 }
 
 // RefuseAttempt records that the request has created no room and will not. Called twice, it does the same once.
@@ -189,16 +199,25 @@ func (s *Store) ExpireAttempts(ctx context.Context) (int64, error) {
 		WHERE room_id IS NULL AND state IN ('sent', 'releasing') AND expires_at <= now()`)
 }
 
-// RoomLocked records that in a held event room everything is locked that its request asks for. It returns
-// *minigroup.SupersededError if the room is not held any more.
-func (s *Store) RoomLocked(ctx context.Context, roomID uuid.UUID) error {
-	n, err := s.execCount(ctx, "record locks", `
-		UPDATE room_attempt SET locked = true, changed_at = now()
-		WHERE room_id = $1 AND kind = 'event' AND state = 'held'`, roomID)
-	if err == nil && n == 0 {
+// RoomLocked records that in a held event room everything is locked that its request asks for. It establishes a
+// minigroup as AnswerAttempt does. It returns *minigroup.SupersededError if the room is not held any more.
+func (s *Store) RoomLocked(
+	ctx context.Context, roomID uuid.UUID, c minigroup.RunningCreate,
+) (established *minigroup.Minigroup, err error) {
+	type result struct {
+		locked      bool
+		established *minigroup.Minigroup
+	}
+	r, err := inGroup(ctx, s, "record locks", func(batch *pgx.Batch, r *result) {
+		batch.Queue(`
+			UPDATE room_attempt SET locked = true, changed_at = now()
+			WHERE room_id = $1 AND kind = 'event' AND state = 'held'`, roomID).Exec(wrote(&r.locked))
+		queueEstablish(batch, c, &r.established)
+	})
+	if err == nil && !r.locked {
 		err = minigroup.Supersededf("event room %s is not held any more", roomID)
 	}
-	return err
+	return r.established, err
 }
 
 // RoomKnownSince returns when the reply arrived that brought the id of a room, and the zero time if none did.

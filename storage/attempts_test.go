@@ -153,9 +153,9 @@ func TestOnlyAHeldEventRoomIsLocked(t *testing.T) {
 	event, conference := uuid.New(), uuid.New()
 	l.answer(b.EventAttempt, event)
 	l.answer(b.ConferenceAttempt, conference)
-	l.must(l.RoomLocked(t.Context(), event))
+	l.locked(event)
 	for what, room := range map[string]uuid.UUID{"a conference room": conference, "an unknown room": uuid.New()} {
-		if err := l.RoomLocked(t.Context(), room); !isSuperseded(err) {
+		if _, err := l.RoomLocked(t.Context(), room, minigroup.RunningCreate{}); !isSuperseded(err) {
 			t.Errorf("locking %s: %v", what, err)
 		}
 	}

@@ -141,7 +141,12 @@ const establish = `
 	UPDATE minigroup m SET state = 'ready', changed_at = now(),
 		event_room_id = event.room_id, conference_room_id = conference.room_id
 	FROM room_attempt event, room_attempt conference
-	WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'
+	WHERE ` + isComplete + `
+	RETURNING ` + minigroupColumns + `, EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`
+
+// isComplete is the condition that the create of the minigroup m, which is $1, of the run $2 has all that it needs: the
+// rooms event and conference, and with $3 its slots.
+const isComplete = `m.id = $1 AND m.owner = $2 AND m.state = 'creating'
 		AND event.class_id = m.id AND event.kind = 'event' AND event.operation = 'create'
 		AND event.state = 'held' AND event.fingerprint = m.fingerprint
 		AND (event.locked OR NOT (m.locked_chat OR m.locked_questions))
@@ -149,8 +154,36 @@ const establish = `
 		AND conference.state = 'held' AND conference.fingerprint = m.fingerprint
 		AND (NOT $3 OR coalesce(m.reserve, 0) = 0 OR EXISTS (
 			SELECT FROM janus_reservation r
-			WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))
-	RETURNING ` + minigroupColumns + `, EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)`
+			WHERE r.class_id = $1 AND r.state = 'held' AND r.fingerprint = m.fingerprint))`
+
+// establishIfComplete is establish for a write that may have completed the create. That write has locks of its own, so
+// it does not wait for that of the minigroup, and leaves to Establish what it cannot do. It does not end a class.
+const establishIfComplete = `
+	WITH complete AS MATERIALIZED (
+		SELECT m.id, event.room_id AS event, conference.room_id AS conference
+		FROM minigroup m, room_attempt event, room_attempt conference
+		WHERE ` + isComplete + ` AND NOT EXISTS (SELECT FROM closed_room c WHERE c.room_id = conference.room_id)
+		FOR UPDATE OF m SKIP LOCKED
+	)
+	UPDATE minigroup m SET state = 'ready', changed_at = now(), event_room_id = event, conference_room_id = conference
+	FROM complete WHERE m.id = complete.id
+	RETURNING ` + minigroupColumns
+
+// queueEstablish adds to a batch, after a write for a create, what establishes the minigroup if that was the last one.
+func queueEstablish(batch *pgx.Batch, c minigroup.RunningCreate, established **minigroup.Minigroup) {
+	if c == (minigroup.RunningCreate{}) {
+		return
+	}
+	batch.Queue(establishIfComplete, c.ClassID, c.Run, c.Gateways).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			*established = new(minigroup.Minigroup)
+			if err := scanMinigroup(rows, *established); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
 
 // Establish is the commit point of a create: the minigroup becomes ready, and the create is not undone any more. It
 // requires that the run owns the row, that both rooms are held, that everything is locked that the request asks for,

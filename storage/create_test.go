@@ -46,7 +46,7 @@ func TestEstablish(t *testing.T) {
 		for _, step := range []func(){
 			func() { l.answer(b.EventAttempt, event) },
 			func() { l.answer(b.ConferenceAttempt, uuid.New()) },
-			func() { l.must(l.RoomLocked(t.Context(), event)) },
+			func() { l.locked(event) },
 			func() { l.held(b.Reservation) },
 		} {
 			if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) ||
@@ -72,7 +72,7 @@ func TestEstablish(t *testing.T) {
 		if _, err := l.Establish(t.Context(), "run-1", classID(d), true); !isSuperseded(err) {
 			t.Fatalf("established too early: %v", err)
 		}
-		l.must(l.RoomLocked(t.Context(), event))
+		l.locked(event)
 		_, err := l.Establish(t.Context(), "run-1", classID(d), true)
 		l.must(err)
 	})

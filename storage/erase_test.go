@@ -26,7 +26,7 @@ func TestErasedDataIsNowhereInTheDatabase(t *testing.T) {
 	e.RequestedBy = by
 	b := l.begin(e)
 	l.answer(b.EventAttempt, uuid.New())
-	l.must(l.RoomLocked(t.Context(), l.roomOf(b.EventAttempt)))
+	l.locked(l.roomOf(b.EventAttempt))
 	l.answer(b.ConferenceAttempt, uuid.New())
 	m, err := l.Establish(t.Context(), "run-1", e.ID, true)
 	l.must(err)

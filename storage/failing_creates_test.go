@@ -24,7 +24,7 @@ func (l ledger) begunByRun1() (d minigroup.Draft, b minigroup.BegunCreate, other
 func established(closed bool) func(ledger) func(context.Context) error {
 	return func(l ledger) func(context.Context) error {
 		d, b, _ := l.begunByRun1()
-		l.must(l.RoomLocked(l.Context(), l.roomOf(b.EventAttempt)))
+		l.locked(l.roomOf(b.EventAttempt))
 		room := uuid.New()
 		l.answer(b.ConferenceAttempt, room)
 		l.held(b.Reservation)
@@ -98,7 +98,7 @@ func TestAStatementOfACreateThatFails(t *testing.T) {
 		{name: "answer attempt", prepare: func(l ledger) func(context.Context) error {
 			_, b, _ := l.begunByRun1()
 			return func(ctx context.Context) error {
-				_, err := l.AnswerAttempt(ctx, b.ConferenceAttempt, uuid.New())
+				_, _, err := l.AnswerAttempt(ctx, b.ConferenceAttempt, uuid.New(), minigroup.RunningCreate{})
 				return err
 			}
 		}},
@@ -106,14 +106,17 @@ func TestAStatementOfACreateThatFails(t *testing.T) {
 			_, b, _ := l.begunByRun1()
 			room := l.roomOf(b.EventAttempt)
 			return func(ctx context.Context) error {
-				_, err := l.AnswerAttempt(ctx, b.ConferenceAttempt, room)
+				_, _, err := l.AnswerAttempt(ctx, b.ConferenceAttempt, room, minigroup.RunningCreate{})
 				return err
 			}
 		}, steps: true},
 		{name: "lock room", prepare: func(l ledger) func(context.Context) error {
 			_, b, _ := l.begunByRun1()
 			room := l.roomOf(b.EventAttempt)
-			return func(ctx context.Context) error { return l.RoomLocked(ctx, room) }
+			return func(ctx context.Context) error {
+				_, err := l.RoomLocked(ctx, room, minigroup.RunningCreate{})
+				return err
+			}
 		}},
 		{name: "age of a room", prepare: func(l ledger) func(context.Context) error {
 			return func(ctx context.Context) error {
@@ -134,7 +137,7 @@ func TestAStatementOfACreateThatFails(t *testing.T) {
 		{name: "hold reservation", prepare: func(l ledger) func(context.Context) error {
 			_, b, _ := l.begunByRun1()
 			return func(ctx context.Context) error {
-				_, err := l.ReservationHeld(ctx, b.Reservation)
+				_, _, err := l.ReservationHeld(ctx, b.Reservation, minigroup.RunningCreate{})
 				return err
 			}
 		}},

@@ -62,7 +62,7 @@ func (s *Store) RecordFoundRoom(ctx context.Context, r minigroup.FoundRoom) (min
 	if err != nil {
 		return "", err
 	}
-	state, err := s.AnswerAttempt(ctx, attempt, r.ID)
+	state, _, err := s.AnswerAttempt(ctx, attempt, r.ID, minigroup.RunningCreate{})
 	if err != nil {
 		return state, fmt.Errorf("record a found room: %w", err)
 	}

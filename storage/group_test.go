@@ -57,7 +57,9 @@ func TestWritesThatComeAtTheSameTimeShareATransaction(t *testing.T) {
 	l.inOneGroup(
 		func() { states[0] = l.answer(begunFive.EventAttempt, uuid.New()) },
 		func() { states[1] = l.answer(begunEight.EventAttempt, uuid.New()) },
-		func() { slots, slotsErr = l.ReservationHeld(t.Context(), begunFive.Reservation) },
+		func() {
+			slots, _, slotsErr = l.ReservationHeld(t.Context(), begunFive.Reservation, minigroup.RunningCreate{})
+		},
 		func() { begun[0] = l.begin(entry("run-c", named("c"))) },
 		func() { begun[1] = l.begin(entry("run-d", named("d"))) },
 	)
@@ -113,7 +115,9 @@ func TestAWriteIsDoneWhenItIsCommitted(t *testing.T) {
 	var err error
 	l.inOneGroup(
 		func() { state = l.answer(good.EventAttempt, uuid.New()) },
-		func() { _, err = l.AnswerAttempt(t.Context(), bad.EventAttempt, uuid.New()) },
+		func() {
+			_, _, err = l.AnswerAttempt(t.Context(), bad.EventAttempt, uuid.New(), minigroup.RunningCreate{})
+		},
 	)
 	if state != minigroup.AttemptHeld || err == nil {
 		t.Errorf("got %s, and %v for a write that was not committed", state, err)
@@ -137,12 +141,12 @@ func TestAWriteThatWaitsForALockLetsTheOthersGo(t *testing.T) {
 	defer cancel()
 	var late error
 	l.inOneGroup(
-		func() { _, late = l.AnswerAttempt(ctx, locked.EventAttempt, uuid.New()) },
+		func() { _, _, late = l.AnswerAttempt(ctx, locked.EventAttempt, uuid.New(), minigroup.RunningCreate{}) },
 		func() {
 			defer cancel()
 			bounded, end := context.WithTimeout(ctx, 10*time.Second)
 			defer end()
-			_, err := l.AnswerAttempt(bounded, free.EventAttempt, uuid.New())
+			_, _, err := l.AnswerAttempt(bounded, free.EventAttempt, uuid.New(), minigroup.RunningCreate{})
 			l.must(err)
 		},
 	)

@@ -150,9 +150,16 @@ func (l ledger) open(a minigroup.AttemptEntry) minigroup.Attempt {
 
 func (l ledger) answer(attempt, room uuid.UUID) minigroup.AttemptState {
 	l.Helper()
-	state, err := l.AnswerAttempt(l.Context(), attempt, room)
+	state, _, err := l.AnswerAttempt(l.Context(), attempt, room, minigroup.RunningCreate{})
 	l.must(err)
 	return state
+}
+
+// locked records that everything is locked in a room.
+func (l ledger) locked(room uuid.UUID) {
+	l.Helper()
+	_, err := l.RoomLocked(l.Context(), room, minigroup.RunningCreate{})
+	l.must(err)
 }
 
 // expire moves the deadline of an attempt to now.
@@ -169,7 +176,7 @@ func (l ledger) ready(run string, d minigroup.Draft) minigroup.Minigroup {
 	l.answer(b.EventAttempt, event)
 	l.answer(b.ConferenceAttempt, uuid.New())
 	if d.Locks().Any() {
-		l.must(l.RoomLocked(l.Context(), event))
+		l.locked(event)
 	}
 	if b.Reservation != uuid.Nil {
 		l.held(b.Reservation)
@@ -291,7 +298,7 @@ func isOwned(err error, owner string) bool {
 // held records that the gateway has the room of a reservation.
 func (l ledger) held(reservation uuid.UUID) {
 	l.Helper()
-	if _, err := l.ReservationHeld(l.Context(), reservation); err != nil {
+	if _, _, err := l.ReservationHeld(l.Context(), reservation, minigroup.RunningCreate{}); err != nil {
 		l.Fatal(err)
 	}
 }

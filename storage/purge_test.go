@@ -87,7 +87,7 @@ func TestPurgeKeepsWhatAClassHas(t *testing.T) {
 	event := uuid.New()
 	l.answer(b.EventAttempt, event)
 	l.answer(b.ConferenceAttempt, uuid.New())
-	l.must(l.RoomLocked(t.Context(), event))
+	l.locked(event)
 	l.held(b.Reservation)
 	l.age("1 year")
 	l.mustPurge(10, nothing) // the create is undecided

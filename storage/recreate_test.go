@@ -69,7 +69,7 @@ func (r recreation) answered() (event, conference uuid.UUID) {
 			r.Fatalf("a new room beside the old one is %s", state)
 		}
 	}
-	r.must(r.RoomLocked(r.Context(), event))
+	r.locked(event)
 	return event, conference
 }
 

@@ -131,18 +131,25 @@ const addMove = `
 	WHERE r.id = $1`
 
 // ReservationHeld records that the gateway has the room of the reservation, and returns the slots that the room must
-// have. It returns *minigroup.SupersededError if the reservation was given up meanwhile: then the room must be removed
-// again.
-func (s *Store) ReservationHeld(ctx context.Context, id uuid.UUID) (slots int32, err error) {
-	slots, err = inGroup(ctx, s, "hold reservation", func(batch *pgx.Batch, slots *int32) {
+// have. It establishes a minigroup as AnswerAttempt does. It returns *minigroup.SupersededError if the reservation was
+// given up meanwhile: then the room must be removed again.
+func (s *Store) ReservationHeld(
+	ctx context.Context, id uuid.UUID, c minigroup.RunningCreate,
+) (slots int32, established *minigroup.Minigroup, err error) {
+	type result struct {
+		slots       int32
+		established *minigroup.Minigroup
+	}
+	r, err := inGroup(ctx, s, "hold reservation", func(batch *pgx.Batch, r *result) {
 		batch.Queue(`
 			UPDATE janus_reservation SET state = 'held', made = true, changed_at = now()
-			WHERE id = $1 AND state IN ('pending', 'held') RETURNING slots`, id).Query(scanned(slots))
+			WHERE id = $1 AND state IN ('pending', 'held') RETURNING slots`, id).Query(scanned(&r.slots))
+		queueEstablish(batch, c, &r.established)
 	})
-	if err == nil && slots == 0 {
+	if err == nil && r.slots == 0 {
 		err = minigroup.Supersededf("reservation %s was given up", id)
 	}
-	return slots, err
+	return r.slots, r.established, err
 }
 
 // ReservationDoubtful records that a request for this reservation was not answered and may still be executed.

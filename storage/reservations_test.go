@@ -111,13 +111,13 @@ func TestMoveReservationAvoidsGatewaysThatAreAway(t *testing.T) {
 	if got := gateway(); got != "janus-1" {
 		t.Errorf("it has moved to %s", got)
 	}
-	if slots, err := l.ReservationHeld(t.Context(), back); err != nil || slots != 8 {
+	if slots, _, err := l.ReservationHeld(t.Context(), back, minigroup.RunningCreate{}); err != nil || slots != 8 {
 		t.Errorf("%d slots are held, %v", slots, err)
 	}
 	if r, err := l.Reservation(t.Context(), back); err != nil || !r.Made || r.State != minigroup.ReservationHeld {
 		t.Errorf("got %+v, %v", r, err)
 	}
-	if _, err := l.ReservationHeld(t.Context(), to); !isSuperseded(err) {
+	if _, _, err := l.ReservationHeld(t.Context(), to, minigroup.RunningCreate{}); !isSuperseded(err) {
 		t.Errorf("a reservation that was given up is held: %v", err)
 	}
 }

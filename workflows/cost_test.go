@@ -25,6 +25,11 @@ type cost struct {
 	calls int
 }
 
+func (c cost) exceeds(most cost) bool {
+	return c.roundTrips > most.roundTrips || c.statements > most.statements || c.commits > most.commits ||
+		c.calls > most.calls
+}
+
 // costTracer counts the requests of a Store to Postgres.
 type costTracer struct {
 	mu sync.Mutex
@@ -131,23 +136,25 @@ func (w *world) allCalls() (n int) {
 func TestCostOfASuccessfulRun(t *testing.T) {
 	var c costTracer
 	s := tracedDatabase(t, &c).newHarness(t)
+	s.ledger.joint.Store(true)
 	d, plain := newDraft(), newDraft()
 	plain.Reserve, plain.LockedChat = nil, false
 	longer := minigroup.Window{Start: d.Time.Start, End: new(*d.Time.End + 60)}
 	for _, tc := range []struct {
 		name string
 		run  func() *result
+		// at most: writes that come at the same time share a round trip and a commit
 		want cost
 	}{
 		{
 			name: "a create with slots and a locked chat",
 			run:  func() *result { return s.create("run-1", d) },
-			want: cost{roundTrips: 7, statements: 11, commits: 6, calls: 4},
+			want: cost{roundTrips: 6, statements: 19, commits: 5, calls: 4},
 		},
 		{
 			name: "a create of the two rooms alone",
 			run:  func() *result { return s.create("run-2", plain) },
-			want: cost{roundTrips: 4, statements: 6, commits: 4, calls: 2},
+			want: cost{roundTrips: 3, statements: 11, commits: 3, calls: 2},
 		},
 		{
 			// One round trip finds that the create owns the row, and one that its slots were not given back.
@@ -155,12 +162,12 @@ func TestCostOfASuccessfulRun(t *testing.T) {
 			run: func() *result {
 				return s.update("run-3", uuid.New(), d, minigroup.Change{Time: &longer, Reserve: new(int32(9))})
 			},
-			want: cost{roundTrips: 7, statements: 13, commits: 4, calls: 3},
+			want: cost{roundTrips: 7, statements: 19, commits: 4, calls: 3},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := c.measure(s, tc.run); got != tc.want {
-				t.Errorf("it costs %+v, want %+v", got, tc.want)
+			if got := c.measure(s, tc.run); got.exceeds(tc.want) {
+				t.Errorf("it costs %+v, want at most %+v", got, tc.want)
 			}
 		})
 	}

@@ -69,17 +69,27 @@ func create(ctx workflow.Context, p *progress, in CreateInput) (begun bool, err 
 			Fingerprint: in.Request.Fingerprint, Attempt: attempt,
 		}
 	}
-	err = parallel(ctx,
-		func(ctx workflow.Context) error {
-			return createEventRoom(ctx, p, policy, room(first.EventAttempt))
-		},
-		func(ctx workflow.Context) error {
-			_, err := createConferenceRoom(ctx, p, policy, room(first.ConferenceAttempt))
+	established := false
+	step := func(do func(workflow.Context) (activities.Completion, error)) func(workflow.Context) error {
+		return func(ctx workflow.Context) error {
+			done, err := do(ctx)
+			established = established || done.Established
 			return err
-		},
-		func(ctx workflow.Context) error { return reserveSlots(ctx, p, policy, in.Request, first.Reservation) },
+		}
+	}
+	err = parallel(ctx,
+		step(func(ctx workflow.Context) (activities.Completion, error) {
+			return createEventRoom(ctx, p, policy, room(first.EventAttempt))
+		}),
+		step(func(ctx workflow.Context) (activities.Completion, error) {
+			created, err := createConferenceRoom(ctx, p, policy, room(first.ConferenceAttempt))
+			return created.Completion, err
+		}),
+		step(func(ctx workflow.Context) (activities.Completion, error) {
+			return reserveSlots(ctx, p, policy, in.Request, first.Reservation)
+		}),
 	)
-	if err != nil {
+	if err != nil || established { // by the last of these steps, as is usual
 		return true, err
 	}
 	return true, runStep(ctx, p, "Establish", policy, a.Establish, activities.ClassRef{ID: in.Request.ClassID})
@@ -106,20 +116,25 @@ func parallel(ctx workflow.Context, branches ...func(workflow.Context) error) er
 }
 
 // createEventRoom creates an event room and locks in it what the draft asks for.
-func createEventRoom(ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput) error {
+func createEventRoom(
+	ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput,
+) (activities.Completion, error) {
 	var a *activities.Activities
 	room, err := executeStep(ctx, p, "Create the event room", policy, a.CreateEventRoom, in)
 	locks := in.Draft.Draft().Locks()
 	if err != nil || !locks.Any() {
-		return err
+		return room.Completion, err
 	}
-	return runStep(ctx, p, "Lock "+locks.String(), policy, a.LockRoom,
-		activities.LockInput{Room: room, Chat: locks.Chat, Questions: locks.Questions})
+	lock := activities.LockInput{Room: room.ID, Chat: locks.Chat, Questions: locks.Questions}
+	if in.Operation == minigroup.ForCreate {
+		lock.ClassID = in.ClassID
+	}
+	return executeStep(ctx, p, "Lock "+locks.String(), policy, a.LockRoom, lock)
 }
 
 func createConferenceRoom(
 	ctx workflow.Context, p *progress, policy stepPolicy, in activities.RoomInput,
-) (uuid.UUID, error) {
+) (activities.HeldRoom, error) {
 	var a *activities.Activities
 	return executeStep(ctx, p, "Create the conference room", policy, a.CreateConferenceRoom, in)
 }
@@ -127,12 +142,12 @@ func createConferenceRoom(
 // reserveSlots makes a gateway show the reservation, if the create has one.
 func reserveSlots(
 	ctx workflow.Context, p *progress, policy stepPolicy, request stored.CreateRequest, reservation uuid.UUID,
-) error {
+) (activities.Completion, error) {
 	var a *activities.Activities
 	if reservation == uuid.Nil {
-		return nil
+		return activities.Completion{}, nil
 	}
-	return runStep(ctx, p, "Reserve slots on the gateway", policy, a.ReserveSlots,
+	return executeStep(ctx, p, "Reserve slots on the gateway", policy, a.ReserveSlots,
 		activities.ReserveSlotsInput{Request: request})
 }
 

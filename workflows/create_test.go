@@ -44,17 +44,49 @@ func TestCreateWithFaults(t *testing.T) {
 	db := newDatabase(t)
 	for _, st := range createSteps {
 		for _, tr := range faults {
-			t.Run(st.name+": "+tr.name, func(t *testing.T) {
+			create := func(t *testing.T, joint bool) {
 				t.Parallel()
 				s := db.newHarness(t)
+				s.ledger.joint.Store(joint)
 				d := newDraft()
 				p := s.create("run-1", d, tr.arrange(s, st)...)
 				if tr.needsSweep && st.operation == janusReserve {
 					s.sweepUntilDone(d)
 				}
 				s.assertEnd(p, d, st, tr.end(st))
-			})
+			}
+			t.Run(st.name+": "+tr.name, func(t *testing.T) { create(t, false) })
+			if st.operation != establish && tr.end(st).failed == "" {
+				t.Run(st.name+": "+tr.name+", and the last step establishes", func(t *testing.T) { create(t, true) })
+			}
 		}
+	}
+}
+
+func TestTheLastStepOfACreateEstablishesTheMinigroup(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, cancelled := range map[string]bool{"without a fault": false, "although it is cancelled then": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, d := db.newHarness(t), newDraft()
+			s.ledger.joint.Store(true)
+			var hooks []hook
+			for _, activity := range []string{"LockRoom", "CreateConferenceRoom", "ReserveSlots"} {
+				hooks = append(hooks, hook{activity: activity, after: func(cancel func()) {
+					if m, err := s.ledger.ByID(t.Context(), classID(d)); err == nil && m.State == minigroup.Ready && cancelled {
+						cancel()
+					}
+				}})
+			}
+			p := s.create("run-1", d, hooks...)
+			if m := s.assertConsistent(d); m.State != minigroup.Ready || p.err != nil {
+				t.Errorf("the minigroup is %s, and the run ended with %v", m.State, p.err)
+			}
+			if n := s.callCount(establish); n != 0 {
+				t.Errorf("it was established by %d other steps", n)
+			}
+		})
 	}
 }
 

@@ -80,7 +80,9 @@ type harness struct {
 func (b database) newHarness(t *testing.T) *harness {
 	t.Helper()
 	s := &harness{T: t, world: newWorld(), db: b.pool, group: uuid.NewString()}
-	s.ledger = ledger{Store: b.store, world: s.world, db: b.pool, unknownAttempts: new(atomic.Bool)}
+	s.ledger = ledger{
+		Store: b.store, world: s.world, db: b.pool, joint: new(atomic.Bool), unknownAttempts: new(atomic.Bool),
+	}
 	s.acts = s.newProcess(activities.Settings{
 		StepWait: stepWait, RequestTimeout: requestTimeout, Gateways: true, Group: s.group,
 	})

@@ -18,6 +18,9 @@ type ledger struct {
 	*storage.Store
 	world *world
 	db    *pgxpool.Pool
+	// joint says that the last write of a create establishes the minigroup. Otherwise all leave that to Establish, as they
+	// do when two workers write at the same time.
+	joint *atomic.Bool
 	// unknownAttempts says that attempts may have been written that no process knows.
 	unknownAttempts *atomic.Bool
 }
@@ -109,14 +112,29 @@ func (l ledger) OpenAttempt(ctx context.Context, a minigroup.AttemptEntry) (mini
 	})
 }
 
-func (l ledger) AnswerAttempt(ctx context.Context, id, room uuid.UUID) (minigroup.AttemptState, error) {
-	return query(ctx, l, answerAttempt, func(ctx context.Context) (minigroup.AttemptState, error) {
-		return l.Store.AnswerAttempt(ctx, id, room)
+func (l ledger) AnswerAttempt(
+	ctx context.Context, id, room uuid.UUID, c minigroup.RunningCreate,
+) (state minigroup.AttemptState, established *minigroup.Minigroup, err error) {
+	err = l.handle(ctx, answerAttempt, func(ctx context.Context) (err error) {
+		state, established, err = l.Store.AnswerAttempt(ctx, id, room, l.completes(c))
+		return err
 	})
+	return state, established, err
 }
 
-func (l ledger) RoomLocked(ctx context.Context, room uuid.UUID) error {
-	return l.handle(ctx, roomLocked, func(ctx context.Context) error { return l.Store.RoomLocked(ctx, room) })
+func (l ledger) completes(c minigroup.RunningCreate) minigroup.RunningCreate {
+	if !l.joint.Load() {
+		return minigroup.RunningCreate{}
+	}
+	return c
+}
+
+func (l ledger) RoomLocked(
+	ctx context.Context, room uuid.UUID, c minigroup.RunningCreate,
+) (established *minigroup.Minigroup, err error) {
+	return query(ctx, l, roomLocked, func(ctx context.Context) (*minigroup.Minigroup, error) {
+		return l.Store.RoomLocked(ctx, room, l.completes(c))
+	})
 }
 
 func (l ledger) RoomReleased(ctx context.Context, room uuid.UUID) error {
@@ -131,10 +149,14 @@ func (l ledger) MoveReservation(
 	})
 }
 
-func (l ledger) ReservationHeld(ctx context.Context, id uuid.UUID) (int32, error) {
-	return query(ctx, l, reservationHeld, func(ctx context.Context) (int32, error) {
-		return l.Store.ReservationHeld(ctx, id)
+func (l ledger) ReservationHeld(
+	ctx context.Context, id uuid.UUID, c minigroup.RunningCreate,
+) (slots int32, established *minigroup.Minigroup, err error) {
+	err = l.handle(ctx, reservationHeld, func(ctx context.Context) (err error) {
+		slots, established, err = l.Store.ReservationHeld(ctx, id, l.completes(c))
+		return err
 	})
+	return slots, established, err
 }
 
 func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {

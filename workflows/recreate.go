@@ -80,14 +80,17 @@ func replaceRooms(
 		}
 	}
 	err := parallel(ctx,
-		func(ctx workflow.Context) error { return createEventRoom(ctx, p, policy, room(begun.EventAttempt)) },
+		func(ctx workflow.Context) error {
+			_, err := createEventRoom(ctx, p, policy, room(begun.EventAttempt))
+			return err
+		},
 		func(ctx workflow.Context) error {
 			created, err := createConferenceRoom(ctx, p, policy, room(begun.ConferenceAttempt))
 			if err != nil {
 				return err
 			}
 			return runStep(ctx, p, "Set the host of the new conference room", policy, a.CopyHost,
-				activities.CopyHostInput{ClassID: in.ClassID, Room: created})
+				activities.CopyHostInput{ClassID: in.ClassID, Room: created.ID})
 		},
 	)
 	if err != nil {
