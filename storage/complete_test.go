@@ -11,7 +11,9 @@ import (
 )
 
 // parts gives a create what it needs, in the order of names, and returns what each write has established.
-func (l ledger) parts(b minigroup.BegunCreate, c minigroup.RunningCreate, names ...string) (got []*minigroup.Minigroup) {
+func (l ledger) parts(
+	b minigroup.BegunCreate, c minigroup.RunningCreate, names ...string,
+) (got []*minigroup.Minigroup) {
 	l.Helper()
 	event := uuid.New()
 	for _, name := range names {

@@ -33,7 +33,8 @@ func (s *Store) newGroups(o batch.Options) *batch.Batcher[func(*pgx.Batch), erro
 // errUngrouped is the result of a write whose group has failed, perhaps because of another write.
 var errUngrouped = errors.New("the group has failed")
 
-// group returns the statements of writes. They do not wait long for a lock, because all writes that come meanwhile would.
+// group returns the statements of writes. They do not wait long for a lock, because all writes that come meanwhile wait
+// with them.
 func group(writes []func(*pgx.Batch)) *pgx.Batch {
 	var batch pgx.Batch
 	batch.Queue(`SELECT set_config('lock_timeout', '50ms', true)`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,43 +78,56 @@ func (t twinCreator) Close() {
 
 // twinActivities are activities with the names of the product's. They keep a request until it is established.
 type twinActivities struct {
-	begun       sync.Map // drafts, by class id
+	begun       sync.Map // *twinCreate by class id
 	established func(minigroup.Minigroup)
+}
+
+// twinCreate is a request, and the number of its steps that are not done.
+type twinCreate struct {
+	minigroup.CreateRequest
+	left atomic.Int32
 }
 
 // BeginCreate returns ids for all attempts.
 func (s *twinActivities) BeginCreate(_ context.Context, in stored.CreateRequest) (activities.BegunCreate, error) {
-	s.begun.Store(in.ClassID, in.Request())
+	create := &twinCreate{CreateRequest: in.Request()}
+	create.left.Store(3)
+	s.begun.Store(in.ClassID, create)
 	return activities.BegunCreate{
 		State: minigroup.Creating, EventAttempt: uuid.New(), ConferenceAttempt: uuid.New(), Reservation: uuid.New(),
 	}, nil
 }
 
 // CreateEventRoom returns a random id.
-func (*twinActivities) CreateEventRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
-	return uuid.New(), nil
+func (s *twinActivities) CreateEventRoom(_ context.Context, in activities.RoomInput) (activities.HeldRoom, error) {
+	return activities.HeldRoom{ID: uuid.New(), Completion: s.done(in.ClassID)}, nil
 }
 
 // CreateConferenceRoom returns a random id.
-func (*twinActivities) CreateConferenceRoom(context.Context, activities.RoomInput) (uuid.UUID, error) {
-	return uuid.New(), nil
+func (s *twinActivities) CreateConferenceRoom(_ context.Context, in activities.RoomInput) (activities.HeldRoom, error) {
+	return activities.HeldRoom{ID: uuid.New(), Completion: s.done(in.ClassID)}, nil
 }
 
 // ReserveSlots does nothing.
-func (*twinActivities) ReserveSlots(context.Context, activities.ReserveSlotsInput) error { return nil }
+func (s *twinActivities) ReserveSlots(
+	_ context.Context, in activities.ReserveSlotsInput,
+) (activities.Completion, error) {
+	return s.done(in.Request.ClassID), nil
+}
 
-// Establish gives the class to the request that waits for it.
-func (s *twinActivities) Establish(_ context.Context, in activities.ClassRef) error {
-	begun, ok := s.begun.LoadAndDelete(in.ID)
-	if !ok {
-		return nil
+// done gives the class to the request that waits for it, after the last step.
+func (s *twinActivities) done(classID uuid.UUID) activities.Completion {
+	begun, _ := s.begun.Load(classID)
+	create, ok := begun.(*twinCreate)
+	if !ok || create.left.Add(-1) != 0 {
+		return activities.Completion{}
 	}
-	request, _ := begun.(minigroup.CreateRequest)
+	s.begun.Delete(classID)
 	s.established(minigroup.Minigroup{
-		Draft: request.Draft, ID: request.ID, Fingerprint: request.Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(),
+		Draft: create.Draft, ID: create.ID, Fingerprint: create.Fingerprint, State: minigroup.Ready, CreatedAt: time.Now(),
 		EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
 	})
-	return nil
+	return activities.Completion{Established: true}
 }
 
 // twinStore is an empty store for the Starter.

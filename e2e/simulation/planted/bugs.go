@@ -15,8 +15,8 @@ var bugs = []bug{
 	{"a run acts on a row that another run owns", []edit{
 		{"storage/lock.go", "r.owner == run && slices.Contains", "slices.Contains"},
 		{"storage/lock.go", "if r.owner == c.Run ||", "if true || r.owner == c.Run ||"},
-		{"storage/create.go", "WHERE m.id = $1 AND m.owner = $2 AND m.state = 'creating'",
-			"WHERE m.id = $1 AND $2 <> '' AND m.state = 'creating'"},
+		{"storage/create.go", "`m.id = $1 AND m.owner = $2 AND m.state = 'creating'",
+			"`m.id = $1 AND $2 <> '' AND m.state = 'creating'"},
 	}},
 	{"every run counts as the current one", []edit{
 		{"workflows/join.go", "return open != nil && open.runID == runID, nil", "return open != nil || runID != \"\", nil"},
@@ -30,9 +30,11 @@ var bugs = []bug{
 	{"a commit ends with the context of its run", []edit{
 		{"workflows/update.go", `	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	if err := runStep(ctx, p, "Commit"`, `	ctx, cancel := workflow.WithCancel(ctx)
+	in := activities.UpdateRef{ID: ref.ID, ClassID: ref.ClassID}
+	committed`, `	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	if err := runStep(ctx, p, "Commit"`},
+	in := activities.UpdateRef{ID: ref.ID, ClassID: ref.ClassID}
+	committed`},
 	}},
 	{"an equal request joins a run that has failed", []edit{
 		{"workflows/join.go", "if err == nil && !decided && open.requestedBy(r) {",
