@@ -77,6 +77,9 @@ func newPlan(ws workspace, as topology, environ []string) (plan, error) {
 		conference: !cfg.IsSet("conference.url"),
 		janus:      !cfg.IsSet("janus.backends") && cfg.Janus.Reservation == config.ReservedByGateway,
 	}
+	if !as.server && !cfg.IsSet("api.worker") {
+		cfg.API.Worker = true // a create starts eagerly, as in production, and does not wait for a poll
+	}
 	// If event and conference are configured, they publish on a broker of their own, if at all.
 	p.broker = !cfg.IsSet("mqtt.broker") && p.publishes()
 	if p.broker {

@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/sdk/activity"
 )
 
+const storePackage = "minigroups/storage."
+
 // caller is the method of the Store that the present goroutine executes.
 func caller() string {
 	var pcs [32]uintptr
@@ -16,7 +18,8 @@ func caller() string {
 	name := "read"
 	for {
 		frame, more := frames.Next()
-		if method, ok := strings.CutPrefix(frame.Function, "minigroups/storage.(*Store)."); ok {
+		// A function that is inlined into another one has a name that begins with that of the other one.
+		if _, method, ok := strings.Cut(frame.Function, "(*Store)."); ok && strings.HasPrefix(frame.Function, storePackage) {
 			name, _, _ = strings.Cut(method, ".")
 		}
 		if !more {

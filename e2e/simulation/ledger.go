@@ -1,9 +1,12 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,11 +25,33 @@ func (p *process) TraceQueryStart(ctx context.Context, conn *pgx.Conn, q pgx.Tra
 	return ctx
 }
 
-// TraceBatchStart implements pgx.BatchTracer.
-func (p *process) TraceBatchStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+// TraceBatchStart implements pgx.BatchTracer. Only here it is known what a group of writes does.
+func (p *process) TraceBatchStart(ctx context.Context, conn *pgx.Conn, b pgx.TraceBatchStartData) context.Context {
+	if call, ok := p.calls.Load(conn); ok && call == (ledgerCall{name: group}) {
+		ctx = p.begin(ctx, writes(b.Batch))
+		if call, ok := ctx.Value(callKey{}).(ledgerCall); ok {
+			p.calls.Store(conn, call)
+		}
+	}
 	p.loseAnswer(conn, "")
 	return ctx
 }
+
+// group is the name of a group of writes until it begins.
+const group = "newGroups"
+
+// writes names what the statements of a group write.
+func writes(batch *pgx.Batch) string {
+	var names []string
+	for _, q := range batch.QueuedQueries {
+		if match := written.FindString(q.SQL); match != "" && !slices.Contains(names, match) {
+			names = append(names, match)
+		}
+	}
+	return cmp.Or(strings.Join(names, ", "), "read")
+}
+
+var written = regexp.MustCompile(`(INSERT INTO|UPDATE) \w+( \w+)? SET \w+|INSERT INTO \w+`)
 
 // TraceBatchQuery implements pgx.BatchTracer.
 func (p *process) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
@@ -80,7 +105,16 @@ func (p *process) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndDat
 func (p *process) TraceAcquireStart(
 	ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData,
 ) context.Context {
-	name := caller() + inActivity(ctx)
+	name := caller()
+	if name == group {
+		return context.WithValue(ctx, callKey{}, ledgerCall{name: group})
+	}
+	return p.begin(ctx, name)
+}
+
+// begin lets the scheduler decide about a call of the ledger.
+func (p *process) begin(ctx context.Context, name string) context.Context {
+	name += inActivity(ctx)
 	decided, err := p.sched.wait(ctx, p, "ledger: "+name, way{ledgerFails, "not connected", fail},
 		way{ledgerFails, "its answer is lost", commitUnanswered})
 	if err != nil {
