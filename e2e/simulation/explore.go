@@ -163,12 +163,20 @@ func (s *scenario) see(at *point) {
 func (s *scenario) proceed(at *point) {
 	for _, w := range at.ways {
 		if w.outcome == s.mishap && s.rarely(2, "mishap") {
-			s.faulted = true
+			s.goWrong()
 			s.decide(at, w)
 			return
 		}
 	}
 	s.goOn(at)
+}
+
+// goWrong notes a fault. Something else often follows it, such as a cancel while its saga recovers.
+func (s *scenario) goWrong() {
+	s.faulted = true
+	if s.below(2, "follows") == 1 {
+		s.hits, s.hit = 1+s.below(maxHits, "hits"), nil
+	}
 }
 
 func (s *scenario) isFrozen() bool {

@@ -82,7 +82,7 @@ func (s *scenario) faults(points []*point) (out []interference) {
 	fault := func(weight int, do func() error) {
 		out = append(out, interference{weight, func() error {
 			s.left.faults--
-			s.faulted = true
+			s.goWrong()
 			return do()
 		}})
 	}

@@ -102,17 +102,15 @@ var bugs = []bug{
 		{"storage/end.go", "WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+` AND (m.closed_at IS NOT NULL",
 			"WHERE m.id = c.class_id AND NOT c.settled AND (m.closed_at IS NULL OR m.closed_at IS NOT NULL"},
 	}},
-	{"a late PATCH is not looked for", []edit{
-		{"storage/update_patch.go", "SET patch_until = NULL, look_up_at = now() + $3::interval",
-			"SET patch_until = NULL, look_up_at = NULLIF($3::interval, $3::interval) + now()"},
+	{"a late PATCH of an update that was forced to fail is not looked for", []edit{
+		{"storage/update_decide.go", "look_up_at = CASE WHEN $4 AND patch_until",
+			"look_up_at = CASE WHEN $4 AND false AND patch_until"},
 	}},
 	{"a PATCH without an answer counts as executed", []edit{
 		{"activities/patch.go", "\treturn false, nil\n}\n\n// sendPatch", "\treturn true, nil\n}\n\n// sendPatch"},
 	}},
 	{"an update fails although its PATCH may have been executed", []edit{
 		{"storage/update_decide.go", "AND (NOT $3 OR patch_until IS NULL)`", "AND ($3 OR NOT $3)`"},
-		{"storage/update_decide.go", "look_up_at = CASE WHEN $4 AND patch_until",
-			"look_up_at = CASE WHEN $4 AND false AND patch_until"},
 	}},
 	{"an update ignores the revision that it was made for", []edit{
 		{"storage/lock.go", "if c.Revision == nil || *c.Revision == r.revision {", "if true || *c.Revision == r.revision {"},
