@@ -77,7 +77,7 @@ func (l *lateLedger) BeginCreate(_ context.Context, c minigroup.CreateEntry) (mi
 	return minigroup.BegunCreate{}, l.write(c.EventAttempt, c.ConferenceAttempt)
 }
 
-func (l *lateLedger) TakeForUpdate(
+func (l *lateLedger) ReadForUpdate(
 	context.Context, minigroup.Claim, uuid.UUID, uuid.UUID,
 ) (minigroup.BegunUpdate, error) {
 	return minigroup.BegunUpdate{State: minigroup.UpdateRequested}, nil

@@ -25,32 +25,35 @@ type BegunRecreate struct {
 func (a *Activities) BeginRecreate(ctx context.Context, in UpdateInput) (BegunRecreate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	begun, err := a.take(ctx, in)
+	var out BegunRecreate
+	planned := false
+	begun, err := a.begin(ctx, in, func(claim minigroup.Claim, m minigroup.Minigroup) error {
+		planned = true
+		return a.planRecreate(ctx, claim, in, m, &out)
+	})
 	if err != nil {
 		return BegunRecreate{}, toApplicationError(err)
 	}
-	out := BegunRecreate{BegunUpdate: toBegunUpdate(begun)}
-	decided := begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed
-	if decided || begun.Unfinished != uuid.Nil {
-		return out, nil
+	out.BegunUpdate = toBegunUpdate(begun)
+	if !planned && begun.State == minigroup.UpdateRunning && begun.Unfinished == uuid.Nil { // it has begun before
+		rec, err := a.Ledger.UpdateRecord(ctx, in.ID)
+		if err != nil {
+			return BegunRecreate{}, toApplicationError(err)
+		}
+		out.Draft = stored.NewDraft(begun.Minigroup.Recreated(rec.Plan, *in.Change.Change().Recreate))
 	}
-	return out, toApplicationError(a.planRecreate(ctx, in, begun.Minigroup, &out))
+	return out, nil
 }
 
-// planRecreate begins a recreate, or reads the plan of one that has begun, and completes out.
+// planRecreate begins a recreate, and writes its draft and attempts to out.
 func (a *Activities) planRecreate(
-	ctx context.Context, in UpdateInput, m minigroup.Minigroup, out *BegunRecreate,
+	ctx context.Context, claim minigroup.Claim, in UpdateInput, m minigroup.Minigroup, out *BegunRecreate,
 ) error {
 	change := in.Change.Change()
-	if out.State == minigroup.UpdateRunning {
-		rec, err := a.Ledger.UpdateRecord(ctx, in.ID)
-		out.Draft = stored.NewDraft(m.Recreated(rec.Plan, *change.Recreate))
-		return err
-	}
 	plan := minigroup.PlanRecreation(m, change, time.Now().Unix())
 	deadline := time.Now().Add(a.Settings.RequestTimeout)
 	entry := minigroup.RecreateEntry{
-		UpdateEntry: a.updateEntry(ctx, in, plan), EventAttempt: a.newAttempt(ctx, minigroup.EventRoom),
+		UpdateEntry: a.updateEntry(claim, in, plan), EventAttempt: a.newAttempt(ctx, minigroup.EventRoom),
 		ConferenceAttempt: a.newAttempt(ctx, minigroup.ConferenceRoom),
 		RequestTimeout:    a.Settings.RequestTimeout,
 	}
@@ -60,7 +63,7 @@ func (a *Activities) planRecreate(
 		return err
 	}
 	a.InFlight.registerRooms(in.ClassID, deadline, minigroup.RunningCreate{}, event, conference)
-	out.State, out.Draft = minigroup.UpdateRunning, stored.NewDraft(m.Recreated(plan, *change.Recreate))
+	out.Draft = stored.NewDraft(m.Recreated(plan, *change.Recreate))
 	out.EventAttempt, out.ConferenceAttempt = event, conference
 	return nil
 }

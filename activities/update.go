@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,9 @@ import (
 type UpdateLedger interface {
 	ByID(ctx context.Context, id uuid.UUID) (minigroup.Minigroup, error)
 	UpdateRecord(ctx context.Context, id uuid.UUID) (minigroup.UpdateRecord, error)
+	ReadForUpdate(
+		ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
+	) (minigroup.BegunUpdate, error)
 	TakeForUpdate(
 		ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
 	) (minigroup.BegunUpdate, error)
@@ -57,12 +61,39 @@ func toBegunUpdate(b minigroup.BegunUpdate) BegunUpdate {
 func (a *Activities) BeginUpdate(ctx context.Context, in UpdateInput) (BegunUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.StepWait)
 	defer cancel()
-	begun, err := a.take(ctx, in)
-	if err == nil && begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil {
-		begun.State, err = minigroup.UpdateRunning, a.planUpdate(ctx, in, begun.Minigroup)
-	}
+	begun, err := a.begin(ctx, in, func(claim minigroup.Claim, m minigroup.Minigroup) error {
+		return a.planUpdate(ctx, claim, in, m)
+	})
 	return toBegunUpdate(begun), toApplicationError(err)
 }
+
+// begin begins an update by a plan, which takes the row for this run, and returns how far the update has come. If it
+// has begun before, or another one must be finished first, begin takes the row and does not plan.
+func (a *Activities) begin(
+	ctx context.Context, in UpdateInput, plan func(minigroup.Claim, minigroup.Minigroup) error,
+) (begun minigroup.BegunUpdate, err error) {
+	err = a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
+		for range maxPlans {
+			begun, err = a.Ledger.ReadForUpdate(ctx, claim, in.ClassID, in.ID)
+			if err != nil {
+				return err
+			}
+			if begun.State != minigroup.UpdateRequested || begun.Unfinished != uuid.Nil {
+				begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
+				return err
+			}
+			begun.State = minigroup.UpdateRunning
+			if err = plan(claim, begun.Minigroup); !errors.Is(err, minigroup.ErrOutdatedPlan) {
+				return err
+			}
+		}
+		return err
+	})
+	return begun, err
+}
+
+// maxPlans bounds how often one attempt plans an update of a minigroup that keeps changing.
+const maxPlans = 3
 
 // take takes the row for this run, and returns how far the update has come.
 func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.BegunUpdate, err error) {
@@ -73,10 +104,12 @@ func (a *Activities) take(ctx context.Context, in UpdateInput) (begun minigroup.
 	return begun, err
 }
 
-// planUpdate plans the update from the row, which this run owns, and from the present room, and writes the plan. If
+// planUpdate plans the update from the row, which this run may take, and from the present room, and begins it. If
 // conference has closed the room, it records that, so that the class ends when the update fails: a read after the
 // refusal shows the reason, even if the event of the room was not received.
-func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup.Minigroup) error {
+func (a *Activities) planUpdate(
+	ctx context.Context, claim minigroup.Claim, in UpdateInput, m minigroup.Minigroup,
+) error {
 	room, err := a.readRoom(ctx, m.ConferenceRoomID)
 	if err == nil {
 		err = a.recordIfClosed(ctx, m, room)
@@ -88,12 +121,14 @@ func (a *Activities) planUpdate(ctx context.Context, in UpdateInput, m minigroup
 	if err != nil {
 		return err
 	}
-	return a.Ledger.BeginUpdate(ctx, a.updateEntry(ctx, in, plan))
+	return a.Ledger.BeginUpdate(ctx, a.updateEntry(claim, in, plan))
 }
 
-func (a *Activities) updateEntry(ctx context.Context, in UpdateInput, plan minigroup.UpdatePlan) minigroup.UpdateEntry {
+func (a *Activities) updateEntry(
+	claim minigroup.Claim, in UpdateInput, plan minigroup.UpdatePlan,
+) minigroup.UpdateEntry {
 	return minigroup.UpdateEntry{
-		ID: in.ID, Run: runID(ctx), ClassID: in.ClassID, Change: in.Change.Change(), Plan: plan,
+		Claim: claim, ID: in.ID, ClassID: in.ClassID, Change: in.Change.Change(), Plan: plan,
 		Reservation: uuid.New(), Gateways: a.Settings.Gateways, Group: a.Settings.Group,
 	}
 }

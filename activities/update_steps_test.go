@@ -26,6 +26,12 @@ type updateLedger struct {
 	unsent    error
 }
 
+func (l *updateLedger) ReadForUpdate(
+	context.Context, minigroup.Claim, uuid.UUID, uuid.UUID,
+) (minigroup.BegunUpdate, error) {
+	return l.begun, l.takeErr
+}
+
 func (l *updateLedger) TakeForUpdate(
 	context.Context, minigroup.Claim, uuid.UUID, uuid.UUID,
 ) (minigroup.BegunUpdate, error) {

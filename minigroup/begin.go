@@ -79,8 +79,8 @@ type AttemptEntry struct {
 
 // UpdateEntry is what a run writes to the ledger when it begins an update.
 type UpdateEntry struct {
+	Claim
 	ID      uuid.UUID
-	Run     string
 	ClassID uuid.UUID
 	Change  Change
 	Plan    UpdatePlan

@@ -1,5 +1,7 @@
 package minigroup
 
+import "errors"
+
 // UpdatePlan is the effect of an update: the new values of the minigroup, and the PATCH that conference must accept.
 type UpdatePlan struct {
 	Time    Window
@@ -9,9 +11,12 @@ type UpdatePlan struct {
 	Patch ConferencePatch
 	// Ends says that the update ends the class.
 	Ends bool
-	// Closed says that the plan is for a class that has ended. It must not begin if the class ends only then.
-	Closed bool
+	// Revision is that of the minigroup which the plan was made for. The update begins at no other.
+	Revision int64
 }
+
+// ErrOutdatedPlan says that the minigroup was changed after an update of it was planned: it must be planned again.
+var ErrOutdatedPlan = errors.New("the minigroup was changed while the update was planned")
 
 // PlanUpdate returns the effect of a change of m, given the present state of its conference room; now is in unix
 // seconds. conferenceOwnsSlots says that conference keeps the number of slots. PlanUpdate refuses what conference would
@@ -23,7 +28,7 @@ func PlanUpdate(
 	if !m.ClosedAt.IsZero() || room.Time.Ended(now) {
 		return UpdatePlan{}, Errorf(Closed, "the conference room of this minigroup is closed and cannot be changed")
 	}
-	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host}
+	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host, Revision: m.Revision}
 	if c.Host != nil {
 		plan.Host = *c.Host
 		if room.Host != *c.Host {

@@ -20,7 +20,7 @@ func (c Change) ValidateRecreation(now int64) []FieldError {
 // PlanRecreation returns the values that a class has with its new rooms; now is in unix seconds. The class keeps its
 // time if it has not ended. A class that has ended is open again, without an end unless the change sets one.
 func PlanRecreation(m Minigroup, c Change, now int64) UpdatePlan {
-	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host, Closed: !m.ClosedAt.IsZero()}
+	plan := UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: m.Host, Revision: m.Revision}
 	switch {
 	case c.Time != nil:
 		plan.Time = *c.Time

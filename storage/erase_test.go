@@ -35,8 +35,11 @@ func TestErasedDataIsNowhereInTheDatabase(t *testing.T) {
 		c, id := minigroup.Change{Host: &host, RequestedBy: by}, uuid.New()
 		_, err := l.TakeForUpdate(t.Context(), minigroup.Claim{Run: run, Replaces: owner}, m.ID, id)
 		l.must(err)
-		l.must(l.BeginUpdate(t.Context(), minigroup.UpdateEntry{ID: id, Run: run, ClassID: m.ID, Change: c,
-			Plan: minigroup.UpdatePlan{Time: m.Time, Host: host, Patch: minigroup.ConferencePatch{Host: &host}}}))
+		l.must(l.BeginUpdate(t.Context(), minigroup.UpdateEntry{
+			Claim: minigroup.Claim{Run: run}, ID: id, ClassID: m.ID, Change: c, Plan: minigroup.UpdatePlan{
+				Revision: m.Revision, Time: m.Time, Host: host, Patch: minigroup.ConferencePatch{Host: &host},
+			},
+		}))
 		if err := l.ErasePersonalData(t.Context(), m.ID, operator); !isKind(err, minigroup.NotClosed) {
 			t.Errorf("during an update: %v", err)
 		}
@@ -118,8 +121,9 @@ func TestAnErasedClassGetsNoNewRooms(t *testing.T) {
 	l.must(err)
 	l.must(l.ErasePersonalData(t.Context(), m.ID, operator))
 	_, _, err = l.BeginRecreate(t.Context(), minigroup.RecreateEntry{UpdateEntry: minigroup.UpdateEntry{
-		ID: id, Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Recreate: &minigroup.Recreation{}},
-		Plan: minigroup.UpdatePlan{Time: m.Time, Closed: true},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: id, ClassID: m.ID,
+		Change: minigroup.Change{Recreate: &minigroup.Recreation{}},
+		Plan:   minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time},
 	}})
 	if !isKind(err, minigroup.Closed) {
 		t.Errorf("a recreate that had taken the row: %v", err)

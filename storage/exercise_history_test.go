@@ -76,8 +76,11 @@ func exerciseForcedUpdates(l ledger) {
 			id, run := uuid.New(), uuid.NewString()
 			_, err := l.TakeForUpdate(l.Context(), minigroup.Claim{Run: run, Replaces: owner}, m.ID, id)
 			l.must(err)
-			plan := minigroup.UpdatePlan{Time: m.Time, Reserve: m.Reserve, Host: *c.Host}
-			l.must(l.BeginUpdate(l.Context(), minigroup.UpdateEntry{ID: id, Run: run, ClassID: m.ID, Change: c, Plan: plan}))
+			l.must(l.BeginUpdate(l.Context(), minigroup.UpdateEntry{
+				Claim: minigroup.Claim{Run: run}, ID: id, ClassID: m.ID, Change: c, Plan: minigroup.UpdatePlan{
+					Time: m.Time, Reserve: m.Reserve, Host: *c.Host, Revision: l.read(m.ID).Revision,
+				},
+			}))
 			l.commit(run, id)
 		}
 	}

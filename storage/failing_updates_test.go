@@ -16,9 +16,10 @@ func (l ledger) beginning() minigroup.UpdateEntry {
 	m := l.ready("run-1", unique())
 	host := "a.b.c"
 	u := minigroup.UpdateEntry{
-		ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: &host}, Reservation: uuid.New(),
-		Plan: minigroup.UpdatePlan{
-			Time: m.Time, Reserve: new(int32(2)), Host: host, Patch: minigroup.ConferencePatch{Host: &host},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID,
+		Change: minigroup.Change{Host: &host}, Reservation: uuid.New(), Plan: minigroup.UpdatePlan{
+			Revision: m.Revision, Time: m.Time, Reserve: new(int32(2)), Host: host,
+			Patch: minigroup.ConferencePatch{Host: &host},
 		}, Gateways: true,
 	}
 	_, err := l.TakeForUpdate(l.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, u.ID)

@@ -152,8 +152,8 @@ func TestTheHistoryOfAnUpdateThatEndsTheClass(t *testing.T) {
 	_, err := l.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-2", Replaces: "run-1"}, m.ID, id)
 	l.must(err)
 	l.must(l.BeginUpdate(t.Context(), minigroup.UpdateEntry{
-		ID: id, Run: "run-2", ClassID: m.ID, Change: c,
-		Plan: minigroup.UpdatePlan{Time: *c.Time, Host: "a.b.c", Ends: true},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: id, ClassID: m.ID, Change: c,
+		Plan: minigroup.UpdatePlan{Time: *c.Time, Host: "a.b.c", Ends: true, Revision: m.Revision},
 	}))
 	_, err = l.TakeForUpdate(t.Context(), minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, id)
 	l.must(err)

@@ -221,8 +221,9 @@ func (l ledger) tryUpdate(run string, m minigroup.Minigroup, plan minigroup.Upda
 	if err != nil || b.State != minigroup.UpdateRequested {
 		l.Fatalf("got %+v, %v", b, err)
 	}
+	plan.Revision = b.Minigroup.Revision
 	return id, l.BeginUpdate(l.Context(), minigroup.UpdateEntry{
-		ID: id, Run: run, ClassID: m.ID, Change: minigroup.Change{Time: &plan.Time}, Plan: plan,
+		Claim: minigroup.Claim{Run: run}, ID: id, ClassID: m.ID, Change: minigroup.Change{Time: &plan.Time}, Plan: plan,
 		Reservation: uuid.New(), Gateways: true,
 	})
 }

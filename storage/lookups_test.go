@@ -144,7 +144,8 @@ func TestARepairIsNotShownAndBeginsOnlyAtItsRevision(t *testing.T) {
 		}
 	}
 	repair := minigroup.UpdateEntry{
-		ID: uuid.New(), Run: "run-2", ClassID: m.ID, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID,
+		Plan:   minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time, Host: "a.b.c"},
 		Change: minigroup.Change{Host: new("a.b.c"), Revision: new(m.Revision - 1), Repair: true},
 	}
 	if err := l.BeginUpdate(t.Context(), repair); !isKind(err, minigroup.PreconditionFailed) {

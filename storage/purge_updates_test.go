@@ -21,7 +21,8 @@ func (l ledger) updates(m minigroup.Minigroup, ends ...string) (ids []uuid.UUID)
 		l.must(err)
 		if end != "refused" {
 			l.must(l.BeginUpdate(l.Context(), minigroup.UpdateEntry{
-				ID: id, Run: claim.Run, ClassID: m.ID, Plan: minigroup.UpdatePlan{Time: m.Time, Host: m.Host},
+				Claim: minigroup.Claim{Run: claim.Run}, ID: id, ClassID: m.ID,
+				Plan:   minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time, Host: m.Host},
 				Change: minigroup.Change{Host: new("a.b.c"), Repair: end == "repaired"},
 			}))
 		}

@@ -37,7 +37,7 @@ func (l ledger) recreateEntry(m minigroup.Minigroup, locks minigroup.Recreation)
 	change := minigroup.Change{Recreate: &locks}
 	r := minigroup.RecreateEntry{
 		UpdateEntry: minigroup.UpdateEntry{
-			ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: change,
+			Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID, Change: change,
 			Plan:        minigroup.PlanRecreation(m, change, time.Now().Unix()),
 			Reservation: uuid.New(), Gateways: true,
 		},

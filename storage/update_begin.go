@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,33 +25,55 @@ func (s *Store) AcceptUpdate(
 
 // TakeForUpdate takes the row for a run that is to carry out the update, and returns the state of the update, which is
 // requested until it begins, and another update that must be finished first. It changes nothing if the update is
-// decided. A claim without Replaces only reads.
+// decided.
 //
 // It returns *minigroup.OwnedError if another run owns the row, and NotReady if the minigroup cannot be updated.
 func (s *Store) TakeForUpdate(
 	ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
 ) (minigroup.BegunUpdate, error) {
 	begun, err := inGroup(ctx, s, "take for update", func(batch *pgx.Batch, begun *minigroup.BegunUpdate) {
-		if claim.Replaces != "" {
-			batch.Queue(lockMinigroup, classID)
-			batch.Queue(takeForUpdate, classID, claim.Run, claim.Replaces, updateID, overtaken)
-		}
+		queueTake(batch, claim, classID, updateID)
 		batch.Queue(readBegun, classID, updateID).QueryRow(func(row pgx.Row) (err error) {
 			*begun, err = scanBegun(row)
 			return err
 		})
 	})
+	if err == nil {
+		err = requireUpdatable(begun, claim)
+	}
+	return begun, err
+}
+
+// ReadForUpdate returns what TakeForUpdate does, and the row of the minigroup, without taking it. BeginUpdate and
+// BeginRecreate take it, with the same claim.
+func (s *Store) ReadForUpdate(
+	ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
+) (minigroup.BegunUpdate, error) {
+	begun, err := scanBegun(s.pool.QueryRow(ctx, readBegun, classID, updateID))
+	if err != nil {
+		return begun, wrap("read for update", err)
+	}
+	return begun, requireUpdatable(begun, claim)
+}
+
+// requireUpdatable returns *minigroup.OwnedError unless the claim is to the row, and NotReady if the minigroup cannot
+// be updated. An update that is decided needs neither.
+func requireUpdatable(begun minigroup.BegunUpdate, claim minigroup.Claim) error {
 	switch m := begun.Minigroup; {
-	case err != nil:
-		return begun, err
 	case begun.State == minigroup.UpdateDone || begun.State == minigroup.UpdateFailed:
-		return minigroup.BegunUpdate{State: begun.State, Failure: begun.Failure}, nil
+		return nil
 	case m.State != minigroup.Ready:
-		return begun, minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.State)
-	case m.Run != claim.Run:
-		return begun, &minigroup.OwnedError{Owner: m.Run}
+		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", m.State)
 	default:
-		return begun, nil
+		return lockedRow{owner: m.Run}.allows(claim)
+	}
+}
+
+// queueTake adds to a batch what takes the row from the owner that a claim replaces, if it names one.
+func queueTake(batch *pgx.Batch, claim minigroup.Claim, classID, updateID uuid.UUID) {
+	if claim.Replaces != "" {
+		batch.Queue(lockMinigroup, classID)
+		batch.Queue(takeForUpdate, classID, claim.Run, claim.Replaces, updateID, overtaken)
 	}
 }
 
@@ -100,10 +121,11 @@ func scanBegun(row pgx.Row) (b minigroup.BegunUpdate, err error) {
 	return b, nil
 }
 
-// BeginUpdate writes the update with its old and new values. The new slots are reserved beside the present ones until
-// the update is decided. It returns *minigroup.SupersededError if the run does not own the row, Closed if the class has
-// ended, PreconditionFailed if the minigroup is not at the revision that the update requires, and CapacityExceeded if
-// the slots do not fit. Called twice, it does the same once.
+// BeginUpdate takes the row, and writes the update with its old and new values. The new slots are reserved beside the
+// present ones until the update is decided. It returns *minigroup.OwnedError if another run owns the row, Closed if the
+// class has ended, PreconditionFailed if the minigroup is not at the revision that the update requires,
+// minigroup.ErrOutdatedPlan if it was changed after it was read, and CapacityExceeded if the slots do not fit. Called
+// twice, it does the same once.
 func (s *Store) BeginUpdate(ctx context.Context, u minigroup.UpdateEntry) error {
 	_, err := s.beginUpdate(ctx, "begin update", u, nil)
 	return err
@@ -126,6 +148,7 @@ func (s *Store) beginUpdate(
 	want := forUpdate(u)
 	for range maxBegins {
 		b, err := inGroup(ctx, s, doing, func(batch *pgx.Batch, b *begun) {
+			queueTake(batch, u.Claim, u.ClassID, u.ID)
 			batch.Queue(insertUpdate, updateValues(u)...).Exec(wrote(&b.yes))
 			if first != nil {
 				first.queue(batch, &b.event, &b.conference)
@@ -150,24 +173,30 @@ func (s *Store) requireBeginnable(ctx context.Context, u minigroup.UpdateEntry) 
 	if err != nil {
 		return err
 	}
-	if err := row.requireOwner(u.Run, minigroup.Ready); err != nil {
+	if row.state != minigroup.Ready {
+		return minigroup.Errorf(minigroup.NotReady, "the minigroup is %s", row.state)
+	}
+	if err := row.allows(u.Claim); err != nil {
 		return err
 	}
 	if row.closedAt != nil && u.Change.Recreate == nil {
 		return minigroup.Errorf(minigroup.Closed, "the minigroup is closed")
 	}
-	if (row.closedAt != nil) != u.Plan.Closed {
-		return errors.New("the class has ended since its recreate was planned; it must be planned again")
-	}
 	if row.erased {
 		return minigroup.Errorf(minigroup.Closed, "the personal data of the minigroup was erased")
 	}
-	return row.requireRevision(u.Change)
+	if err := row.requireRevision(u.Change); err != nil {
+		return err
+	}
+	if row.revision != u.Plan.Revision {
+		return minigroup.ErrOutdatedPlan
+	}
+	return nil
 }
 
 // insertUpdate locks the minigroup $1 and inserts its update $2, which it shows from then on, with $13. It inserts
-// nothing if the run $3 does not own the minigroup, unless the class has ended if and only if $11 says so, if its
-// personal data was erased, or if the minigroup is not at the revision $12.
+// nothing if the run $3 does not own the minigroup, if the class has ended and the update is no recreate, if its
+// personal data was erased, or if it is not at the revision $11 of the plan, or that the request demands ($12).
 const insertUpdate = `
 	WITH begun AS (
 		INSERT INTO minigroup_update (id, class_id, state, run, requested, old_during, old_reserve, old_host,
@@ -175,9 +204,9 @@ const insertUpdate = `
 		SELECT $2, m.id, 'running', $3, $4, m.during, m.reserve, m.host,
 			tstzrange(to_timestamp($5::bigint), to_timestamp($6::bigint)), $7, $8, $9, $10
 		FROM minigroup m
-		WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND (m.closed_at IS NOT NULL) = $11
-			AND m.erased_at IS NULL
-			AND m.revision = coalesce($12, m.revision)
+		WHERE m.id = $1 AND m.owner = $3 AND m.state = 'ready' AND m.erased_at IS NULL
+			AND (m.closed_at IS NULL OR $4::jsonb ? 'recreate')
+			AND m.revision = $11 AND m.revision = coalesce($12, m.revision)
 		FOR UPDATE
 		ON CONFLICT (id) DO UPDATE SET state = 'running', run = excluded.run,
 			old_during = excluded.old_during, old_reserve = excluded.old_reserve, old_host = excluded.old_host,
@@ -194,7 +223,7 @@ func updateValues(u minigroup.UpdateEntry) []any {
 	p := u.Plan
 	return []any{
 		u.ClassID, u.ID, u.Run, stored.NewChange(u.Change), p.Time.Start, p.Time.End, p.Reserve, p.Host, p.Ends,
-		stored.NewPatch(p.Patch), p.Closed, u.Change.Revision, !u.Change.Repair,
+		stored.NewPatch(p.Patch), p.Revision, u.Change.Revision, !u.Change.Repair,
 	}
 }
 

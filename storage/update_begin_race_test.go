@@ -50,7 +50,8 @@ func TestWhatKeepsAnUpdateFromBeginningMayPassUntilItIsLookedAt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			owner("run-1")()
 			u := minigroup.UpdateEntry{
-				ID: uuid.New(), Run: "run-2", ClassID: m.ID, Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
+				Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID,
+				Plan:   minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time, Host: "a.b.c"},
 				Change: minigroup.Change{Host: new("a.b.c"), Revision: c.revision},
 			}
 			looked := 0

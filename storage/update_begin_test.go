@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -33,8 +34,8 @@ func TestAnUpdateWhoseRunIsGoneDoesNotBeginOnceAnotherWasAccepted(t *testing.T) 
 	}
 	l.accept(minigroup.Claim{Run: "run-3", Replaces: "run-2"}, m.ID, later, "d.e.f")
 	e := minigroup.UpdateEntry{
-		ID: gone, Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: new("a.b.c")},
-		Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: gone, ClassID: m.ID, Change: minigroup.Change{Host: new("a.b.c")},
+		Plan: minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time, Host: "a.b.c"},
 	}
 	claim, cancelled := minigroup.Claim{Run: "run-2"}, minigroup.Failure{Kind: minigroup.OperationCancelled}
 	_, taken := l.TakeForUpdate(t.Context(), claim, m.ID, gone)
@@ -123,8 +124,9 @@ func TestRevisions(t *testing.T) {
 func (l ledger) atRevision(m minigroup.Minigroup, revision int64, accepted bool) (minigroup.UpdateEntry, error) {
 	l.Helper()
 	e := minigroup.UpdateEntry{
-		ID: uuid.New(), Run: "run-2", ClassID: m.ID, Change: minigroup.Change{Host: new("a.b.c"), Revision: &revision},
-		Plan: minigroup.UpdatePlan{Time: m.Time, Host: "a.b.c"},
+		Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID,
+		Change: minigroup.Change{Host: new("a.b.c"), Revision: &revision},
+		Plan:   minigroup.UpdatePlan{Revision: m.Revision, Time: m.Time, Host: "a.b.c"},
 	}
 	claim := minigroup.Claim{Run: "run-2", Replaces: "run-1"}
 	if accepted {
@@ -185,4 +187,63 @@ func TestUpdateThatRequiresARevision(t *testing.T) {
 			t.Fatalf("got %+v, %v", open, err)
 		}
 	})
+}
+
+func TestAnUpdateTakesTheRowWhenItBegins(t *testing.T) {
+	l := newLedger(t)
+	m := l.ready("run-1", named("a"))
+	overtaken := uuid.New()
+	l.accept(minigroup.Claim{Run: "run-1"}, m.ID, overtaken, "a.b.c")
+	e := minigroup.UpdateEntry{
+		Claim: minigroup.Claim{Run: "run-2"}, ID: uuid.New(), ClassID: m.ID, Change: minigroup.Change{Host: new("d.e.f")},
+		Plan: minigroup.UpdatePlan{Time: m.Time, Host: "d.e.f", Revision: m.Revision},
+	}
+	for _, owner := range []string{"", "run-0"} {
+		e.Replaces = owner
+		if err := l.BeginUpdate(t.Context(), e); !isOwned(err, "run-1") {
+			t.Fatalf("a claim that replaces %q got %v", owner, err)
+		}
+		if _, err := l.ReadForUpdate(t.Context(), e.Claim, m.ID, e.ID); !isOwned(err, "run-1") {
+			t.Fatalf("a claim that replaces %q read %v", owner, err)
+		}
+	}
+	e.Replaces = "run-1"
+	read, err := l.ReadForUpdate(t.Context(), e.Claim, m.ID, e.ID)
+	if err != nil || read.State != minigroup.UpdateRequested || read.Minigroup.Run != "run-1" {
+		t.Fatalf("read %+v, %v", read, err)
+	}
+	for range 2 {
+		l.must(l.BeginUpdate(t.Context(), e))
+	}
+	now := l.read(m.ID)
+	if now.Run != "run-2" || now.Update == nil || now.Update.ID != e.ID || now.Update.State != minigroup.UpdateRunning {
+		t.Errorf("got %+v with %+v", now, now.Update)
+	}
+	if rec := l.recordOf(overtaken); rec.State != minigroup.UpdateFailed {
+		t.Errorf("the update of the run before is %s", rec.State)
+	}
+}
+
+func TestAnUpdateBeginsOnlyOnTheRowThatItWasPlannedFor(t *testing.T) {
+	for name, change := range map[string]string{
+		"a property was written": `properties = '{"a": 1}'`,
+		"the class has ended":    `closed_at = now()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t)
+			m := l.ready("run-1", named("a"))
+			r := minigroup.RecreateEntry{UpdateEntry: minigroup.UpdateEntry{
+				Claim: minigroup.Claim{Run: "run-2", Replaces: "run-1"}, ID: uuid.New(), ClassID: m.ID,
+				Change: minigroup.Change{Recreate: &minigroup.Recreation{}},
+				Plan:   minigroup.UpdatePlan{Time: m.Time, Host: m.Host, Revision: m.Revision},
+			}}
+			l.exec(`UPDATE minigroup SET ` + change)
+			if _, _, err := l.BeginRecreate(t.Context(), r); !errors.Is(err, minigroup.ErrOutdatedPlan) {
+				t.Fatalf("got %v", err)
+			}
+			r.Plan.Revision = l.read(m.ID).Revision
+			_, _, err := l.BeginRecreate(t.Context(), r)
+			l.must(err)
+		})
+	}
 }

@@ -37,6 +37,7 @@ const (
 	moveReservation     operation = "move reservation"
 	reservationHeld     operation = "reservation held"
 	reservationReleased operation = "reservation released"
+	readForUpdate       operation = "read for update"
 	takeForUpdate       operation = "take for update"
 	beginUpdate         operation = "begin update"
 	beginRecreate       operation = "begin recreate"
@@ -162,6 +163,14 @@ func (l ledger) ReservationHeld(
 func (l ledger) ReservationReleased(ctx context.Context, id uuid.UUID) error {
 	return l.handle(ctx, reservationReleased, func(ctx context.Context) error {
 		return l.Store.ReservationReleased(ctx, id)
+	})
+}
+
+func (l ledger) ReadForUpdate(
+	ctx context.Context, claim minigroup.Claim, classID, updateID uuid.UUID,
+) (minigroup.BegunUpdate, error) {
+	return query(ctx, l, readForUpdate, func(ctx context.Context) (minigroup.BegunUpdate, error) {
+		return l.Store.ReadForUpdate(ctx, claim, classID, updateID)
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func recreatePausePoints() []pausePoint {
-	return beforeAndAfter(takeForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock,
+	return beforeAndAfter(readForUpdate, beginRecreate, eventCreate, conferenceCreate, answerAttempt, eventLock,
 		roomLocked, conferenceRead, swapRooms)
 }
 

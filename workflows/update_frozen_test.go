@@ -33,7 +33,7 @@ func (s *harness) assertShows(want minigroup.Draft) {
 }
 
 func updatePausePoints() []pausePoint {
-	return beforeAndAfter(takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate)
+	return beforeAndAfter(readForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate)
 }
 
 // freezeUpdate runs an update in a process of its own and freezes the process.
@@ -197,7 +197,7 @@ func TestWorkerFrozenWhileItFailsAnUpdate(t *testing.T) {
 		s, d, id := db.newHarness(t), newDraft(), uuid.New()
 		s.createReady(d)
 		first, _ := extendBy(d, 10, 9)
-		s.script(takeForUpdate, refused)
+		s.script(readForUpdate, refused)
 		old := s.freezeUpdate("run-2", id, d, first, pausePoint{failUpdate, false})
 		s.makeCurrent("run-3")
 		change, want := extendBy(d, 20, 10)

@@ -220,7 +220,7 @@ func TestUpdateWithoutFaults(t *testing.T) {
 }
 
 // updateSteps are the operations of an update. A fault in one of them delays the update and does not change its result.
-var updateSteps = []operation{takeForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate}
+var updateSteps = []operation{readForUpdate, conferenceRead, beginUpdate, sendPatch, conferencePatch, commitUpdate}
 
 func TestUpdateWithFaults(t *testing.T) {
 	t.Parallel()

@@ -113,10 +113,10 @@ var bugs = []bug{
 		{"storage/update_decide.go", "AND (NOT $3 OR patch_until IS NULL)`", "AND ($3 OR NOT $3)`"},
 	}},
 	{"an update ignores the revision that it was made for", []edit{
-		{"storage/lock.go", "if c.Revision == nil || *c.Revision == r.revision {", "if true || *c.Revision == r.revision {"},
+		{"storage/update_begin.go", "AND m.revision = coalesce($12, m.revision)", "AND $12::bigint IS DISTINCT FROM -1"},
 	}},
 	{"a recreate begins with what it was planned for before its class ended", []edit{
-		{"storage/update_begin.go", "(m.closed_at IS NOT NULL) = $11", "(m.closed_at IS NULL OR $11 OR $4 ? 'recreate')"},
+		{"storage/update_begin.go", "AND m.revision = $11 AND", "AND $11::bigint IS NOT NULL AND"},
 	}},
 	{"a room counts as closed before it is", []edit{
 		{"activities/rooms.go",
