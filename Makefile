@@ -94,7 +94,7 @@ image-test: ## build the images and run deploy/compose.yaml on an engine of its 
 
 .PHONY: histories
 histories: packages $(TEMPORAL) ## record again the histories that every version of the workflows must replay
-	go test -C e2e -count=1 . -histories $(CURDIR)/workflows/testdata/histories
+	go test -C e2e -count=1 -timeout 60m . -histories $(CURDIR)/workflows/testdata/histories
 
 .PHONY: screenshots
 screenshots: packages $(TEMPORAL) ## take docs/screenshots again: what support sees

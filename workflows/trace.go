@@ -158,9 +158,9 @@ func (t traceReader) addResult(activity string, result *commonpb.Payloads) (err 
 	switch activity {
 	case "CreateEventRoom", "CreateConferenceRoom":
 		kind := map[bool]minigroup.RoomKind{true: minigroup.EventRoom, false: minigroup.ConferenceRoom}
-		room := TracedRoom{Kind: kind[activity == "CreateEventRoom"]}
-		err = t.FromPayloads(result, &room.ID)
-		t.Rooms = append(t.Rooms, room)
+		var room activities.HeldRoom
+		err = t.FromPayloads(result, &room)
+		t.Rooms = append(t.Rooms, TracedRoom{Kind: kind[activity == "CreateEventRoom"], ID: room.ID})
 	case "BeginUndo":
 		var begun activities.BegunUndo
 		err = t.FromPayloads(result, &begun)
