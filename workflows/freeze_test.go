@@ -79,11 +79,15 @@ func nextDrafts() map[string]func(minigroup.Draft) minigroup.Draft {
 	}
 }
 
-// refuseLast refuses once everything else is created, so that there is something to undo.
-func (s *harness) refuseLast() behaviour {
+// refuseLast refuses once everything else of a class is created, so that there is something to undo.
+func (s *harness) refuseLast(d minigroup.Draft) behaviour {
 	return func(c call) error {
 		s.eventually("the rest is created", func() bool {
-			return s.callCount(roomLocked) > 0 && s.callCount(reservationHeld) > 0
+			var all bool
+			err := s.db.QueryRow(s.Context(), `
+				SELECT EXISTS (SELECT FROM room_attempt WHERE class_id = $1 AND locked)
+					AND EXISTS (SELECT FROM janus_reservation WHERE class_id = $1 AND state = 'held')`, classID(d)).Scan(&all)
+			return err == nil && all
 		})
 		return refused(c)
 	}

@@ -142,7 +142,7 @@ func TestWorkerFrozenDuringAnUndo(t *testing.T) {
 					s.setCapacities(20)
 					d := newDraft()
 					ready := next(d)
-					s.script(conferenceCreate, s.refuseLast())
+					s.script(conferenceCreate, s.refuseLast(d))
 					old := s.freezeCreate("run-1", d, f)
 					s.makeCurrent("run-2")
 					if during {

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"minigroups/activities"
 	"minigroups/minigroup"
 )
 
@@ -181,7 +182,7 @@ func TestATraceHasTheRoomsThatItsStepsHaveReturned(t *testing.T) {
 		var trace Trace
 		room := uuid.New()
 		reader := newTraceReader(&trace, converter.GetDefaultDataConverter(), "CreateMinigroup")
-		if err := reader.addResult(step, payloads(t, room)); err != nil {
+		if err := reader.addResult(step, payloads(t, activities.HeldRoom{ID: room})); err != nil {
 			t.Fatal(err)
 		}
 		if len(trace.Rooms) != 1 || trace.Rooms[0] != (TracedRoom{Kind: kind, ID: room}) {

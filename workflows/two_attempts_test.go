@@ -144,7 +144,7 @@ func TestOneRunIsExecutedByTwoProcesses(t *testing.T) {
 		t.Run("one is paused "+f.String()+", the other undoes everything", func(t *testing.T) {
 			t.Parallel()
 			s, d := db.newHarness(t), newDraft()
-			s.script(conferenceCreate, s.refuseLast())
+			s.script(conferenceCreate, s.refuseLast(d))
 			old := s.freezeCreate("run-1", d, f)
 			p := s.create("run-1", d, cancelAtOnce)
 			old.resume()
