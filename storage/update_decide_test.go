@@ -212,13 +212,13 @@ func TestACommitSaysWhetherAGatewayIsToChange(t *testing.T) {
 		changes func(*minigroup.UpdatePlan)
 		want    bool
 	}{
-		{"another host", 4, func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }, false},
-		{"another window", 4, func(p *minigroup.UpdatePlan) { p.Time = hours(2, 3) }, false},
-		{"another host, without slots", 0, func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }, false},
-		{"more slots", 4, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }, true},
-		{"the first slots", 0, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }, true},
-		{"no slots any more", 4, func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(0)) }, true},
-		{"the end", 4, func(p *minigroup.UpdatePlan) { p.Ends = true }, true},
+		{name: "another host", reserve: 4, changes: func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }},
+		{name: "another window", reserve: 4, changes: func(p *minigroup.UpdatePlan) { p.Time = hours(2, 3) }},
+		{name: "another host, without slots", changes: func(p *minigroup.UpdatePlan) { p.Host = "a.b.c" }},
+		{name: "more slots", reserve: 4, want: true, changes: func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }},
+		{name: "the first slots", want: true, changes: func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(5)) }},
+		{name: "no slots", reserve: 4, want: true, changes: func(p *minigroup.UpdatePlan) { p.Reserve = new(int32(0)) }},
+		{name: "the end", reserve: 4, want: true, changes: func(p *minigroup.UpdatePlan) { p.Ends = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, d := newLedger(t, 10), draft(c.reserve)
