@@ -175,7 +175,7 @@ func TestOnePostIsOneTrace(t *testing.T) {
 		"StartWorkflow:CreateMinigroup": "minigroups-api",
 		"RunWorkflow:CreateMinigroup":   "minigroups-worker",
 		"RunActivity:CreateEventRoom":   "minigroups-worker",
-		"RunActivity:Establish":         "minigroups-worker",
+		"RunActivity:BeginCreate":       "minigroups-worker",
 		"create event room":             "minigroups-worker",
 		"create conference room":        "minigroups-worker",
 		"SELECT":                        "minigroups-api",
