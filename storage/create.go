@@ -174,15 +174,10 @@ func queueEstablish(batch *pgx.Batch, c minigroup.RunningCreate, established **m
 	if c == (minigroup.RunningCreate{}) {
 		return
 	}
-	batch.Queue(establishIfComplete, c.ClassID, c.Run, c.Gateways).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			*established = new(minigroup.Minigroup)
-			if err := scanMinigroup(rows, *established); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
-	})
+	batch.Queue(establishIfComplete, c.ClassID, c.Run, c.Gateways).Query(ifRow(func(row pgx.Row) error {
+		*established = new(minigroup.Minigroup)
+		return scanMinigroup(row, *established)
+	}))
 }
 
 // Establish is the commit point of a create: the minigroup becomes ready, and the create is not undone any more. It
@@ -226,14 +221,9 @@ func (s *Store) establish(
 		closed    bool
 	}
 	r, err := inGroup(ctx, s, "establish", func(batch *pgx.Batch, r *result) {
-		batch.Queue(establish, id, run, gateways).Query(func(rows pgx.Rows) error {
-			for rows.Next() {
-				if err := scanMinigroup(rows, &r.minigroup, &r.closed); err != nil {
-					return err
-				}
-			}
-			return rows.Err()
-		})
+		batch.Queue(establish, id, run, gateways).Query(ifRow(func(row pgx.Row) error {
+			return scanMinigroup(row, &r.minigroup, &r.closed)
+		}))
 	})
 	if err == nil && r.minigroup.ID == uuid.Nil {
 		err = pgx.ErrNoRows

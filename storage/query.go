@@ -78,9 +78,18 @@ func wrote(yes *bool) func(pgconn.CommandTag) error {
 
 // scanned returns the callback of a queued statement that returns at most one row of one column, and scans it.
 func scanned[T any](value *T) func(pgx.Rows) error {
+	return ifRow(func(row pgx.Row) error { return row.Scan(value) })
+}
+
+// ifRow returns the callback of a queued statement that scans its row, if it returns one.
+func ifRow(scan func(pgx.Row) error) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{value}, func() error { return nil })
-		return err
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
 	}
 }
 
