@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -89,6 +90,18 @@ func (b *bench) tasks() (tasks []task, err error) {
 			return nil, fmt.Errorf("unknown group %q: there are %s", group, strings.Join(report.Groups(), ", "))
 		}
 		tasks = append(tasks, of()...)
+	}
+	only, err := regexp.Compile(b.only)
+	if err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	tasks = slices.DeleteFunc(tasks, func(t task) bool {
+		return !slices.ContainsFunc(t.cells, func(c report.Cell) bool {
+			return only.MatchString(fmt.Sprintf("%s: %s, %d clients", c.Subject, c.Work, c.Clients))
+		})
+	})
+	if len(tasks) == 0 {
+		return nil, fmt.Errorf("-only: nothing that is measured matches %q", b.only)
 	}
 	return tasks, nil
 }

@@ -18,16 +18,16 @@ import (
 )
 
 type options struct {
-	root       string
-	quick      bool
-	selects    string
-	temporal   string
-	seed       uint64
-	rounds     int
-	timing     timing
-	docs       bool
-	reportOnly bool
-	planOnly   bool
+	root          string
+	quick         bool
+	selects, only string
+	temporal      string
+	seed          uint64
+	rounds        int
+	timing        timing
+	docs          bool
+	reportOnly    bool
+	planOnly      bool
 }
 
 func main() {
@@ -43,6 +43,7 @@ func start() error {
 	flag.BoolVar(&o.quick, "quick", false, "take two minutes: two rounds of short windows, Temporal's dev server only")
 	flag.StringVar(&o.selects, "select", "", "groups, separated by commas: "+strings.Join(report.Groups(), ", ")+
 		"; empty: all")
+	flag.StringVar(&o.only, "only", "", "a regular expression for what is measured, such as 'no-op twin: create, 32'")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of the order; 0: random")
 	flag.IntVar(&o.rounds, "rounds", 0, "number of rounds; 0: the default")
 	flag.DurationVar(&o.timing.window, "window", 0, "duration of a window; 0s: the default")

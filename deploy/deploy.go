@@ -13,6 +13,11 @@ var TemporalDynamicConfig []byte
 //go:embed temporal/server.yaml
 var TemporalServer []byte
 
+// TemporalVisibility drops indexes of Temporal's visibility database that this service does not need, an SQL statement.
+//
+//go:embed temporal/visibility.sql
+var TemporalVisibility string
+
 // Mosquitto is the configuration of the MQTT broker.
 //
 //go:embed compose/mosquitto.conf

@@ -244,6 +244,17 @@ func (p *Postgres) Promote(ctx context.Context) error {
 	return nil
 }
 
+// execute executes SQL in a database.
+func (p *Postgres) execute(ctx context.Context, database, sql string) error {
+	conn, err := pgx.Connect(ctx, p.URL(database))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
+
 // CreateDatabase creates a database. It returns nil if the database exists.
 func (p *Postgres) CreateDatabase(ctx context.Context, name string) error {
 	conn, err := pgx.Connect(ctx, p.URL(postgresAccount))

@@ -152,6 +152,10 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 			return nil, fmt.Errorf("start Temporal: %w", err)
 		}
 	}
+	err := options.Postgres.execute(ctx, options.Prefix+temporalVisibilityDatabase, deploy.TemporalVisibility)
+	if err != nil {
+		return nil, fmt.Errorf("start Temporal: drop indexes: %w", err)
+	}
 	env, err := options.configure()
 	if err != nil {
 		return nil, fmt.Errorf("start Temporal: %w", err)
@@ -195,6 +199,7 @@ func (o TemporalServerOptions) configure() (env []string, err error) {
 		"DBNAME=" + o.Prefix + temporalDatabase, "VISIBILITY_DBNAME=" + o.Prefix + temporalVisibilityDatabase,
 		// All services share a Postgres with the programs of this module.
 		"SQL_MAX_CONNS=10",
+		"GOGC=400", // as in deploy/compose.yaml
 		"DYNAMIC_CONFIG_FILE_PATH=" + dynamic, "LOG_LEVEL=warn",
 		"TEMPORAL_TLS_FRONTEND_CERT=" + o.TLS.Certificate, "TEMPORAL_TLS_FRONTEND_KEY=" + o.TLS.Key,
 		"TEMPORAL_TLS_CLIENT_CA_CERT=" + o.TLS.CA, "TEMPORAL_TLS_SERVER_CA_CERT=" + o.TLS.CA,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -88,10 +89,17 @@ func (o Options) poolConfig() (*pgxpool.Config, error) {
 	}
 	settings[statementTimeoutSetting] = milliseconds(statementTimeout)
 	settings[idleTransactionSetting] = milliseconds(statementTimeout)
-	// By default Postgres plans reads of minigroups and admissions anew each time, which takes longer than executing
-	// them. No statement needs a plan of its own for its arguments.
-	settings["plan_cache_mode"] = "force_generic_plan"
+	maps.Copy(settings, planSettings)
 	return cfg, nil
+}
+
+// planSettings make Postgres plan a statement once for each connection, so that the plan suits a table of any size. By
+// default it plans reads of minigroups and admissions anew each time, which takes longer than executing them; no
+// statement needs a plan of its own for its arguments. A plan that was made while a table was small would read all of
+// it, until the table is analyzed. Where nothing else is possible that is done nevertheless, at a cost for which
+// Postgres would compile the plan, for seconds.
+var planSettings = map[string]string{
+	"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off",
 }
 
 // milliseconds is the value of a server setting.

@@ -82,9 +82,11 @@ func (s *Store) EndClosed(ctx context.Context, limit int) (int, error) {
 		return ended, err
 	}
 	return ended, s.exec(ctx, "settle closed rooms", `
-		UPDATE closed_room c SET settled = true FROM minigroup m
-		WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+` AND (m.closed_at IS NOT NULL
-			OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.received_at < now() - interval '1 day'))`)
+		UPDATE closed_room c SET settled = true
+		WHERE NOT c.settled AND EXISTS (
+			SELECT FROM minigroup m WHERE m.id = c.class_id AND NOT `+undecided+` AND (m.closed_at IS NOT NULL
+				OR (m.conference_room_id IS DISTINCT FROM c.room_id AND c.received_at < now() - interval '1 day'))
+			OFFSET 0)`)
 }
 
 // EndOverdue ends at most limit classes whose end has passed by more than grace, and returns how many it has ended.

@@ -114,6 +114,9 @@ func AfterPrefix(prefix string) string { return afterPrefix(prefix) }
 // LockAdmission is the statement that makes admissions wait until the end of the transaction.
 var LockAdmission = lockAdmission
 
+// PlanSettings are the settings of a connection that concern plans.
+var PlanSettings = planSettings
+
 // ByIndex is executed before each statement of a list, which contain ListLimit.
 const (
 	ByIndex   = byIndex

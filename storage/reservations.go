@@ -81,9 +81,9 @@ func (s *Store) Strays(
 		SELECT room.id FROM unnest($1::uuid[], $2::uuid[]) AS room (id, class_id)
 		WHERE EXISTS (
 				SELECT FROM janus_reservation r
-				WHERE r.id = room.id AND r.state = 'released' AND r.changed_at < now() - $3::interval)
-			OR EXISTS (SELECT FROM minigroup m WHERE m.id = room.class_id AND m.changed_at < now() - $3::interval)
-				AND NOT EXISTS (SELECT FROM janus_reservation r WHERE r.id = room.id)`, ids, classes, minAge)
+				WHERE r.id = room.id AND r.state = 'released' AND r.changed_at < now() - $3::interval OFFSET 0)
+			OR EXISTS (SELECT FROM minigroup m WHERE m.id = room.class_id AND m.changed_at < now() - $3::interval OFFSET 0)
+				AND NOT EXISTS (SELECT FROM janus_reservation r WHERE r.id = room.id OFFSET 0)`, ids, classes, minAge)
 }
 
 // MoveReservation gives up the reservation of a create, whose gateway does not answer or answers wrongly, and reserves

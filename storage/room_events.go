@@ -30,7 +30,9 @@ func (s *Store) RecordRoomEvents(ctx context.Context, events minigroup.RoomEvent
 		classes[i] = c.ClassID
 	}
 	ids, err := list(ctx, s.pool, "list closed classes", pgx.RowTo[uuid.UUID], `
-		SELECT id FROM minigroup m WHERE id = ANY($1) AND closed_at IS NULL AND `+hasClosed, classes)
+		SELECT m.id FROM unnest($1::uuid[]) AS class (id)
+		CROSS JOIN LATERAL (SELECT * FROM minigroup WHERE id = class.id LIMIT 1) m
+		WHERE m.closed_at IS NULL AND `+hasClosed, classes)
 	if err != nil {
 		return 0, err
 	}
@@ -55,8 +57,8 @@ func (s *Store) recordAnnounced(ctx context.Context, rooms []minigroup.Announced
 		SELECT r.room_id, m.id, r.kind, r.created_at
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
 			AS r (room_id, class_id, kind, audience, created_at)
-		JOIN minigroup m ON m.id = r.class_id AND m.audience = r.audience
-		WHERE NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = r.room_id)
+		CROSS JOIN LATERAL (SELECT id, audience FROM minigroup WHERE id = r.class_id LIMIT 1) m
+		WHERE m.audience = r.audience AND NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = r.room_id OFFSET 0)
 			AND r.created_at >= (SELECT min(sent_at) FROM room_attempt t WHERE t.class_id = m.id) - $6::interval
 		ON CONFLICT (room_id) DO NOTHING`, ids, classes, kinds, audiences, created, clockSkew)
 }
@@ -73,8 +75,8 @@ func (s *Store) recordClosed(ctx context.Context, rooms []minigroup.ClosedRoom) 
 		INSERT INTO closed_room (room_id, class_id, timed_out)
 		SELECT r.room_id, m.id, r.timed_out
 		FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bool[]) AS r (room_id, class_id, audience, timed_out)
-		JOIN minigroup m ON m.id = r.class_id AND m.audience = r.audience
-		WHERE NOT EXISTS (
+		CROSS JOIN LATERAL (SELECT id, audience FROM minigroup WHERE id = r.class_id LIMIT 1) m
+		WHERE m.audience = r.audience AND NOT EXISTS (
 				SELECT FROM room_attempt t WHERE t.room_id = r.room_id AND t.state IN ('releasing', 'released'))
 			AND NOT EXISTS (
 				SELECT FROM announced_room a WHERE a.room_id = r.room_id AND a.state IN ('releasing', 'released'))

@@ -66,13 +66,13 @@ END $$;
 -- +goose StatementEnd
 
 -- window_of is a window as [start, end] in unix seconds; null is unbounded.
-CREATE FUNCTION window_of(during tstzrange) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION window_of(during tstzrange) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN during IS NOT NULL THEN jsonb_build_array(
         extract(epoch FROM lower(during))::bigint, extract(epoch FROM upper(during))::bigint) END
 $$;
 
 -- values_of are the values that an update may change.
-CREATE FUNCTION values_of(during tstzrange, host text, reserve integer) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION values_of(during tstzrange, host text, reserve integer) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object('time', window_of(during), 'host', host, 'reserve', reserve)
 $$;
 
@@ -252,25 +252,31 @@ CREATE TRIGGER minigroup_history_recovery BEFORE UPDATE ON minigroup
 CREATE TRIGGER minigroup_history_end AFTER UPDATE ON minigroup
     FOR EACH ROW WHEN (OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL) EXECUTE FUNCTION record_change('ended');
 
+-- Every change that callers can see counts, including columns that are added later, except the update that is shown.
 -- +goose StatementBegin
 CREATE FUNCTION count_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before minigroup := OLD;
 BEGIN
-    NEW.revision := OLD.revision + 1;
-    -- While an operation is open, only its steps set it: the sweeper looks at what has not changed for some time.
-    IF NEW.state IN ('ready', 'failed') THEN
-        NEW.changed_at := now();
+    -- Not counted: which run works on the row and for whom, and when it was touched or looked up.
+    before.owner := NEW.owner;
+    before.requested_by := NEW.requested_by;
+    before.changed_at := NEW.changed_at;
+    before.looked_up_at := NEW.looked_up_at;
+    before.last_update_id := NEW.last_update_id;
+    before.revision := NEW.revision;
+    IF before IS DISTINCT FROM NEW THEN
+        NEW.revision := OLD.revision + 1;
+        -- While an operation is open, only its steps set it: the sweeper looks at what has not changed for some time.
+        IF NEW.state IN ('ready', 'failed') THEN
+            NEW.changed_at := now();
+        END IF;
     END IF;
     RETURN NEW;
 END $$;
 -- +goose StatementEnd
 
--- Every change that callers can see counts, including columns that are added later, except the update that is shown.
--- Not counted: which run works on the row and for whom, and when it was touched or looked up.
-CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup
-    FOR EACH ROW WHEN (
-        to_jsonb(OLD) - ARRAY['owner', 'requested_by', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'] <>
-        to_jsonb(NEW) - ARRAY['owner', 'requested_by', 'changed_at', 'looked_up_at', 'last_update_id', 'revision'])
-    EXECUTE FUNCTION count_revision();
+CREATE TRIGGER minigroup_revision BEFORE UPDATE ON minigroup FOR EACH ROW EXECUTE FUNCTION count_revision();
 
 -- For the sweeper: creates whose run may be gone.
 CREATE INDEX minigroup_open ON minigroup (changed_at) WHERE state IN ('creating', 'undoing');
@@ -282,8 +288,6 @@ CREATE INDEX minigroup_to_look_up ON minigroup (looked_up_at)
 -- For operators: what has failed, the latest first.
 CREATE INDEX minigroup_failed ON minigroup (failed_at, id) WHERE state = 'failed';
 
--- An audience has a scope once. Compared by bytes, so that a search for a prefix reads a range of it.
-CREATE UNIQUE INDEX minigroup_scope_is_unique ON minigroup (audience, scope text_pattern_ops);
 -- For lists: the minigroups of an audience, the latest first; of one host; and those that are not closed, by state.
 CREATE INDEX minigroup_list ON minigroup (audience, created_at, id);
 CREATE INDEX minigroup_list_of_host ON minigroup (audience, host, created_at, id);
@@ -291,6 +295,10 @@ CREATE INDEX minigroup_list_of_state ON minigroup (audience, state, created_at, 
 -- For lists: what has changed since, and what overlaps a window.
 CREATE INDEX minigroup_changed ON minigroup (audience, changed_at);
 CREATE INDEX minigroup_overlapping ON minigroup USING gist (during);
+-- An audience has a scope once. Compared by bytes, so that a search for a prefix reads a range of it.
+-- The last one that begins with the audience: as long as the table is empty, Postgres expects the same of all of them,
+-- and looks up a scope by the last.
+CREATE UNIQUE INDEX minigroup_scope_is_unique ON minigroup (audience, scope text_pattern_ops);
 
 
 -- ─── Rooms ───────────────────────────────────────────────────────────────────────────────────────────────────────────
