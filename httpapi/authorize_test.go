@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"minigroups/auth"
 	"minigroups/minigroup"
@@ -106,7 +107,7 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 	if w.startedSagas() != 0 {
 		t.Errorf("%d sagas were started", w.startedSagas())
 	}
-	for _, route := range newEngine(Deps{}).Routes() {
+	for _, route := range newEngine(Deps{Log: zap.NewNop()}).Routes() {
 		name := route.Method + " " + route.Path
 		ownAccount := strings.HasPrefix(route.Path, "/api/v1/account/") // needs no right
 		if strings.HasPrefix(route.Path, "/api/v1/") && route.Method != http.MethodHead && !ownAccount && !tested[name] {

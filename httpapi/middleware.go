@@ -69,7 +69,7 @@ func (s *server) log(c *gin.Context) *zap.Logger {
 func (s *server) accessLog(c *gin.Context) {
 	start := time.Now()
 	c.Next()
-	line := s.Log.Check(zap.InfoLevel, "request")
+	line := s.access.Check(zap.InfoLevel, "request")
 	if line == nil {
 		return // the logger drops this line
 	}

@@ -109,6 +109,7 @@ const databaseTimeout = 4 * time.Second
 
 type server struct {
 	Deps
+	access     *zap.Logger
 	writes     writeLimiter
 	waiting    waitingReads
 	lists      *limiter.Limiter
@@ -124,6 +125,7 @@ func New(d Deps) http.Handler { return newEngine(d) }
 func newEngine(d Deps) *gin.Engine {
 	s := &server{
 		Deps: d, writes: writeLimiter{limiter.New(d.MaxConcurrentWrites, 0)},
+		access:     d.Log.WithOptions(zap.WithCaller(false)), // it is always accessLog
 		waiting:    waitingReads{Limiter: limiter.New(d.MaxWaitingReads, 0), interval: d.PollInterval, began: time.Now()},
 		lists:      limiter.New(d.MaxConcurrentLists, maxWaitingLists),
 		unfinished: &unfinishedSagas{max: d.MaxUnfinished, read: d.UnfinishedSagas},

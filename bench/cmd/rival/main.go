@@ -11,17 +11,18 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/zap"
 
 	"minigroups/auth"
 	"minigroups/bench/rivals"
 	"minigroups/bench/upstream"
 	"minigroups/minigroup"
+	"minigroups/telemetry"
 )
 
 // maxConns is the product's default.
@@ -58,15 +59,15 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	cfg := zap.NewProductionConfig()
-	cfg.Sampling = nil
-	log, err := cfg.Build()
+	log, err := telemetry.NewLog(o.rival, "info")
 	if err != nil {
 		return err
 	}
+	defer log.Close()
+	debug.SetGCPercent(400) // as in the product
 	access := rivals.Access{
 		Issuer: "iam.example.org", Audience: "example.org", Account: "dev.example.org",
-		PublicKey: publicKey, Audiences: upstream.All(), Log: log,
+		PublicKey: publicKey, Audiences: upstream.All(), Log: log.Logger,
 	}
 	handler, closer, err := o.handler(ctx, access)
 	if err != nil {
