@@ -99,8 +99,8 @@ var bugs = []bug{
 	}},
 	{"an update misses that the room was closed meanwhile", []edit{
 		{"storage/update_decide.go", "AND (` + hasClosed + ` OR EXISTS (", "AND (EXISTS ("},
-		{"storage/end.go", "WHERE m.id = c.class_id AND NOT c.settled AND NOT `+undecided+` AND (m.closed_at IS NOT NULL",
-			"WHERE m.id = c.class_id AND NOT c.settled AND (m.closed_at IS NULL OR m.closed_at IS NOT NULL"},
+		{"storage/end.go", "WHERE m.id = c.class_id AND NOT `+undecided+` AND (m.closed_at IS NOT NULL",
+			"WHERE m.id = c.class_id AND (m.closed_at IS NULL OR m.closed_at IS NOT NULL"},
 	}},
 	{"a late PATCH of an update that was forced to fail is not looked for", []edit{
 		{"storage/update_decide.go", "look_up_at = CASE WHEN $4 AND patch_until",
