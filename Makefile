@@ -230,6 +230,10 @@ vuln: $(GOVULNCHECK) ## check the requirements of the service against the Go vul
 release: $(CYCLONEDX) ## make the files of a release of the last commit in .dev/release: programs, bills of materials, checksums
 	tools/release $(CYCLONEDX) .dev/release
 
+.PHONY: freeze
+freeze: ## record in released what the version in VERSION promises, for the commit that releases it
+	go test -count=1 . -run TestReleased -freeze
+
 .PHONY: docs
 docs: $(DEPLOYCHECK) ## write docs/configuration.md, its JSON Schema and that of the Helm chart from config/config.go
 	go test -count=1 ./config -run "TestReference|TestSchema" -write

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 // system is the whole service on this machine, with the addresses of its parts.
 type system struct {
 	dir, bin   string
+	sources    string // of the programs that start builds; empty for the present ones
 	cfg        config.Config
 	configFile string
 	token      string
@@ -106,7 +108,7 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := stack.BuildService(ctx, root, s.bin, os.Stderr); err != nil {
+	if err := stack.BuildService(ctx, cmp.Or(s.sources, root), s.bin, os.Stderr); err != nil {
 		return err
 	}
 	if err := s.configure(); err != nil {

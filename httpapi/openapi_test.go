@@ -10,11 +10,14 @@ import (
 
 	"go.uber.org/zap"
 	"go.yaml.in/yaml/v3"
+
+	service "minigroups"
 )
 
 // document is the part of openapi.yaml that these tests read. Package e2e/openapi validates the whole document, and
 // every response against it.
 type document struct {
+	Info       struct{ Version string }
 	Paths      map[string]map[string]yaml.Node
 	Components struct {
 		Schemas struct {
@@ -62,6 +65,12 @@ func TestRoutesAndDocumentedPathsAreEqual(t *testing.T) {
 	if len(served) == 0 || !maps.Equal(served, documented) {
 		t.Errorf("served:\n%s\n\ndocumented:\n%s",
 			strings.Join(slices.Sorted(maps.Keys(served)), "\n"), strings.Join(slices.Sorted(maps.Keys(documented)), "\n"))
+	}
+}
+
+func TestTheDocumentHasTheVersionOfTheService(t *testing.T) {
+	if got := readDocument(t).Info.Version; got != service.Version() {
+		t.Errorf("openapi.yaml has version %s, and the file VERSION %s", got, service.Version())
 	}
 }
 

@@ -25,10 +25,8 @@ type project struct {
 	load runningLoad
 }
 
-const (
-	tag      = "image-test"
-	revision = "0123456789012345678901234567890123456789"
-)
+// revision is the commit that the image of the test is said to be built from.
+const revision = "0123456789012345678901234567890123456789"
 
 // prepare creates the folders, and the configuration by which the docker command finds Compose.
 func (p *project) prepare() error {
@@ -84,7 +82,7 @@ func (p *project) composeWith(ctx context.Context, env []string, args ...string)
 
 // up starts all services for whose images there are stand-ins.
 func (p *project) up(ctx context.Context, args ...string) error {
-	_, err := p.composeWith(ctx, []string{"VERSION=" + tag, "REVISION=" + revision},
+	_, err := p.composeWith(ctx, []string{"REVISION=" + revision},
 		append(append([]string{"up", "-d"}, args...), p.services...)...)
 	return err
 }

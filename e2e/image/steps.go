@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"minigroups"
 	"minigroups/e2e/harness"
 )
 
@@ -25,7 +26,7 @@ func (p *project) steps() []step {
 	steps := []step{
 		{name: "remove what a killed run left", do: p.clean, ends: true},
 		{name: "build stand-ins for base images", do: p.buildStandIns, ends: true},
-		{name: "build without VERSION", do: p.buildUnnamed},
+		{name: "build without REVISION", do: p.buildUnnamed},
 		{name: "build", do: p.build, ends: true},
 		{name: "the programs name the build", do: p.checkVersions},
 		{name: "up, cold", do: p.upCold, ends: true},
@@ -73,17 +74,17 @@ func (p *project) buildStandIns(ctx context.Context) (string, error) {
 	return "there is none for Grafana", err
 }
 
-// buildUnnamed sees that an image without a version is not built, because it would replace one that has.
+// buildUnnamed sees that an image without a commit is not built, because it would replace one that has.
 func (p *project) buildUnnamed(ctx context.Context) (string, error) {
-	_, err := p.composeWith(ctx, []string{"VERSION="}, "build")
-	if err == nil || !strings.Contains(err.Error(), "name the build") {
-		return "", fmt.Errorf("it does not fail with a message that asks for VERSION: %w", err)
+	_, err := p.composeWith(ctx, []string{"REVISION="}, "build")
+	if err == nil || !strings.Contains(err.Error(), "name the commit") {
+		return "", fmt.Errorf("it does not fail with a message that asks for REVISION: %w", err)
 	}
 	return "refused", nil
 }
 
 func (p *project) build(ctx context.Context) (string, error) {
-	if _, err := p.composeWith(ctx, []string{"VERSION=" + tag, "REVISION=" + revision}, "build"); err != nil {
+	if _, err := p.composeWith(ctx, []string{"REVISION=" + revision}, "build"); err != nil {
 		return "", err
 	}
 	var seen []string
@@ -97,24 +98,23 @@ func (p *project) build(ctx context.Context) (string, error) {
 	return strings.Join(seen, ", "), nil
 }
 
-// checkVersions sees that the build arguments reach the programs and the labels of the image.
+// checkVersions sees that the version and the commit are in the programs, and the commit in a label of the image.
 func (p *project) checkVersions(ctx context.Context) (string, error) {
 	for _, program := range []string{"api", "worker", "migrate", "ops"} {
 		out, err := p.command(ctx, "docker", "run", "--rm", "--network", "none", "minigroups", program, "-version")
 		if err != nil {
 			return "", err
 		}
-		if !strings.Contains(out, tag) || !strings.Contains(out, revision) {
+		if !strings.Contains(out, minigroups.Version()) || !strings.Contains(out, revision) {
 			return "", fmt.Errorf("%s -version prints %q, without version or revision", program, out)
 		}
 	}
-	const template = `{{index .Config.Labels "org.opencontainers.image.version"}} ` +
-		`{{index .Config.Labels "org.opencontainers.image.revision"}}`
+	const template = `{{index .Config.Labels "org.opencontainers.image.revision"}}`
 	labels, err := p.inspect(ctx, template, "minigroups")
-	if err == nil && labels[0] != tag+" "+revision {
+	if err == nil && labels[0] != revision {
 		err = fmt.Errorf("its labels are %q", labels)
 	}
-	return "version and revision, in -version and labels", err
+	return "version and revision in -version, revision in a label", err
 }
 
 // upLimit bounds a start.

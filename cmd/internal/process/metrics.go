@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"minigroups"
 )
 
 // Metrics serves four paths on the address until ctx ends: /metrics, with the metrics of Go, of the process, of the
@@ -49,10 +51,10 @@ func probe(check func() error) http.Handler {
 
 // newBuildInfo returns a gauge whose labels say what this program was built from.
 func newBuildInfo() prometheus.Collector {
-	version, revision := build(debug.ReadBuildInfo())
+	commit := revision(debug.ReadBuildInfo())
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "minigroups_build_info", Help: "Always 1. The labels say what this program was built from.",
-		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "go": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": minigroups.Version(), "revision": commit, "go": runtime.Version()},
 	})
 	info.Set(1)
 	return info

@@ -8,34 +8,31 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"minigroups"
 )
 
-func TestTheBuildIsKnownFromTheCheckoutOrFromTheBuildFlags(t *testing.T) {
-	checkout := func(version, modified string) *debug.BuildInfo {
-		return &debug.BuildInfo{Main: debug.Module{Version: version}, Settings: []debug.BuildSetting{
+func TestTheCommitIsKnownFromTheCheckoutOrFromTheBuildFlags(t *testing.T) {
+	checkout := func(modified string) *debug.BuildInfo {
+		return &debug.BuildInfo{Settings: []debug.BuildSetting{
 			{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: modified},
 		}}
 	}
-	withoutGit := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}
 	for name, test := range map[string]struct {
-		info              *debug.BuildInfo
-		version, revision string // set by build flags
-		want              [2]string
+		info           *debug.BuildInfo
+		revision, want string // the first is set by build flags
 	}{
-		"nothing":                 {want: [2]string{"unknown", "unknown"}},
-		"a build without git":     {info: withoutGit, want: [2]string{"unknown", "unknown"}},
-		"a checkout":              {info: checkout("v1.2.3", "false"), want: [2]string{"v1.2.3", "abc"}},
-		"a checkout with changes": {info: checkout("v1.2.3+dirty", "true"), want: [2]string{"v1.2.3+dirty", "abc-dirty"}},
-		"an image": {
-			info: withoutGit, version: "v1.2.3", revision: "def", want: [2]string{"v1.2.3", "def"},
-		},
-		"a release": {info: checkout("v1.2.3", "false"), version: "v9", revision: "def", want: [2]string{"v9", "def"}},
+		"nothing":                 {want: "unknown"},
+		"a build without git":     {info: &debug.BuildInfo{}, want: "unknown"},
+		"a checkout":              {info: checkout("false"), want: "abc"},
+		"a checkout with changes": {info: checkout("true"), want: "abc-dirty"},
+		"an image":                {info: &debug.BuildInfo{}, revision: "def", want: "def"},
+		"a release":               {info: checkout("false"), revision: "def", want: "def"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			Version, Revision = test.version, test.revision
-			t.Cleanup(func() { Version, Revision = "", "" })
-			version, revision := build(test.info, test.info != nil)
-			if got := [2]string{version, revision}; got != test.want {
+			Revision = test.revision
+			t.Cleanup(func() { Revision = "" })
+			if got := revision(test.info, test.info != nil); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -43,13 +40,13 @@ func TestTheBuildIsKnownFromTheCheckoutOrFromTheBuildFlags(t *testing.T) {
 }
 
 func TestTheBuildIsInTheMetrics(t *testing.T) {
-	Version, Revision = "v1.2.3", "abc"
-	t.Cleanup(func() { Version, Revision = "", "" })
+	Revision = "abc"
+	t.Cleanup(func() { Revision = "" })
 	want := fmt.Sprintf(`
 # HELP minigroups_build_info Always 1. The labels say what this program was built from.
 # TYPE minigroups_build_info gauge
-minigroups_build_info{go=%q,revision="abc",version="v1.2.3"} 1
-`, runtime.Version())
+minigroups_build_info{go=%q,revision="abc",version=%q} 1
+`, runtime.Version(), minigroups.Version())
 	if err := testutil.CollectAndCompare(newBuildInfo(), strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
