@@ -36,6 +36,8 @@ type bench struct {
 	sizes  []int
 	open   int
 	groups []string
+	// pgbenchFilled says that the table of pgbench is there.
+	pgbenchFilled bool
 	// defaultTemporal is the kind of Temporal server for subjects that name none.
 	defaultTemporal string
 }

@@ -81,6 +81,9 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 		} {
 			values[name] = 1
 		}
+		for _, part := range report.Parts() {
+			values[report.CPUPerRequest+part] = 1
+		}
 		r.Samples = append(r.Samples, report.Sample{Cell: c, Values: values})
 	}
 	for _, v := range r.Verdicts() {
@@ -131,6 +134,18 @@ func TestDataset(t *testing.T) {
 					ON r.class_id = m.id WHERE (r.state = 'held') = (m.closed_at IS NULL))`).Scan(&held, &live)
 		if err != nil || held != 2*rows || live != rows {
 			t.Errorf("%d rooms, %d reservations, %v", held, live, err)
+		}
+	})
+	t.Run("the lists that are measured find classes", func(t *testing.T) {
+		of := minigroup.ListFilter{Audience: datasetAudience, Host: datasetHost(7)}
+		page, err := store.ListMinigroups(t.Context(), of, nil, rows)
+		if err != nil || len(page.Minigroups) != 1 || page.Minigroups[0].Scope != datasetScope(7) {
+			t.Errorf("of a host: %+v, %v", page, err)
+		}
+		of = minigroup.ListFilter{Audience: datasetAudience, Status: minigroup.StatusRealTime}
+		page, err = store.ListMinigroups(t.Context(), of, nil, rows)
+		if err != nil || len(page.Minigroups) == 0 || len(page.Minigroups) > rows/10 {
+			t.Errorf("ready: %d, %v", len(page.Minigroups), err)
 		}
 	})
 	t.Run("one query per read returns the same", func(t *testing.T) {

@@ -17,58 +17,74 @@ import (
 	"minigroups/stack"
 )
 
-// clustered is the suffix of a kind of Temporal server that only the cluster uses, because its sweeper runs.
+// clustered is the suffix of a kind of Temporal server that only one cluster uses, because its sweeper runs.
 const clustered = ", clustered"
 
-// The processes of a cluster, as in make cluster.
-const (
-	clusterAPIs    = 2
-	clusterWorkers = 3
+// shape says which processes a cluster has.
+type shape struct {
+	// name is that of its subject.
+	name string
+	// temporal is the kind of its Temporal server.
+	temporal      string
+	apis, workers int
+	// apisWork says that the APIs run the sagas, too.
+	apisWork bool
+}
+
+// The shapes of make cluster and make run.
+var (
+	shapeOfCluster = shape{
+		name: report.ProductCluster, temporal: report.PostgreSQL + clustered, apis: 2, workers: 3,
+	}
+	shapeOfRun = shape{
+		name: report.MakeRun, temporal: report.DevServer + clustered, apis: 1, workers: 1, apisWork: true,
+	}
 )
 
 // quietAudience is an audience beside the usual one.
 const quietAudience = "quiet.example.org"
 
-// cluster is the service in the shape of make cluster, with the default limits: Temporal on PostgreSQL, also in a quick
-// run, two APIs and three workers, the stand-ins of package sandbox, which store rooms, and an MQTT broker. Its sweeper
-// runs.
+// cluster is the service with the default limits: APIs and workers, a Temporal server of its own, the stand-ins of
+// package sandbox, which store rooms, and an MQTT broker. Its sweeper runs.
 type cluster struct {
 	*system
-	cfg config.Config
+	shape shape
+	cfg   config.Config
 	// event and conference are the URLs of the stand-ins.
 	event, conference string
 	conferenceProcess *stack.Process
-	// metrics are the addresses of the workers' metrics.
+	// metrics are the addresses of the metrics of all processes that run sagas.
 	metrics []string
 	db      *pgxpool.Pool
 	// frozenAt is when it was frozen last.
 	frozenAt time.Time
 }
 
-// cluster returns the cluster, which is frozen. The first call starts it.
-func (e *environment) cluster(ctx context.Context) (*cluster, error) {
-	if e.clusterInUse != nil {
-		return e.clusterInUse, nil
+// cluster returns the cluster of a shape, which is frozen. The first call starts it.
+func (e *environment) cluster(ctx context.Context, of shape) (*cluster, error) {
+	if c, ok := e.clusters[of.name]; ok {
+		return c, nil
 	}
-	c := &cluster{}
-	s, err := e.system(ctx, report.ProductCluster, func(ctx context.Context, s *system) error {
+	c := &cluster{shape: of}
+	s, err := e.system(ctx, of.name, func(ctx context.Context, s *system) error {
 		c.system = s
 		return e.startCluster(ctx, c)
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.system, c.frozenAt, e.clusterInUse = s, time.Now(), c
+	c.system, c.frozenAt, e.clusters[of.name] = s, time.Now(), c
 	return c, nil
 }
 
 func (e *environment) startCluster(ctx context.Context, c *cluster) error {
-	if err := e.assignTemporal(ctx, c.system, report.PostgreSQL+clustered); err != nil {
+	if err := e.assignTemporal(ctx, c.system, c.shape.temporal); err != nil {
 		return err
 	}
 	c.cfg = e.cfg
 	c.cfg.Database.URL = config.DatabaseURL(e.postgres.URL(c.database))
 	c.cfg.Temporal.Address, c.cfg.Temporal.TaskQueue = c.temporal.Address(), c.queue
+	c.cfg.API.Worker = c.shape.apisWork
 	c.cfg.Authorization = maps.Clone(c.cfg.Authorization)
 	c.cfg.Authorization[quietAudience] = config.Audience{Kind: "local", Trusted: []string{"dev.example.org"}}
 	if err := e.startBroker(ctx, c); err != nil {
@@ -84,13 +100,13 @@ func (e *environment) startCluster(ctx context.Context, c *cluster) error {
 	if err := e.runProgram(ctx, c.name+" migrate", "migrate", "-config", file); err != nil {
 		return err
 	}
-	for i := range clusterWorkers {
+	for i := range c.shape.workers {
 		if err := e.startWorker(ctx, c, file, i); err != nil {
 			return err
 		}
 	}
 	var apis []string
-	for i := range clusterAPIs {
+	for i := range c.shape.apis {
 		address, err := e.startAPI(ctx, c, file, i)
 		if err != nil {
 			return err
@@ -187,6 +203,9 @@ func (e *environment) startAPI(ctx context.Context, c *cluster, file string, i i
 	if err != nil {
 		return "", err
 	}
+	if c.shape.apisWork {
+		c.metrics = append(c.metrics, "http://"+metrics+"/metrics")
+	}
 	name := fmt.Sprintf("api-%d", i+1)
 	return address, e.startClustered(ctx, c, name, "api", "http://"+address+"/readyz", file, map[string]string{
 		"api.listen": address, "api.metrics_listen": metrics,
@@ -225,8 +244,8 @@ func (c *cluster) freeze() error {
 	return c.system.freeze()
 }
 
-// awake thaws the cluster and returns when the workers share the total limit of conference. Workers that were frozen
-// for longer than their leases take themselves for the only one at first.
+// awake thaws the cluster and returns when all that run sagas share the total limit of conference. Workers that were
+// frozen for longer than their leases take themselves for the only one at first.
 func (c *cluster) awake(ctx context.Context) error {
 	c.thaw()
 	if time.Since(c.frozenAt) > leaseLoss {
@@ -234,8 +253,8 @@ func (c *cluster) awake(ctx context.Context) error {
 			return err
 		}
 	}
-	total := c.cfg.Conference.MaxInFlight
-	want := clusterWorkers * min(c.cfg.Saga.MaxInFlight, total/clusterWorkers)
+	sharers := len(c.metrics)
+	want := sharers * min(c.cfg.Saga.MaxInFlight, c.cfg.Conference.MaxInFlight/sharers)
 	for deadline := time.Now().Add(shareTimeout); ; {
 		p, err := c.conferenceLimits(ctx)
 		limit := int(p.Limit)

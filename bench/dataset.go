@@ -15,6 +15,11 @@ import (
 
 const datasetAudience = upstream.Usual
 
+// datasetHosts is the number of hosts of a data set, who take turns.
+const datasetHosts = 500
+
+func datasetHost(n int) string { return fmt.Sprintf("teacher-%d.example.org", n%datasetHosts) }
+
 // The classes of a data set take an hour each and are spread over a year, which ends in two weeks, as in a service
 // that has run for almost a year. Classes that have ended are closed and have released their slots.
 const (
@@ -81,7 +86,7 @@ func (d dataset) draft(n int) minigroup.Draft {
 	start := d.begun.Add(time.Duration(n) * d.step).Unix()
 	end, slots := start+3600, int32(1)
 	return minigroup.Draft{
-		Audience: datasetAudience, Scope: datasetScope(n), Host: "teacher.example.org",
+		Audience: datasetAudience, Scope: datasetScope(n), Host: datasetHost(n),
 		Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
 }

@@ -36,8 +36,7 @@ type environment struct {
 	upstreams string // the URL of the upstreams
 	temporals map[string]*stack.Temporal
 	systems   map[string]*system
-	// clusterInUse is nil until cluster has started it.
-	clusterInUse *cluster
+	clusters  map[string]*cluster
 
 	// processes are all started processes, in the order of their start.
 	processes []interface {
@@ -49,7 +48,7 @@ type environment struct {
 func newEnvironment(root, defaultTemporal string, progress io.Writer) *environment {
 	return &environment{
 		root: root, defaultTemporal: defaultTemporal, progress: progress,
-		temporals: map[string]*stack.Temporal{}, systems: map[string]*system{},
+		temporals: map[string]*stack.Temporal{}, systems: map[string]*system{}, clusters: map[string]*cluster{},
 	}
 }
 
@@ -168,8 +167,8 @@ func (e *environment) stop(ctx context.Context) {
 	for _, s := range e.systems {
 		s.thaw()
 	}
-	if e.clusterInUse != nil {
-		e.clusterInUse.close()
+	for _, c := range e.clusters {
+		c.close()
 	}
 	for _, p := range slices.Backward(e.processes) {
 		if err := p.Stop(ctx); err != nil {

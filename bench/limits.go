@@ -13,7 +13,7 @@ import (
 	"minigroups/bench/report"
 )
 
-// conferenceLimits returns the sums of the limiters of conference over all workers, from their metrics.
+// conferenceLimits returns the sums of the limiters of conference over all that run sagas, from their metrics.
 func (c *cluster) conferenceLimits(ctx context.Context) (sum report.Point, err error) {
 	for _, url := range c.metrics {
 		one, err := limitsOf(ctx, url, "conference")

@@ -24,10 +24,11 @@ func (b *bench) pgbench(cell report.Cell) task {
 		cells:    []report.Cell{cell},
 		duration: time.Duration(seconds) * time.Second,
 		prepare: func(ctx context.Context) (err error) {
-			if s, err = b.productWithRows(b.rows)(ctx); err != nil || cell.Clients > 1 {
+			if s, err = b.productWithRows(b.rows)(ctx); err != nil || b.pgbenchFilled {
 				return err
 			}
 			_, err = b.runPGBench(ctx, s, "-i", "-q", "-s", strconv.Itoa(max(1, b.rows/pgbenchRows)))
+			b.pgbenchFilled = err == nil
 			return err
 		},
 		run: func(ctx context.Context) ([]report.Sample, error) {

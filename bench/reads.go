@@ -26,8 +26,8 @@ func (b *bench) productWithRows(rows int) starter {
 	}
 }
 
-// reads measures reads of the product by id and by scope, of the same API with one query per read and without a
-// database, and of pgbench on the same database.
+// reads measures reads of the product by id and by scope, its lists and reads that wait, reads of the same API with one
+// query per read and without a database, of a bare handler, and of pgbench on the same database.
 func (b *bench) reads() []task {
 	product := b.productWithRows(b.rows)
 	rival := func(name, rival string) starter {
@@ -53,12 +53,16 @@ func (b *bench) reads() []task {
 			b.pgbench(cell(report.PGBench, report.Select)),
 			b.window(cell(report.Product, report.ReadByID), ok, product, byID),
 			b.window(cell(report.Product, report.ReadByScope), ok, product, byScope))
+		tasks = append(tasks, twoRounds(
+			b.window(cell(report.Product, report.ListReady), ok, product, listsOfReady),
+			b.window(cell(report.Product, report.ListOfHost), ok, product, listsOfHost))...)
 		if clients == 1 {
 			continue
 		}
 		tasks = append(tasks,
 			b.window(cell(report.QueryPerRead, report.ReadByID), ok, rival(report.QueryPerRead, "lookup"), byID),
-			b.window(cell(report.NoDatabase, report.ReadByID), ok, rival(report.NoDatabase, "constant"), byID))
+			b.window(cell(report.NoDatabase, report.ReadByID), ok, rival(report.NoDatabase, "constant"), byID),
+			b.window(cell(report.BareGin, report.ReadByID), ok, rival(report.BareGin, "bare"), byID))
 	}
-	return tasks
+	return append(tasks, twoRounds(b.waits(product))...)
 }

@@ -21,7 +21,7 @@ const serviceRounds = 3
 
 // service measures whether the product overloads a service, and what that would leave behind.
 func (b *bench) service() []task {
-	loads := b.onCluster(b.serviceLoads, func() (cells []report.Cell) {
+	loads := b.onCluster(shapeOfCluster, b.serviceLoads, func() (cells []report.Cell) {
 		for _, callers := range report.Callers() {
 			cells = append(cells, report.ServiceCell(report.Create, callers))
 		}
@@ -32,9 +32,9 @@ func (b *bench) service() []task {
 	for _, of := range report.Floods() {
 		floods = append(floods, report.ServiceCell(of.Alone, quietCallers), report.ServiceCell(of.Beside, quietCallers))
 	}
-	flood := b.onCluster(b.floods, floods...)
+	flood := b.onCluster(shapeOfCluster, b.floods, floods...)
 	flood.duration = time.Duration(len(floods)) * (b.timing.warmUp + b.timing.window)
-	frozen := b.onCluster(b.slowThenFrozen, report.ServiceCell(report.SlowThenFrozen, 0))
+	frozen := b.onCluster(shapeOfCluster, b.slowThenFrozen, report.ServiceCell(report.SlowThenFrozen, 0))
 	o := b.outage()
 	frozen.duration = o.before + o.slow + o.frozen + o.after
 	tasks := []task{loads, flood, frozen}
@@ -49,15 +49,16 @@ func (b *bench) service() []task {
 	return tasks
 }
 
-// onCluster is the task of measuring cells at the cluster, which is not frozen meanwhile.
+// onCluster is the task of measuring cells at the cluster of a shape, which is not frozen meanwhile.
 func (b *bench) onCluster(
-	run func(ctx context.Context, c *cluster, cells []report.Cell) ([]report.Sample, error), cells ...report.Cell,
+	of shape, run func(ctx context.Context, c *cluster, cells []report.Cell) ([]report.Sample, error),
+	cells ...report.Cell,
 ) task {
 	var c *cluster
 	return task{
 		cells: cells,
 		prepare: func(ctx context.Context) (err error) {
-			c, err = b.env.cluster(ctx)
+			c, err = b.env.cluster(ctx, of)
 			return err
 		},
 		run: func(ctx context.Context) (samples []report.Sample, err error) {

@@ -44,7 +44,7 @@ func (e *environment) assignTemporal(ctx context.Context, s *system, kind string
 
 func (e *environment) startTemporal(ctx context.Context, kind string) (*stack.Temporal, error) {
 	switch kind {
-	case report.DevServer, report.DevServer + separate:
+	case report.DevServer, report.DevServer + separate, report.DevServer + clustered:
 		return e.startDevServer(ctx, kind, false)
 	case stock:
 		return e.startDevServer(ctx, kind, true)

@@ -96,4 +96,19 @@ func readsByScope(rows int) workload {
 	}
 }
 
+// listsOfReady reads the first page of the classes of the data set that are not over.
+func listsOfReady(context.Context, *system) (load.Work, error) {
+	return func(r *fasthttp.Request) {
+		r.SetRequestURI("/api/v1/audiences/" + datasetAudience + "/minigroups?status=real-time")
+	}, nil
+}
+
+// listsOfHost reads the first page of the classes of a random host of the data set.
+func listsOfHost(context.Context, *system) (load.Work, error) {
+	return func(r *fasthttp.Request) {
+		host := datasetHost(rand.IntN(datasetHosts)) //nolint:gosec // no secret
+		r.SetRequestURI("/api/v1/audiences/" + datasetAudience + "/minigroups?host=" + host)
+	}, nil
+}
+
 func datasetScope(n int) string { return "class-" + strconv.Itoa(n) }

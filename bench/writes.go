@@ -47,7 +47,8 @@ func (b *bench) writers() []subject {
 		product(report.ProductStock, stock, false), rival(report.PlainStock, report.Plain, stock, false))
 }
 
-// writes measures creates by all writers, and failing creates and updates by the product.
+// writes measures creates by all writers, failing creates and updates by the product, and creates and updates of one
+// client in the shape of make run.
 func (b *bench) writes() []task {
 	var tasks []task
 	create := func(s subject, clients, delay int) task {
@@ -75,7 +76,31 @@ func (b *bench) writes() []task {
 			b.window(cell(report.CreateFailing), fasthttp.StatusCreated, product.start, creates(upstream.FailsOnce)),
 			b.window(cell(report.Update), fasthttp.StatusOK, product.start, updatesOfNew))
 	}
-	return tasks
+	return append(tasks,
+		b.windowInRun(report.Create, fasthttp.StatusCreated, creates(upstream.Usual)),
+		b.windowInRun(report.Update, fasthttp.StatusOK, updatesOfNew))
+}
+
+// windowInRun is the task of measuring one client in the shape of make run, whose stand-ins have service times and no
+// other delay.
+func (b *bench) windowInRun(name string, want int, work workload) task {
+	cell := report.Cell{Group: report.Writes, Subject: report.MakeRun, Work: name, Clients: 1}
+	var requests load.Work
+	t := b.onCluster(shapeOfRun, func(ctx context.Context, c *cluster, _ []report.Cell) ([]report.Sample, error) {
+		if requests == nil {
+			var err error
+			if requests, err = work(ctx, c.system); err != nil {
+				return nil, err
+			}
+		}
+		sample := report.Sample{Cell: cell}
+		err := b.env.measure(ctx, c.system, load.Closed{
+			Clients: 1, WarmUp: b.timing.warmUp, Window: b.timing.window, Work: requests, Want: want,
+		}, &sample)
+		return []report.Sample{sample}, err
+	}, cell)
+	t.duration = leaseTime + b.timing.warmUp + b.timing.window
+	return t
 }
 
 // delayFor returns the delay of the upstreams in milliseconds: a realistic one for one client, and none for many

@@ -119,3 +119,22 @@ func TestSeveralAddressesTakeTurns(t *testing.T) {
 		t.Errorf("one received %d requests, the other %d", received[0].Load(), received[1].Load())
 	}
 }
+
+func TestTogether(t *testing.T) {
+	var arrived atomic.Int64
+	all := make(chan struct{})
+	to := target(t, func(w http.ResponseWriter, _ *http.Request) {
+		if arrived.Add(1) == 5 {
+			close(all)
+		}
+		<-all // so that no response comes before every client has sent its request
+		w.WriteHeader(http.StatusNotModified)
+	})
+	soonest, err := load.Together(to, 5, get, http.StatusNotModified)
+	if err != nil || soonest <= 0 || arrived.Load() != 5 {
+		t.Errorf("%d requests, the first response after %s, %v", arrived.Load(), soonest, err)
+	}
+	if _, err := load.Together(to, 1, get, http.StatusOK); err == nil || !strings.Contains(err.Error(), "304") {
+		t.Errorf("another status: %v", err)
+	}
+}

@@ -76,6 +76,8 @@ func (r Run) Goals() []Goal {
 		return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 1, DelayMS: 10}
 	}
 	many := func(subject string) Cell { return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 32} }
+	updates := Cell{Group: Writes, Subject: Product, Work: Update, Clients: 32}
+	run := Cell{Group: Writes, Subject: MakeRun, Work: Create, Clients: 1}
 	read := func(subject, work string) Cell { return Cell{Group: Reads, Subject: subject, Work: work, Clients: 32} }
 	sized := func(rows int) Cell {
 		return Cell{Group: Growth, Subject: ProductWithRows(rows), Work: Create, Clients: 1}
@@ -101,8 +103,23 @@ func (r Run) Goals() []Goal {
 		},
 		{
 			Description: "creates per second, 32 clients: product ÷ no-op twin",
-			Bound:       0.8, reason: reasonTwin,
+			Bound:       0.85, reason: reasonTwin,
 			compute: ratio(valueOf(many(Product), Throughput), valueOf(many(NoOpTwin), Throughput)),
+		},
+		{
+			Description: "CPU time per create, 32 clients: service, Temporal, Postgres and upstreams",
+			Unit:        " ms", AtMost: true, Bound: 13.5,
+			compute: cpuPerRequest(many(Product)),
+		},
+		{
+			Description: "updates per second ÷ creates per second of the product, 32 clients",
+			Bound:       1,
+			compute:     ratio(valueOf(updates, Throughput), valueOf(many(Product), Throughput)),
+		},
+		{
+			Description: "make run: p50 of a create, 1 client",
+			Unit:        " ms", AtMost: true, Bound: 15,
+			compute: valueOf(run, P50),
 		},
 		{
 			Description: "create, 1 client: p50 of the product with the dev server's default settings ÷ with ours",
@@ -111,13 +128,19 @@ func (r Run) Goals() []Goal {
 		},
 		{
 			Description: "reads per second, 32 connections: product ÷ pgbench -S -M prepared",
-			Bound:       0.55, reason: reasonReads,
+			Bound:       0.45, reason: reasonReads,
 			compute: ratio(valueOf(read(Product, ReadByID), Throughput), valueOf(read(PGBench, Select), Throughput)),
 		},
 		{
 			Description: "the same reads: p99 of the product ÷ p99 with one query per read",
 			AtMost:      true, Bound: 1,
 			compute: ratio(valueOf(read(Product, ReadByID), P99), valueOf(read(QueryPerRead, ReadByID), P99)),
+		},
+		{
+			Description: "reads per second, 32 connections: no database ÷ bare Gin handler",
+			Bound:       0.7,
+			compute: ratio(
+				valueOf(read(NoDatabase, ReadByID), Throughput), valueOf(read(BareGin, ReadByID), Throughput)),
 		},
 		{
 			Description: "creates per second, 32 clients: with 500 sagas stuck on a hanging upstream ÷ without",

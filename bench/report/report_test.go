@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,38 @@ func example() Run {
 	}
 	r.Subjects = []Subject{{Name: Direct, Description: "calls", Weakness: "loses"}}
 	return r
+}
+
+// reads is a run with a constant answer at half the throughput of a bare handler, and with reads that wait.
+func reads() Run {
+	r := Run{Rounds: 1}
+	add := func(c Cell, values map[string]float64) {
+		r.Cells = append(r.Cells, c)
+		r.Samples = append(r.Samples, Sample{Cell: c, Values: values})
+	}
+	for subject, perSecond := range map[string]float64{NoDatabase: 20_000, BareGin: 40_000} {
+		add(Cell{Group: Reads, Subject: subject, Work: ReadByID, Clients: 32}, map[string]float64{Throughput: perSecond})
+	}
+	add(Cell{Group: Reads, Subject: Product, Work: WaitForChange, Clients: 500},
+		map[string]float64{CPUPerWait + "service": 0.125})
+	return r
+}
+
+func TestReads(t *testing.T) {
+	i := slices.IndexFunc(reads().Verdicts(), func(v Verdict) bool {
+		return v.Description == "reads per second, 32 connections: no database ÷ bare Gin handler"
+	})
+	if v := reads().Verdicts()[i]; v.Median != 0.5 || v.Result() != "missed" {
+		t.Errorf("no database ÷ bare handler: %+v", v)
+	}
+	tables := reads().Tables()
+	if len(tables) != 3 || len(tables[0].Rows) != 2 || tables[1].Title != "Reads that wait for a change" {
+		t.Fatalf("got %+v, want one of each kind of read, and the goals", tables)
+	}
+	want := [][]string{{Product, WaitForChange, CPUPerWait + "service", "0.12"}}
+	if got := tables[1]; !reflect.DeepEqual(got.Rows, want) || !strings.Contains(got.Note, "500 clients") {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestGoals(t *testing.T) {

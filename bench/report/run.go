@@ -116,19 +116,27 @@ const (
 	PGBench           = "pgbench -S -M prepared"
 	QueryPerRead      = "one query per read"
 	NoDatabase        = "no database"
+	BareGin           = "bare Gin handler"
 	ProductStuck      = "product, 500 sagas stuck"
 	ProductNoTemporal = "product, Temporal frozen, 64 creates waiting"
 	ProductCluster    = "product, 2 APIs, 3 workers"
+	MakeRun           = "make run"
 	Create            = "create"
 	CreateFailing     = "create, first attempt fails"
 	Update            = "update"
 	ReadByID          = "read by id"
 	ReadByScope       = "read by scope"
+	ListReady         = "list, status real-time"
+	ListOfHost        = "list, one host"
+	WaitForChange     = "read that waits for a change"
 	Select            = "select"
 	Sweep             = "sweep"
 	Idle              = "idle"
 	UnderLoad         = "under load"
 )
+
+// CPUPerWait before the name of a part of the system is the CPU time of the part per read that waits and second.
+const CPUPerWait = "CPU ms per waiting read and second: "
 
 // ResidentTotal is the memory of all processes of the product, and PeakMemory its highest value.
 const (

@@ -130,20 +130,6 @@ func fold(join func(a, b float64) float64, name string, cells []Cell) measure {
 	}
 }
 
-// sumOfNames adds up several values of a cell. It is ok if the cell has all of them.
-func sumOfNames(c Cell, names ...string) measure {
-	return func(r round) (sum float64, ok bool) {
-		for _, name := range names {
-			v, ok := r[c][name]
-			if !ok {
-				return 0, false
-			}
-			sum += v
-		}
-		return sum, true
-	}
-}
-
 // serviceTable has a row for each load of the group Service.
 func (r Run) serviceTable(cells []Cell) Table {
 	t := Table{

@@ -89,5 +89,31 @@ func difference(a, b measure) measure {
 	}
 }
 
+// sumOfNames adds up several values of a cell. It is ok if the cell has all of them.
+func sumOfNames(c Cell, names ...string) measure {
+	return func(r round) (sum float64, ok bool) {
+		for _, name := range names {
+			v, ok := r[c][name]
+			if !ok {
+				return 0, false
+			}
+			sum += v
+		}
+		return sum, true
+	}
+}
+
+// cpuPerRequest is the CPU time per request of all parts of a system; the load is none. It is ok if the cell has that
+// of each part.
+func cpuPerRequest(c Cell) measure {
+	var names []string
+	for _, part := range Parts() {
+		if part != load {
+			names = append(names, CPUPerRequest+part)
+		}
+	}
+	return sumOfNames(c, names...)
+}
+
 // Median returns the median of durations in any order, 0 if there are none.
 func Median(of []time.Duration) time.Duration { return Quantile(slices.Sorted(slices.Values(of)), 0.5) }

@@ -47,6 +47,21 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+func TestCPUPerRequest(t *testing.T) {
+	values := map[string]float64{Throughput: 100}
+	for i, part := range Parts() {
+		values[CPUPerRequest+part] = float64(i + 1)
+	}
+	c := createBy32(Product)
+	if got, ok := cpuPerRequest(c)(round{c: values}); got != 1+2+3+4 || !ok {
+		t.Errorf("got %g, %t, want the sum of all parts but the load, which is 5", got, ok)
+	}
+	delete(values, CPUPerRequest+"postgres")
+	if _, ok := cpuPerRequest(c)(round{c: values}); ok {
+		t.Error("a sum without one of the parts counts")
+	}
+}
+
 func createBy32(subject string) Cell {
 	return Cell{Group: Writes, Subject: subject, Work: Create, Clients: 32}
 }

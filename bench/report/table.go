@@ -39,7 +39,7 @@ func (r Run) Tables() []Table {
 		case Writes:
 			tables = append(tables, r.windowTable("Creates and updates", cells, Direct))
 		case Reads:
-			tables = append(tables, r.windowTable(title, cells, PGBench))
+			tables = append(tables, r.readTables(title, cells)...)
 		case Growth:
 			tables = append(tables, r.windowTable(title, cells, ProductWithRows(Small)))
 		case Service:
@@ -113,8 +113,11 @@ func (r Run) cpu(c Cell) string {
 	return strings.Join(parts, ", ")
 }
 
+// load is the part that sends the requests.
+const load = "load"
+
 // Parts returns the parts of the system whose CPU time is measured separately.
-func Parts() []string { return []string{"service", "temporal", "postgres", "upstreams", "load"} }
+func Parts() []string { return []string{"service", "temporal", "postgres", "upstreams", load} }
 
 // total returns the sum of a value over all rounds.
 func (r Run) total(c Cell, name string) string {
@@ -125,6 +128,27 @@ func (r Run) total(c Cell, name string) string {
 		}
 	}
 	return fmt.Sprint(int(sum))
+}
+
+// readTables returns the tables of the group Reads. Reads that wait have no latency, so they have a table of their own.
+func (r Run) readTables(title string, cells []Cell) (tables []Table) {
+	var answered, waiting []Cell
+	for _, c := range cells {
+		if c.Work == WaitForChange {
+			waiting = append(waiting, c)
+		} else {
+			answered = append(answered, c)
+		}
+	}
+	if len(answered) > 0 {
+		tables = append(tables, r.windowTable(title, answered, PGBench))
+	}
+	for _, c := range waiting {
+		t := r.valueTable("Reads that wait for a change", []Cell{c})
+		t.Note = fmt.Sprintf("%d clients wait, each for a change of another minigroup, which does not come.", c.Clients)
+		tables = append(tables, t)
+	}
+	return tables
 }
 
 // valueTable has a row for each value of each cell.

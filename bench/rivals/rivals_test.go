@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -96,7 +97,13 @@ func newKeys(t *testing.T) keys {
 	}}
 }
 
-func (k keys) do(t *testing.T, method, url, body string) (status int, answer object) {
+// read is a request to the server at an address for a minigroup.
+func (k keys) read(t *testing.T, server string) *http.Request {
+	t.Helper()
+	return k.request(t, http.MethodGet, server+"/api/v1/minigroups/"+uuid.NewString(), "")
+}
+
+func (k keys) request(t *testing.T, method, url, body string) *http.Request {
 	t.Helper()
 	token, err := k.signer.Issue("iam.example.org", "example.org", "dev", time.Now().Add(time.Hour))
 	if err != nil {
@@ -108,7 +115,12 @@ func (k keys) do(t *testing.T, method, url, body string) (status int, answer obj
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	reply, err := http.DefaultClient.Do(request)
+	return request
+}
+
+func (k keys) do(t *testing.T, method, url, body string) (status int, answer object) {
+	t.Helper()
+	reply, err := http.DefaultClient.Do(k.request(t, method, url, body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,16 +217,55 @@ func sum(counts map[string]int64) (all int64) {
 	return all
 }
 
-func TestConstant(t *testing.T) {
-	k := newKeys(t)
+// constant returns a handler that answers every read with the same minigroup.
+func (k keys) constant(t *testing.T) http.Handler {
+	t.Helper()
 	draft := minigroup.Draft{Audience: "example.org", Scope: "math-7b"}
 	handler, err := rivals.Reads(rivals.Constant{Minigroup: minigroup.Minigroup{Draft: draft}}, k.access)
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := httptest.NewServer(handler)
+	return handler
+}
+
+func TestConstant(t *testing.T) {
+	k := newKeys(t)
+	api := httptest.NewServer(k.constant(t))
 	t.Cleanup(api.Close)
 	if status, _ := k.do(t, http.MethodGet, api.URL+"/api/v1/minigroups/"+uuid.NewString(), ""); status != http.StatusOK {
 		t.Errorf("replied %d", status)
 	}
+}
+
+func TestBareSendsWhatTheOtherHandlerSends(t *testing.T) {
+	k := newKeys(t)
+	read := k.read(t, "")
+	bare, err := rivals.Bare(k.constant(t), read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answers []string
+	for _, handler := range []http.Handler{k.constant(t), bare} {
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		reply, err := http.DefaultClient.Do(k.read(t, server.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(reply.Body)
+		if reply.Body.Close(); err != nil || !strings.Contains(string(body), "math-7b") {
+			t.Errorf("replied %q, %v", body, err)
+		}
+		answers = append(answers, fmt.Sprint(reply.StatusCode, reply.ContentLength, reply.Header["Content-Type"],
+			reply.Header["Etag"], string(body)))
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("one replied %s\nthe other %s", answers[0], answers[1])
+	}
+	t.Run("an error is not repeated", func(t *testing.T) {
+		read.Header.Del("Authorization")
+		if _, err := rivals.Bare(k.constant(t), read); err == nil || !strings.Contains(err.Error(), "401") {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -1,5 +1,6 @@
 // Command rival serves the product's API with a rival instead of the product's sagas. As "lookup" and "constant" it
-// serves only reads: with one query per read, and without a database.
+// serves only reads: with one query per read, and without a database. As "bare" it sends the answers of "constant" with
+// a Gin handler and nothing else.
 package main
 
 import (
@@ -41,7 +42,7 @@ func main() {
 
 func start() error {
 	var o options
-	flag.StringVar(&o.rival, "rival", "", "name of a rival, lookup or constant")
+	flag.StringVar(&o.rival, "rival", "", "name of a rival, lookup, constant or bare")
 	flag.StringVar(&o.listen, "listen", "", "address to listen on, host:port")
 	flag.StringVar(&o.database, "database", "", "URL of the database, postgres://…")
 	flag.StringVar(&o.upstream, "upstream", "", "URL of the upstreams, http://host:port")
@@ -89,8 +90,10 @@ func run(ctx context.Context, o options) error {
 func (o options) handler(ctx context.Context, access rivals.Access) (http.Handler, func(), error) {
 	switch o.rival {
 	case "constant":
-		reader := rivals.Constant{Minigroup: example()}
-		h, err := rivals.Reads(reader, access) //nolint:contextcheck // each request has its own context
+		h, err := constant(access) //nolint:contextcheck // each request has its own context
+		return h, func() {}, err
+	case "bare":
+		h, err := o.bare(ctx, access)
 		return h, func() {}, err
 	case "lookup":
 		pool, err := o.pool(ctx)
@@ -116,12 +119,44 @@ func (o options) handler(ctx context.Context, access rivals.Access) (http.Handle
 	return h, func() { creator.Close(); dependencies.Pool.Close() }, err
 }
 
-func (o options) dependencies(ctx context.Context) (d rivals.Dependencies, err error) {
+// constant answers every read with the same minigroup.
+func constant(access rivals.Access) (http.Handler, error) {
+	return rivals.Reads(rivals.Constant{Minigroup: example()}, access)
+}
+
+// bare gives the answers of constant.
+func (o options) bare(ctx context.Context, access rivals.Access) (http.Handler, error) {
+	signer, err := o.signer()
+	if err != nil {
+		return nil, err
+	}
+	token, err := signer.Issue(access.Issuer, access.Audience, "dev", time.Now().Add(time.Minute))
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/minigroups/"+example().ID.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	other, err := constant(access) //nolint:contextcheck // each request has its own context
+	if err != nil {
+		return nil, err
+	}
+	return rivals.Bare(other, request)
+}
+
+// signer signs tokens with the private key.
+func (o options) signer() (*auth.Signer, error) {
 	key, err := os.ReadFile(o.key)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	signer, err := auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, key)
+	return auth.NewSigner(auth.Account{Label: "minigroups", Audience: "svc.example.org"}, key)
+}
+
+func (o options) dependencies(ctx context.Context) (d rivals.Dependencies, err error) {
+	signer, err := o.signer()
 	if err != nil {
 		return d, err
 	}
@@ -139,15 +174,18 @@ func (o options) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
-// example returns a minigroup like those in the data set.
+// example returns a minigroup like those in the data set. It is the same in every process, so that all that answer with
+// it send the same bytes.
 func example() minigroup.Minigroup {
-	start, end, slots := time.Now().Add(24*time.Hour).Unix(), time.Now().Add(25*time.Hour).Unix(), int32(1)
+	start, end, slots := int64(4_000_000_000), int64(4_000_003_600), int32(1)
 	d := minigroup.Draft{
 		Audience: upstream.Usual, Scope: "class-0000001", Host: "teacher.example.org",
 		Time: minigroup.Window{Start: &start, End: &end}, Reserve: &slots,
 	}
+	id := minigroup.NewClassID(d.Audience, d.Scope)
 	return minigroup.Minigroup{
-		Draft: d, ID: minigroup.NewClassID(d.Audience, d.Scope), Fingerprint: minigroup.NewCreateRequest(d).Fingerprint,
-		State: minigroup.Ready, CreatedAt: time.Now(), EventRoomID: uuid.New(), ConferenceRoomID: uuid.New(),
+		Draft: d, ID: id, Fingerprint: minigroup.NewCreateRequest(d).Fingerprint,
+		State: minigroup.Ready, CreatedAt: time.Unix(1_800_000_000, 0),
+		EventRoomID: uuid.NewSHA1(id, []byte("event")), ConferenceRoomID: uuid.NewSHA1(id, []byte("conference")),
 	}
 }
