@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"minigroups/e2e/simulation/search"
 )
 
 func main() {
@@ -53,28 +56,40 @@ func (p planter) run(ctx context.Context, first int, only string) error {
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return err
 	}
-	var rows []string
-	missed := 0
+	var chosenBugs []int
 	for i, b := range bugs {
-		if i+1 < first || !chosen.MatchString(b.name) {
-			continue
+		if i+1 >= first && chosen.MatchString(b.name) {
+			chosenBugs = append(chosenBugs, i)
 		}
-		found, err := p.search(ctx, b)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.name, err)
-		}
-		if found.violation == "" {
-			missed++
-			found.violation = "NOT FOUND"
-		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%.0f\t%d\t%.90s",
-			b.name, found.scenarios, found.after.Seconds(), found.steps, found.violation))
-		fmt.Fprintf(os.Stderr, "%2d of %d, %3.0f s: %s: %s\n",
-			i+1, len(bugs), found.after.Seconds(), b.name, found.violation)
 	}
+	found := make([]finding, len(bugs))
+	err = search.ForEach(ctx, chosenBugs, func(i int) (err error) {
+		if found[i], err = p.search(ctx, bugs[i]); err != nil {
+			return fmt.Errorf("%s: %w", bugs[i].name, err)
+		}
+		fmt.Fprintf(os.Stderr, "%2d of %d, %3.0f s: %s: %s\n",
+			i+1, len(bugs), found[i].after.Seconds(), bugs[i].name, cmp.Or(found[i].violation, "NOT FOUND"))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.print(found, chosenBugs)
+}
+
+// print prints what was found of the bugs.
+func (p planter) print(found []finding, chosen []int) error {
+	missed := 0
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "bug\tscenarios\tseconds\tsteps\tviolation")
-	fmt.Fprintln(table, strings.Join(rows, "\n"))
+	for _, i := range chosen {
+		f := found[i]
+		if f.violation == "" {
+			missed++
+		}
+		fmt.Fprintf(table, "%s\t%d\t%.0f\t%d\t%.90s\n",
+			bugs[i].name, f.scenarios, f.after.Seconds(), f.steps, cmp.Or(f.violation, "NOT FOUND"))
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -86,7 +101,7 @@ func (p planter) run(ctx context.Context, first int, only string) error {
 
 // finding is what the search has found.
 type finding struct {
-	scenarios string // how many were searched until one violated an invariant
+	scenarios int // how many were searched until one violated an invariant
 	after     time.Duration
 	steps     int // of the shrunk scenario; 0 if it did not violate the invariant each time
 	violation string
@@ -108,26 +123,18 @@ func (p planter) search(ctx context.Context, b bug) (finding, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return finding{}, fmt.Errorf("%w: %s", err, out)
 	}
-	pictures, err := filepath.Abs(p.dir)
-	if err != nil {
-		return finding{}, err
-	}
 	bounded, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
-	test := exec.CommandContext(bounded, binary, "-test.run", "TestSagas", "-test.v", "-test.timeout", "0",
-		"-rapid.checks", "1000000", "-rapid.seed", fmt.Sprint(p.seed), "-rapid.shrinktime", "30s",
-		"-pictures", pictures)
-	test.Dir = work
-	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
-	test.WaitDelay = 10 * time.Second
 	began := time.Now()
-	out, err := test.CombinedOutput()
+	out, err := search.Search{
+		Binary: binary, Pictures: p.dir, Scenarios: 1_000_000, Seed: p.seed, Shrink: 30 * time.Second,
+	}.Run(bounded, work)
 	after := time.Since(began)
-	if ctx.Err() != nil {
-		return finding{}, ctx.Err()
+	if err != nil || ctx.Err() != nil {
+		return finding{}, errors.Join(err, ctx.Err())
 	}
 	name := strings.ReplaceAll(b.name, " ", "-")
-	if err := os.WriteFile(filepath.Join(p.dir, name+".txt"), out, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, name+".txt"), []byte(out), 0o600); err != nil {
 		return finding{}, err
 	}
 	if p.keep {
@@ -135,11 +142,7 @@ func (p planter) search(ctx context.Context, b bug) (finding, error) {
 			return finding{}, err
 		}
 	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) && bounded.Err() == nil {
-		return finding{}, err
-	}
-	return read(string(out), after), nil
+	return read(out, after), nil
 }
 
 // keepScenario keeps the shrunk scenario that rapid has written below dir: its decisions, and what it violates.
@@ -166,19 +169,17 @@ func keepScenario(dir, name string) error {
 	return os.WriteFile(filepath.Join(to, "TestSagas-"+name+".fail"), []byte(strings.Join(kept, "")), 0o600)
 }
 
-var (
-	violated    = regexp.MustCompile(`scenario (\d+) violates an invariant and is shrunk now: (.*)`)
-	failedAfter = regexp.MustCompile(`failed after \d+ tests: .*`)
-)
+var failedAfter = regexp.MustCompile(`failed after \d+ tests: .*`)
 
 // read reads the output of the search.
 func read(out string, after time.Duration) finding {
 	f := finding{after: after}
-	match := violated.FindStringSubmatch(out)
-	if match == nil {
+	if r, err := search.Read(out); err == nil { // else it was interrupted
+		f.scenarios, f.violation = r.Scenarios, r.Violation
+	}
+	if f.violation == "" {
 		return f
 	}
-	f.scenarios, f.violation = match[1], match[2]
 	last := failedAfter.FindString(out)
 	if last == "" {
 		return f

@@ -10,7 +10,7 @@ import (
 func TestASearchGoesOnWithTheSeedsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := search{binary: filepath.Join(dir, "simulation.test"), dir: filepath.Join(dir, "results"), scenarios: 7}
+	s := seeds{binary: filepath.Join(dir, "simulation.test"), dir: filepath.Join(dir, "results"), scenarios: 7}
 	is := func(script string) {
 		t.Helper()
 		if err := os.WriteFile(s.binary, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
@@ -18,7 +18,8 @@ func TestASearchGoesOnWithTheSeedsThatAreMissing(t *testing.T) {
 		}
 	}
 	is(`case "$*" in *"-rapid.seed 2 "*) echo killed; exit 1;; esac; echo "7 scenarios with 70 calls in 1m1.5s"`)
-	if err := s.run(t.Context(), 1, 3); err == nil || !strings.Contains(err.Error(), "seed 2: exit status 1: killed") {
+	const unfinished = "seed 2: the search has not ended: killed"
+	if err := s.run(t.Context(), 1, 3); err == nil || !strings.Contains(err.Error(), unfinished) {
 		t.Errorf("a search that was killed: %v", err)
 	}
 	is(`case "$*" in *"-rapid.seed 2 "*) echo 'scenario 5 violates an invariant and is shrunk now: "LEAK"';; esac; exit 1`)
