@@ -80,7 +80,12 @@ func (a *Activities) begin(
 			}
 			if begun.State != minigroup.UpdateRequested || begun.Unfinished != uuid.Nil {
 				begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
-				return err
+				if err != nil || begun.State != minigroup.UpdateRequested || begun.Unfinished != uuid.Nil {
+					return err
+				}
+				// What was unfinished was decided before this run took the row, so there is nothing to finish first.
+				err = minigroup.ErrOutdatedPlan
+				continue
 			}
 			begun.State = minigroup.UpdateRunning
 			if err = plan(claim, begun.Minigroup); !errors.Is(err, minigroup.ErrOutdatedPlan) {

@@ -15,6 +15,7 @@ import (
 type updateLedger struct {
 	stepLedger
 	begun     minigroup.BegunUpdate
+	decides   bool // the unfinished update is decided when the row is taken
 	takeErr   error
 	recordErr error
 	planned   int
@@ -35,6 +36,9 @@ func (l *updateLedger) ReadForUpdate(
 func (l *updateLedger) TakeForUpdate(
 	context.Context, minigroup.Claim, uuid.UUID, uuid.UUID,
 ) (minigroup.BegunUpdate, error) {
+	if l.decides {
+		l.begun.Unfinished = uuid.Nil
+	}
 	return l.begun, l.takeErr
 }
 
@@ -102,6 +106,9 @@ func TestOnlyARequestedUpdateIsPlanned(t *testing.T) {
 		"running":   {ledger: &updateLedger{begun: in(minigroup.UpdateRunning, uuid.Nil)}},
 		"requested after an unfinished one": {
 			ledger: &updateLedger{begun: in(minigroup.UpdateRequested, uuid.New())},
+		},
+		"requested after an unfinished one that was decided meanwhile": {
+			ledger: &updateLedger{begun: in(minigroup.UpdateRequested, uuid.New()), decides: true}, planned: 1,
 		},
 		"not taken": {
 			ledger: &updateLedger{begun: in(minigroup.UpdateRequested, uuid.Nil), takeErr: away}, fails: true,
