@@ -75,17 +75,12 @@ func (a *Activities) begin(
 	err = a.withClaim(ctx, func(claim minigroup.Claim) (err error) {
 		for range maxPlans {
 			begun, err = a.Ledger.ReadForUpdate(ctx, claim, in.ClassID, in.ID)
-			if err != nil {
-				return err
-			}
-			if begun.State != minigroup.UpdateRequested || begun.Unfinished != uuid.Nil {
+			if err == nil && !mayBegin(begun) {
 				begun, err = a.Ledger.TakeForUpdate(ctx, claim, in.ClassID, in.ID)
-				if err != nil || begun.State != minigroup.UpdateRequested || begun.Unfinished != uuid.Nil {
-					return err
-				}
-				// What was unfinished was decided before this run took the row, so there is nothing to finish first.
-				err = minigroup.ErrOutdatedPlan
-				continue
+			}
+			// It may begin after all if another update was decided before this run took the row.
+			if err != nil || !mayBegin(begun) {
+				return err
 			}
 			begun.State = minigroup.UpdateRunning
 			if err = plan(claim, begun.Minigroup); !errors.Is(err, minigroup.ErrOutdatedPlan) {
@@ -95,6 +90,11 @@ func (a *Activities) begin(
 		return err
 	})
 	return begun, err
+}
+
+// mayBegin reports whether an update has not begun and no other one has to be finished first.
+func mayBegin(begun minigroup.BegunUpdate) bool {
+	return begun.State == minigroup.UpdateRequested && begun.Unfinished == uuid.Nil
 }
 
 // maxPlans bounds how often one attempt plans an update of a minigroup that keeps changing.

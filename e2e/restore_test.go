@@ -119,10 +119,7 @@ func (s *restoredSystem) startPrograms() {
 	ctx := s.t.Context()
 	err := s.startWorker(ctx)
 	if err == nil {
-		s.apis, err = s.program(ctx, "api", "api", s.configFile)
-	}
-	if err == nil {
-		err = s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
+		err = s.startAPI(ctx)
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -148,22 +148,28 @@ func (s *system) start(ctx context.Context) (err error) {
 	if err := s.startWorker(ctx); err != nil {
 		return err
 	}
-	if s.apis, err = s.program(ctx, "api", "api", s.configFile); err != nil {
+	if err := s.startAPI(ctx); err != nil {
 		return err
 	}
 	options := client.Options{HostPort: s.cfg.Temporal.Address, Logger: harness.NopLogger{}}
 	if s.client, err = client.Dial(options); err != nil {
 		return err
 	}
-	if s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres")); err != nil {
-		return err
-	}
-	return s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
+	s.db, err = pgxpool.New(ctx, s.postgres.URL("postgres"))
+	return err
 }
 
 // program starts one of our programs under a name of its own, with additional environment variables.
 func (s *system) program(ctx context.Context, name, binary, configFile string, env ...string) (*stack.Process, error) {
 	return stack.StartBinary(ctx, name, filepath.Join(s.bin, binary), []string{"-config", configFile}, env, s.log(name))
+}
+
+// startAPI starts the API and returns when it is ready.
+func (s *system) startAPI(ctx context.Context) (err error) {
+	if s.apis, err = s.program(ctx, "api", "api", s.configFile); err != nil {
+		return err
+	}
+	return s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
 }
 
 func (s *system) startWorker(ctx context.Context) (err error) {

@@ -67,10 +67,7 @@ func (s *system) upgrade(t *testing.T) {
 		err = s.apis.Stop(ctx)
 	}
 	if err == nil {
-		s.apis, err = s.program(ctx, "api", "api", s.configFile)
-	}
-	if err == nil {
-		err = s.apis.AwaitHTTP(ctx, time.Minute, s.api+"/readyz")
+		err = s.startAPI(ctx)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +101,6 @@ func TestClassesAndOpenRunsOfTheLastReleaseAreCarriedOn(t *testing.T) {
 	}
 	creating.assertComplete(creating.awaitStatus("real-time").object)
 	undoing.awaitFailed()
-	undoing.assertNothingLeft()
 	eventually(t, func() error {
 		if o := updating.get().object; o.Time[0] == nil || *o.Time[0] != updating.start+60 {
 			return errors.New("the update is not done")
