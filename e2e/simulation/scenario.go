@@ -141,7 +141,7 @@ const maxSkew = 50 * time.Millisecond
 func (s *scenario) showClock() error {
 	if now := time.Now(); now.Sub(s.clock) > maxSkew {
 		s.clock = now
-		_, err := s.db.Exec(context.Background(), fmt.Sprintf("SELECT setval('clock.now', %d)", now.UnixMicro()))
+		_, err := s.db.Exec(context.Background(), "SELECT setval('clock.now', $1)", now.UnixMicro())
 		return err
 	}
 	return nil

@@ -187,8 +187,9 @@ func newDatabase(t *testing.T) (url string) {
 	execute("simulation", `
 		CREATE SCHEMA clock;
 		CREATE SEQUENCE clock.now;
-		CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql
-			AS 'SELECT to_timestamp(last_value / 1e6) FROM clock.now'`)
+		SELECT setval('clock.now', 1);
+		CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE plpgsql
+			AS 'BEGIN RETURN to_timestamp(pg_sequence_last_value(''clock.now'') / 1e6); END'`)
 	url = storagetest.Server().URL("simulation")
 	if _, err := storage.Migrate(t.Context(), url, nil); err != nil {
 		t.Fatal(err)
