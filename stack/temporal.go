@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	enums "go.temporal.io/api/enums/v1"
@@ -59,7 +60,7 @@ type TemporalOptions struct {
 	Namespace string
 	// SearchAttributes to register, name to type (Keyword, Bool, …). Existing ones keep their type.
 	SearchAttributes map[string]string
-	// Stock starts the server without our dynamic configuration, for comparison.
+	// Stock starts the server without our settings, for comparison.
 	Stock bool
 	// Log is the file to which the server's output is appended.
 	Log string
@@ -93,7 +94,11 @@ func StartTemporal(ctx context.Context, options TemporalOptions) (*Temporal, err
 			return nil, fmt.Errorf("start Temporal: %w", err)
 		}
 	}
-	process, err := start(ctx, spec{name: "Temporal", path: options.Binary, args: args, log: options.Log})
+	dev := spec{name: "Temporal", path: options.Binary, args: args, log: options.Log}
+	if !options.Stock {
+		dev.env = append(os.Environ(), serverGC)
+	}
+	process, err := start(ctx, dev)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +135,9 @@ func temporalArgs(options TemporalOptions) ([]string, error) {
 	if options.Stock {
 		return args, nil
 	}
+	// What was committed survives the server's own end at any moment. A crash of the machine leaves the file intact, only
+	// without the last moments. So a write need not wait for the disk.
+	args = append(args, "--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
 	values, err := dynamicConfig()
 	if err != nil {
 		return nil, err

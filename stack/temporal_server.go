@@ -183,6 +183,9 @@ func StartTemporalServer(ctx context.Context, options TemporalServerOptions) (*T
 	return t, nil
 }
 
+// serverGC lets the heap of a server of Temporal grow to five times what is in use, as in deploy/compose.yaml.
+const serverGC = "GOGC=400"
+
 // configure writes the server's configuration files and returns the variables that they refer to.
 func (o TemporalServerOptions) configure() (env []string, err error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
@@ -199,7 +202,7 @@ func (o TemporalServerOptions) configure() (env []string, err error) {
 		"DBNAME=" + o.Prefix + temporalDatabase, "VISIBILITY_DBNAME=" + o.Prefix + temporalVisibilityDatabase,
 		// All services share a Postgres with the programs of this module.
 		"SQL_MAX_CONNS=10",
-		"GOGC=400", // as in deploy/compose.yaml
+		serverGC,
 		"DYNAMIC_CONFIG_FILE_PATH=" + dynamic, "LOG_LEVEL=warn",
 		"TEMPORAL_TLS_FRONTEND_CERT=" + o.TLS.Certificate, "TEMPORAL_TLS_FRONTEND_KEY=" + o.TLS.Key,
 		"TEMPORAL_TLS_CLIENT_CA_CERT=" + o.TLS.CA, "TEMPORAL_TLS_SERVER_CA_CERT=" + o.TLS.CA,
