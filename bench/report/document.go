@@ -28,6 +28,7 @@ func (r Run) WriteDocument(w io.Writer) error {
 	out.WriteString("## Goals\n\n")
 	tables := r.Tables()
 	goals, others := tables[len(tables)-1], tables[:len(tables)-1]
+	out.WriteString(wrap(goals.Note, "") + "\n\n")
 	if err := goals.WriteMarkdown(&out); err != nil {
 		return err
 	}

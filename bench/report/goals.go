@@ -19,9 +19,14 @@ type Goal struct {
 	compute measure
 	// everyRound demands the bound of each round instead of the median.
 	everyRound bool
+	// before is the figure of the run before, as docs/benchmarks.md gave it; empty if it was not measured.
+	before string
 	// reason is why the goal is missed, from the last analysis; empty if there is none.
 	reason string
 }
+
+// runBefore is the run with the figures that are called before.
+const runBefore = "28 November 2026, commit 708d3ac"
 
 // BoundText returns the bound with its sign and unit.
 func (g Goal) BoundText() string {
@@ -94,26 +99,31 @@ func (r Run) Goals() []Goal {
 		{
 			Description: "create, 1 client, 10 ms per upstream call: p50 of the product − p50 of direct",
 			Unit:        " ms", AtMost: true, Bound: 10, reason: reasonLatency,
+			before:  "13.1 [11.4–13.5] ms",
 			compute: difference(valueOf(one(Product), P50), valueOf(one(Direct), P50)),
 		},
 		{
 			Description: "creates per second, 32 clients, Temporal on " + r.DefaultTemporal + ": product ÷ plain",
 			Bound:       3.5, reason: reasonThroughput,
+			before:  "3.82 [3.46–3.87]",
 			compute: ratio(valueOf(many(Product), Throughput), valueOf(many(Plain), Throughput)),
 		},
 		{
 			Description: "creates per second, 32 clients: product ÷ no-op twin",
 			Bound:       0.85, reason: reasonTwin,
+			before:  "0.65 [0.60–0.68]",
 			compute: ratio(valueOf(many(Product), Throughput), valueOf(many(NoOpTwin), Throughput)),
 		},
 		{
 			Description: "CPU time per create, 32 clients: service, Temporal, Postgres and upstreams",
 			Unit:        " ms", AtMost: true, Bound: 13.5,
+			before:  "18.6 ms",
 			compute: cpuPerRequest(many(Product)),
 		},
 		{
 			Description: "updates per second ÷ creates per second of the product, 32 clients",
 			Bound:       1,
+			before:      "0.70",
 			compute:     ratio(valueOf(updates, Throughput), valueOf(many(Product), Throughput)),
 		},
 		{
@@ -124,16 +134,19 @@ func (r Run) Goals() []Goal {
 		{
 			Description: "create, 1 client: p50 of the product with the dev server's default settings ÷ with ours",
 			Bound:       5, reason: reasonTuning,
+			before:  "0.97 [0.95–1.01]",
 			compute: ratio(valueOf(one(ProductStock), P50), valueOf(one(tuned), P50)),
 		},
 		{
 			Description: "reads per second, 32 connections: product ÷ pgbench -S -M prepared",
 			Bound:       0.45, reason: reasonReads,
+			before:  "0.30 [0.30–0.31]",
 			compute: ratio(valueOf(read(Product, ReadByID), Throughput), valueOf(read(PGBench, Select), Throughput)),
 		},
 		{
 			Description: "the same reads: p99 of the product ÷ p99 with one query per read",
 			AtMost:      true, Bound: 1,
+			before:  "0.53 [0.51–0.58]",
 			compute: ratio(valueOf(read(Product, ReadByID), P99), valueOf(read(QueryPerRead, ReadByID), P99)),
 		},
 		{
@@ -145,16 +158,19 @@ func (r Run) Goals() []Goal {
 		{
 			Description: "creates per second, 32 clients: with 500 sagas stuck on a hanging upstream ÷ without",
 			Bound:       0.9, reason: reasonStuck,
+			before:  "1.10 [0.98–1.25]",
 			compute: ratio(valueOf(isolated(ProductStuck), Throughput), valueOf(isolated(Product), Throughput)),
 		},
 		{
 			Description: fmt.Sprintf("create, 1 client: p50 with %d minigroups ÷ with %d", Large, Small),
 			AtMost:      true, Bound: 1.2,
+			before:  "1.07 [0.93–1.14]",
 			compute: ratio(valueOf(sized(Large), P50), valueOf(sized(Small), P50)),
 		},
 		{
 			Description: "resident memory, idle, API and worker",
 			Unit:        " MB", AtMost: true, Bound: 60, reason: reasonMemory,
+			before:  "71.4 [71.0–71.6] MB",
 			compute: valueOf(idle, ResidentTotal),
 		},
 	}, serviceGoals()...)

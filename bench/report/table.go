@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -175,13 +176,16 @@ func (r Run) valueTable(title string, cells []Cell) Table {
 }
 
 func (r Run) goalTable() Table {
-	t := Table{Title: "Goals", Head: []string{"goal", "bound", "measured", "result"}, TextColumns: 2}
+	t := Table{
+		Title: "Goals", Note: "Before is the run of " + runBefore + ".",
+		Head: []string{"goal", "bound", "before", "measured", "result"}, TextColumns: 2,
+	}
 	for _, v := range r.Verdicts() {
 		measured := "–"
 		if v.Measured {
 			measured = formatSpread(v.Spread) + v.Unit
 		}
-		t.Rows = append(t.Rows, []string{v.Description, v.BoundText(), measured, v.Result()})
+		t.Rows = append(t.Rows, []string{v.Description, v.BoundText(), cmp.Or(v.before, "–"), measured, v.Result()})
 	}
 	return t
 }
