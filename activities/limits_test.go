@@ -47,7 +47,7 @@ func TestAnswersChangeTheLimit(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer error
 		limit  int
-		paused bool
+		paused int
 	}{
 		"an answer":   {limit: 4},
 		"a refusal":   {answer: &minigroup.UpstreamError{Status: 422, Type: "invalid_payload", Refused: true}, limit: 4},
@@ -62,7 +62,7 @@ func TestAnswersChangeTheLimit(t *testing.T) {
 		"an audience's authorization service is away": {
 			answer: &minigroup.UpstreamError{Status: 503, Type: "authorization_failed", RetryAfter: time.Hour}, limit: 4,
 		},
-		"a requested pause": {answer: &minigroup.UpstreamError{Status: 503, RetryAfter: time.Hour}, limit: 2, paused: true},
+		"a requested pause": {answer: &minigroup.UpstreamError{Status: 503, RetryAfter: time.Hour}, limit: 2, paused: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,7 +58,7 @@ func readLimits(metrics io.Reader, service string) (p report.Point, err error) {
 		}
 		value := map[string]*float64{
 			"minigroups_service_in_flight_requests": &p.InFlight, "minigroups_service_waiting_requests": &p.Waiting,
-			"minigroups_service_limit": &p.Limit, "minigroups_service_paused": &p.Paused,
+			"minigroups_service_limit": &p.Limit, "minigroups_service_paused_audiences": &p.Paused,
 		}[name]
 		if value == nil {
 			continue

@@ -20,7 +20,7 @@ minigroups_service_limit{service="event"} 4
 minigroups_service_in_flight_requests{service="conference"} 1
 minigroups_service_waiting_requests{service="conference"} 1.28e+02
 minigroups_service_waiting_requests{service="event"} 7
-minigroups_service_paused{service="conference"} 1
+minigroups_service_paused_audiences{service="conference"} 1
 minigroups_lost_attempts{kind="conference"} 9
 process_open_fds 12
 `

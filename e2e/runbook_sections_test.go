@@ -41,7 +41,7 @@ var sections = map[string]section{
 			s.newStuckClass(sut.conference)
 		},
 		settle: func(s *runbookCase) { s.restore(); s.awaitReady() },
-		shows:  []string{"$SCOPE", `minigroups_service_paused{service="conference"} 1`},
+		shows:  []string{"$SCOPE", `minigroups_service_paused_audiences{service="conference"} 1`},
 	},
 	"conference refuses": {
 		arrange: func(s *runbookCase) { s.newRefusedClass() },

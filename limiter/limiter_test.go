@@ -32,13 +32,19 @@ func full(t *testing.T, l *limiter.Limiter, audience string) {
 	}
 }
 
-func TestAnAudienceAloneHoldsAllPermits(t *testing.T) {
+func TestAnAudienceAloneHoldsAllPermitsButOne(t *testing.T) {
 	t.Parallel()
-	l := limiter.New(4, 0)
-	for range 4 {
-		acquire(t, l, "first")
+	for limit, all := range map[int]int{1: 1, 2: 1, 4: 3} {
+		l := limiter.New(limit, 0)
+		for range all {
+			acquire(t, l, "first")
+		}
+		full(t, l, "first")
+		if limit > all {
+			acquire(t, l, "second")
+		}
+		full(t, l, "second")
 	}
-	full(t, l, "first")
 }
 
 func TestAudiencesLeaveHalfOfThePermitsToEachOther(t *testing.T) {
@@ -56,7 +62,7 @@ func TestAudiencesLeaveHalfOfThePermitsToEachOther(t *testing.T) {
 				acquire(t, l, "second").Release()
 			}
 			time.Sleep(11 * time.Minute) // the second audience is gone
-			for range limit - half {
+			for range max(limit-1, 1) - half {
 				acquire(t, l, "first")
 			}
 			full(t, l, "first")
@@ -66,7 +72,7 @@ func TestAudiencesLeaveHalfOfThePermitsToEachOther(t *testing.T) {
 
 func TestMaintenanceDoesNotCountAsAnotherAudience(t *testing.T) {
 	t.Parallel()
-	l := limiter.New(2, 0)
+	l := limiter.New(3, 0)
 	acquire(t, l, "first").Release()
 	acquire(t, l, "").Release()
 	acquire(t, l, "first")
@@ -79,14 +85,14 @@ func TestZeroIsNoLimit(t *testing.T) {
 	for range 1000 {
 		acquire(t, l, "first").Report(limiter.Answer{Overloaded: true})
 	}
-	if s := l.Stats(); s.InFlight != 1000 || s.Paused {
+	if s := l.Stats(); s.InFlight != 1000 || s.Paused != 0 {
 		t.Errorf("got %+v", s)
 	}
 }
 
 func TestReleasingTwiceReleasesOnce(t *testing.T) {
 	t.Parallel()
-	l := limiter.New(2, 0)
+	l := limiter.New(3, 0)
 	acquire(t, l, "first")
 	p := acquire(t, l, "first")
 	p.Release()
@@ -242,4 +248,48 @@ func TestRequestsInFlightStayBelowTheLimit(t *testing.T) {
 	if s := l.Stats(); s != (limiter.Stats{Limit: 4}) {
 		t.Errorf("got %+v", s)
 	}
+}
+
+// TestAnAudienceWhoseRequestsHangPausesAlone has many requests of one audience that are not answered, as when its
+// tenant hangs, and nothing else going on.
+func TestAnAudienceWhoseRequestsHangPausesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const hang = 10 * time.Second
+		l := limiter.New(4, 128)
+		ctx, cancel := context.WithCancel(t.Context())
+		var hanging sync.WaitGroup
+		defer hanging.Wait()
+		defer cancel()
+		for range 100 {
+			hanging.Go(func() {
+				for ctx.Err() == nil {
+					p, err := l.Acquire(ctx, limiter.Request{Audience: "hangs"})
+					if err != nil {
+						return
+					}
+					time.Sleep(hang)
+					p.Report(overloaded)
+					p.Release()
+				}
+			})
+		}
+		for i := range 100 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			began := time.Now()
+			p, err := l.Acquire(t.Context(), limiter.Request{Audience: "other"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if waited := time.Since(began); waited > 2*time.Second || i > 30 && waited > 0 {
+				t.Errorf("after %d requests, one waited for %s", i, waited)
+			}
+			p.Report(answered)
+			p.Release()
+		}
+		if s := l.Stats(); s.Paused != 1 || s.Limit != 4 || s.InFlight > 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
 }

@@ -18,8 +18,8 @@ var (
 		"Requests to the service that this worker has in flight.", []string{"service"}, nil)
 	serviceWaiting = prometheus.NewDesc("minigroups_service_waiting_requests",
 		"Requests that wait until the service has capacity for them.", []string{"service"}, nil)
-	servicePaused = prometheus.NewDesc("minigroups_service_paused",
-		"1 while this worker sends the service one probe at a time, because it is overloaded or away.",
+	servicePaused = prometheus.NewDesc("minigroups_service_paused_audiences",
+		"Audiences for which this worker sends the service one probe at a time: it is overloaded or away, at least for them.",
 		[]string{"service"}, nil)
 )
 
@@ -39,6 +39,6 @@ func (l Limits) Collect(metrics chan<- prometheus.Metric) {
 		gauge(serviceLimit, float64(s.Limit))
 		gauge(serviceInFlight, float64(s.InFlight))
 		gauge(serviceWaiting, float64(s.Waiting))
-		gauge(servicePaused, boolValue(s.Paused))
+		gauge(servicePaused, float64(s.Paused))
 	}
 }
