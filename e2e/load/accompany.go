@@ -87,8 +87,10 @@ func (c *companion) read(ctx context.Context, api int) {
 	}
 }
 
-// retry retries the create of a class that may have failed, from its row, which may have any of its drafts.
+// retry retries the create of a class that may have failed, from its row, which may have any of its drafts. A companion
+// may send the present draft, which the client itself may not have sent yet.
 func (c *client) retry(ctx context.Context, k *Class) {
+	k.addValues(k.body)
 	a := c.API.Send(ctx, c.api, http.MethodPost, k.Path()+"/retry", map[string]any{}, "Prefer", c.preference())
 	switch a.Code {
 	case http.StatusOK:
