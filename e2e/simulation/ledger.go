@@ -123,7 +123,7 @@ func (p *process) begin(ctx context.Context, name string) context.Context {
 		return failed
 	}
 	if r, ok := ctx.Value(requestKey{}).(*request); ok && name == "RecordAnswer" {
-		r.stored = true
+		r.stored = decided != commitUnanswered // else it may have been another answer that was stored before
 	}
 	return context.WithValue(ctx, callKey{}, ledgerCall{name: name, unanswered: decided == commitUnanswered})
 }

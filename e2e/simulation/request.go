@@ -19,7 +19,7 @@ type request struct {
 	what  string
 	scope string
 	done  bool
-	// stored means that the answer was stored for its idempotency key.
+	// stored means that its answer is the one that is stored for its idempotency key.
 	stored bool
 	// failures is the number of creates of the class that had failed before this request, answered the time of the answer.
 	failures int
