@@ -33,6 +33,9 @@ func (s *scenario) unfinished() ([]string, error) {
 			WHERE look_up_at <= now() + interval '1 minute'
 		UNION ALL SELECT kind||' attempt '||id||' is '||state FROM room_attempt WHERE state IN ('sent', 'releasing')
 		UNION ALL SELECT 'announced room '||room_id||' is '||state FROM announced_room WHERE state <> 'released'
+		UNION ALL SELECT 'closed room '||room_id||' is that of '||scope||', which has not ended'
+			FROM closed_room c JOIN minigroup m ON m.id = c.class_id AND m.conference_room_id = c.room_id
+			WHERE m.closed_at IS NULL
 		UNION ALL SELECT 'event '||label||' is not published' FROM outbox
 		UNION ALL SELECT 'reservation '||id||' is '||state FROM janus_reservation WHERE state IN ('pending', 'releasing')`)
 	if err != nil {
