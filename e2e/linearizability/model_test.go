@@ -177,6 +177,16 @@ func TestTheModelAcceptsWhatTheContractAllows(t *testing.T) {
 			end(after)
 			endRecreate(after)
 		},
+		"a recreate whose rooms are the first that anyone sees, and another one before its answer": func(c *class) {
+			c.post(algebra, shows(202, "creating", algebra.Values))
+			end := c.Begin(Operation{Kind: Update, Change: renewed})
+			after := isReady(200, algebra).rooms("event-2", "conference-2")
+			c.post(algebra, after)
+			accepted := after.updating("running", renewed)
+			accepted.Code = 202
+			c.put(renewed, accepted)
+			end(after.updating("running", renewed))
+		},
 		"equal recreates join": func(c *class) {
 			c.post(algebra, isReady(201, algebra))
 			first := c.Begin(Operation{Kind: Update, Change: renewed})

@@ -121,8 +121,10 @@ func (m *model) search(from []state, now int64, g goal, explains func(state) (st
 		}
 		if told, ok := explains(queue[n]); ok {
 			found = append(found, told)
-			if queue[n].isReady() && !g.before {
-				continue // whatever happens next would only spend tokens, and may happen after the answer as well
+			if s := queue[n]; s.isReady() && s.eventRoom != "" && !g.before {
+				// Whatever happens next would only spend tokens, and may happen after the answer as well. While the rooms are
+				// unknown, those of the answer may also be those of a recreate.
+				continue
 			}
 		}
 		for _, s := range queue[n].next(now, m.drafts, g) {
