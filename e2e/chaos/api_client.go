@@ -26,10 +26,18 @@ type apiClient struct {
 	mu         sync.Mutex
 	answers    map[string]int // method and answer
 	violations []string
+	failed     []failedRead
 	longest    time.Duration
 	// readsDownSince is when reads stopped being answered; zero while they are answered.
 	readsDownSince    time.Time
 	longestReadOutage time.Duration
+}
+
+// failedRead is a read that was answered 5xx. Whether it may have been is judged at the end, when all faults are known.
+type failedRead struct {
+	request, api string
+	from, to     time.Time
+	answer       load.Answer
 }
 
 func newAPIClient(s *system) *apiClient {
@@ -80,17 +88,29 @@ func (c *apiClient) judge(api int, request, method string, from, to time.Time, a
 		c.AddViolation(from, "%s to %s got no answer: %v", request, name, err)
 	case to.Sub(from) > answerLimit:
 		c.AddViolation(from, "%s to %s was answered after %s", request, name, to.Sub(from))
-	case method == http.MethodGet && a.Code >= 500 && !c.postgresUnreachable(name, from, to):
-		c.AddViolation(from, "%s to %s was answered %s", request, name, a.Text)
+	case method == http.MethodGet && a.Code >= 500:
+		c.mu.Lock()
+		c.failed = append(c.failed, failedRead{request: request, api: name, from: from, to: to, answer: a})
+		c.mu.Unlock()
 	case a.Type == misconfigured && !c.system.mayRefuse(from, to):
 		c.AddViolation(from, "%s to %s was answered %s", request, name, a.Text)
 	}
 }
 
+// Violations returns all violations, after the last request.
+func (c *apiClient) Violations() []string {
+	for _, r := range c.failed {
+		if !c.postgresUnreachable(r.api, r.from, r.to) {
+			c.AddViolation(r.from, "%s to %s was answered %s", r.request, r.api, r.answer.Text)
+		}
+	}
+	return c.violations
+}
+
 // postgresUnreachable reports whether an API could not reach Postgres at some time of a period.
 func (c *apiClient) postgresUnreachable(api string, from, to time.Time) bool {
 	if c.system.pooler != nil {
-		from = from.Add(-poolerRetry)
+		from, to = from.Add(-poolerRetry), to.Add(poolerNoticed)
 	}
 	on := []string{"postgres", "pgbouncer", api + " to postgres"}
 	return slices.ContainsFunc(on, func(name string) bool { return len(c.system.faults.During(name, from, to)) > 0 })

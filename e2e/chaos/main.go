@@ -119,7 +119,7 @@ func chaos(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	for _, operation := range stuck {
 		v.AddViolation("still in progress: %s", operation)
 	}
-	v.Violations = append(v.Violations, client.violations...)
+	v.Violations = append(v.Violations, client.Violations()...)
 	v.operations = done.Load()
 	printReport(out, o, client, v, driven, time.Since(log.Begun))
 	if o.resultFile != "" {

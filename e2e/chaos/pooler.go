@@ -17,6 +17,8 @@ const (
 	// poolerRetry is for how long PgBouncer may still say that Postgres is away when it is back: a second, and the time
 	// that the next attempt takes.
 	poolerRetry = 2 * time.Second
+	// poolerNoticed is how long after its end it may be noticed that a PgBouncer has ended by itself.
+	poolerNoticed = time.Second
 )
 
 // startPooler starts a PgBouncer in front of the primary. The role gets the timeouts that programs cannot set through
@@ -41,6 +43,9 @@ func (s *system) startPooler(ctx context.Context) error {
 	if err := s.pooler.Start(ctx); err != nil {
 		return err
 	}
+	// PgBouncer 1.18 rarely ends by itself, with "bad client state: 0", after requests to cancel a query. A supervisor
+	// starts it again.
+	s.supervised.Go(func() { s.pooler.Supervise(ctx) })
 	s.cfg.Database.Pooler = true
 	return setRoleTimeouts(ctx, s.db)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -53,6 +54,7 @@ type system struct {
 	janus                       [2]*harness.Part
 	workers, apis               [2]*harness.Part
 	pooler                      *harness.Part // nil without PgBouncer
+	supervised                  sync.WaitGroup
 	poolerAddress               string
 	apiURLs                     [2]string
 	metrics                     map[string]string // addresses by program
@@ -347,6 +349,7 @@ func (s *system) stop(ctx context.Context, keep bool) {
 			p.Stop(ctx)
 		}
 	}
+	s.supervised.Wait()
 	s.proxies.stop()
 	if s.gateway != nil {
 		s.gateway.Close()

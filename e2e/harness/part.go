@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -29,9 +30,11 @@ type Part struct {
 	// Gentle makes Kill stop the process with SIGTERM.
 	Gentle bool
 
-	mu      sync.Mutex // held while the process is started, stopped or frozen
-	process Process
-	thawed  []time.Time
+	mu         sync.Mutex // held while the process is started, stopped or frozen
+	process    Process
+	thawed     []time.Time
+	supervised bool // start the process again when it ends by itself
+	stopped    bool
 }
 
 // NewPart returns a part whose process launch starts, now and after each fault.
@@ -45,6 +48,54 @@ func (p *Part) Start(ctx context.Context) (err error) {
 	defer p.mu.Unlock()
 	p.process, err = p.launch(ctx)
 	return err
+}
+
+// Supervise starts the process again whenever it ends by itself, until ctx ends or the part is stopped.
+func (p *Part) Supervise(ctx context.Context) {
+	p.mu.Lock()
+	p.supervised = true
+	p.mu.Unlock()
+	for {
+		select {
+		case <-p.Running().Done():
+		case <-ctx.Done():
+			return
+		}
+		switch err := p.revive(ctx); {
+		case errors.Is(err, errStopped):
+			return
+		case err != nil:
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+	}
+}
+
+var errStopped = errors.New("it was stopped")
+
+func (p *Part) revive(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return fmt.Errorf("%s: %w", p.name, errStopped)
+	}
+	return p.reviveIfEnded(ctx)
+}
+
+// reviveIfEnded starts a supervised process again that has ended by itself. The caller holds p.mu.
+func (p *Part) reviveIfEnded(ctx context.Context) error {
+	if !p.supervised || !p.hasEnded() {
+		return nil
+	}
+	defer p.faults.Begin(p.name, "ends by itself")()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	process, err := p.launch(ctx)
+	if err != nil {
+		return fmt.Errorf("start %s again: %w", p.name, err)
+	}
+	p.process = process
+	return nil
 }
 
 // Kill ends the process with SIGKILL, or stops it if it is gentle, and starts it again after a pause.
@@ -72,6 +123,9 @@ func (p *Part) Restart(ctx context.Context, pause time.Duration) error {
 func (p *Part) replace(ctx context.Context, how string, pause time.Duration, end func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.reviveIfEnded(ctx); err != nil {
+		return err
+	}
 	defer p.faults.Begin(p.name, how)()
 	if err := end(); err != nil {
 		return err
@@ -108,6 +162,9 @@ func (p *Part) Replace(
 func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.reviveIfEnded(ctx); err != nil {
+		return err
+	}
 	defer p.faults.Begin(p.name, "freeze")()
 	if err := p.process.Freeze(); err != nil {
 		return err
@@ -148,6 +205,10 @@ func (p *Part) Release() { p.mu.Unlock() }
 func (p *Part) HasEnded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.hasEnded()
+}
+
+func (p *Part) hasEnded() bool {
 	select {
 	case <-p.process.Done():
 		return true
@@ -160,6 +221,7 @@ func (p *Part) HasEnded() bool {
 func (p *Part) Stop(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.stopped = true
 	if p.process == nil {
 		return
 	}
