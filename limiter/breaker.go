@@ -23,7 +23,8 @@ type breaker struct {
 	probeAt time.Time
 }
 
-func (b *breaker) paused() bool { return b.pause > 0 }
+// paused reports whether requests are paused. Those of an audience without a breaker are not.
+func (b *breaker) paused() bool { return b != nil && b.pause > 0 }
 
 // admits reports whether a request may be sent.
 func (b *breaker) admits(now time.Time) bool { return !b.paused() || !now.Before(b.probeAt) }

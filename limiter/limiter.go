@@ -183,7 +183,7 @@ func (l *Limiter) Stats() Stats {
 
 // state describes in a few words what a request of the audience waits for. The caller holds l.mu.
 func (l *Limiter) state(audience string, now time.Time) string {
-	if b := l.breakers[audience]; b != nil && !b.admits(now) {
+	if b := l.breakers[audience]; !b.admits(now) {
 		return "the service is overloaded or away for this audience, and the next request may be sent at " +
 			b.probeAt.UTC().Format(time.TimeOnly)
 	}
@@ -203,7 +203,7 @@ func (l *Limiter) admits(audience string, now time.Time) bool {
 		return true
 	case len(l.inFlight) >= l.capacity.max || !l.mayHoldMore(audience, now):
 		return false
-	case b != nil && b.paused():
+	case b.paused():
 		return b.admits(now)
 	default:
 		expected, _ := l.expected(now)
@@ -250,11 +250,9 @@ func (l *Limiter) note(audience string, now time.Time) {
 
 // grant gives a permit. The caller holds l.mu and has asked whether it may.
 func (l *Limiter) grant(audience string, now time.Time) *Permit {
-	p := &Permit{limiter: l, audience: audience, since: now}
-	if b := l.breakers[audience]; b != nil && b.paused() {
-		p.probe = true
-		b.sent(now)
-	}
+	b := l.breakers[audience]
+	p := &Permit{limiter: l, audience: audience, since: now, probe: b.paused()}
+	b.sent(now)
 	l.inFlight[p] = struct{}{}
 	l.heldBy[audience]++
 	return p
@@ -286,7 +284,7 @@ func (l *Limiter) release(p *Permit) {
 		return
 	}
 	p.released = true
-	if b := l.breakers[p.audience]; b != nil && p.probe && !p.reported {
+	if b := l.breakers[p.audience]; b.paused() && p.probe && !p.reported {
 		b.unused(time.Now())
 	}
 	delete(l.inFlight, p)
@@ -324,7 +322,7 @@ func (l *Limiter) next(now time.Time) (first time.Time) {
 	_, slow := l.expected(now)
 	for _, audience := range l.queue.turns {
 		at := slow
-		if b := l.breakers[audience]; b != nil && b.paused() {
+		if b := l.breakers[audience]; b.paused() {
 			at = b.probeAt
 		}
 		if at.After(now) && (first.IsZero() || at.Before(first)) {
