@@ -40,6 +40,7 @@ func (s *system) startPooler(ctx context.Context) error {
 			Log: s.log("pgbouncer"),
 		})
 	})
+	s.pooler.Supervised = true
 	if err := s.pooler.Start(ctx); err != nil {
 		return err
 	}

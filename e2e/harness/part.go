@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -29,12 +28,12 @@ type Part struct {
 	launch func(context.Context) (Process, error)
 	// Gentle makes Kill stop the process with SIGTERM.
 	Gentle bool
+	// Supervised says that the process is started again when it ends by itself: see Supervise. Stop clears it.
+	Supervised bool
 
-	mu         sync.Mutex // held while the process is started, stopped or frozen
-	process    Process
-	thawed     []time.Time
-	supervised bool // start the process again when it ends by itself
-	stopped    bool
+	mu      sync.Mutex // held while the process is started, stopped or frozen
+	process Process
+	thawed  []time.Time
 }
 
 // NewPart returns a part whose process launch starts, now and after each fault.
@@ -50,44 +49,38 @@ func (p *Part) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// Supervise starts the process again whenever it ends by itself, until ctx ends or the part is stopped.
+// Supervise starts the process of a supervised part again whenever it ends by itself, until ctx ends or the part is
+// stopped.
 func (p *Part) Supervise(ctx context.Context) {
-	p.mu.Lock()
-	p.supervised = true
-	p.mu.Unlock()
 	for {
 		select {
 		case <-p.Running().Done():
 		case <-ctx.Done():
 			return
 		}
-		switch err := p.revive(ctx); {
-		case errors.Is(err, errStopped):
-			return
-		case err != nil:
+		p.mu.Lock()
+		supervised, err := p.Supervised, p.reviveIfEnded(ctx)
+		p.mu.Unlock()
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
+		}
+		if err != nil || !supervised {
 			return
 		}
 	}
 }
 
-var errStopped = errors.New("it was stopped")
-
-func (p *Part) revive(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return fmt.Errorf("%s: %w", p.name, errStopped)
-	}
-	return p.reviveIfEnded(ctx)
-}
-
 // reviveIfEnded starts a supervised process again that has ended by itself. The caller holds p.mu.
 func (p *Part) reviveIfEnded(ctx context.Context) error {
-	if !p.supervised || !p.hasEnded() {
+	if !p.Supervised || !p.hasEnded() {
 		return nil
 	}
 	defer p.faults.Begin(p.name, "ends by itself")()
+	return p.launchAgain(ctx)
+}
+
+// launchAgain starts the process that follows one that has ended. The caller holds p.mu.
+func (p *Part) launchAgain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	process, err := p.launch(ctx)
@@ -131,14 +124,7 @@ func (p *Part) replace(ctx context.Context, how string, pause time.Duration, end
 		return err
 	}
 	Pause(ctx, pause)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	process, err := p.launch(ctx)
-	if err != nil {
-		return fmt.Errorf("start %s again: %w", p.name, err)
-	}
-	p.process = process
-	return nil
+	return p.launchAgain(ctx)
 }
 
 // Replace replaces the process by the one that replace returns, as a fault of this name.
@@ -221,7 +207,7 @@ func (p *Part) hasEnded() bool {
 func (p *Part) Stop(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stopped = true
+	p.Supervised = false
 	if p.process == nil {
 		return
 	}
