@@ -163,6 +163,7 @@ func TestTheNextUpdateDoesNotWaitForTheRunOfTheLast(t *testing.T) {
 			t.Errorf("the first update: got %d %s, %v", r.code, r.text, err)
 		}
 	})
+	defer wg.Wait() // also if the test fails before
 	eventually(t, func() error {
 		if o := c.get(); *o.Reserve != 3 || o.Update != nil {
 			return fmt.Errorf("the first update is not done: %s", o.text)
@@ -173,7 +174,6 @@ func TestTheNextUpdateDoesNotWaitForTheRunOfTheLast(t *testing.T) {
 	if *r.Time[0] != c.start+60 || *r.Reserve != 3 {
 		t.Errorf("got %s", r.text)
 	}
-	wg.Wait()
 }
 
 // useSilentGateway moves the reservation of the class, until the test ends, to a gateway that accepts connections and

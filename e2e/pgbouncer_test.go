@@ -55,6 +55,6 @@ func TestEveryPutSucceedsThroughPgBouncer(t *testing.T) {
 			}
 		})
 	}
+	defer wg.Wait() // also if the test fails here
 	assertWaits(t, api)
-	wg.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const pgBouncerStartTimeout = 20 * time.Second
@@ -103,6 +106,29 @@ server_login_retry = 1
 max_client_conn = 1000
 ignore_startup_parameters = %s
 `
+
+// PingPgBouncer returns nil if a PgBouncer answers there, whether or not Postgres does.
+func PingPgBouncer(ctx context.Context, address string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("ping PgBouncer: %w", err)
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		err = conn.SetDeadline(deadline)
+	}
+	request, err2 := (&pgproto3.SSLRequest{}).Encode(nil)
+	if err = errors.Join(err, err2); err == nil {
+		_, err = conn.Write(request)
+	}
+	if err == nil {
+		_, err = io.ReadFull(conn, make([]byte, 1)) // S or N
+	}
+	if err != nil {
+		return fmt.Errorf("ping PgBouncer: %w", err)
+	}
+	return nil
+}
 
 // URL returns the connection string of a database.
 func (p *PgBouncer) URL(database string) string {

@@ -66,7 +66,7 @@ func (s *Store) StaleClosings(
 		ORDER BY random() LIMIT $2`, minAge, limit)
 }
 
-// RoomReleased records that a room is closed. If it was known only from its event, a lost attempt that may have created
+// RoomReleased records that a room is closed. If it is known only from its event, a lost attempt that may have created
 // it is resolved: the last one that was sent before. Called twice, it does the same once.
 func (s *Store) RoomReleased(ctx context.Context, roomID uuid.UUID) error {
 	return s.exec(ctx, "release room", releaseRoom, roomID, clockSkew)
@@ -83,4 +83,5 @@ const releaseRoom = `
 	UPDATE room_attempt SET resolution = 'closed', resolved_at = now(), changed_at = now() WHERE id = (
 		SELECT a.id FROM room_attempt a JOIN announced r ON a.class_id = r.class_id AND a.kind = r.kind
 		WHERE a.state = 'lost' AND a.resolution IS NULL AND a.sent_at <= r.created_at + $2::interval
+			AND NOT EXISTS (SELECT FROM room_attempt t WHERE t.room_id = $1) -- a reply came after it was marked
 		ORDER BY a.sent_at DESC LIMIT 1 FOR UPDATE OF a)`

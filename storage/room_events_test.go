@@ -194,6 +194,25 @@ func TestEachClosedRoomResolvesALostAttemptThatWasSentBeforeIt(t *testing.T) {
 	}
 }
 
+func TestARoomWhoseReplyIsRecordedLateResolvesNoOtherAttempt(t *testing.T) {
+	l, d := newLedger(t), draft(0)
+	first := l.unanswered(d).ConferenceAttempt
+	second := attemptAt(minigroup.ConferenceRoom, "run-1", d)
+	second.RequestTimeout = 0
+	id := l.open(second).ID
+	room := announced(d)
+	l.announce(room)
+	l.pendingClose() // no attempt can be answered any more, it seems
+	if state := l.answer(id, room.ID); state != minigroup.AttemptReleasing {
+		t.Fatalf("the second attempt is %s", state)
+	}
+	l.released(room.ID)
+	n := l.count(`SELECT count(*) FROM room_attempt WHERE id = $1 AND state = 'lost' AND resolution IS NULL`, first)
+	if n != 1 {
+		t.Error("it resolves an attempt that did not create it")
+	}
+}
+
 func TestALostAttemptIsResolvedAsNeverSeenUnlessARoomOfItsClassIsBeingClosed(t *testing.T) {
 	l, d := newLedger(t), draft(0)
 	l.unanswered(d)

@@ -297,6 +297,7 @@ func TestEveryOperationWaitsForASlowTemporal(t *testing.T) {
 // TestStartsAreQueued creates more minigroups at a time than there may be starts in flight.
 func TestStartsAreQueued(t *testing.T) {
 	const callers = 2*maxConcurrentStarts + 1
+	audiences := []string{"a.example.org", "b.example.org"} // one alone leaves a permit to others
 	// create returns the problems and the time that the last took.
 	create := func(t *testing.T, f *fakeTemporal, limit time.Duration) (details map[string]int, took time.Duration) {
 		s, r := newCreate(f)
@@ -305,7 +306,9 @@ func TestStartsAreQueued(t *testing.T) {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		began := time.Now()
-		for range callers {
+		for i := range callers {
+			r := r
+			r.Audience = audiences[i%2]
 			wg.Go(func() {
 				ctx, cancel := s.startContext(t.Context(), limit)
 				defer cancel()
@@ -343,8 +346,8 @@ func TestStartsAreQueued(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := new(fakeTemporal)
 			s, r := newCreate(f)
-			for range maxConcurrentStarts {
-				if _, ok := s.starts.limiter.TryAcquire(r.Audience); !ok {
+			for i := range maxConcurrentStarts {
+				if _, ok := s.starts.limiter.TryAcquire(audiences[i%2]); !ok {
 					t.Fatal("the queue is full")
 				}
 			}

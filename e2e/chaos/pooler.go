@@ -40,12 +40,12 @@ func (s *system) startPooler(ctx context.Context) error {
 			Log: s.log("pgbouncer"),
 		})
 	})
-	s.pooler.Supervised = true
+	s.pooler.Probe = func(ctx context.Context) error { return stack.PingPgBouncer(ctx, s.poolerAddress) }
 	if err := s.pooler.Start(ctx); err != nil {
 		return err
 	}
-	// PgBouncer 1.18 rarely ends by itself, with "bad client state: 0", after requests to cancel a query. A supervisor
-	// starts it again.
+	// After requests to cancel a query, PgBouncer 1.18 rarely ends by itself, with "bad client state: 0", or hangs. A
+	// supervisor starts it again.
 	s.supervised.Go(func() { s.pooler.Supervise(ctx) })
 	s.cfg.Database.Pooler = true
 	return setRoleTimeouts(ctx, s.db)

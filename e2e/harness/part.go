@@ -28,8 +28,8 @@ type Part struct {
 	launch func(context.Context) (Process, error)
 	// Gentle makes Kill stop the process with SIGTERM.
 	Gentle bool
-	// Supervised says that the process is started again when it ends by itself: see Supervise. Stop clears it.
-	Supervised bool
+	// Probe, if set, says whether the process answers. Then the part is supervised: see Supervise. Stop clears it.
+	Probe func(context.Context) error
 
 	mu      sync.Mutex // held while the process is started, stopped or frozen
 	process Process
@@ -49,17 +49,27 @@ func (p *Part) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// Supervise starts the process of a supervised part again whenever it ends by itself, until ctx ends or the part is
-// stopped.
+const (
+	probeInterval = 500 * time.Millisecond
+	probeTimeout  = time.Second
+	// maxFailedProbes is after how many probes in a row a process is taken for one that hangs.
+	maxFailedProbes = 4
+)
+
+// Supervise starts the process of a supervised part again whenever it ends by itself or hangs, until ctx ends or the
+// part is stopped.
 func (p *Part) Supervise(ctx context.Context) {
+	probes := time.NewTicker(probeInterval)
+	defer probes.Stop()
 	for {
 		select {
 		case <-p.Running().Done():
+		case <-probes.C:
 		case <-ctx.Done():
 			return
 		}
 		p.mu.Lock()
-		supervised, err := p.Supervised, p.reviveIfEnded(ctx)
+		supervised, err := p.Probe != nil, p.revive(ctx)
 		p.mu.Unlock()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -70,13 +80,34 @@ func (p *Part) Supervise(ctx context.Context) {
 	}
 }
 
-// reviveIfEnded starts a supervised process again that has ended by itself. The caller holds p.mu.
-func (p *Part) reviveIfEnded(ctx context.Context) error {
-	if !p.Supervised || !p.hasEnded() {
+// revive starts a supervised process again that has ended by itself or hangs. The caller holds p.mu.
+func (p *Part) revive(ctx context.Context) error {
+	switch {
+	case p.Probe == nil:
+		return nil
+	case p.hasEnded():
+		defer p.faults.Begin(p.name, "ends by itself")()
+		return p.launchAgain(ctx)
+	case p.answers(ctx):
 		return nil
 	}
-	defer p.faults.Begin(p.name, "ends by itself")()
+	defer p.faults.Begin(p.name, "does not answer")()
+	for range maxFailedProbes - 1 {
+		if p.answers(ctx) {
+			return nil
+		}
+	}
+	if err := p.process.Kill(); err != nil {
+		return err
+	}
 	return p.launchAgain(ctx)
+}
+
+// answers sends a probe. It is true once ctx has ended.
+func (p *Part) answers(ctx context.Context) bool {
+	probe, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return p.Probe(probe) == nil || ctx.Err() != nil
 }
 
 // launchAgain starts the process that follows one that has ended. The caller holds p.mu.
@@ -116,7 +147,7 @@ func (p *Part) Restart(ctx context.Context, pause time.Duration) error {
 func (p *Part) replace(ctx context.Context, how string, pause time.Duration, end func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.reviveIfEnded(ctx); err != nil {
+	if err := p.revive(ctx); err != nil {
 		return err
 	}
 	defer p.faults.Begin(p.name, how)()
@@ -148,7 +179,7 @@ func (p *Part) Replace(
 func (p *Part) Freeze(ctx context.Context, pause time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.reviveIfEnded(ctx); err != nil {
+	if err := p.revive(ctx); err != nil {
 		return err
 	}
 	defer p.faults.Begin(p.name, "freeze")()
@@ -207,7 +238,7 @@ func (p *Part) hasEnded() bool {
 func (p *Part) Stop(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.Supervised = false
+	p.Probe = nil
 	if p.process == nil {
 		return
 	}
