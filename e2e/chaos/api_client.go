@@ -104,6 +104,7 @@ func (c *apiClient) Violations() []string {
 			c.AddViolation(r.from, "%s to %s was answered %s", r.request, r.api, r.answer.Text)
 		}
 	}
+	c.failed = nil
 	return c.violations
 }
 
