@@ -90,7 +90,8 @@ func serviceGoals() []Goal {
 		},
 		{
 			Description: description + "until creates of 1 client are as fast as before, longest",
-			Unit:        " s", AtMost: true, Bound: 2, everyRound: true, compute: mostOf(Recovery, loads...),
+			Unit:        " s", AtMost: true, Bound: 2, reason: reasonRecovery,
+			everyRound: true, compute: mostOf(Recovery, loads...),
 		},
 		{
 			Description: "conference slow, then frozen: rooms of no class, and classes and rooms unfinished",
@@ -100,7 +101,7 @@ func serviceGoals() []Goal {
 	}
 	for _, f := range Floods() {
 		goals = append(goals, Goal{
-			Description: "p99, 2 callers: " + f.Beside + " ÷ alone", AtMost: true, Bound: 2,
+			Description: "p99, 2 callers: " + f.Beside + " ÷ alone", AtMost: true, Bound: 2, reason: reasonFlood,
 			compute: ratio(valueOf(ServiceCell(f.Beside, 2), P99), valueOf(ServiceCell(f.Alone, 2), P99)),
 		})
 	}
