@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -114,15 +113,11 @@ func PingPgBouncer(ctx context.Context, address string) error {
 		return fmt.Errorf("ping PgBouncer: %w", err)
 	}
 	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		err = conn.SetDeadline(deadline)
-	}
-	request, err2 := (&pgproto3.SSLRequest{}).Encode(nil)
-	if err = errors.Join(err, err2); err == nil {
-		_, err = conn.Write(request)
-	}
-	if err == nil {
-		_, err = io.ReadFull(conn, make([]byte, 1)) // S or N
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // it ends what waits
+	frontend := pgproto3.NewFrontend(conn, conn)
+	frontend.Send(&pgproto3.SSLRequest{})
+	if err = frontend.Flush(); err == nil {
+		_, err = conn.Read(make([]byte, 1)) // S or N
 	}
 	if err != nil {
 		return fmt.Errorf("ping PgBouncer: %w", err)
