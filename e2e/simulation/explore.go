@@ -192,6 +192,7 @@ func (s *scenario) interfere(among []interference) error {
 	n := s.below(total, "interfere")
 	for _, i := range among {
 		if n -= i.weight; n < 0 {
+			s.changed = true
 			return i.do()
 		}
 	}

@@ -3,7 +3,6 @@ package simulation
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"minigroups/storage"
@@ -70,24 +70,63 @@ func (p *process) loseAnswer(conn *pgx.Conn, sql string) {
 	}
 }
 
-// lossyConn is a connection to Postgres that may lose an answer.
+// lossyConn is a connection to Postgres that may lose the answer to a statement.
 type lossyConn struct {
 	net.Conn
 	loses atomic.Bool
+	// answer is what is left to be read of an answer that was read to be lost.
+	answer []byte
 }
 
-// Read implements net.Conn. An answer that is lost has arrived, so Postgres has executed the statement.
+// Read implements net.Conn.
 func (c *lossyConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if c.loses.Load() && n > 0 {
-		_ = c.Close()
-		return 0, errAnswerLost
+	if len(c.answer) == 0 && c.loses.Load() {
+		if err := c.receive(); err != nil {
+			return 0, err
+		}
 	}
-	return n, err
+	if len(c.answer) == 0 {
+		return c.Conn.Read(b)
+	}
+	n := copy(b, c.answer)
+	c.answer = c.answer[n:]
+	return n, nil
 }
 
-// errAnswerLost concerns one connection, so that the pool does not replace all of them, which takes a while.
-var errAnswerLost = errors.New("injected: the answer is lost")
+// receive reads an answer. If a statement has completed, which may be preceded by the answer to its preparation, an
+// error takes the place of the answer. The connection stays: for a new one, Postgres would make all plans anew, which
+// takes as long as a scenario.
+func (c *lossyConn) receive() error {
+	from := pgproto3.NewFrontend(c.Conn, nil) // it may read ahead, but nothing follows an answer
+	completed := false
+	for {
+		message, err := from.Receive()
+		if err != nil {
+			return err
+		}
+		if c.answer, err = message.Encode(c.answer); err != nil {
+			return err
+		}
+		switch message.(type) {
+		case *pgproto3.CommandComplete:
+			completed = true
+		case *pgproto3.ReadyForQuery:
+			if completed {
+				c.loses.Store(false)
+				c.answer = slices.Clone(lostAnswer)
+			}
+			return nil
+		}
+	}
+}
+
+// lostAnswer says that it is not known whether the statement was executed.
+var lostAnswer = func() []byte {
+	unknown := pgproto3.ErrorResponse{Severity: "ERROR", Code: "40003", Message: "injected: the answer is lost"}
+	answer, _ := unknown.Encode(nil) // is shorter than what may be encoded
+	answer, _ = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(answer)
+	return answer
+}()
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer
@@ -148,6 +187,9 @@ func (p *process) TraceAcquireEnd(ctx context.Context, _ *pgxpool.Pool, end pgxp
 func (p *process) TraceRelease(_ *pgxpool.Pool, release pgxpool.TraceReleaseData) {
 	value, _ := p.calls.LoadAndDelete(release.Conn)
 	call, _ := value.(ledgerCall)
+	if lossy, ok := release.Conn.PgConn().Conn().(*lossyConn); ok {
+		lossy.loses.Store(false) // if the statement has failed
+	}
 	_, _ = p.sched.wait(context.Background(), p, "ledger: done "+call.name) // the call has ended
 }
 

@@ -59,6 +59,11 @@ type point struct {
 	seen, slow bool
 }
 
+// changes reports whether the ledger or a service may change when the call goes on.
+func (at *point) changes() bool {
+	return !strings.HasPrefix(at.what, "temporal: ") && !strings.HasPrefix(at.what, "ledger: done")
+}
+
 // scheduler holds the calls that wait.
 type scheduler struct {
 	mu      sync.Mutex
@@ -68,6 +73,8 @@ type scheduler struct {
 	trace   []string
 	ids     map[string]int
 	began   time.Time
+	// changed means that the ledger or the services may have changed since somebody looked.
+	changed bool
 }
 
 func newScheduler() *scheduler {
@@ -139,6 +146,7 @@ func (s *scheduler) decide(at *point, w way) {
 	s.mu.Lock()
 	s.remove(at)
 	s.mu.Unlock()
+	s.changed = s.changed || at.changes()
 	if w.what == "" {
 		s.note("%s: %s", at.process.name, at.what)
 	} else {

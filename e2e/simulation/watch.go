@@ -59,9 +59,10 @@ func (s *scenario) watch() error {
 			return err
 		}
 	}
-	if !s.watched {
+	if !s.watched || !s.changed {
 		return nil
 	}
+	s.changed = false
 	var ids, classes []uuid.UUID
 	var kinds []string
 	for _, service := range []string{"event", "conference"} {
