@@ -37,16 +37,16 @@ const alwaysTrue = `
 			WHERE o.backend_id = b.id AND o.state <> 'released'
 				AND o.during @> coalesce(lower(r.during), '-infinity')))`
 
-// leftUndecided lists what runs have not decided although they have ended by their own decision. A recreate that is
-// cancelled while it settles an update of a run before leaves that to the sweeper.
+// leftUndecided lists what runs have not decided although they have ended by their own decision. A run that fails before
+// its update begins, because it is cancelled, leaves the update of a run before it to the sweeper.
 const leftUndecided = `
 	SELECT 'a run has ended, and its create of '||scope||' is undecided' FROM minigroup
 	WHERE owner = ANY($1) AND state IN ('creating', 'undoing')
 	UNION ALL
 	SELECT 'a run has ended, and its update '||id||' is undecided' FROM minigroup_update u
 	WHERE run = ANY($1) AND state = 'running' AND NOT EXISTS (
-		SELECT FROM minigroup_update r WHERE r.run = u.run AND r.id <> u.id AND update_operation(r) = 'recreate'
-			AND r.state = 'failed' AND r.failure->>'kind' = 'operation_cancelled')`
+		SELECT FROM minigroup_update r
+		WHERE r.run = u.run AND r.id <> u.id AND r.state = 'failed' AND r.old_during IS NULL)`
 
 // watch checks what must hold after every step.
 func (s *scenario) watch() error {
