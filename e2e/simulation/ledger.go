@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"minigroups/storage"
+	"minigroups/storage/storagetest"
 )
 
 // Of the tracer of the pool, the scheduler uses the beginning of each call of the ledger, and its end.
@@ -128,9 +129,10 @@ var lostAnswer = func() []byte {
 	return answer
 }()
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
+// dial connects to the server of the tests, whatever the address says.
+func dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, "unix", storagetest.Server().Socket())
 	if err != nil {
 		return nil, err
 	}

@@ -201,8 +201,12 @@ func newDatabase(t *testing.T) (url string) {
 // open connects the processes to the ledger.
 func (b *bench) open(t *testing.T, url string) {
 	t.Helper()
-	var err error
-	if b.db, err = pgx.Connect(context.Background(), url); err != nil {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DialFunc = dial
+	if b.db, err = pgx.ConnectConfig(context.Background(), config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.db.Close(context.Background()) })

@@ -37,8 +37,8 @@ const alwaysTrue = `
 			WHERE o.backend_id = b.id AND o.state <> 'released'
 				AND o.during @> coalesce(lower(r.during), '-infinity')))`
 
-// leftUndecided lists what runs have not decided although they have ended by their own decision. A run that fails before
-// its update begins, because it is cancelled, leaves the update of a run before it to the sweeper.
+// leftUndecided lists what runs have not decided although they have ended by their own decision. A run that fails
+// before its update begins, because it is cancelled, leaves the update of a run before it to the sweeper.
 const leftUndecided = `
 	SELECT 'a run has ended, and its create of '||scope||' is undecided' FROM minigroup
 	WHERE owner = ANY($1) AND state IN ('creating', 'undoing')
