@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,6 +125,18 @@ func (h *history) answer(class string, a load.Answer, tag string, keyMayBeLost b
 // others records what others do to a class.
 func (h *history) others(kind linearizability.Kind, class uuid.UUID) {
 	h.Begin(linearizability.Operation{Kind: kind, Class: class.String()})
+}
+
+// resets returns the classes of which a run was reset. It may have begun an update that had not begun when its run was
+// terminated, after others that were acknowledged since.
+func (h *history) resets() map[string]bool {
+	classes := map[string]bool{}
+	for class, operations := range h.History() {
+		classes[class] = slices.ContainsFunc(operations, func(o linearizability.Operation) bool {
+			return o.Kind == linearizability.Reset
+		})
+	}
+	return classes
 }
 
 // checkHistory records a violation for each class whose answers no order of its requests explains, and returns their

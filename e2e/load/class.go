@@ -78,6 +78,9 @@ func (c *Class) addValues(requested map[string]any) {
 	}
 }
 
+// ForgetValues makes any values possible.
+func (c *Class) ForgetValues() { clear(c.possible) }
+
 // Contradiction returns how the object shown at the end contradicts the answers; empty if it does not. closing is what
 // conference has done to the room.
 func (c *Class) Contradiction(a Answer, closing *Closing) string {
