@@ -206,6 +206,9 @@ var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 
 // named replaces the ids in a text by numbers, in the order in which they were seen, because ids are random.
 func (s *scheduler) named(text string) string {
+	if strings.Count(text, "-") < 4 { // no id
+		return text
+	}
 	return ids.ReplaceAllStringFunc(text, func(id string) string {
 		n, ok := s.ids[id]
 		if !ok {
