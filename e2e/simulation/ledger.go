@@ -99,35 +99,33 @@ func (c *lossyConn) Read(b []byte) (int, error) {
 // takes as long as a scenario.
 func (c *lossyConn) receive() error {
 	from := pgproto3.NewFrontend(c.Conn, nil) // it may read ahead, but nothing follows an answer
-	completed := false
-	for {
+	for completed, last := false, false; !last; {
 		message, err := from.Receive()
 		if err != nil {
-			return err
-		}
-		if c.answer, err = message.Encode(c.answer); err != nil {
 			return err
 		}
 		switch message.(type) {
 		case *pgproto3.CommandComplete:
 			completed = true
 		case *pgproto3.ReadyForQuery:
+			last = true
 			if completed {
 				c.loses.Store(false)
-				c.answer = slices.Clone(lostAnswer)
+				c.answer, err = answerLost.Encode(nil)
 			}
-			return nil
+		}
+		if err == nil {
+			c.answer, err = message.Encode(c.answer)
+		}
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// lostAnswer says that it is not known whether the statement was executed.
-var lostAnswer = func() []byte {
-	unknown := pgproto3.ErrorResponse{Severity: "ERROR", Code: "40003", Message: "injected: the answer is lost"}
-	answer, _ := unknown.Encode(nil) // is shorter than what may be encoded
-	answer, _ = (&pgproto3.ReadyForQuery{TxStatus: 'I'}).Encode(answer)
-	return answer
-}()
+// answerLost says, with the SQLSTATE for that, that it is not known whether the statement was executed.
+var answerLost = pgproto3.ErrorResponse{Severity: "ERROR", Code: "40003", Message: "injected: the answer is lost"}
 
 // dial connects to the server of the tests, whatever the address says.
 func dial(ctx context.Context, _, _ string) (net.Conn, error) {

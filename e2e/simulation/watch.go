@@ -48,7 +48,7 @@ const leftUndecided = `
 		SELECT FROM minigroup_update r
 		WHERE r.run = u.run AND r.id <> u.id AND r.state = 'failed' AND r.old_during IS NULL)`
 
-// watch checks what must hold after every step.
+// watch checks what must hold after every step, if it may have changed something.
 func (s *scenario) watch() error {
 	if ended := s.server.Ended(); len(ended) > 0 {
 		wrong, err := s.lines(leftUndecided, ended)
