@@ -41,10 +41,17 @@ func (s *system) deleteNamespace(ctx context.Context, seed uint64) error {
 		return nil
 	}
 	defer s.faults.Begin(namespaceFault, "delete the namespace")()
-	_, err := s.client.OperatorService().DeleteNamespace(ctx,
-		&operatorservice.DeleteNamespaceRequest{Namespace: temporalNamespace})
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("delete the namespace: %w", err)
+	for { // a dev server that has just started may not answer yet
+		_, err := s.client.OperatorService().DeleteNamespace(ctx,
+			&operatorservice.DeleteNamespaceRequest{Namespace: temporalNamespace})
+		var away *serviceerror.Unavailable
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		if !errors.As(err, &away) {
+			return fmt.Errorf("delete the namespace: %w", err)
+		}
+		harness.Pause(ctx, 50*time.Millisecond)
 	}
 	harness.Pause(ctx, time.Duration(1000+rnd.IntN(9000))*time.Millisecond)
 	return s.restoreNamespace(context.WithoutCancel(ctx))

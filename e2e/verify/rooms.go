@@ -67,7 +67,11 @@ func (m row) checkRoom(kind minigroup.RoomKind, room sandbox.Room, f *Findings) 
 	if !m.patched {
 		want.Start = room.Time[0]
 	}
-	if shows := (minigroup.Window{Start: room.Time[0], End: room.Time[1]}); !shows.Equal(want) && !m.closed {
+	// A closed room refuses the PATCH that would take back what an unanswered one of a failed update has set.
+	if m.closed {
+		return
+	}
+	if shows := (minigroup.Window{Start: room.Time[0], End: room.Time[1]}); !shows.Equal(want) {
 		f.AddViolation("class %s: conference shows %v, want %v", m.id, format(shows), format(want))
 	}
 	if (room.Host == nil) != (m.host == nil) || (m.host != nil && *room.Host != *m.host) {

@@ -63,8 +63,9 @@ func (c Checker) checkUndos(ctx context.Context, f *Findings) error {
 	})
 }
 
-// checkSuperseded finds runs that failed as superseded. A run must own its row while it is open. The exception is a run
-// that continues another one after a reset, because it did not execute the first step.
+// checkSuperseded finds runs that failed as superseded. A run must own its row while it is open. There are two
+// exceptions. A run that continues another one after a reset did not execute the first step. And one that was cancelled
+// before its first step leaves the row of a terminated run to the sweeper.
 func (c Checker) checkSuperseded(ctx context.Context, f *Findings) error {
 	query := `ExecutionStatus = "Failed" AND WorkflowType IN
 		("CreateMinigroup", "UpdateMinigroup", "RecreateMinigroup", "UndoMinigroup")`
@@ -76,9 +77,22 @@ func (c Checker) checkSuperseded(ctx context.Context, f *Findings) error {
 		first := events[0].GetWorkflowExecutionStartedEventAttributes()
 		failure := events[len(events)-1].GetWorkflowExecutionFailedEventAttributes().GetFailure()
 		isSuperseded := failure.GetApplicationFailureInfo().GetType() == activities.Superseded
-		if isSuperseded && first.GetOriginalExecutionRunId() == run {
+		if isSuperseded && first.GetOriginalExecutionRunId() == run && !isCancelledFirst(events) {
 			f.AddViolation("the run %s of %s was open and lost its row: %s", run, id, failure.GetMessage())
 		}
 		return nil
 	})
+}
+
+// isCancelledFirst reports whether a run was cancelled, and no step of it has succeeded.
+func isCancelledFirst(events []*history.HistoryEvent) bool {
+	isCancel := func(e *history.HistoryEvent) bool {
+		return e.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED
+	}
+	hasSucceeded := func(e *history.HistoryEvent) bool {
+		marker := e.GetMarkerRecordedEventAttributes()
+		return e.GetEventType() == enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED ||
+			marker.GetMarkerName() == "LocalActivity" && marker.GetFailure() == nil
+	}
+	return slices.ContainsFunc(events, isCancel) && !slices.ContainsFunc(events, hasSucceeded)
 }

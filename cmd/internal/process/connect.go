@@ -49,7 +49,7 @@ func Temporal(cfg config.Temporal, s *Signals) (client.Client, error) {
 	// Messages are small and Temporal is near: compression would cost more than it saves.
 	o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	o.ConnectionOptions.DialOptions = []grpc.DialOption{
-		grpc.WithChainUnaryInterceptor(s.Polls.intercept, encryption.Intercept),
+		grpc.WithChainUnaryInterceptor(s.Polls.intercept, encryption.Intercept, confirmNamespace),
 		grpc.WithTransportCredentials(transport), // replaces what the SDK makes of the profile
 	}
 	encryption.Apply(&o)
